@@ -1,0 +1,77 @@
+package authz
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Role is one permission of an API key.
+type Role string
+
+// The roles. None contains another; a key lists what it may do.
+const (
+	RoleDecide       Role = "decide"        // ask for decisions
+	RoleAssertClaims Role = "assert-claims" // send claims it has verified itself instead of a token
+	RoleSimulate     Role = "simulate"      // ask hypothetical questions
+	RoleOperate      Role = "operate"       // read and write entities, keys, backups
+	RoleAuthor       Role = "author"        // push policies
+	RoleReview       Role = "review"        // read entities and the change feed
+)
+
+// Roles lists every role.
+func Roles() []Role {
+	return []Role{RoleDecide, RoleAssertClaims, RoleSimulate, RoleOperate, RoleAuthor, RoleReview}
+}
+
+// Caller is who calls Verdict's own API: a policy enforcement point or an
+// operator, known by its API key. It is not the subject of a decision.
+type Caller struct {
+	ID    string
+	Roles []Role
+}
+
+// Has says whether the caller holds role.
+func (c Caller) Has(role Role) bool { return slices.Contains(c.Roles, role) }
+
+// APIKey lets a caller use the API. The key itself is shown once, at creation;
+// Hash is all that is kept.
+type APIKey struct {
+	Header
+	Name string `json:"name,omitempty"`
+	// Hash is the lower-case hex SHA-256 of the whole key, which is 256 random
+	// bits. Surfaces never return it.
+	Hash      string    `json:"hash,omitempty"`
+	Roles     []Role    `json:"roles"`
+	Revoked   bool      `json:"revoked,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	noExpiry            // kept after ExpiresAt, so that its use can be explained
+}
+
+// Collection is APIKeys.
+func (*APIKey) Collection() Collection { return APIKeys }
+
+// Field implements Entity; API keys have no filters.
+func (*APIKey) Field(string) string { return "" }
+
+// Normalize does nothing.
+func (*APIKey) Normalize() {}
+
+// Validate implements Entity.
+func (k *APIKey) Validate() error {
+	if err := firstError(ValidateID("id", k.ID), validateText("name", k.Name)); err != nil {
+		return err
+	}
+	if len(k.Hash) != 64 {
+		return Invalid("hash", "must be a hex SHA-256")
+	}
+	if len(k.Roles) == 0 {
+		return Invalid("roles", "is required")
+	}
+	for i, role := range k.Roles {
+		if !slices.Contains(Roles(), role) {
+			return Invalid("roles["+strconv.Itoa(i)+"]", "is "+strconv.Quote(string(role))+", which is not a role")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,38 @@
+package authz
+
+// ReasonCode is the stable code of a reason, UPPER_SNAKE. Codes of guards live
+// in their policies' METADATA; these are the ones Go code itself gives.
+type ReasonCode string
+
+// Codes of evidence that proved nobody.
+const (
+	TokenInvalid      ReasonCode = "TOKEN_INVALID"
+	IssuerUntrusted   ReasonCode = "ISSUER_UNTRUSTED"
+	IssuerUnavailable ReasonCode = "ISSUER_UNAVAILABLE"
+	CredentialMissing ReasonCode = "CREDENTIAL_MISSING"
+	SubjectMismatch   ReasonCode = "SUBJECT_MISMATCH" // the request names another subject than the evidence proves
+)
+
+// Codes of an evaluation that did not end in a well-formed decision. Each
+// denies, and none can be put in a mode.
+const (
+	PolicyUndefined  ReasonCode = "POLICY_UNDEFINED"   // the entrypoint has no value
+	PolicyConflict   ReasonCode = "POLICY_CONFLICT"    // rules gave different values for one thing
+	PolicyError      ReasonCode = "POLICY_ERROR"       // a built-in failed, or evaluation did
+	PolicyTimeout    ReasonCode = "POLICY_TIMEOUT"     // evaluation took longer than its limit
+	PolicyOverBudget ReasonCode = "POLICY_OVER_BUDGET" // evaluation read more store keys than its limit
+	PolicyMalformed  ReasonCode = "POLICY_MALFORMED"   // the result is not a decision object
+	PolicyMissing    ReasonCode = "POLICY_MISSING"     // no policy is active
+)
+
+// DefaultDeny is the reason when nothing granted and nothing denied.
+const DefaultDeny ReasonCode = "DEFAULT_DENY"
+
+// NeverAllowed lists the codes that deny before or instead of a policy's answer.
+func NeverAllowed() []ReasonCode {
+	return []ReasonCode{
+		TokenInvalid, IssuerUntrusted, IssuerUnavailable, CredentialMissing, SubjectMismatch,
+		PolicyUndefined, PolicyConflict, PolicyError, PolicyTimeout, PolicyOverBudget, PolicyMalformed, PolicyMissing,
+		DefaultDeny,
+	}
+}

@@ -1,0 +1,133 @@
+package authz
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+)
+
+// SubjectMachineUser is the one subject type of the native API.
+const SubjectMachineUser = "machine_user"
+
+// ResourceService is the one resource type of the native API.
+const ResourceService = "service"
+
+// Subject is the party a decision is about.
+type Subject struct {
+	Type       string         `json:"type"`
+	ID         string         `json:"id"`
+	Properties map[string]any `json:"properties,omitempty"`
+}
+
+// Action is what the subject wants to do, e.g. "email.send".
+type Action struct {
+	Name       string         `json:"name"`
+	Properties map[string]any `json:"properties,omitempty"`
+}
+
+// Resource is what it wants to do it to.
+type Resource struct {
+	Type       string         `json:"type"`
+	ID         string         `json:"id"`
+	Properties map[string]any `json:"properties,omitempty"`
+}
+
+// Evidence is what a caller presents as its subject's credential: exactly one
+// member is set. It is secret: it never leaves the verifier.
+type Evidence struct {
+	Token  string          `json:"token,omitempty"`
+	Claims json.RawMessage `json:"claims,omitempty"` // already verified by the PEP; needs RoleAssertClaims
+}
+
+// String and GoString keep evidence out of logs and errors.
+func (Evidence) String() string   { return "[evidence]" }
+func (Evidence) GoString() string { return "[evidence]" }
+
+// Explain says how much an answer tells.
+type Explain string
+
+// Explain values; empty means reasons.
+const (
+	ExplainNone    Explain = "none"
+	ExplainReasons Explain = "reasons"
+)
+
+// Request is one question, with who asks it.
+type Request struct {
+	Caller   Caller
+	Evidence Evidence
+	Subject  *Subject // optional: what the evidence proves wins, a conflict denies
+	Action   Action
+	Resource Resource
+	Context  map[string]any
+	// AtLeast is the data revision the answer must include; 0 asks for none.
+	AtLeast uint64
+	Explain Explain
+	// At is the time to judge at. Only a simulation sets it; zero means now.
+	At time.Time
+	// Simulated requests are hypothetical: they are not recorded.
+	Simulated bool
+}
+
+// Validate checks what every surface must refuse before deciding. The error
+// names the JSON member.
+func (r *Request) Validate() error {
+	hasToken, hasClaims := r.Evidence.Token != "", len(r.Evidence.Claims) > 0
+	if hasToken && hasClaims {
+		return Invalid("credential", "has both token and claims; send one")
+	}
+	if r.Subject != nil {
+		if err := firstError(ValidateID("subject.id", r.Subject.ID), validateOneOf("subject.type", r.Subject.Type, SubjectMachineUser)); err != nil {
+			return err
+		}
+	}
+	return firstError(
+		ValidateID("action.name", r.Action.Name),
+		validateOneOf("resource.type", r.Resource.Type, ResourceService),
+		ValidateID("resource.id", r.Resource.ID),
+		validateExplain(r.Explain),
+	)
+}
+
+func validateExplain(e Explain) error {
+	switch e {
+	case "", ExplainNone, ExplainReasons:
+		return nil
+	}
+	return Invalid("explain", "is "+strconv.Quote(string(e))+"; it must be none or reasons")
+}
+
+// Semantics says when a batch stops.
+type Semantics string
+
+// Batch semantics, as in AuthZEN 1.0.
+const (
+	ExecuteAll          Semantics = "execute_all" // the default
+	DenyOnFirstDeny     Semantics = "deny_on_first_deny"
+	PermitOnFirstPermit Semantics = "permit_on_first_permit"
+)
+
+// Validate accepts the three semantics and empty.
+func (s Semantics) Validate() error {
+	switch s {
+	case "", ExecuteAll, DenyOnFirstDeny, PermitOnFirstPermit:
+		return nil
+	}
+	return Invalid("semantics", "is "+strconv.Quote(string(s))+"; it must be execute_all, deny_on_first_deny or permit_on_first_permit")
+}
+
+// StopsAfter says whether a batch ends with this outcome.
+func (s Semantics) StopsAfter(o Outcome) bool {
+	return s == DenyOnFirstDeny && o != Allow || s == PermitOnFirstPermit && o == Allow
+}
+
+// MaxBatch is how many items one batch may have.
+const MaxBatch = 1000
+
+// Batch is several questions judged on one data snapshot by one policy
+// generation. Items are whole requests: surfaces have applied the defaults.
+type Batch struct {
+	Items     []Request
+	Semantics Semantics
+	AtLeast   uint64
+}

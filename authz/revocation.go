@@ -1,0 +1,121 @@
+package authz
+
+import "time"
+
+// What a revocation or renewal names.
+const (
+	ByToken      = "token"      // one token, by TokenID
+	ByCredential = "credential" // every token got with a credential
+	BySubject    = "subject"    // every token of a machine user
+	ByTenant     = "tenant"     // every token of a tenant
+	ByIssuerKey  = "issuer_key" // every token signed with a key, by IssuerKeyID
+)
+
+// Listed is what one entry of the revocation or renewal list names: By says
+// what, Of which one. For a token or an issuer key, Issuer and Name (jti, kid)
+// may be given instead of Of, which is then derived from them.
+type Listed struct {
+	By     string `json:"by"`
+	Of     string `json:"of"`
+	Issuer string `json:"issuer,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+func (l *Listed) normalize() {
+	if l.Of != "" || l.Issuer == "" || l.Name == "" {
+		return
+	}
+	switch l.By {
+	case ByToken:
+		l.Of = TokenID(l.Issuer, l.Name)
+	case ByIssuerKey:
+		l.Of = IssuerKeyID(l.Issuer, l.Name)
+	}
+}
+
+func (l *Listed) validate() error {
+	if err := validateOneOf("by", l.By, ByToken, ByCredential, BySubject, ByTenant, ByIssuerKey); err != nil {
+		return err
+	}
+	if l.Of == "" && (l.By == ByToken || l.By == ByIssuerKey) {
+		return Invalid("of", "is required; or give issuer and name (the jti or kid) and it is derived")
+	}
+	return firstError(
+		ValidateID("of", l.Of),
+		validateText("issuer", l.Issuer),
+		validateText("name", l.Name),
+		validateText("reason", l.Reason),
+	)
+}
+
+// Field gives the filter "by".
+func (l *Listed) Field(name string) string {
+	if name == "by" {
+		return l.By
+	}
+	return ""
+}
+
+// Revocation stops tokens now. Its id is "by/of". Rego: data.revocations[by][of].
+type Revocation struct {
+	Header
+	Listed
+	// IssuedBefore limits the revocation to tokens issued before it; zero
+	// revokes them whatever their age.
+	IssuedBefore time.Time `json:"issued_before,omitzero"`
+	// Until is when the entry ends by itself, normally when the last token it
+	// stops has expired; zero never ends.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Collection is Revocations.
+func (*Revocation) Collection() Collection { return Revocations }
+
+// Expires implements Entity.
+func (r *Revocation) Expires() time.Time { return r.Until }
+
+// Normalize derives of and the id.
+func (r *Revocation) Normalize() {
+	r.normalize()
+	defaultTo(&r.ID, PairKey(r.By, r.Of))
+}
+
+// Validate implements Entity.
+func (r *Revocation) Validate() error {
+	return firstError(r.validate(), validatePairID(r.ID, "by", r.By, "of", r.Of))
+}
+
+// Renewal makes tokens issued before IssuedBefore renew by a deadline: until
+// then they are allowed with advice, after it they are denied. Its id is
+// "by/of". Rego: data.renewals[by][of].
+type Renewal struct {
+	Header
+	Listed
+	IssuedBefore time.Time `json:"issued_before"`
+	Deadline     time.Time `json:"deadline"`
+	Until        time.Time `json:"until,omitzero"` // the entry ends by itself; zero never ends
+}
+
+// Collection is Renewals.
+func (*Renewal) Collection() Collection { return Renewals }
+
+// Expires implements Entity.
+func (r *Renewal) Expires() time.Time { return r.Until }
+
+// Normalize derives of and the id.
+func (r *Renewal) Normalize() {
+	r.normalize()
+	defaultTo(&r.ID, PairKey(r.By, r.Of))
+}
+
+// Validate implements Entity.
+func (r *Renewal) Validate() error {
+	if r.IssuedBefore.IsZero() {
+		return Invalid("issued_before", "is required: tokens issued later have been renewed")
+	}
+	if r.Deadline.IsZero() {
+		return Invalid("deadline", "is required")
+	}
+	return firstError(r.validate(), validatePairID(r.ID, "by", r.By, "of", r.Of))
+}
