@@ -1,0 +1,76 @@
+# Everything a newcomer needs: make run, make test. `make` alone lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO        ?= go
+DATA      ?= data
+FUZZTIME  ?= 5s
+BENCHTIME ?= 1s
+PACKAGES  := ./...
+# Suites that must have run at least one test for `make test` to pass.
+SUITES := authz,ijson,token,store,bundles,engine,pdp,server/wire,server/api,server/admin,server,demo,cmd/daemon,cmd/verdict,test
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/verdict
+	$(GO) build -trimpath -o bin/verdict ./cmd/verdict
+
+.PHONY: run
+run: build ## build, start the server with the demo data, print a decision to repeat with curl
+	./bin/verdict serve --demo --data $(DATA)
+
+.PHONY: test
+test: lint rego race fuzz ## everything CI runs: lint, rego, race, fuzz
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, go.mod tidy
+	@echo '== lint'
+	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$out" ]; then echo "gofmt these files:"; echo "$$out"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+	$(GO) mod tidy -diff
+
+.PHONY: rego
+rego: ## opa fmt, opa check --strict, opa test with full coverage, verdict test
+	@echo '== rego'
+	$(GO) tool opa fmt --fail --list policies
+	$(GO) tool opa check --strict policies
+	$(GO) tool opa test policies
+	$(GO) tool opa test --coverage --threshold 100 policies | tail -n 3
+	$(GO) run ./cmd/verdict test policies
+
+.PHONY: unit
+unit: ## the tests without the race detector: the quick loop
+	$(GO) test -json $(PACKAGES) | $(GO) run ./test/tally -require $(SUITES)
+
+.PHONY: race
+race: ## every unit, system and conformance test with the race detector
+	@echo '== tests with -race'
+	$(GO) test -race -json -timeout 20m $(PACKAGES) | $(GO) run ./test/tally -require $(SUITES)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each
+	@echo '== fuzz, $(FUZZTIME) a target'
+	@count=0; for package in $$($(GO) list $(PACKAGES)); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "-- $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package | tail -n 2; \
+			count=$$((count + 1)); \
+		done; \
+	done; echo "$$count fuzz targets ran"; [ $$count -gt 0 ]
+
+.PHONY: cover
+cover: ## statement coverage of the rooms a decision passes through
+	$(GO) test -cover ./authz ./ijson ./token ./store ./bundles ./engine ./pdp ./server/...
+
+.PHONY: bench
+bench: ## benchmarks, with peers side by side where there is one
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PACKAGES)
+
+.PHONY: clean
+clean: ## remove what was built (never the data directory)
+	rm -rf bin

@@ -1,0 +1,16 @@
+// Package pdp is the one pipeline every surface asks:
+//
+//	wait for the revision asked for -> open one view of the data -> verify the
+//	evidence -> evaluate the guards -> assemble -> record -> answer
+//
+// It knows only interfaces; cmd hands it the rooms behind them. Nothing in it
+// touches the network or waits for a disk write.
+//
+// Promises:
+//   - a Decision allows only when evidence proved a subject and the active
+//     policy's well-formed judgement allowed it; every other path denies;
+//   - an error means that no decision was made;
+//   - one request, or one whole batch, sees one data revision and one policy
+//     generation;
+//   - every decision that is not a simulation is recorded once.
+package pdp

@@ -1,0 +1,172 @@
+package pdp
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// View is one frozen view of the data. The pipeline closes what it opened.
+type View interface {
+	authz.Facts
+	authz.IssuerFinder
+	Close()
+}
+
+// Verifier turns evidence into a principal. It never fails: evidence that
+// proves nobody is a Principal with a Fault.
+type Verifier interface {
+	Verify(ctx context.Context, e authz.Evidence, issuers authz.IssuerFinder, now time.Time) authz.Principal
+}
+
+// Data opens views and waits for revisions.
+type Data interface {
+	// View opens a view of the newest revision.
+	View() (View, error)
+	// WaitFor returns nil once revision can be viewed, and an error when ctx
+	// ends first.
+	WaitFor(ctx context.Context, revision uint64) error
+}
+
+// Config is what a PDP is made of. Every field is required but Record.
+type Config struct {
+	Data     Data
+	Verifier Verifier
+	// Active is the evaluator to use now, nil while no policy is active. It is
+	// called once for a request and once for a whole batch.
+	Active func() authz.Evaluator
+	// Record is called once for each decision that is not a simulation, before
+	// it is answered. It must not block and must not keep the request.
+	Record func(context.Context, authz.Request, authz.Decision, time.Duration)
+	Now    func() time.Time
+	// NewID makes the id of a decision.
+	NewID func(time.Time) string
+	// AtLeastWait bounds the wait for a revision asked for with at_least.
+	AtLeastWait time.Duration
+}
+
+// PDP answers requests. It is safe for concurrent use.
+type PDP struct {
+	config Config
+}
+
+// New makes a PDP of config. The error says what is missing.
+func New(config Config) (*PDP, error) {
+	switch {
+	case config.Data == nil:
+		return nil, errors.New("pdp: Data is required")
+	case config.Verifier == nil:
+		return nil, errors.New("pdp: Verifier is required")
+	case config.Active == nil:
+		return nil, errors.New("pdp: Active is required")
+	case config.Now == nil:
+		return nil, errors.New("pdp: Now is required")
+	case config.NewID == nil:
+		return nil, errors.New("pdp: NewID is required")
+	}
+	if config.Record == nil {
+		config.Record = func(context.Context, authz.Request, authz.Decision, time.Duration) {}
+	}
+	return &PDP{config: config}, nil
+}
+
+// Decide answers one request. It is an authz.DecideFunc.
+func (p *PDP) Decide(ctx context.Context, r authz.Request) (authz.Decision, error) {
+	decisions, err := p.DecideBatch(ctx, authz.Batch{Items: []authz.Request{r}, AtLeast: r.AtLeast})
+	if err != nil {
+		return authz.Decision{}, err
+	}
+	return decisions[0], nil
+}
+
+// DecideBatch answers a batch on one view by one policy. It is an
+// authz.DecideBatchFunc.
+func (p *PDP) DecideBatch(ctx context.Context, b authz.Batch) ([]authz.Decision, error) {
+	if err := check(b); err != nil {
+		return nil, err
+	}
+	view, err := p.view(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+
+	s := sitting{pdp: p, view: view, policy: p.config.Active(), now: p.config.Now()}
+	decisions := make([]authz.Decision, 0, len(b.Items))
+	for _, r := range b.Items {
+		d := s.decide(ctx, r)
+		decisions = append(decisions, d)
+		if b.Semantics.StopsAfter(d.Outcome) {
+			break
+		}
+	}
+	return decisions, nil
+}
+
+// check refuses what no surface may let through, so that no surface can forget.
+func check(b authz.Batch) error {
+	if len(b.Items) == 0 {
+		return authz.Invalid("items", "is empty")
+	}
+	if len(b.Items) > authz.MaxBatch {
+		return &authz.Error{Code: authz.CodeTooLarge, Field: "items", Message: "has more items than one batch may have"}
+	}
+	if err := b.Semantics.Validate(); err != nil {
+		return err
+	}
+	for i := range b.Items {
+		if err := b.Items[i].Validate(); err != nil {
+			return err
+		}
+		if err := permitted(&b.Items[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// permitted holds the caller's roles against what it asks. A simulation needs
+// its own role and no other; only a simulation may choose its time.
+func permitted(r *authz.Request) error {
+	if r.Simulated {
+		return needs(r.Caller, authz.RoleSimulate)
+	}
+	if !r.At.IsZero() {
+		return authz.Invalid("context.time", "is only taken by a simulation")
+	}
+	if len(r.Evidence.Claims) > 0 {
+		if err := needs(r.Caller, authz.RoleAssertClaims); err != nil {
+			return err
+		}
+	}
+	return needs(r.Caller, authz.RoleDecide)
+}
+
+func needs(c authz.Caller, role authz.Role) error {
+	if c.Has(role) {
+		return nil
+	}
+	return authz.Errorf(authz.CodeForbidden, "this needs the role %q, which the API key does not have", role)
+}
+
+// view opens a view that includes every revision the batch asked for.
+func (p *PDP) view(ctx context.Context, b authz.Batch) (View, error) {
+	want := b.AtLeast
+	for i := range b.Items {
+		want = max(want, b.Items[i].AtLeast)
+	}
+	if want > 0 {
+		wait, cancel := context.WithTimeout(ctx, p.config.AtLeastWait)
+		defer cancel()
+		if err := p.config.Data.WaitFor(wait, want); err != nil {
+			return nil, err
+		}
+	}
+	view, err := p.config.Data.View()
+	if err != nil {
+		return nil, &authz.Error{Code: authz.CodeUnavailable, Message: "the data cannot be read now", Cause: err}
+	}
+	return view, nil
+}

@@ -1,0 +1,339 @@
+package pdp_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/pdp"
+)
+
+var now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+// view is an empty view that counts its closing.
+type view struct {
+	revision uint64
+	closed   *int
+}
+
+func (v view) Revision() uint64 { return v.revision }
+func (v view) Fact(authz.Collection, string) (authz.Fact, bool, error) {
+	return authz.Fact{}, false, nil
+}
+func (v view) Under(authz.Collection, string, int) ([]authz.Fact, bool, error) {
+	return nil, false, nil
+}
+func (v view) IssuerByURL(string) (*authz.Issuer, bool, error) { return nil, false, nil }
+func (v view) Close()                                          { *v.closed++ }
+
+// stage is a PDP whose neighbours are staged.
+type stage struct {
+	t         *testing.T
+	revision  uint64
+	viewErr   error
+	principal authz.Principal
+	judgement authz.Judgement
+	policy    authz.Evaluator
+
+	opened, closed, verified int
+	asked                    []authz.Question
+	recorded                 []authz.Decision
+	waited                   []uint64
+}
+
+func newStage(t *testing.T) *stage {
+	s := &stage{
+		t:         t,
+		revision:  7,
+		principal: authz.Principal{Subject: "mu:a", Evidence: authz.EvidenceJWT, Token: &authz.Token{}, Level: 3, Freshness: authz.Fresh},
+		judgement: authz.Judgement{Allow: true, CacheableForS: 5, Obligations: []authz.Duty{{"id": "use_address"}}},
+	}
+	s.policy = s
+	return s
+}
+
+func (s *stage) View() (pdp.View, error) {
+	if s.viewErr != nil {
+		return nil, s.viewErr
+	}
+	s.opened++
+	return view{revision: s.revision, closed: &s.closed}, nil
+}
+
+func (s *stage) WaitFor(ctx context.Context, revision uint64) error {
+	s.waited = append(s.waited, revision)
+	if revision <= s.revision {
+		return nil
+	}
+	<-ctx.Done()
+	return authz.Errorf(authz.CodeBehind, "the data is at revision %d", s.revision)
+}
+
+func (s *stage) Verify(context.Context, authz.Evidence, authz.IssuerFinder, time.Time) authz.Principal {
+	s.verified++
+	return s.principal
+}
+
+func (s *stage) Policy() authz.PolicyRef {
+	return authz.PolicyRef{Generation: 3, Digest: "sha256:aa"}
+}
+
+func (s *stage) Evaluate(_ context.Context, q authz.Question, _ authz.Facts) authz.Judgement {
+	s.asked = append(s.asked, q)
+	return s.judgement
+}
+
+func (s *stage) pdp() *pdp.PDP {
+	p, err := pdp.New(pdp.Config{
+		Data:     s,
+		Verifier: s,
+		Active:   func() authz.Evaluator { return s.policy },
+		Record: func(_ context.Context, _ authz.Request, d authz.Decision, _ time.Duration) {
+			s.recorded = append(s.recorded, d)
+		},
+		Now:         func() time.Time { return now },
+		NewID:       func(time.Time) string { return "id" },
+		AtLeastWait: time.Millisecond,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
+func request() authz.Request {
+	return authz.Request{
+		Caller:   authz.Caller{ID: "pep", Roles: []authz.Role{authz.RoleDecide}},
+		Evidence: authz.Evidence{Token: "t"},
+		Action:   authz.Action{Name: "email.send"},
+		Resource: authz.Resource{Type: authz.ResourceService, ID: "svc:email"},
+	}
+}
+
+func codes(reasons []authz.Reason) []authz.ReasonCode {
+	out := []authz.ReasonCode{}
+	for _, r := range reasons {
+		out = append(out, r.Code)
+	}
+	return out
+}
+
+func TestDecideAllows(t *testing.T) {
+	s := newStage(t)
+	d, err := s.pdp().Decide(t.Context(), request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := authz.Decision{
+		ID: "id", Outcome: authz.Allow, Obligations: []authz.Duty{{"id": "use_address"}},
+		Trust: authz.Trust{Level: 3, Freshness: "fresh"}, Policy: authz.PolicyRef{Generation: 3, Digest: "sha256:aa"},
+		DataRevision: 7, CacheableForS: 5, IfPDPUnreachable: "deny", Subject: "mu:a",
+	}
+	if diff := cmp.Diff(want, d); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]authz.Decision{want}, s.recorded); diff != "" {
+		t.Errorf("recorded: %s", diff)
+	}
+	if s.opened != 1 || s.closed != 1 {
+		t.Errorf("opened %d views, closed %d", s.opened, s.closed)
+	}
+	if !s.asked[0].Time.Equal(now) || s.asked[0].Subject.ID != "mu:a" {
+		t.Errorf("asked %+v", s.asked[0])
+	}
+}
+
+// TestDecideCloses is invariant 1 of docs/design.md section 8: each row is a
+// path that must not allow although everything else says allow.
+func TestDecideCloses(t *testing.T) {
+	tests := map[string]struct {
+		stage   func(*stage)
+		request func(*authz.Request)
+		want    authz.ReasonCode
+		asks    int // how often the policy may be consulted
+	}{
+		"no evidence": {request: func(r *authz.Request) { r.Evidence = authz.Evidence{} }, want: authz.CredentialMissing},
+		"evidence at fault": {stage: func(s *stage) {
+			s.principal = authz.Principal{Subject: "mu:a", Fault: &authz.Fault{Code: authz.TokenInvalid}}
+		}, want: authz.TokenInvalid},
+		"evidence names nobody":     {stage: func(s *stage) { s.principal = authz.Principal{} }, want: authz.TokenInvalid},
+		"another subject":           {request: func(r *authz.Request) { r.Subject = &authz.Subject{Type: "machine_user", ID: "mu:b"} }, want: authz.SubjectMismatch},
+		"no policy":                 {stage: func(s *stage) { s.policy = nil }, want: authz.PolicyMissing},
+		"zero judgement":            {stage: func(s *stage) { s.judgement = authz.Judgement{} }, want: authz.DefaultDeny, asks: 1},
+		"allow beside a reason":     {stage: func(s *stage) { s.judgement.Reasons = []authz.Reason{{Code: "X"}} }, want: "X", asks: 1},
+		"deny keeps its own reason": {stage: func(s *stage) { s.judgement = authz.Judgement{Reasons: []authz.Reason{{Code: "Y"}}} }, want: "Y", asks: 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, r := newStage(t), request()
+			if test.stage != nil {
+				test.stage(s)
+			}
+			if test.request != nil {
+				test.request(&r)
+			}
+			d, err := s.pdp().Decide(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Outcome != authz.Deny {
+				t.Error("allowed")
+			}
+			if diff := cmp.Diff([]authz.ReasonCode{test.want}, codes(d.Reasons)); diff != "" {
+				t.Error(diff)
+			}
+			if d.Obligations != nil || d.CacheableForS != 0 {
+				t.Errorf("a deny has obligations %v and is cacheable for %d s", d.Obligations, d.CacheableForS)
+			}
+			if len(s.asked) != test.asks {
+				t.Errorf("the policy was asked %d times, want %d", len(s.asked), test.asks)
+			}
+			if len(s.recorded) != 1 {
+				t.Errorf("recorded %d times", len(s.recorded))
+			}
+		})
+	}
+}
+
+func TestIssuerOutageIsNotABadToken(t *testing.T) {
+	s := newStage(t)
+	s.principal = authz.Principal{Fault: &authz.Fault{Code: authz.IssuerUnavailable}}
+	d, err := s.pdp().Decide(t.Context(), request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Reasons[0].Status; got != 503 {
+		t.Errorf("status %d, want 503", got)
+	}
+}
+
+func TestDecideRefuses(t *testing.T) {
+	tests := map[string]struct {
+		change func(*authz.Request)
+		want   authz.ErrorCode
+	}{
+		"no role":            {func(r *authz.Request) { r.Caller.Roles = nil }, authz.CodeForbidden},
+		"claims without":     {func(r *authz.Request) { r.Evidence = authz.Evidence{Claims: json.RawMessage(`{}`)} }, authz.CodeForbidden},
+		"simulation without": {func(r *authz.Request) { r.Simulated = true }, authz.CodeForbidden},
+		"own time":           {func(r *authz.Request) { r.At = now }, authz.CodeInvalid},
+		"bad id":             {func(r *authz.Request) { r.Resource.ID = "a/b" }, authz.CodeInvalid},
+		"future revision":    {func(r *authz.Request) { r.AtLeast = 8 }, authz.CodeBehind},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, r := newStage(t), request()
+			test.change(&r)
+			_, err := s.pdp().Decide(t.Context(), r)
+			if got := authz.CodeOf(err); got != test.want {
+				t.Errorf("error %v has code %q, want %q", err, got, test.want)
+			}
+			if len(s.recorded) != 0 {
+				t.Error("recorded although nothing was decided")
+			}
+		})
+	}
+}
+
+func TestClaimsNeedTheirRole(t *testing.T) {
+	s, r := newStage(t), request()
+	r.Evidence = authz.Evidence{Claims: json.RawMessage(`{}`)}
+	r.Caller.Roles = append(r.Caller.Roles, authz.RoleAssertClaims)
+	d, err := s.pdp().Decide(t.Context(), r)
+	if err != nil || d.Outcome != authz.Allow {
+		t.Errorf("%v, %v", d.Outcome, err)
+	}
+}
+
+func TestSimulationIsNotRecorded(t *testing.T) {
+	s, r := newStage(t), request()
+	r.Caller.Roles = []authz.Role{authz.RoleSimulate}
+	r.Simulated, r.At = true, now.Add(time.Hour)
+	if _, err := s.pdp().Decide(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.recorded) != 0 {
+		t.Error("recorded")
+	}
+	if got := s.asked[0].Time; !got.Equal(r.At) {
+		t.Errorf("judged at %v, want %v", got, r.At)
+	}
+}
+
+func TestUnreadableDataDecidesNothing(t *testing.T) {
+	s := newStage(t)
+	s.viewErr = errors.New("closed")
+	_, err := s.pdp().Decide(t.Context(), request())
+	if got := authz.CodeOf(err); got != authz.CodeUnavailable {
+		t.Errorf("code %q", got)
+	}
+}
+
+func TestBatch(t *testing.T) {
+	tests := map[string]struct {
+		semantics authz.Semantics
+		deny      int // index of the item denied, -1 for none
+		want      int // decisions in the answer
+	}{
+		"all":                  {"", 1, 3},
+		"execute_all":          {authz.ExecuteAll, 1, 3},
+		"deny stops":           {authz.DenyOnFirstDeny, 1, 2},
+		"no deny, no stop":     {authz.DenyOnFirstDeny, -1, 3},
+		"permit stops":         {authz.PermitOnFirstPermit, 0, 2},
+		"permit stops at once": {authz.PermitOnFirstPermit, 2, 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			b := authz.Batch{Semantics: test.semantics, AtLeast: 5}
+			for i := range 3 {
+				r := request()
+				r.AtLeast = uint64(i)
+				if i == test.deny {
+					r.Subject = &authz.Subject{Type: "machine_user", ID: "mu:other"}
+				}
+				b.Items = append(b.Items, r)
+			}
+			got, err := s.pdp().DecideBatch(t.Context(), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got) != test.want || len(s.recorded) != test.want {
+				t.Errorf("%d decisions, %d recorded, want %d", len(got), len(s.recorded), test.want)
+			}
+			if s.opened != 1 || s.closed != 1 || s.verified != 1 {
+				t.Errorf("opened %d, closed %d, verified %d; one batch is one view and one verification", s.opened, s.closed, s.verified)
+			}
+			if diff := cmp.Diff([]uint64{5}, s.waited); diff != "" {
+				t.Errorf("waited: %s", diff)
+			}
+		})
+	}
+}
+
+func TestBatchRefuses(t *testing.T) {
+	s := newStage(t)
+	for name, b := range map[string]authz.Batch{
+		"empty":     {},
+		"semantics": {Items: []authz.Request{request()}, Semantics: "some"},
+		"too many":  {Items: make([]authz.Request, authz.MaxBatch+1)},
+		"one bad":   {Items: []authz.Request{request(), {}}},
+	} {
+		if _, err := s.pdp().DecideBatch(t.Context(), b); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if s.opened != 0 {
+		t.Error("opened a view for a batch that is refused")
+	}
+}
+
+func TestNewNamesWhatIsMissing(t *testing.T) {
+	if _, err := pdp.New(pdp.Config{}); err == nil {
+		t.Error("accepted an empty Config")
+	}
+}

@@ -1,0 +1,136 @@
+package pdp
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// sitting is the judging of one batch: one view, one policy, one time, and the
+// principal of the last evidence seen, because the items of a batch mostly
+// share it.
+type sitting struct {
+	pdp    *PDP
+	view   View
+	policy authz.Evaluator // nil while no policy is active
+	now    time.Time
+
+	lastToken     string
+	lastAt        time.Time
+	lastPrincipal authz.Principal
+}
+
+// decide is the product's promise, top to bottom.
+func (s *sitting) decide(ctx context.Context, r authz.Request) authz.Decision {
+	began := s.pdp.config.Now()
+	at := r.At
+	if at.IsZero() {
+		at = s.now
+	}
+
+	principal := s.verify(ctx, r.Evidence, at)
+	judgement := s.judge(ctx, r, principal, at)
+	decision := s.assemble(principal, judgement)
+
+	if !r.Simulated {
+		s.pdp.config.Record(ctx, r, decision, s.pdp.config.Now().Sub(began))
+	}
+	return decision
+}
+
+func (s *sitting) verify(ctx context.Context, e authz.Evidence, at time.Time) authz.Principal {
+	if e.Token == "" && len(e.Claims) == 0 {
+		return authz.Principal{Evidence: authz.EvidenceNone, Fault: &authz.Fault{
+			Code:    authz.CredentialMissing,
+			Cause:   "missing",
+			Message: "The request carries no credential, so it proves nobody.",
+			Fix:     "Send the caller's token in credential.token.",
+		}}
+	}
+	if e.Token != "" && e.Token == s.lastToken && at.Equal(s.lastAt) {
+		return s.lastPrincipal
+	}
+	principal := s.pdp.config.Verifier.Verify(ctx, e, s.view, at)
+	s.lastToken, s.lastAt, s.lastPrincipal = e.Token, at, principal
+	return principal
+}
+
+// judge asks the policy, unless there is nobody to judge or nothing to judge by.
+func (s *sitting) judge(ctx context.Context, r authz.Request, p authz.Principal, at time.Time) authz.Judgement {
+	switch {
+	case p.Fault != nil:
+		return denied(faultReason(p.Fault))
+	case p.Subject == "":
+		return denied(authz.Reason{Code: authz.TokenInvalid, Guard: "token", Message: "The credential names no machine user.", Status: http.StatusUnauthorized})
+	case r.Subject != nil && r.Subject.ID != p.Subject:
+		return denied(mismatchReason(r.Subject.ID, p.Subject))
+	case s.policy == nil:
+		return denied(authz.Reason{Code: authz.PolicyMissing, Guard: "engine", Message: "No policy is active.", Fix: "Look at /readyz of this node.", Status: http.StatusServiceUnavailable})
+	}
+	return s.policy.Evaluate(ctx, question(r, p, at), s.view)
+}
+
+func question(r authz.Request, p authz.Principal, at time.Time) authz.Question {
+	subject := authz.Subject{Type: authz.SubjectMachineUser, ID: p.Subject}
+	if r.Subject != nil {
+		subject.Properties = r.Subject.Properties
+	}
+	return authz.Question{Subject: subject, Action: r.Action, Resource: r.Resource, Context: r.Context, Principal: p, Time: at}
+}
+
+// assemble closes the answer: it allows only what a judgement allowed without a
+// reason against it, for a subject that was proved.
+func (s *sitting) assemble(p authz.Principal, j authz.Judgement) authz.Decision {
+	d := authz.Decision{
+		ID:               s.pdp.config.NewID(s.now),
+		Outcome:          authz.Deny,
+		Reasons:          j.Reasons,
+		WouldDeny:        j.WouldDeny,
+		Obligations:      j.Obligations,
+		Advice:           j.Advice,
+		Trust:            authz.Trust{Level: p.Level, Required: j.RequiredLevel, Freshness: p.Freshness},
+		DataRevision:     s.view.Revision(),
+		CacheableForS:    j.CacheableForS,
+		IfPDPUnreachable: j.IfPDPUnreachable,
+		KeysRead:         j.KeysRead,
+		Subject:          p.Subject,
+	}
+	if s.policy != nil {
+		d.Policy = s.policy.Policy()
+	}
+	if d.IfPDPUnreachable != "allow" {
+		d.IfPDPUnreachable = "deny"
+	}
+	if j.Allow && p.Fault == nil && p.Subject != "" && len(j.Reasons) == 0 {
+		d.Outcome = authz.Allow
+		return d
+	}
+	d.Obligations, d.CacheableForS = nil, 0
+	if len(d.Reasons) == 0 {
+		d.Reasons = []authz.Reason{{Code: authz.DefaultDeny, Guard: "decision", Message: "Nothing grants this request.", Status: http.StatusForbidden}}
+	}
+	return d
+}
+
+func denied(r authz.Reason) authz.Judgement { return authz.Judgement{Reasons: []authz.Reason{r}} }
+
+func faultReason(f *authz.Fault) authz.Reason {
+	status := http.StatusUnauthorized
+	if f.Code == authz.IssuerUnavailable {
+		status = http.StatusServiceUnavailable
+	}
+	return authz.Reason{Code: f.Code, Guard: "token", Message: f.Message, Fix: f.Fix, Status: status, Details: map[string]any{"cause": f.Cause}}
+}
+
+func mismatchReason(asked, proved string) authz.Reason {
+	return authz.Reason{
+		Code:    authz.SubjectMismatch,
+		Guard:   "token",
+		Message: "The request names another subject than its credential proves.",
+		Fix:     "Leave subject out, or send the credential of the subject named.",
+		Status:  http.StatusForbidden,
+		Details: map[string]any{"subject": asked, "proved": proved},
+	}
+}
