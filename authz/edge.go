@@ -15,7 +15,7 @@ const (
 	ModeEnforce = "enforce"
 )
 
-// AnyAction, alone in Edge.Actions, declares every action.
+// AnyAction alone in Edge.Actions, declares every action.
 const AnyAction = "*"
 
 // Exception lets one denial code pass on one edge until a date, with an owner.
