@@ -15,6 +15,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -31,7 +32,7 @@ const maxExactInteger = 1 << 53
 
 // Unmarshal reads exactly one JSON value from data into v.
 func Unmarshal(data []byte, v any) error {
-	if err := Check(data); err != nil {
+	if err := scan(data, jsontext.AllowDuplicateNames(true)); err != nil {
 		return err
 	}
 	return explain(json.Unmarshal(data, v, json.RejectUnknownMembers(true)))
@@ -40,15 +41,32 @@ func Unmarshal(data []byte, v any) error {
 // UnmarshalOpen is Unmarshal for documents whose unknown members are to be
 // ignored, such as token claims and JWK Sets.
 func UnmarshalOpen(data []byte, v any) error {
-	if err := Check(data); err != nil {
+	if err := scan(data, jsontext.AllowDuplicateNames(true)); err != nil {
 		return err
 	}
 	return explain(json.Unmarshal(data, v))
 }
 
 // Check says whether data is exactly one I-JSON value no deeper than MaxDepth.
-func Check(data []byte) error {
-	d := jsontext.NewDecoder(bytes.NewReader(data))
+func Check(data []byte) error { return scan(data) }
+
+// scanners keeps what reading tokens needs from one scan to the next.
+var scanners = sync.Pool{New: func() any { return new(scanner) }}
+
+type scanner struct {
+	data    bytes.Reader
+	decoder jsontext.Decoder
+}
+
+// scan is Check with the library's options. Whoever decodes data afterwards may
+// leave duplicate names to that: the library looks for them again.
+func scan(data []byte, options ...jsontext.Options) error {
+	s := scanners.Get().(*scanner)
+	defer scanners.Put(s)
+	s.data.Reset(data)
+	d := &s.decoder
+	d.Reset(&s.data, options...)
+	defer s.data.Reset(nil)
 	for {
 		token, err := d.ReadToken()
 		if errors.Is(err, io.EOF) && d.InputOffset() > 0 && d.StackDepth() == 0 {

@@ -18,7 +18,6 @@ type sitting struct {
 	now    time.Time
 
 	lastToken     string
-	lastAt        time.Time
 	lastPrincipal authz.Principal
 }
 
@@ -30,7 +29,7 @@ func (s *sitting) decide(ctx context.Context, r authz.Request) authz.Decision {
 		at = s.now
 	}
 
-	principal := s.verify(ctx, r.Evidence, at)
+	principal := s.verify(ctx, r.Evidence)
 	judgement := s.judge(ctx, r, principal, at)
 	decision := s.assemble(principal, judgement)
 
@@ -40,7 +39,9 @@ func (s *sitting) decide(ctx context.Context, r authz.Request) authz.Decision {
 	return decision
 }
 
-func (s *sitting) verify(ctx context.Context, e authz.Evidence, at time.Time) authz.Principal {
+// verify proves the subject now, also when the question is about another time:
+// how fresh an issuer's keys are is a fact of this moment.
+func (s *sitting) verify(ctx context.Context, e authz.Evidence) authz.Principal {
 	if e.Token == "" && len(e.Claims) == 0 {
 		return authz.Principal{Evidence: authz.EvidenceNone, Fault: &authz.Fault{
 			Code:    authz.CredentialMissing,
@@ -49,11 +50,11 @@ func (s *sitting) verify(ctx context.Context, e authz.Evidence, at time.Time) au
 			Fix:     "Send the caller's token in credential.token.",
 		}}
 	}
-	if e.Token != "" && e.Token == s.lastToken && at.Equal(s.lastAt) {
+	if e.Token != "" && e.Token == s.lastToken {
 		return s.lastPrincipal
 	}
-	principal := s.pdp.config.Verifier.Verify(ctx, e, s.view, at)
-	s.lastToken, s.lastAt, s.lastPrincipal = e.Token, at, principal
+	principal := s.pdp.config.Verifier.Verify(ctx, e, s.view, s.now)
+	s.lastToken, s.lastPrincipal = e.Token, principal
 	return principal
 }
 
