@@ -1,0 +1,160 @@
+package token
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/verdict-pdp/verdict/ijson"
+)
+
+// copies keeps the last good document of each source in a directory. One without
+// a directory keeps nothing.
+type copies struct {
+	dir string
+}
+
+// copied is the content of one file.
+type copied struct {
+	Issuer    string    `json:"issuer"`
+	URL       string    `json:"jwks_url"`
+	FetchedAt time.Time `json:"fetched_at"`
+	ETag      string    `json:"etag,omitempty"`
+	Body      string    `json:"body"`
+}
+
+const (
+	copySuffix = ".json"
+	newPrefix  = ".new-" // of a file being written
+)
+
+func (c copies) path(id sourceID) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(id.issuer), id.issuer, id.url))
+	return filepath.Join(c.dir, hex.EncodeToString(sum[:])+copySuffix)
+}
+
+// save replaces the copy of id. On return it is durable and whole: a crash leaves
+// the old copy or the new one.
+func (c copies) save(id sourceID, f *fetched) error {
+	if c.dir == "" {
+		return nil
+	}
+	data, err := ijson.Marshal(copied{Issuer: id.issuer, URL: id.url, FetchedAt: f.at, ETag: f.etag, Body: string(f.body)})
+	if err != nil {
+		return err
+	}
+	return writeDurably(c.path(id), data)
+}
+
+// remove drops the copy of id, if there is one.
+func (c copies) remove(id sourceID) error {
+	if c.dir == "" {
+		return nil
+	}
+	return removeIfThere(c.path(id))
+}
+
+// load reads the copy in one file.
+func (c copies) load(path string) (sourceID, *fetched, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return sourceID{}, nil, err
+	}
+	var content copied
+	if err := ijson.Unmarshal(data, &content); err != nil {
+		return sourceID{}, nil, err
+	}
+	id := sourceID{issuer: content.Issuer, url: content.URL}
+	if path != c.path(id) {
+		return sourceID{}, nil, errors.New("holds the keys of another issuer than its name says")
+	}
+	body := []byte(content.Body)
+	if _, err := readKeys(body); err != nil {
+		return sourceID{}, nil, err
+	}
+	return id, &fetched{number: documents.Add(1), at: content.FetchedAt, etag: content.ETag, body: body}, nil
+}
+
+// loadCopies gives the verifier the sets of its last life. A file that cannot be
+// used is passed over: the next fetch replaces it.
+func (v *Verifier) loadCopies() error {
+	if v.copies.dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(v.copies.dir, 0o700); err != nil {
+		return fmt.Errorf("making the directory of issuer keys: %w", err)
+	}
+	entries, err := os.ReadDir(v.copies.dir)
+	if err != nil {
+		return fmt.Errorf("reading the directory of issuer keys: %w", err)
+	}
+	for _, entry := range entries {
+		path, err := filepath.Join(v.copies.dir, entry.Name()), error(nil)
+		switch {
+		case strings.HasPrefix(entry.Name(), newPrefix): // cut short by a crash
+			err = removeIfThere(path)
+		case strings.HasSuffix(entry.Name(), copySuffix):
+			err = v.loadCopy(path)
+		}
+		if err != nil {
+			v.log.Warn("copy of an issuer's keys is not used", "file", entry.Name(), "error", err)
+		}
+	}
+	return nil
+}
+
+func (v *Verifier) loadCopy(path string) error {
+	id, document, err := v.copies.load(path)
+	if err != nil {
+		return err
+	}
+	if document.at.After(v.now()) {
+		return errors.New("was fetched in the future: one of the clocks is wrong")
+	}
+	v.begin(id).current.Store(document)
+	return nil
+}
+
+// writeDurably puts data at path in one step: written beside it, synced, renamed.
+func writeDurably(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	file, err := os.CreateTemp(dir, newPrefix+"*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, removeIfThere(file.Name()))
+		}
+	}()
+	_, err = file.Write(data)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err != nil {
+		return err
+	}
+	if err = os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,113 @@
+package token
+
+import (
+	"crypto/sha256"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// DefaultCacheSize is how many verified tokens are remembered by default.
+const DefaultCacheSize = 10_000
+
+// maxParsedSets bounds the parsed key sets kept; an evicted one is parsed again.
+const maxParsedSets = 1024
+
+// Config is what a Verifier needs. The zero Config is usable: fetched keys then
+// do not survive a restart.
+type Config struct {
+	// Dir is where last good copies of fetched key sets are kept. It is made,
+	// mode 0700, when missing. Empty keeps none.
+	Dir string
+	// CacheSize is how many verified tokens are remembered, so that a token seen
+	// again costs no signature check. 0 means DefaultCacheSize, negative none.
+	CacheSize int
+	// Transport fetches key sets. Nil means one like http.DefaultTransport.
+	Transport http.RoundTripper
+	// Log receives what an operator should know of fetching; nil discards it.
+	Log *slog.Logger
+	// Now, After and Random (0 <= x < 1) are the clock and the jitter of the
+	// refresh; nil means time.Now, time.After and math/rand.
+	Now    func() time.Time
+	After  func(time.Duration) <-chan time.Time
+	Random func() float64
+}
+
+// Verifier verifies evidence. It is safe for use by any number of goroutines.
+type Verifier struct {
+	log    *slog.Logger
+	now    func() time.Time
+	after  func(time.Duration) <-chan time.Time
+	random func() float64
+	fetch  fetcher
+	copies copies
+
+	verified *lru.Cache[[sha256.Size]byte, *verified] // nil remembers none
+	sets     *lru.Cache[setID, *keySet]
+	asked    *lru.Cache[askedKid, time.Time] // unknown kids a refetch was asked for
+
+	wake chan struct{} // tells Run to look at its sources again
+
+	mu      sync.RWMutex
+	sources map[sourceID]*source // guarded by mu
+}
+
+// New makes a Verifier and loads the last good key sets from config.Dir. It
+// fails when Dir cannot be made or read. Run keeps fetched sets fresh; without
+// it, issuers with a jwks_url have the keys New loaded and no others.
+func New(config Config) (*Verifier, error) {
+	v := &Verifier{
+		log:     config.Log,
+		now:     config.Now,
+		after:   config.After,
+		random:  config.Random,
+		fetch:   newFetcher(config.Transport),
+		copies:  copies{dir: config.Dir},
+		wake:    make(chan struct{}, 1),
+		sources: map[sourceID]*source{},
+	}
+	v.fillDefaults()
+	if err := v.makeCaches(config.CacheSize); err != nil {
+		return nil, err
+	}
+	if err := v.loadCopies(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (v *Verifier) fillDefaults() {
+	if v.log == nil {
+		v.log = slog.New(slog.DiscardHandler)
+	}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	if v.after == nil {
+		v.after = time.After
+	}
+	if v.random == nil {
+		v.random = rand.Float64
+	}
+}
+
+func (v *Verifier) makeCaches(size int) (err error) {
+	if v.sets, err = lru.New[setID, *keySet](maxParsedSets); err != nil {
+		return err
+	}
+	if v.asked, err = lru.New[askedKid, time.Time](maxAskedKids); err != nil {
+		return err
+	}
+	if size < 0 {
+		return nil
+	}
+	if size == 0 {
+		size = DefaultCacheSize
+	}
+	v.verified, err = lru.New[[sha256.Size]byte, *verified](size)
+	return err
+}

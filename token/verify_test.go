@@ -1,0 +1,161 @@
+package token_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/token"
+)
+
+const demoURL = "https://demo.brightfold.example"
+
+var now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+// registry is the registered issuers, by URL.
+type registry map[string]*authz.Issuer
+
+func (r registry) IssuerByURL(url string) (*authz.Issuer, bool, error) {
+	issuer, ok := r[url]
+	return issuer, ok, nil
+}
+
+// brokenRegistry cannot be read.
+type brokenRegistry struct{}
+
+func (brokenRegistry) IssuerByURL(string) (*authz.Issuer, bool, error) {
+	return nil, false, errors.New("disk is gone")
+}
+
+func newVerifier(t testing.TB, config token.Config) *token.Verifier {
+	t.Helper()
+	v, err := token.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func newSigner(t testing.TB, alg string) *token.Signer {
+	t.Helper()
+	s, err := token.NewSigner(alg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func publicSet(t testing.TB, s *token.Signer) []byte {
+	t.Helper()
+	set, err := s.PublicSet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func sign(t testing.TB, s *token.Signer, header, claims map[string]any) string {
+	t.Helper()
+	signed, err := s.Sign(header, claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// demoIssuer is registered with the public key of s.
+func demoIssuer(t testing.TB, s *token.Signer) *authz.Issuer {
+	t.Helper()
+	issuer := &authz.Issuer{
+		Header:     authz.Header{ID: "demo", Revision: 7},
+		URL:        demoURL,
+		Keys:       publicSet(t, s),
+		Algorithms: []string{s.Algorithm()},
+		Audiences:  []string{"brightfold"},
+		LeewayS:    5,
+		Own:        true,
+	}
+	issuer.Normalize()
+	if err := issuer.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := token.CheckIssuer(issuer); err != nil {
+		t.Fatal(err)
+	}
+	return issuer
+}
+
+// good is the claims of a good token; with changes them, nil removing one.
+func good() map[string]any {
+	return map[string]any{
+		"iss": demoURL, "sub": "mu:user-svc", "aud": "brightfold", "jti": "j-1",
+		"iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
+	}
+}
+
+func with(changes map[string]any) map[string]any {
+	claims := good()
+	for name, value := range changes {
+		if value == nil {
+			delete(claims, name)
+			continue
+		}
+		claims[name] = value
+	}
+	return claims
+}
+
+func verify(v *token.Verifier, issuers authz.IssuerFinder, text string) authz.Principal {
+	return v.Verify(context.Background(), authz.Evidence{Token: text}, issuers, now)
+}
+
+func wantFault(t *testing.T, p authz.Principal, code authz.ReasonCode, cause string) {
+	t.Helper()
+	if p.Fault == nil {
+		t.Fatalf("no fault, subject %q; want %s %s", p.Subject, code, cause)
+	}
+	if p.Fault.Code != code || p.Fault.Cause != cause {
+		t.Errorf("fault %s %s (%s); want %s %s", p.Fault.Code, p.Fault.Cause, p.Fault.Message, code, cause)
+	}
+	if p.Subject != "" || p.Token != nil || p.Level != 0 {
+		t.Errorf("a faulty principal proves something: %+v", p)
+	}
+	if p.Fault.Message == "" || p.Fault.Fix == "" {
+		t.Errorf("fault %s without message or fix", p.Fault.Cause)
+	}
+}
+
+func TestVerifyReadsEveryClaim(t *testing.T) {
+	for _, alg := range authz.Algorithms() {
+		t.Run(alg, func(t *testing.T) {
+			signer := newSigner(t, alg)
+			v := newVerifier(t, token.Config{})
+			issuers := registry{demoURL: demoIssuer(t, signer)}
+			text := sign(t, signer, nil, with(map[string]any{
+				"aud": []string{"brightfold", "svc:email"}, "nbf": now.Unix() - 1, "tenant": "acme", "env": "prod",
+				"scope": "email.send email.read", "amr": []string{"hwk"}, "credential_id": "cred-81", "ignored": 1e300,
+			}))
+			want := authz.Principal{
+				Subject: "mu:user-svc", Evidence: authz.EvidenceJWT, Level: 3, Freshness: authz.Fresh,
+				Token: &authz.Token{
+					ID: authz.TokenID(demoURL, "j-1"), Issuer: "demo", IssuerURL: demoURL,
+					KeyID: authz.IssuerKeyID(demoURL, signer.KeyID()), Subject: "mu:user-svc",
+					Audiences: []string{"brightfold", "svc:email"}, AcceptedAudiences: []string{"brightfold"},
+					IssuedAt: now, NotBefore: now.Add(-time.Second), ExpiresAt: now.Add(10 * time.Minute), Leeway: 5 * time.Second,
+					Tenant: "acme", Env: "prod", Scopes: []string{"email.send", "email.read"}, Methods: []string{"hwk"},
+					Credential: "cred-81", Own: true,
+				},
+			}
+			if diff := cmp.Diff(want, verify(v, issuers, text)); diff != "" {
+				t.Errorf("verified: %s", diff)
+			}
+			if diff := cmp.Diff(want, verify(v, issuers, text)); diff != "" {
+				t.Errorf("remembered: %s", diff)
+			}
+		})
+	}
+}
