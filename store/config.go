@@ -1,0 +1,106 @@
+package store
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Defaults of Config.
+const (
+	DefaultHotLimit         = 100_000
+	DefaultChangeRetention  = 1_000_000
+	DefaultExpiredRetention = 30 * 24 * time.Hour
+	DefaultMaintainEvery    = time.Minute
+	DefaultBlockCache       = 64 << 20
+	DefaultIndexCache       = 64 << 20
+)
+
+// NoChangeLog as Config.ChangeRetention switches the change log off. Tombstones
+// live as long as the log explains them, so it switches them off as well.
+const NoChangeLog = -1
+
+// endedRetention is how long revocations and renewals are kept after they
+// ended: long enough for clocks that disagree.
+const endedRetention = time.Hour
+
+// Config says where and how a Store keeps its data. Zero fields take defaults.
+type Config struct {
+	// Dir is the data directory, made when missing. One process at a time.
+	Dir string
+	// InMemory keeps everything in memory and nothing after Close; Dir is empty.
+	InMemory bool
+	// HotLimit bounds each hot collection, in entities.
+	HotLimit int
+	// ChangeRetention is how many changes the feed keeps, or NoChangeLog.
+	ChangeRetention int
+	// ExpiredRetention is how long an expired entity is kept before it is
+	// deleted, so that a denial can still say that it expired.
+	ExpiredRetention time.Duration
+	// MaintainEvery is the pause between two passes of Run.
+	MaintainEvery time.Duration
+	// BlockCache and IndexCache bound Badger's caches, in bytes.
+	BlockCache, IndexCache int64
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger takes Badger's warnings and errors; nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// Validate names the first field that cannot be.
+func (c Config) Validate() error {
+	switch {
+	case c.InMemory && c.Dir != "":
+		return authz.Invalid("dir", "is set, but the store is to live in memory; choose one")
+	case !c.InMemory && c.Dir == "":
+		return authz.Invalid("dir", "is required")
+	case c.HotLimit < 0:
+		return authz.Invalid("hot_limit", "must not be negative")
+	case c.ChangeRetention < NoChangeLog:
+		return authz.Invalid("change_retention", "must be a number of changes, or -1 for no change log")
+	case c.ExpiredRetention < 0:
+		return authz.Invalid("expired_retention", "must not be negative")
+	case c.MaintainEvery < 0:
+		return authz.Invalid("maintain_every", "must not be negative")
+	case c.BlockCache < 0:
+		return authz.Invalid("block_cache", "must not be negative")
+	case c.IndexCache < 0:
+		return authz.Invalid("index_cache", "must not be negative")
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	defaultTo(&c.HotLimit, DefaultHotLimit)
+	defaultTo(&c.ChangeRetention, DefaultChangeRetention)
+	defaultTo(&c.ExpiredRetention, DefaultExpiredRetention)
+	defaultTo(&c.MaintainEvery, DefaultMaintainEvery)
+	defaultTo(&c.BlockCache, DefaultBlockCache)
+	defaultTo(&c.IndexCache, DefaultIndexCache)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// logsChanges says whether the change log is on.
+func (c Config) logsChanges() bool { return c.ChangeRetention != NoChangeLog }
+
+// keepExpired is how long expired entities of collection stay.
+func (c Config) keepExpired(collection authz.Collection) time.Duration {
+	if collection == authz.Revocations || collection == authz.Renewals {
+		return endedRetention
+	}
+	return c.ExpiredRetention
+}

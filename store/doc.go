@@ -1,0 +1,51 @@
+// Package store keeps everything Verdict has at rest, in Badger.
+//
+// # Revisions
+//
+// Every committed write raises the data revision by exactly one; a write is a
+// list of operations that happen together or not at all. Concurrent writes are
+// grouped: whoever holds the commit lock evaluates all queued writes in order,
+// each seeing the ones before it, and commits them as one Badger transaction,
+// so that they share one fsync. A write that fails its precondition fails
+// alone. Apply returns after the fsync: what it acknowledged survives the loss
+// of the process.
+//
+// Badger runs in managed mode and its version timestamp is our revision, so the
+// data of a revision and the number cannot come apart. A Snapshot reads at the
+// last published revision; writers never block it, nor it them. Versions an
+// open snapshot may still read are never discarded.
+//
+// # Hot state
+//
+// Collections that are small and read by every decision (services, edges,
+// plans, tenants, machine users, revocations, renewals, issuers, API keys, and
+// the entitlements of tenants and plans) are kept in memory as one immutable
+// value, swapped together with the revision. A miss there is authoritative. A
+// hot collection that outgrows Config.HotLimit is served from Badger from then
+// on, until the store is opened again below the limit; answers are the same.
+//
+// # Key layout
+//
+// Numbers are big-endian, so that byte order is their order. coll is one byte
+// (see keys.go); key is the entity's key, "first/second" for pairs.
+//
+//	m schema                                schema version, 4 bytes
+//	m state                                 revision, feed floor, next change number, count of every collection
+//	d coll key                              entity: revision, created_at, updated_at (8 bytes each, ms), JSON
+//	                                        with user meta 1 a tombstone: revision, deleted_at
+//	x coll filter 00 value 00 key           index entry, empty; one for every authz Filters() name that is set,
+//	                                        save the first id of a pair, which orders the entities themselves
+//	e coll expires_at(8, ms) key            expiry entry, empty; entities whose Expires is set
+//	c revision(8) part(2)                   change record: when, number of its first change, the changes
+//
+// Every revision has a change record while the change log is on. Records past
+// Config.ChangeRetention are compacted, and with them the tombstones they made.
+// Compaction changes nothing a reader can see but the feed's floor, so it takes
+// no revision.
+//
+// # Errors
+//
+// Errors that reach a caller are *authz.Error. A failed commit publishes
+// nothing; after one the store takes no more writes until it is opened again,
+// because only a restart can tell what reached the disk. Reads go on.
+package store

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"strconv"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Op is one operation of a write.
+type Op struct {
+	// Collection may be left out when Entity is given.
+	Collection authz.Collection
+	// Key names the entity; it may be left out when Entity carries its id.
+	Key string
+	// Entity is what to store under Key, nil to delete. The store normalizes and
+	// validates it and, once the write is committed, fills its Header.
+	Entity authz.Entity
+	// If must hold for the write to happen. The zero Precondition always holds.
+	If Precondition
+}
+
+// Precondition is what an Op asks of the entity it is about to change.
+type Precondition struct {
+	kind     preconditionKind
+	revision uint64
+}
+
+type preconditionKind uint8
+
+const (
+	always preconditionKind = iota
+	asNew
+	ifAbsent
+	ifPresent
+	ifRevision
+)
+
+// AsNew makes a put a create: CodeConflict when the entity exists.
+func AsNew() Precondition { return Precondition{kind: asNew} }
+
+// IfAbsent is If-None-Match: * - CodePrecondition when the entity exists.
+func IfAbsent() Precondition { return Precondition{kind: ifAbsent} }
+
+// IfPresent is If-Match: * - CodePrecondition when there is no such entity.
+func IfPresent() Precondition { return Precondition{kind: ifPresent} }
+
+// IfRevision is If-Match - CodePrecondition unless the entity exists and was
+// last written by revision.
+func IfRevision(revision uint64) Precondition {
+	return Precondition{kind: ifRevision, revision: revision}
+}
+
+// check compares the precondition with the entity as it is, nil when there is none.
+func (p Precondition) check(r ref, current *record) error {
+	switch {
+	case p.kind == asNew && current != nil:
+		return authz.Errorf(authz.CodeConflict, "%s %s exists already, at revision %d", r.code.collection(), strconv.Quote(r.key), current.revision)
+	case p.kind == ifAbsent && current != nil:
+		return authz.Errorf(authz.CodePrecondition, "%s %s exists, at revision %d", r.code.collection(), strconv.Quote(r.key), current.revision)
+	case (p.kind == ifPresent || p.kind == ifRevision) && current == nil:
+		return authz.Errorf(authz.CodePrecondition, "%s %s does not exist", r.code.collection(), strconv.Quote(r.key))
+	case p.kind == ifRevision && current.revision != p.revision:
+		return authz.Errorf(authz.CodePrecondition, "%s %s is at revision %d, not %d; read it again", r.code.collection(), strconv.Quote(r.key), current.revision, p.revision)
+	}
+	return nil
+}
+
+// Result is what a write did.
+type Result struct {
+	// Revision is the data revision the write made; 0 when it changed nothing,
+	// which only an import does.
+	Revision uint64
+	// Entities are those of the Ops in order, nil for a delete, with their
+	// Header as it was stored.
+	Entities []authz.Entity
+}
+
+// intent says what an operation of a write may do instead of failing.
+type intent uint8
+
+const (
+	asAsked      intent = iota // a put writes, a delete deletes, or the write fails
+	unlessSame                 // an import: an entity equal to the stored one is left alone
+	unlessNotDue               // the sweeper: an entity that no longer expires is left alone
+)
+
+// operation is an Op made ready outside the commit lock.
+type operation struct {
+	ref
+	entity  authz.Entity // nil deletes
+	content content
+	// sideKeys are its index and expiry entries.
+	sideKeys [][]byte
+	pre      Precondition
+	intent   intent
+	due      int64 // unlessNotDue: delete only what expired at or before it
+}
+
+// prepare checks op and does all the work that does not depend on what is stored.
+func prepare(op Op) (operation, error) {
+	if op.Entity == nil {
+		return prepareDelete(op)
+	}
+	return preparePut(op)
+}
+
+func prepareDelete(op Op) (operation, error) {
+	code := codeOf(op.Collection)
+	if code == 0 {
+		return operation{}, unknownCollection(op.Collection)
+	}
+	if err := op.Collection.ValidateKey(op.Key); err != nil {
+		return operation{}, err
+	}
+	if op.If.kind == asNew || op.If.kind == ifAbsent {
+		return operation{}, authz.Errorf(authz.CodePrecondition, "a delete cannot ask for the entity to be absent")
+	}
+	return operation{ref: ref{code: code, key: op.Key}, pre: op.If}, nil
+}
+
+func preparePut(op Op) (operation, error) {
+	c := op.Entity.Collection()
+	if op.Collection != "" && op.Collection != c {
+		return operation{}, authz.Invalid("collection", "is "+strconv.Quote(string(op.Collection))+" but the entity belongs to "+string(c))
+	}
+	code := codeOf(c)
+	if code == 0 {
+		return operation{}, unknownCollection(c)
+	}
+	head := op.Entity.Head()
+	if head.ID == "" && !c.Pair() {
+		head.ID = op.Key
+	}
+	op.Entity.Normalize()
+	if err := op.Entity.Validate(); err != nil {
+		return operation{}, err
+	}
+	if op.Key != "" && op.Key != head.ID {
+		return operation{}, authz.Invalid("id", "is "+strconv.Quote(head.ID)+" but the request names "+strconv.Quote(op.Key))
+	}
+	made, err := newContent(op.Entity)
+	if err != nil {
+		return operation{}, err
+	}
+	return operation{
+		ref:      ref{code: code, key: head.ID},
+		entity:   op.Entity,
+		content:  made,
+		sideKeys: sideKeysOf(code, head.ID, op.Entity),
+		pre:      op.If,
+	}, nil
+}
+
+func unknownCollection(c authz.Collection) error {
+	return authz.Invalid("collection", "is "+strconv.Quote(string(c))+", which is not known")
+}

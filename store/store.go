@@ -1,0 +1,267 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// SchemaVersion is the version of the key layout this build reads and writes.
+const SchemaVersion = 1
+
+// Store is the data at rest of one node. All methods may be called concurrently.
+type Store struct {
+	config Config
+	db     *badger.DB
+	// commitAt makes a transaction durable at a revision. It is a field so that
+	// a failing disk can be staged.
+	commitAt func(txn *badger.Txn, revision uint64) error
+
+	state  atomic.Pointer[state]
+	failed atomic.Pointer[authz.Error] // why no more writes are taken
+
+	// commitLock is held, by sending, to commit. It is a channel so that waiting
+	// for it can end.
+	commitLock chan struct{}
+
+	queueMu sync.Mutex
+	queue   []*write // guarded by queueMu
+
+	// viewsMu orders opening a view, publishing a state, and choosing what
+	// Badger may discard.
+	viewsMu sync.Mutex
+	views   map[uint64]int // :: revision -> open views of it; guarded by viewsMu
+
+	closing   chan struct{} // closed when Close begins
+	closeOnce sync.Once
+	closeErr  error
+	// life is held for reading by whoever uses db, for writing to close it.
+	life   sync.RWMutex
+	closed bool // guarded by life
+
+	stats counters
+}
+
+// Open opens the store in config.Dir, making it when it is not there. It
+// refuses a directory another process has open and one written by a newer
+// Verdict.
+func Open(config Config) (*Store, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	config = config.withDefaults()
+	db, err := openBadger(config)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		config:     config,
+		db:         db,
+		commitAt:   func(txn *badger.Txn, revision uint64) error { return txn.CommitAt(revision, nil) },
+		commitLock: make(chan struct{}, 1),
+		views:      make(map[uint64]int),
+		closing:    make(chan struct{}),
+	}
+	if err := s.load(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// load makes the first state from what is on disk.
+func (s *Store) load() error {
+	if err := checkSchema(s.db); err != nil {
+		return err
+	}
+	stored, err := loadPersisted(s.db)
+	if err != nil {
+		return err
+	}
+	first := &state{persisted: stored, superseded: make(chan struct{})}
+	txn := s.db.NewTransactionAt(stored.revision, false)
+	defer txn.Discard()
+	for at := coldSlot + 1; at < slotLimit; at++ {
+		if first.hot[at], err = loadHot(txn, at, s.config.HotLimit); err != nil {
+			return err
+		}
+	}
+	s.publish(first)
+	return nil
+}
+
+// loadHot reads a hot collection, nil when it has more than limit entities.
+func loadHot(txn *badger.Txn, at slot, limit int) (*hotCollection, error) {
+	var changes []hotChange
+	code := at.code()
+	for _, prefix := range at.prefixes() {
+		err := scan(txn, prefix, nil, true, func(item *badger.Item) (bool, error) {
+			r := dataRef(item.Key())
+			rec, err := itemRecord(item, r.key)
+			if err != nil || rec == nil {
+				return err == nil, err
+			}
+			changes = append(changes, hotChange{ref: r, record: rec})
+			return len(changes) <= limit, decodeHot(code, rec)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(changes) > limit {
+		return nil, nil
+	}
+	return new(hotCollection).with(code, changes), nil
+}
+
+// checkSchema refuses data of a newer version, and marks an empty database as ours.
+func checkSchema(db *badger.DB) error {
+	v, err := readMeta(db, schemaKey)
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		return initialise(db)
+	}
+	if len(v) != 4 {
+		return corrupt(fmt.Errorf("schema version is %d bytes", len(v)))
+	}
+	return refuseNewer("the data directory", binary.BigEndian.Uint32(v))
+}
+
+func refuseNewer(what string, version uint32) error {
+	if version > SchemaVersion {
+		return authz.Errorf(authz.CodeConflict, "%s has schema version %d and this Verdict reads up to %d; start a newer Verdict", what, version, SchemaVersion)
+	}
+	return nil
+}
+
+// initialise writes the schema version into an empty database. Badger does not
+// take revision 0, so it stands at 1, before the first write of ours.
+func initialise(db *badger.DB) error {
+	if empty, err := isEmpty(db); err != nil || !empty {
+		return errors.Join(err, authz.Errorf(authz.CodeConflict, "the data directory holds a database that is not Verdict's; choose another directory"))
+	}
+	txn := db.NewTransactionAt(1, true)
+	defer txn.Discard()
+	if err := txn.Set(schemaKey, schemaValue()); err != nil {
+		return internal("initialising the data directory", err)
+	}
+	if err := txn.CommitAt(1, nil); err != nil {
+		return internal("initialising the data directory", err)
+	}
+	return nil
+}
+
+func schemaValue() []byte { return binary.BigEndian.AppendUint32(nil, SchemaVersion) }
+
+func isEmpty(db *badger.DB) (bool, error) {
+	empty := true
+	err := db.View(func(txn *badger.Txn) error {
+		return scan(txn, nil, nil, false, func(*badger.Item) (bool, error) {
+			empty = false
+			return false, nil
+		})
+	})
+	return empty, err
+}
+
+func loadPersisted(db *badger.DB) (persisted, error) {
+	v, err := readMeta(db, stateKey)
+	if err != nil || v == nil {
+		return persisted{}, err
+	}
+	return readPersisted(v)
+}
+
+// readMeta is the newest value of a meta key, nil when there is none.
+func readMeta(db *badger.DB, key []byte) (value []byte, err error) {
+	err = db.View(func(txn *badger.Txn) error {
+		item, err := txn.Get(key)
+		if errors.Is(err, badger.ErrKeyNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		value, err = item.ValueCopy(nil)
+		return err
+	})
+	if err != nil {
+		return nil, internal("reading the data directory", err)
+	}
+	return value, nil
+}
+
+// publish makes next what readers see and wakes those who wait for it. The
+// caller holds the commit lock, or is Open.
+func (s *Store) publish(next *state) {
+	s.viewsMu.Lock()
+	previous := s.state.Swap(next)
+	s.discardLocked()
+	s.viewsMu.Unlock()
+	if previous != nil && previous.revision != next.revision {
+		close(previous.superseded)
+	}
+}
+
+// discardLocked lets Badger drop the versions no view can read any more. The
+// caller holds viewsMu.
+func (s *Store) discardLocked() {
+	oldest := s.state.Load().revision
+	for revision := range s.views {
+		oldest = min(oldest, revision)
+	}
+	s.db.SetDiscardTs(oldest)
+}
+
+// Revision is the data revision readers see now.
+func (s *Store) Revision() uint64 { return s.state.Load().revision }
+
+// Counts is how many entities each collection has.
+func (s *Store) Counts() map[authz.Collection]uint64 {
+	now := s.state.Load()
+	counts := make(map[authz.Collection]uint64, codeLimit-1)
+	for code := collCode(1); code < codeLimit; code++ {
+		counts[code.collection()] = now.counts[code]
+	}
+	return counts
+}
+
+// Close waits for the commit and the reads under way and closes the store. Later
+// calls are refused with CodeUnavailable; of a snapshot that is still open only
+// those that go to Badger. Closing again does nothing and returns the same.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() {
+		close(s.closing)
+		s.commitLock <- struct{}{} // never released: no commit after this
+		s.life.Lock()
+		defer s.life.Unlock()
+		s.closed = true
+		if err := s.db.Close(); err != nil {
+			s.closeErr = internal("closing the data directory", err)
+		}
+	})
+	return s.closeErr
+}
+
+// enter is called before using db and leave after it, unless enter failed.
+func (s *Store) enter() error {
+	s.life.RLock()
+	if s.closed {
+		s.life.RUnlock()
+		return errClosed()
+	}
+	return nil
+}
+
+func (s *Store) leave() { s.life.RUnlock() }
+
+func errClosed() error {
+	return authz.Errorf(authz.CodeUnavailable, "the store is closed")
+}

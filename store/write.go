@@ -1,0 +1,298 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strconv"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// write is a list of operations that happen together, with what became of it.
+type write struct {
+	ops []operation
+	// lenient skips operations that fail instead of failing the write.
+	lenient bool
+
+	done     chan struct{} // closed once the fields below are set
+	err      error
+	revision uint64    // 0: nothing changed
+	outcomes []outcome // of the operations, in order
+}
+
+// outcome is what became of one operation.
+type outcome struct {
+	err              error // lenient only
+	changed          bool
+	created, updated int64
+}
+
+func newWrite(ops []operation) *write {
+	return &write{ops: ops, done: make(chan struct{})}
+}
+
+// entry is one Badger key a write sets or, with a nil value, deletes.
+type entry struct {
+	key, value []byte
+	meta       byte
+	deleted    bool
+}
+
+// draft is a write evaluated but not yet part of its group.
+type draft struct {
+	group    *group
+	revision uint64
+	now      int64
+	records  map[ref]*record // nil record: deleted
+	entries  []entry
+	changes  []change
+	counts   [codeLimit]int64
+	outcomes []outcome
+}
+
+// change is one entry of a change record.
+type change struct {
+	op  byte
+	ref ref
+}
+
+// Codes of changes, on disk.
+const (
+	changePut    = 'p'
+	changeDelete = 'd'
+)
+
+// evaluate runs w against everything accepted before it.
+func (g *group) evaluate(w *write) (*draft, error) {
+	d := &draft{
+		group:    g,
+		revision: g.state.revision + 1,
+		now:      g.now,
+		records:  make(map[ref]*record, len(w.ops)),
+		entries:  make([]entry, 0, expectedEntries(w.ops)),
+		changes:  make([]change, 0, len(w.ops)),
+		outcomes: make([]outcome, len(w.ops)),
+	}
+	for i := range w.ops {
+		err := d.apply(&w.ops[i], &d.outcomes[i])
+		switch {
+		case err == nil:
+		case w.lenient && authz.CodeOf(err) != authz.CodeInternal:
+			d.outcomes[i].err = err
+		default:
+			return nil, atOperation(err, i, len(w.ops))
+		}
+	}
+	return d, nil
+}
+
+// expectedEntries is how many entries ops make when all are creates.
+func expectedEntries(ops []operation) int {
+	n := len(ops)/maxChangesInRecord + 1
+	for i := range ops {
+		n += 1 + len(ops[i].sideKeys)
+	}
+	return n
+}
+
+// atOperation names the operation of a batch that failed.
+func atOperation(err error, i, of int) error {
+	ours, ok := err.(*authz.Error)
+	if !ok || of == 1 {
+		return err
+	}
+	field := "ops[" + strconv.Itoa(i) + "]"
+	if ours.Field != "" {
+		field += "." + ours.Field
+	}
+	return &authz.Error{Code: ours.Code, Field: field, Message: ours.Message, Cause: ours.Cause}
+}
+
+// apply changes the draft, or returns an error and leaves it as it was.
+func (d *draft) apply(op *operation, out *outcome) error {
+	current, err := d.record(op.ref)
+	if err != nil {
+		return err
+	}
+	if err := op.pre.check(op.ref, current); err != nil {
+		return err
+	}
+	if op.entity == nil {
+		return d.delete(op, current, out)
+	}
+	return d.put(op, current, out)
+}
+
+func (d *draft) put(op *operation, current *record, out *outcome) error {
+	created := d.now
+	if current != nil {
+		created = current.created
+	}
+	if current != nil && op.intent == unlessSame && bytes.Equal(current.json, op.content.withHeader(current.created, current.updated, current.revision)) {
+		return nil
+	}
+	next := &record{
+		key: op.key, revision: d.revision, created: created, updated: d.now,
+		json: op.content.withHeader(created, d.now, d.revision),
+	}
+	if err := decodeHot(op.code, next); err != nil {
+		return err
+	}
+	if err := d.checkIssuer(next); err != nil {
+		return err
+	}
+	if err := d.reindex(op, current); err != nil {
+		return err
+	}
+	d.entries = append(d.entries, entry{key: op.dataKey(), value: next.value()})
+	d.records[op.ref] = next
+	if current == nil {
+		d.counts[op.code]++
+	}
+	d.changes = append(d.changes, change{op: changePut, ref: op.ref})
+	*out = outcome{changed: true, created: created, updated: d.now}
+	return nil
+}
+
+func (d *draft) delete(op *operation, current *record, out *outcome) error {
+	if op.intent == unlessNotDue {
+		if is, err := due(op, current); err != nil || !is {
+			return err
+		}
+	}
+	if current == nil {
+		return notFound(op.ref)
+	}
+	if err := d.reindex(op, current); err != nil {
+		return err
+	}
+	d.entries = append(d.entries, d.group.grave(op.ref, d.revision, d.now))
+	d.records[op.ref] = nil
+	d.counts[op.code]--
+	d.changes = append(d.changes, change{op: changeDelete, ref: op.ref})
+	*out = outcome{changed: true}
+	return nil
+}
+
+// due says whether the entity, as it is now, expired in time for the sweeper.
+func due(op *operation, current *record) (bool, error) {
+	if current == nil {
+		return false, nil
+	}
+	entity, err := current.decode(op.code.collection())
+	if err != nil {
+		return false, err
+	}
+	expires := entity.Expires()
+	return !expires.IsZero() && expires.UnixMilli() <= op.due, nil
+}
+
+// reindex deletes the index and expiry entries of current that op does not keep,
+// and adds those of op that current lacks.
+func (d *draft) reindex(op *operation, current *record) error {
+	old, err := sideKeys(op, current)
+	if err != nil {
+		return err
+	}
+	for _, k := range old {
+		if !holds(op.sideKeys, k) {
+			d.entries = append(d.entries, entry{key: k, deleted: true})
+		}
+	}
+	for _, k := range op.sideKeys {
+		if !holds(old, k) {
+			d.entries = append(d.entries, entry{key: k})
+		}
+	}
+	return nil
+}
+
+// sideKeys are the index and expiry entries of current.
+func sideKeys(op *operation, current *record) ([][]byte, error) {
+	if current == nil {
+		return nil, nil
+	}
+	entity, err := current.decode(op.code.collection())
+	if err != nil {
+		return nil, err
+	}
+	return sideKeysOf(op.code, op.key, entity), nil
+}
+
+func holds(keys [][]byte, key []byte) bool {
+	return slices.ContainsFunc(keys, func(k []byte) bool { return bytes.Equal(k, key) })
+}
+
+// record is the entity as the writes before see it, nil when there is none.
+func (d *draft) record(r ref) (*record, error) {
+	if rec, ok := d.records[r]; ok {
+		return rec, nil
+	}
+	return d.group.record(r)
+}
+
+// checkIssuer refuses a second issuer of the same URL: a token's iss must lead
+// to one issuer only.
+func (d *draft) checkIssuer(next *record) error {
+	issuer, ok := next.entity.(*authz.Issuer)
+	if !ok {
+		return nil
+	}
+	rivals, err := d.group.issuersOf(issuer.URL)
+	if err != nil {
+		return err
+	}
+	for _, overlay := range []map[ref]*record{d.group.records, d.records} {
+		for r, rec := range overlay {
+			if r.code != issuersCode {
+				continue
+			}
+			delete(rivals, r.key)
+			if rec != nil && rec.entity.Field("url") == issuer.URL {
+				rivals[r.key] = true
+			}
+		}
+	}
+	delete(rivals, next.key)
+	for rival := range rivals {
+		return &authz.Error{Code: authz.CodeConflict, Field: "url", Message: "belongs to issuer " + strconv.Quote(rival) + " already"}
+	}
+	return nil
+}
+
+// maxChangesInRecord keeps a change record well under the size of a value.
+const maxChangesInRecord = 512
+
+// changeEntries are the change records of the write.
+func (d *draft) changeEntries() []entry {
+	var entries []entry
+	number := d.group.state.nextChange
+	for part, rest := 0, d.changes; len(rest) > 0; part++ {
+		n := min(len(rest), maxChangesInRecord)
+		entries = append(entries, entry{
+			key:   changeKey(d.revision, part),
+			value: changeValue(d.now, number, rest[:n]),
+		})
+		number += uint64(n)
+		rest = rest[n:]
+	}
+	return entries
+}
+
+// changeValue is when, the number of the first change, and for each change its
+// op, collection, key length and key.
+func changeValue(at int64, number uint64, changes []change) []byte {
+	v := binary.BigEndian.AppendUint64(nil, uint64(at))
+	v = binary.BigEndian.AppendUint64(v, number)
+	for _, c := range changes {
+		v = append(v, c.op, byte(c.ref.code))
+		v = binary.AppendUvarint(v, uint64(len(c.ref.key)))
+		v = append(v, c.ref.key...)
+	}
+	return v
+}
+
+func notFound(r ref) error {
+	return authz.Errorf(authz.CodeNotFound, "%s %s does not exist", r.code.collection(), strconv.Quote(r.key))
+}
