@@ -1,0 +1,29 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Engine holds the active policy. The zero Engine has none. A request takes
+// Active once and keeps it, so a swap never shows it half a generation.
+type Engine struct {
+	active atomic.Pointer[Policy]
+}
+
+// Activate makes p the policy of every request that starts after it returns.
+// It returns the policy that was active before, nil when there was none.
+func (e *Engine) Activate(p *Policy) *Policy { return e.active.Swap(p) }
+
+// Active is the policy in force, nil before the first Activate. A nil *Policy
+// denies with POLICY_MISSING.
+func (e *Engine) Active() *Policy { return e.active.Load() }
+
+// Evaluator is Active as an interface, nil while no policy is active.
+func (e *Engine) Evaluator() authz.Evaluator {
+	if p := e.Active(); p != nil {
+		return p
+	}
+	return nil
+}
