@@ -1,0 +1,42 @@
+# METADATA
+# title: Assurance
+# description: >-
+#   Denies declared calls whose proof of the caller is weaker than the edge, the
+#   service or the tier and origin require.
+package guards.assurance
+
+import data.verdict.lib.facts
+import data.verdict.lib.reasons
+import data.verdict.lib.trust
+
+# METADATA
+# description: The caller proved itself more weakly than this call requires.
+# custom:
+#   code: AUTH_TOO_WEAK
+#   fix: >-
+#     Authenticate at the required level: 2 a token, 3 a short-lived token bound to this
+#     audience and not got with a shared secret, 4 a token bound to the caller's key.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"level": _level, "required": trust.required_level}) if {
+	facts.declared
+	not _reached
+}
+
+# METADATA
+# description: The request does not say how strongly the caller proved itself.
+# custom:
+#   code: INPUT_INCOMPLETE
+#   fix: Present a credential.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"missing": ["trust.level"]}) if {
+	not _stated
+}
+
+_reached if {
+	_stated
+	_level >= trust.required_level
+}
+
+_stated if is_number(_level)
+
+_level := object.get(input, ["trust", "level"], null)

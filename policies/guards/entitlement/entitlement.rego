@@ -1,0 +1,319 @@
+# METADATA
+# title: Entitlement
+# description: |
+#   Decides which users receive e-mail, and which e-mail. Judged for the declared
+#   actions that the bundle's data lists as entitled, such as email.send.
+#
+#   The recipient, their tenant and the tenant's plan may each grant or withhold a
+#   feature, from not_before until expires_at. The narrowest holder with a word in
+#   force decides:
+#
+#     user      tenant    plan      outcome
+#     grant     any       any       granted
+#     withhold  any       any       withheld
+#     -         grant     any       granted
+#     -         withhold  any       withheld
+#     -         -         grant     granted
+#     -         -         withhold  withheld
+#     -         -         -         not granted: expired when there was a grant once
+#
+#   A recipient's own opt-out comes before all of it, except for features the
+#   bundle's data protects from opting out.
+package guards.entitlement
+
+import data.verdict.config
+import data.verdict.lib.facts
+import data.verdict.lib.reasons
+import data.verdict.lib.times
+
+# METADATA
+# description: The request does not say who is to receive which class of message.
+# custom:
+#   code: INPUT_INCOMPLETE
+#   fix: Send the members that are missing.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"missing": sort(_missing)}) if {
+	count(_missing) > 0
+}
+
+# METADATA
+# description: The policies' settings do not say which actions need an entitlement.
+# custom:
+#   code: INPUT_INCOMPLETE
+#   fix: Restore entitled_actions in the data of the policy bundle.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"missing": ["data.verdict.config.entitled_actions"]}) if {
+	not _configured
+}
+
+# METADATA
+# description: The recipient is not a known user.
+# custom:
+#   code: RECIPIENT_UNKNOWN
+#   fix: Correct the recipient, or import the user.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"recipient": _recipient}) if {
+	_feature
+	not _user
+}
+
+# METADATA
+# description: The recipient is not active.
+# custom:
+#   code: RECIPIENT_INACTIVE
+#   fix: Do not send to this user. The user must be made active first.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"state": state}) if {
+	state := object.get(_user, "state", "missing")
+	state != "active"
+}
+
+# METADATA
+# description: The recipient's tenant is not active.
+# custom:
+#   code: TENANT_SUSPENDED
+#   fix: Do not send to users of this tenant until it is active again.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"tenant": _user.tenant, "state": state}) if {
+	state := object.get(_tenant, "state", "missing")
+	state != "active"
+}
+
+# METADATA
+# description: The recipient does not want this class of message.
+# custom:
+#   code: RECIPIENT_OPTED_OUT
+#   fix: Do not send it. Only the recipient can opt in again.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature}) if {
+	_opted_out
+}
+
+# METADATA
+# description: The recipient's entitlement to this class of message has expired.
+# custom:
+#   code: ENTITLEMENT_EXPIRED
+#   fix: Renew the grant, or move the recipient's tenant to a plan that includes the class.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature, "expired": _expired}) if {
+	_unanswered
+	count(_expired) > 0
+}
+
+# METADATA
+# description: The recipient belongs to no tenant with a plan, so nothing entitles them.
+# custom:
+#   code: ENTITLEMENT_MISSING
+#   fix: Give the recipient a tenant and the tenant a plan, or grant the class to the recipient.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature}) if {
+	_unanswered
+	count(_expired) == 0
+	not _plan
+}
+
+# METADATA
+# description: The recipient's tenant is not registered.
+# custom:
+#   code: ENTITLEMENT_MISSING
+#   fix: Register the tenant, or correct the tenant of the recipient.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature, "tenant": _user.tenant}) if {
+	_user.tenant
+	not _tenant
+	not _unanswered
+}
+
+# METADATA
+# description: Nothing entitles the recipient to this class of message.
+# custom:
+#   code: MESSAGE_CLASS_NOT_ENTITLED
+#   fix: Grant the class to the recipient, their tenant or its plan.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature, "asked": _holders}) if {
+	_unanswered
+	count(_expired) == 0
+	_plan
+}
+
+# METADATA
+# description: This class of message is withheld from the recipient.
+# custom:
+#   code: MESSAGE_CLASS_NOT_ENTITLED
+#   fix: Remove what withholds it, or grant the class closer to the recipient.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature, "withheld_by": holder}) if {
+	not _opted_out
+	[holder, entitlement] := _words[0]
+	entitlement.effect != "grant"
+}
+
+# METADATA
+# description: The recipient has no address to send this to.
+# custom:
+#   code: ADDRESS_MISSING
+#   fix: Add a primary address to the recipient.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"purpose": _purpose}) if {
+	count(_addresses) == 0
+}
+
+# METADATA
+# description: The address to use is not verified.
+# custom:
+#   code: ADDRESS_UNVERIFIED
+#   fix: Have the recipient verify the address.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"purpose": _purpose, "addresses": {address.id | some address in _addresses}}) if {
+	count(_addresses) > 0
+	not _address
+}
+
+# METADATA
+# description: Which of the recipient's addresses to use.
+obligations contains {"id": "use_address", "address_id": _address.id}
+
+# METADATA
+# description: The recipient has no address for this purpose; the primary one is used.
+advice contains {"id": "no_address_for_purpose", "purpose": _purpose} if {
+	_address.purpose != _purpose
+}
+
+# METADATA
+# description: When a word that is or will be in force begins or ends.
+valid_until contains until if {
+	some [_, entitlement] in _asked
+	some name in ["not_before", "expires_at"]
+	until := times.ns(entitlement[name])
+	until > facts.now_ns
+}
+
+# Without the settings nobody could tell whether an entitlement is needed.
+_configured if {
+	is_object(config.entitled_actions)
+	every rule in config.entitled_actions {
+		is_string(rule.feature_prefix)
+	}
+}
+
+_rule := config.entitled_actions[input.action.name] if facts.declared
+
+_missing contains concat("", ["resource.properties.", name]) if {
+	_rule
+	some name in ["recipient", "message_class"]
+	not _is_filled(name)
+}
+
+_is_filled(name) if {
+	value := input.resource.properties[name]
+	is_string(value)
+	value != ""
+}
+
+# The feature asked for; undefined unless an entitlement is to be judged at all.
+_feature := concat("", [_rule.feature_prefix, input.resource.properties.message_class]) if count(_missing) == 0
+
+_recipient := input.resource.properties.recipient
+
+_user := data.users[_recipient] if _feature
+
+_tenant := data.tenants[_user.tenant]
+
+_plan := _tenant.plan if data.plans[_tenant.plan]
+
+_opted_out if {
+	some wish in _user.opt_outs
+	_covers(wish, _feature)
+	not _protected
+}
+
+_protected if {
+	some prefix in config.no_opt_out
+	_covers(prefix, _feature)
+}
+
+_covers(prefix, feature) if prefix == feature
+
+_covers(prefix, feature) if startswith(feature, concat("", [prefix, "."]))
+
+# Who may grant or withhold, narrowest first.
+_holders := array.flatten([
+	concat(":", ["user", _recipient]),
+	[concat(":", ["tenant", _user.tenant]) | is_object(_tenant)],
+	[concat(":", ["plan", _plan]) | true],
+])
+
+# What they say of the feature, now or at another time: [holder, entitlement].
+_asked := [[holder, entitlement] |
+	is_object(_user)
+	some holder in _holders
+	entitlement := data.entitlements[holder][_feature]
+]
+
+# What they say now.
+_words := [word |
+	some word in _asked
+	_in_force(word[1])
+]
+
+_expired := {holder |
+	some [holder, entitlement] in _asked
+	entitlement.effect == "grant"
+	times.over(entitlement, "expires_at", facts.now_ns)
+}
+
+# A grant must be known to be in force; anything else must be known not to be.
+_in_force(entitlement) if {
+	entitlement.effect == "grant"
+	not times.over(entitlement, "expires_at", facts.now_ns)
+	not _may_be_to_come(entitlement)
+}
+
+_in_force(entitlement) if {
+	entitlement.effect != "grant"
+	not _has_ended(entitlement)
+	not _is_to_come(entitlement)
+}
+
+_may_be_to_come(entitlement) if {
+	not_before := entitlement.not_before
+	not times.reached(not_before, facts.now_ns)
+}
+
+_has_ended(entitlement) if times.reached(entitlement.expires_at, facts.now_ns)
+
+_is_to_come(entitlement) if times.ahead(entitlement.not_before, facts.now_ns)
+
+# The recipient may be written to, and nobody has a word in force on it.
+_unanswered if {
+	is_object(_user)
+	not _opted_out
+	count(_words) == 0
+}
+
+_grant := _words[0][1] if {
+	_words[0][1].effect == "grant"
+	not _opted_out
+}
+
+# What the message is for: the grant says, or else the bundle's data by feature,
+# its longest prefix first.
+_purpose := purpose if {
+	purpose := _grant.address_purpose
+} else := purpose if {
+	_grant
+	prefixes := [prefix | some prefix, _ in config.address_purposes; _covers(prefix, _feature)]
+	purpose := config.address_purposes[max(prefixes)]
+} else := "primary" if _grant
+
+_addresses := matching if {
+	matching := _addresses_for(_purpose)
+	count(matching) > 0
+} else := _addresses_for("primary") if _purpose
+
+_addresses_for(purpose) := [address |
+	some address in _user.addresses
+	address.purpose == purpose
+]
+
+_address := [address | some address in _addresses; address.verified == true][0]

@@ -1,0 +1,135 @@
+# METADATA
+# title: Subject
+# description: >-
+#   Denies callers that are not registered, not active or nobody's, and calls that
+#   cross environments or tenants.
+package guards.subject
+
+import data.verdict.lib.facts
+import data.verdict.lib.reasons
+import data.verdict.lib.times
+
+# METADATA
+# description: The caller is not a registered machine user.
+# custom:
+#   code: SUBJECT_UNKNOWN
+#   fix: Register the machine user, or have its issuer name a registered one as subject.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"subject": input.subject.id}) if {
+	not facts.machine_user
+}
+
+# METADATA
+# description: The machine user is not active.
+# custom:
+#   code: SUBJECT_SUSPENDED
+#   fix: Have the owner of the machine user set its state to active once the cause is settled.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"state": state}) if {
+	state := object.get(facts.machine_user, "state", "missing")
+	not state in {"active", "expired"}
+}
+
+# METADATA
+# description: The machine user has expired.
+# custom:
+#   code: SUBJECT_EXPIRED
+#   fix: Have the owner of the machine user confirm that it is still needed and extend expires_at.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), object.filter(facts.machine_user, ["state", "expires_at"])) if {
+	_expired
+}
+
+# METADATA
+# description: Nobody owns the machine user.
+# custom:
+#   code: SUBJECT_UNOWNED
+#   fix: Give the machine user an owner who answers for it.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {}) if {
+	is_object(facts.machine_user)
+	not _owned
+}
+
+# METADATA
+# description: The call crosses environments.
+# custom:
+#   code: ENVIRONMENT_MISMATCH
+#   fix: Call the service of the caller's own environment, with a token of that environment.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"machine_user": _env, "differs": _other_envs}) if {
+	count(_other_envs) > 0
+}
+
+# METADATA
+# description: The call crosses tenants.
+# custom:
+#   code: TENANT_MISMATCH
+#   fix: Use a token of the machine user's own tenant, and touch only what belongs to that tenant.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"caller": _tenant, "differs": _other_tenants}) if {
+	count(_other_tenants) > 0
+}
+
+# METADATA
+# description: The request does not say whose tenant's data an external caller touches.
+# custom:
+#   code: INPUT_INCOMPLETE
+#   fix: Send the owning tenant in resource.properties.tenant.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"missing": ["resource.properties.tenant"]}) if {
+	_tenant_bound
+	not input.resource.properties.tenant
+}
+
+# METADATA
+# description: When the machine user expires.
+valid_until contains times.ns(facts.machine_user.expires_at)
+
+_expired if facts.machine_user.state == "expired"
+
+_expired if times.over(facts.machine_user, "expires_at", facts.now_ns)
+
+_owned if trim_space(facts.machine_user.owner) != ""
+
+_env := object.get(facts.machine_user, "env", "")
+
+# A service of no environment takes callers of no environment only. Token and
+# context may leave the environment out, but not name another one.
+_other_envs["service"] := env if {
+	env := object.get(facts.service, "env", "")
+	env != _env
+}
+
+_other_envs["token"] := env if {
+	env := input.token.env
+	env != _env
+}
+
+_other_envs["context"] := env if {
+	env := input.context.env
+	env != _env
+}
+
+# The tenant the caller acts for: its own, or else the one its token names.
+_tenant := tenant if {
+	tenant := facts.machine_user.tenant
+} else := input.token.tenant
+
+_other_tenants["token"] := tenant if {
+	tenant := input.token.tenant
+	tenant != _tenant
+}
+
+_other_tenants["resource"] := tenant if {
+	_tenant_bound
+	tenant := input.resource.properties.tenant
+	tenant != _tenant
+}
+
+# Internal callers serve every tenant; external ones only the tenant they act for.
+_tenant_bound if {
+	is_object(facts.machine_user)
+	facts.origin == "external"
+	_tenant
+}

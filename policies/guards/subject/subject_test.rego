@@ -1,0 +1,138 @@
+package guards.subject_test
+
+import data.verdict.lib.fixtures_test as f
+
+test_a_known_active_owned_caller_passes if {
+	f.codes("subject", f.question, f.world) == set()
+}
+
+test_unknown_caller if {
+	f.codes("subject", f.question, f.without(f.world, f.caller_path)) == {"SUBJECT_UNKNOWN"}
+}
+
+test_suspended_caller if {
+	facts := f.changed(f.world, array.concat(f.caller_path, ["state"]), "suspended")
+	f.details("subject", "SUBJECT_SUSPENDED", f.question, facts) == {{"state": "suspended"}}
+}
+
+test_a_state_that_is_missing_or_unheard_of_counts_as_suspended if {
+	path := array.concat(f.caller_path, ["state"])
+	f.codes("subject", f.question, f.without(f.world, path)) == {"SUBJECT_SUSPENDED"}
+	f.codes("subject", f.question, f.changed(f.world, path, "retired")) == {"SUBJECT_SUSPENDED"}
+	f.codes("subject", f.question, f.changed(f.world, path, null)) == {"SUBJECT_SUSPENDED"}
+}
+
+test_caller_in_state_expired if {
+	facts := f.changed(f.world, array.concat(f.caller_path, ["state"]), "expired")
+	f.codes("subject", f.question, facts) == {"SUBJECT_EXPIRED"}
+}
+
+test_expiry_of_the_caller if {
+	every expires_at, codes in {
+		"2026-11-22T10:00:01Z": set(),
+		"2026-11-22T12:00:01+02:00": set(),
+		"9999-12-31T23:59:59Z": set(),
+		"2026-11-22T10:00:00Z": {"SUBJECT_EXPIRED"},
+		"2026-11-22T11:59:59+02:00": {"SUBJECT_EXPIRED"},
+		"1600-01-01T00:00:00Z": {"SUBJECT_EXPIRED"},
+		"next year": {"SUBJECT_EXPIRED"},
+		"": {"SUBJECT_EXPIRED"},
+	} {
+		facts := f.changed(f.world, array.concat(f.caller_path, ["expires_at"]), expires_at)
+		f.codes("subject", f.question, facts) == codes
+	}
+}
+
+test_without_a_time_every_expiry_has_passed if {
+	facts := f.changed(f.world, array.concat(f.caller_path, ["expires_at"]), "9999-12-31T23:59:59Z")
+	f.codes("subject", f.without(f.question, ["time"]), facts) == {"SUBJECT_EXPIRED"}
+}
+
+test_unowned_caller if {
+	path := array.concat(f.caller_path, ["owner"])
+	f.codes("subject", f.question, f.without(f.world, path)) == {"SUBJECT_UNOWNED"}
+	f.codes("subject", f.question, f.changed(f.world, path, " \t")) == {"SUBJECT_UNOWNED"}
+}
+
+test_environment_of_the_service if {
+	path := array.concat(f.service_path, ["env"])
+	f.details("subject", "ENVIRONMENT_MISMATCH", f.question, f.changed(f.world, path, "staging")) == {{
+		"machine_user": "prod",
+		"differs": {"service": "staging"},
+	}}
+	f.codes("subject", f.question, f.without(f.world, path)) == {"ENVIRONMENT_MISMATCH"}
+}
+
+test_environment_of_neither_is_the_same if {
+	facts := f.without(f.without(f.world, array.concat(f.service_path, ["env"])), array.concat(f.caller_path, ["env"]))
+	f.codes("subject", f.without(f.question, ["context", "env"]), facts) == set()
+}
+
+test_environment_of_the_caller_must_be_known_when_the_service_has_one if {
+	facts := f.without(f.world, array.concat(f.caller_path, ["env"]))
+	f.codes("subject", f.without(f.question, ["context", "env"]), facts) == {"ENVIRONMENT_MISMATCH"}
+}
+
+test_environment_of_token_and_context_may_be_left_out_but_not_differ if {
+	silent := f.without(f.question, ["context", "env"])
+	f.codes("subject", silent, f.world) == set()
+	f.codes("subject", f.changed(silent, ["context", "env"], "staging"), f.world) == {"ENVIRONMENT_MISMATCH"}
+	f.codes("subject", f.changed(silent, ["token", "env"], "prod"), f.world) == set()
+	f.codes("subject", f.changed(silent, ["token", "env"], "staging"), f.world) == {"ENVIRONMENT_MISMATCH"}
+	f.codes("subject", f.changed(silent, ["token", "env"], 7), f.world) == {"ENVIRONMENT_MISMATCH"}
+}
+
+_partner := f.changed(
+	f.changed(f.world, array.concat(f.caller_path, ["origin"]), "external"),
+	array.concat(f.caller_path, ["tenant"]), "acme",
+)
+
+_for_tenant(tenant) := f.changed(f.question, ["resource", "properties", "tenant"], tenant)
+
+test_external_caller_touches_its_own_tenant_only if {
+	f.codes("subject", _for_tenant("acme"), _partner) == set()
+	f.details("subject", "TENANT_MISMATCH", _for_tenant("helios"), _partner) == {{
+		"caller": "acme",
+		"differs": {"resource": "helios"},
+	}}
+	f.codes("subject", _for_tenant(["acme"]), _partner) == {"TENANT_MISMATCH"}
+}
+
+test_external_caller_of_a_tenant_must_say_whose_data_it_touches if {
+	f.details("subject", "INPUT_INCOMPLETE", f.question, _partner) == {{"missing": ["resource.properties.tenant"]}}
+}
+
+test_unknown_origin_counts_as_external if {
+	facts := f.without(_partner, array.concat(f.caller_path, ["origin"]))
+	f.codes("subject", _for_tenant("helios"), facts) == {"TENANT_MISMATCH"}
+}
+
+test_external_caller_without_a_tenant_acts_for_the_token_s_tenant if {
+	vendor := f.changed(f.world, array.concat(f.caller_path, ["origin"]), "external")
+	f.codes("subject", f.question, vendor) == set()
+	f.codes("subject", f.changed(_for_tenant("acme"), ["token", "tenant"], "acme"), vendor) == set()
+	f.codes("subject", f.changed(_for_tenant("helios"), ["token", "tenant"], "acme"), vendor) == {"TENANT_MISMATCH"}
+}
+
+test_token_of_another_tenant if {
+	f.codes("subject", f.changed(_for_tenant("acme"), ["token", "tenant"], "helios"), _partner) == {"TENANT_MISMATCH"}
+}
+
+test_internal_caller_serves_every_tenant if {
+	f.codes("subject", _for_tenant("helios"), f.world) == set()
+}
+
+test_answer_holds_until_the_caller_expires if {
+	facts := f.changed(f.world, array.concat(f.caller_path, ["expires_at"]), "2026-11-22T10:00:10Z")
+	f.member("subject", "valid_until", f.question, facts) == {1795341610000000000}
+}
+
+test_reason_says_what_the_rule_s_metadata_says if {
+	f.denials("subject", f.question, f.without(f.world, f.caller_path)) == {{
+		"code": "SUBJECT_UNKNOWN",
+		"message": "The caller is not a registered machine user.",
+		"fix": "Register the machine user, or have its issuer name a registered one as subject.",
+		"status": 403,
+		"details": {"subject": "mu:caller"},
+	}}
+}

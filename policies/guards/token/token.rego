@@ -1,0 +1,194 @@
+# METADATA
+# title: Token
+# description: >-
+#   Denies tokens outside their time, meant for somebody else, too old for the tier
+#   of the called service, revoked, or past the deadline to renew them. Signature
+#   and shape were judged before. Times are whole seconds since 1970.
+package guards.token
+
+import data.verdict.lib.facts
+import data.verdict.lib.reasons
+import data.verdict.lib.times
+
+# METADATA
+# description: The token has expired.
+# custom:
+#   code: TOKEN_EXPIRED
+#   fix: Get a new token from the issuer, and renew it before it expires.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"expires_at": expires_at}) if {
+	expires_at := input.token.expires_at
+	not _before(expires_at)
+}
+
+# METADATA
+# description: The token is not valid yet.
+# custom:
+#   code: TOKEN_INVALID
+#   fix: Wait until the token's nbf, or correct the clock of its issuer.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"cause": "not_yet_valid", "not_before": not_before}) if {
+	not_before := input.token.not_before
+	not _after(not_before)
+}
+
+# METADATA
+# description: The token was issued in the future.
+# custom:
+#   code: TOKEN_INVALID
+#   fix: Correct the clock of the token's issuer.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"cause": "issued_in_future", "issued_at": issued_at}) if {
+	issued_at := input.token.issued_at
+	not _after(issued_at)
+}
+
+# METADATA
+# description: The token is meant for somebody else.
+# custom:
+#   code: TOKEN_AUDIENCE_MISMATCH
+#   fix: Ask the issuer for a token with one of the accepted audiences.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"audiences": _audiences, "accepted": _accepted_audiences}) if {
+	input.token
+	count(_audiences & _accepted_audiences) == 0
+}
+
+# METADATA
+# description: The token is too old for this service.
+# custom:
+#   code: TOKEN_RENEWAL_REQUIRED
+#   fix: Get a new token from the issuer. Tokens for this service may be no older than max_age_s.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"max_age_s": _max_age_s, "age_s": age_s}) if {
+	facts.service
+	age_s := facts.now_s - input.token.issued_at
+	not _is_young(age_s)
+}
+
+# METADATA
+# description: The token was revoked.
+# custom:
+#   code: TOKEN_REVOKED
+#   fix: Find out why it was revoked, then authenticate again for a new token.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"by": by, "of": of}) if {
+	some by, ofs in _names
+	some of in ofs
+	revocation := data.revocations[by][of]
+	not _ended(revocation)
+	not _issued_since(object.get(revocation, "issued_before", _never))
+}
+
+# METADATA
+# description: The token was issued before the machine user's tokens became valid.
+# custom:
+#   code: TOKEN_REVOKED
+#   fix: Get a new token from the issuer.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"by": "tokens_valid_from", "tokens_valid_from": from}) if {
+	from := facts.machine_user.tokens_valid_from
+	not _issued_since(from)
+}
+
+# METADATA
+# description: The deadline to renew this token has passed.
+# custom:
+#   code: TOKEN_RENEWAL_REQUIRED
+#   fix: Get a new token from the issuer.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"by": by, "of": of, "deadline": renewal.deadline}) if {
+	some [by, of, renewal] in _renewals
+	times.over(renewal, "deadline", facts.now_ns)
+}
+
+# METADATA
+# description: The request says too little of the token, or of the time, to judge it.
+# custom:
+#   code: INPUT_INCOMPLETE
+#   fix: Present a token whose issuer states what is missing.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"missing": sort(_missing)}) if {
+	count(_missing) > 0
+}
+
+# METADATA
+# description: The token must be renewed within so many seconds.
+advice contains {"id": "renew_token", "within_s": floor((min(_deadlines) - facts.now_ns) / 1000000000)}
+
+# METADATA
+# description: When the token expires, becomes too old, or must have been renewed.
+valid_until contains input.token.expires_at * 1000000000
+
+valid_until contains (input.token.issued_at + _max_age_s) * 1000000000
+
+valid_until contains min(_deadlines)
+
+_deadlines := {deadline |
+	some [_, _, renewal] in _renewals
+	deadline := times.ns(renewal.deadline)
+	deadline > facts.now_ns
+}
+
+# Renewals that name this token and that it has not followed yet: [by, of, renewal].
+_renewals contains [by, of, renewal] if {
+	some by, ofs in _names
+	some of in ofs
+	renewal := data.renewals[by][of]
+	not _ended(renewal)
+	not _issued_since(object.get(renewal, "issued_before", _never))
+}
+
+# What a list may name this token by.
+_names := {
+	"token": {id | id := input.token.id},
+	"subject": {id | id := input.subject.id},
+	"tenant": ({id | id := input.token.tenant} | {id | id := facts.machine_user.tenant}),
+	"issuer_key": {id | id := input.token.key_id},
+	"credential": {id | id := input.token.credential},
+}
+
+_ended(entry) if times.reached(entry.until, facts.now_ns)
+
+# The token is known to have been issued at this time or later.
+_issued_since(text) if times.reached(text, input.token.issued_at * 1000000000)
+
+_missing contains "time" if not facts.timed
+
+_missing contains "token" if not input.token
+
+_missing contains concat("", ["token.", name]) if {
+	input.token
+	some name in {"issued_at", "expires_at"}
+	not _is_stated(name)
+}
+
+_is_stated(name) if is_number(input.token[name])
+
+# No token is issued as late as this.
+_never := "9999-12-31T23:59:59Z"
+
+# It is known to be before this second, or at most the leeway past it.
+_before(second) if facts.now_s < second + _leeway
+
+# It is known to be this second or later, or at most the leeway before it.
+_after(second) if facts.now_s >= second - _leeway
+
+_leeway := object.get(input.token, "leeway_s", 0)
+
+_audiences := {audience | some audience in input.token.audiences}
+
+_accepted_audiences := {audience | some audience in input.token.accepted_audiences} | {input.resource.id}
+
+_is_young(age_s) if age_s <= _max_age_s
+
+# The service's own limit, or else its tier's; without one no age will do.
+default _max_age_s := -1
+
+_max_age_s := age if {
+	age := facts.service.max_token_age_s
+	age > 0
+} else := age if {
+	age := facts.tier.max_token_age_s
+	is_number(age)
+}

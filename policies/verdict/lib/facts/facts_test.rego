@@ -1,0 +1,47 @@
+package verdict.lib.facts_test
+
+import data.verdict.lib.facts
+import data.verdict.lib.fixtures_test as f
+
+_declared(asked, world) if {
+	facts.declared with input as asked
+		with data.machine_users as world.machine_users
+		with data.services as world.services
+		with data.edges as world.edges
+}
+
+test_a_call_on_an_edge_that_names_its_action_is_declared if {
+	_declared(f.question, f.world)
+	_declared(f.question, f.changed(f.world, array.concat(f.edge_path, ["actions"]), ["*"]))
+}
+
+test_a_call_of_unknown_parties_is_not_declared if {
+	not _declared(f.question, f.without(f.world, f.caller_path))
+	not _declared(f.question, f.without(f.world, f.service_path))
+	not _declared(f.question, f.changed(f.world, f.caller_path, true))
+	not _declared(f.question, f.changed(f.world, f.service_path, "svc:email"))
+}
+
+test_a_call_without_an_edge_is_not_declared if {
+	not _declared(f.question, f.without(f.world, f.edge_path))
+	not _declared(f.changed(f.question, ["subject", "id"], "mu:other"), f.world)
+}
+
+test_a_call_on_an_expired_edge_is_not_declared if {
+	not _declared(f.question, f.changed(f.world, array.concat(f.edge_path, ["expires_at"]), "2026-11-22T10:00:00Z"))
+}
+
+test_an_action_the_edge_does_not_name_is_not_declared if {
+	not _declared(f.changed(f.question, ["action", "name"], "email.purge"), f.world)
+	not _declared(f.changed(f.question, ["action", "name"], "email"), f.world)
+	not _declared(f.question, f.changed(f.world, array.concat(f.edge_path, ["actions"]), "email.send"))
+}
+
+test_a_call_at_no_time_is_not_declared if {
+	not _declared(f.without(f.question, ["time"]), f.world)
+	not _declared(f.changed(f.question, ["time"], "now"), f.world)
+}
+
+test_seconds_are_whole if {
+	facts.now_s == 1795341599 with input as {"time": "2026-11-22T09:59:59.999999999Z"}
+}

@@ -1,0 +1,26 @@
+# METADATA
+# title: Modes
+# description: >-
+#   Says how far each guard's denials reach: off, observe, flag or enforce. The
+#   edge in force speaks first, then the bundle's data; anything unknown enforces.
+package verdict.lib.modes
+
+import data.verdict.config
+import data.verdict.lib.facts
+
+# METADATA
+# description: The mode of a guard for this call.
+of(guard) := mode if {
+	mode := _chosen(guard)
+	mode in {"off", "observe", "flag", "enforce"}
+} else := "enforce"
+
+_chosen(guard) := mode if {
+	mode := facts.edge_in_force.modes[guard]
+} else := mode if {
+	not guard in _identity
+	mode := facts.edge_in_force.mode
+} else := config.modes[guard]
+
+# Guards that judge who the caller is. The mode of a whole edge leaves them alone.
+_identity := {"subject", "token"}
