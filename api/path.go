@@ -1,0 +1,46 @@
+package api
+
+// Paths of the decisions listener.
+const (
+	PathDecide   = "/v1/decide"
+	PathBatch    = "/v1/decide/batch"
+	PathSimulate = "/v1/simulate"
+)
+
+// Paths of the admin listener. Entities are at PathV1 + collection, and one of
+// them at PathV1 + collection + "/" + id, where the id of a pair collection is
+// two ids with a slash between.
+const (
+	PathV1      = "/v1/"
+	PathChanges = "/v1/changes"
+	PathImport  = "/v1/import"
+	PathExport  = "/v1/export"
+	PathBackup  = "/v1/backup"
+	PathKeys    = "/v1/keys"
+	PathStatus  = "/v1/status"
+	PathMetrics = "/metrics"
+)
+
+// Paths of both listeners. PathHealth and PathReady need no key.
+const (
+	PathHealth  = "/healthz"
+	PathReady   = "/readyz"
+	PathOpenAPI = "/openapi.json"
+)
+
+// Headers of ours.
+const (
+	// HeaderRequestID names the request in logs. A value of 1 to 128 visible
+	// ASCII characters is taken over, and every answer carries one.
+	HeaderRequestID = "X-Request-Id"
+	// HeaderRevision is the data revision a write made.
+	HeaderRevision = "Verdict-Revision"
+)
+
+// Media types.
+const (
+	TypeJSON    = "application/json"
+	TypeProblem = "application/problem+json" // RFC 9457
+	TypeNDJSON  = "application/x-ndjson"
+	TypeBackup  = "application/octet-stream"
+)

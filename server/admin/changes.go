@@ -1,0 +1,102 @@
+package admin
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server/reqctx"
+	"github.com/verdict-pdp/verdict/server/wire"
+)
+
+// maxWaitS is how long a change may be waited for, in seconds.
+const maxWaitS = 60
+
+func (h *Handler) changes(c echo.Context) error {
+	ctx := c.Request().Context()
+	if _, err := reader(ctx); err != nil {
+		return err
+	}
+	after, limit, wait, err := changeQuery(c)
+	if err != nil {
+		return err
+	}
+	changes, err := h.Feed.Changes(ctx, after, limit)
+	if err != nil {
+		return err
+	}
+	if len(changes.Changes) == 0 && wait > 0 {
+		if changes, err = h.awaitChanges(c, after, limit, wait); err != nil {
+			return err
+		}
+	}
+	return wire.WriteJSON(c.Response(), http.StatusOK, changeList(changes))
+}
+
+func changeQuery(c echo.Context) (after uint64, limit int, wait time.Duration, err error) {
+	query, err := parameters(c, "after", "limit", "wait_s")
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if after, err = number(query, "after", 0, math.MaxInt64, 0); err != nil {
+		return 0, 0, 0, err
+	}
+	most, err := number(query, "limit", 1, maxLimit, defaultLimit)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	seconds, err := number(query, "wait_s", 0, maxWaitS, 0)
+	return after, int(most), time.Duration(seconds) * time.Second, err
+}
+
+// awaitChanges waits for a change, but no longer than wait nor than the server
+// serves, and reads what there is then.
+func (h *Handler) awaitChanges(c echo.Context, after uint64, limit int, wait time.Duration) (Changes, error) {
+	ctx := c.Request().Context()
+	if err := h.extend(c.Response(), wait); err != nil {
+		return Changes{}, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if stopping := reqctx.From(ctx).Stopping; stopping != nil {
+		defer context.AfterFunc(stopping, cancel)()
+	}
+	if err := h.Feed.Await(waiting, after); err != nil && waiting.Err() == nil {
+		return Changes{}, err
+	}
+	return h.Feed.Changes(ctx, after, limit)
+}
+
+func changeList(changes Changes) api.ChangeList[authz.Entity] {
+	sent := make([]api.Change[authz.Entity], len(changes.Changes))
+	for i, change := range changes.Changes {
+		sent[i] = api.Change[authz.Entity]{
+			Revision:   change.Revision,
+			Op:         api.OpPut,
+			Collection: string(change.Collection),
+			ID:         change.Key,
+			At:         change.At,
+			Entity:     shown(change.Entity),
+		}
+		if change.Deleted {
+			sent[i].Op = api.OpDelete
+		}
+	}
+	return api.ChangeList[authz.Entity]{Changes: sent, NextAfter: changes.NextAfter, DataRevision: changes.Revision}
+}
+
+// shown is an entity as the feed shows it: an API key without its hash.
+func shown(entity authz.Entity) authz.Entity {
+	key, ok := entity.(*authz.APIKey)
+	if !ok {
+		return entity
+	}
+	bare := *key
+	bare.Hash = ""
+	return &bare
+}

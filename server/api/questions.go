@@ -1,0 +1,68 @@
+package api
+
+import (
+	"cmp"
+	"errors"
+	"strconv"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// questions reads the body of a batch. Items that take the same default share
+// it: nobody may change a request's maps.
+func questions(body *api.BatchRequest, caller authz.Caller) (authz.Batch, error) {
+	if len(body.Items) == 0 {
+		return authz.Batch{}, authz.Invalid("items", "is required: the questions, 1 to "+strconv.Itoa(authz.MaxBatch))
+	}
+	if len(body.Items) > authz.MaxBatch {
+		return authz.Batch{}, &authz.Error{
+			Code:    authz.CodeTooLarge,
+			Field:   "items",
+			Message: "has " + strconv.Itoa(len(body.Items)) + " questions; a batch has at most " + strconv.Itoa(authz.MaxBatch),
+		}
+	}
+	semantics := authz.Semantics(body.Semantics)
+	if err := semantics.Validate(); err != nil {
+		return authz.Batch{}, err
+	}
+	batch := authz.Batch{Items: make([]authz.Request, len(body.Items)), Semantics: semantics, AtLeast: body.AtLeast}
+	for i := range body.Items {
+		whole := withDefaults(&body.Items[i], body)
+		request, err := question(&whole, caller)
+		if err != nil {
+			return authz.Batch{}, inItem(i, err)
+		}
+		batch.Items[i] = request
+	}
+	return batch, nil
+}
+
+func withDefaults(item *api.BatchItem, defaults *api.BatchRequest) api.DecideRequest {
+	whole := api.DecideRequest{
+		Credential: cmp.Or(item.Credential, defaults.Credential),
+		Subject:    cmp.Or(item.Subject, defaults.Subject),
+		Action:     cmp.Or(item.Action, defaults.Action),
+		Resource:   cmp.Or(item.Resource, defaults.Resource),
+		Context:    item.Context,
+		Explain:    cmp.Or(item.Explain, defaults.Explain),
+	}
+	if whole.Context == nil {
+		whole.Context = defaults.Context
+	}
+	return whole
+}
+
+// inItem makes an error of one item name the item.
+func inItem(i int, err error) error {
+	var ours *authz.Error
+	if !errors.As(err, &ours) {
+		return err
+	}
+	located := *ours
+	located.Field = "items[" + strconv.Itoa(i) + "]"
+	if ours.Field != "" {
+		located.Field += "." + ours.Field
+	}
+	return &located
+}

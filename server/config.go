@@ -1,0 +1,128 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/verdict-pdp/verdict/server/admin"
+	"github.com/verdict-pdp/verdict/server/api"
+	"github.com/verdict-pdp/verdict/server/apikey"
+)
+
+// Defaults of Config.
+const (
+	DefaultDecisionsAddr   = "127.0.0.1:8181"
+	DefaultAdminAddr       = "127.0.0.1:8182"
+	DefaultReadTimeout     = 10 * time.Second
+	DefaultWriteTimeout    = 30 * time.Second
+	DefaultIdleTimeout     = 2 * time.Minute
+	DefaultMaxHeaderBytes  = 16 << 10
+	DefaultShutdownTimeout = 30 * time.Second
+)
+
+// Config says what a Server serves and how. Fields without a default are
+// required.
+type Config struct {
+	// DecisionsAddr and AdminAddr are host:port to listen at; port 0 takes a
+	// free one. Empty means the defaults, which only this machine reaches.
+	DecisionsAddr, AdminAddr string
+	// DecisionsListener and AdminListener, when given, are used instead. The
+	// Server closes them.
+	DecisionsListener, AdminListener net.Listener
+
+	// API and Admin are the rooms of the two listeners.
+	API   *api.Handler
+	Admin *admin.Handler
+	// Keys authenticates callers.
+	Keys *apikey.Authenticator
+	// Ready lists what must be ready before this node should be asked.
+	Ready []Check
+	// Gatherer is what /metrics shows. Register Collectors with it.
+	Gatherer prometheus.Gatherer
+	// Tracer makes a span of every request; nil makes none.
+	Tracer trace.TracerProvider
+	// Logger takes one line a request; nil means slog.Default.
+	Logger *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// After waits; nil means time.After.
+	After func(time.Duration) <-chan time.Time
+	// NewID gives an id to a request that brought none; nil means a ULID.
+	NewID func() string
+
+	// ReadTimeout bounds the arrival of a request, headers and body, and
+	// WriteTimeout the time from then to the end of its answer. Import, export,
+	// backup and waiting for changes extend both while they make progress.
+	ReadTimeout, WriteTimeout time.Duration
+	// IdleTimeout is how long a connection is kept open between two requests.
+	IdleTimeout time.Duration
+	// MaxHeaderBytes bounds the headers of a request.
+	MaxHeaderBytes int
+	// DrainDelay is how long /readyz says 503 before the listeners close, for
+	// load balancers that ask it now and then; 0 is no time at all.
+	DrainDelay time.Duration
+	// ShutdownTimeout bounds how long requests in flight are waited for.
+	ShutdownTimeout time.Duration
+}
+
+// Check is one thing that must be ready. Ready may be called at any time, by
+// several goroutines, and answers at once.
+type Check struct {
+	Name  string // shown to anybody
+	Ready func() error
+}
+
+// Validate names the first field that cannot be.
+func (c Config) Validate() error {
+	switch {
+	case c.API == nil || c.API.Decide == nil || c.API.Batch == nil:
+		return errors.New("api needs decide and batch")
+	case c.Admin == nil || c.Admin.Entities == nil || c.Admin.Feed == nil || c.Admin.Bulk == nil || c.Admin.Policy == nil || c.Admin.NewID == nil || c.Admin.Now == nil:
+		return errors.New("admin needs entities, feed, bulk, policy, ids and a clock")
+	case c.Keys == nil || c.Keys.Keys == nil || c.Keys.Now == nil:
+		return errors.New("keys needs a finder and a clock")
+	case c.Gatherer == nil:
+		return errors.New("gatherer is required")
+	case c.ReadTimeout < 0 || c.WriteTimeout < 0 || c.IdleTimeout < 0 || c.DrainDelay < 0 || c.ShutdownTimeout < 0:
+		return errors.New("timeouts must not be negative")
+	case c.MaxHeaderBytes < 0:
+		return errors.New("max_header_bytes must not be negative")
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	defaultTo(&c.DecisionsAddr, DefaultDecisionsAddr)
+	defaultTo(&c.AdminAddr, DefaultAdminAddr)
+	defaultTo(&c.ReadTimeout, DefaultReadTimeout)
+	defaultTo(&c.WriteTimeout, DefaultWriteTimeout)
+	defaultTo(&c.IdleTimeout, DefaultIdleTimeout)
+	defaultTo(&c.MaxHeaderBytes, DefaultMaxHeaderBytes)
+	defaultTo(&c.ShutdownTimeout, DefaultShutdownTimeout)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.After == nil {
+		c.After = time.After
+	}
+	if c.NewID == nil {
+		c.NewID = func() string { return ulid.Make().String() }
+	}
+	return c
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

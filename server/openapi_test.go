@@ -1,0 +1,254 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/server"
+	"github.com/verdict-pdp/verdict/server/admin"
+	"github.com/verdict-pdp/verdict/server/servertest"
+)
+
+func document(t *testing.T) *openapi3.T {
+	t.Helper()
+	data, err := server.Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func TestDocumentIsServed(t *testing.T) {
+	node := servertest.Start(t, nil)
+	want, err := server.Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, base := range []string{node.Decisions(), node.Admin()} {
+		answer := node.Do(servertest.Call{URL: base + api.PathOpenAPI, Key: node.Key(authz.RoleAuthor)})
+		if answer.Status != http.StatusOK || answer.Body != string(want) {
+			t.Errorf("%s: %d, %d bytes", base, answer.Status, len(answer.Body))
+		}
+	}
+}
+
+func TestDocumentHasTheRoutes(t *testing.T) {
+	node := servertest.Start(t, nil)
+	var served, documented []string
+	for _, route := range node.Server.Routes() {
+		operation := route.Method + " " + template(route.Path)
+		if !slices.Contains(served, operation) { // some are on both listeners
+			served = append(served, operation)
+		}
+	}
+	for path, item := range document(t).Paths.Map() {
+		for method := range item.Operations() {
+			documented = append(documented, method+" "+path)
+		}
+	}
+	slices.Sort(served)
+	slices.Sort(documented)
+	if diff := cmp.Diff(served, documented); diff != "" {
+		t.Errorf("served (-) and documented (+) routes differ:\n%s", diff)
+	}
+}
+
+// template writes an Echo route as OpenAPI does.
+func template(route string) string {
+	segments := strings.Split(route, "/")
+	for i, segment := range segments {
+		if name, ok := strings.CutPrefix(segment, ":"); ok {
+			segments[i] = "{" + name + "}"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+func TestDocumentHasTheFilters(t *testing.T) {
+	doc := document(t)
+	for _, c := range admin.Collections() {
+		var got []string
+		for _, parameter := range doc.Paths.Value("/v1/" + string(c)).Get.Parameters {
+			got = append(got, parameter.Value.Name)
+		}
+		if diff := cmp.Diff(append([]string{"limit", "cursor"}, c.Filters()...), got); diff != "" {
+			t.Errorf("%s: %s", c, diff)
+		}
+	}
+}
+
+func TestDocumentHasTheRolesAndCollections(t *testing.T) {
+	doc := document(t)
+	var roles, collections []any
+	for _, role := range authz.Roles() {
+		roles = append(roles, string(role))
+	}
+	for _, c := range admin.Collections() {
+		collections = append(collections, string(c))
+	}
+	if diff := cmp.Diff(roles, doc.Components.Schemas["Role"].Value.Enum); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(collections, doc.Components.Schemas["CollectionName"].Value.Enum); diff != "" {
+		t.Error(diff)
+	}
+}
+
+var (
+	when  = time.Date(2026, 11, 22, 10, 0, 0, 123, time.UTC)
+	three = 3
+)
+
+// samples are entities by the name of their schema, each with every field set.
+func samples() map[string]authz.Entity {
+	head := func(id string) authz.Header {
+		return authz.Header{ID: id, CreatedAt: when, UpdatedAt: when, Revision: 7}
+	}
+	listed := authz.Listed{By: authz.ByToken, Of: authz.TokenID("https://i", "j"), Issuer: "https://i", Name: "j", Reason: "r"}
+	id := authz.PairKey(listed.By, listed.Of)
+	return map[string]authz.Entity{
+		"MachineUser": &authz.MachineUser{
+			Header: head("mu:a"), Kind: "service", Origin: authz.OriginInternal, Tenant: "acme", Env: "prod", Owner: "core", Purpose: "p",
+			Tier: 2, State: authz.StateActive, AllowedCIDRs: []string{"10.0.0.0/8"},
+			AllowedHours:    []authz.Hours{{Days: []string{"mon"}, From: "22:00", To: "24:00", Zone: "Europe/Berlin"}},
+			TokensValidFrom: when, ExpiresAt: when,
+		},
+		"User": &authz.User{
+			Header: head("u-a"), Tenant: "acme", State: authz.StateActive,
+			Addresses: []authz.Address{{ID: "a1", Purpose: "primary", Verified: true}}, OptOuts: []string{"email.marketing"},
+		},
+		"Tenant": &authz.Tenant{Header: head("acme"), Name: "Acme", Plan: "business", State: authz.StateActive},
+		"Plan":   &authz.Plan{Header: head("business"), Name: "Business"},
+		"Service": &authz.Service{
+			Header: head("svc:email"), Tier: 1, Business: 3, Security: 3, DataClass: "pii", Env: "prod", Owner: "core",
+			RequiredLevel: authz.RequiredLevel{Internal: &three, External: &three}, MaxTokenAgeS: 300,
+		},
+		"Edge": &authz.Edge{
+			Header: head("mu:a/svc:email"), From: "mu:a", To: "svc:email", Actions: []string{"email.send"}, CIDRs: []string{"10.4.0.0/16"},
+			RequiredLevel: &three, Mode: authz.ModeEnforce, Modes: map[string]string{"network": authz.ModeObserve},
+			Exceptions: []authz.Exception{{Code: "AUTH_TOO_WEAK", Until: when, Owner: "core", Reason: "r"}}, Reason: "r", Owner: "core", ExpiresAt: when,
+		},
+		"Entitlement": &authz.Entitlement{
+			Header: head("user:u-a/email.x"), Holder: "user:u-a", Feature: "email.x", Effect: authz.EffectGrant, AddressPurpose: "billing",
+			Attributes: map[string]string{"k": "v"}, NotBefore: when.Add(-time.Hour), ExpiresAt: when, Source: "support",
+		},
+		"Credential": &authz.Credential{
+			Header: head("cred-1"), MachineUser: "mu:a", Kind: "public_key", Generation: 2, State: authz.StateActive,
+			NotBefore: when, NotAfter: when, LastUsedAt: when, LastUsedFrom: "10.0.0.1",
+		},
+		"Issuer": &authz.Issuer{
+			Header: head("demo"), URL: "https://issuer.example", Kind: "jwt", Keys: []byte(`{"keys":[]}`), JWKSURL: "https://issuer.example/jwks",
+			Algorithms: authz.Algorithms(), Audiences: []string{"us"}, Types: []string{"at+jwt"},
+			Claims:    authz.ClaimMapping{Subject: "sub", Tenant: "tenant", Env: "env", Scope: "scope", Methods: "amr", Credential: "credential_id"},
+			FreshForS: 600, UsableForS: 86400, LeewayS: 5, Own: true,
+		},
+		"Revocation": &authz.Revocation{Header: head(id), Listed: listed, IssuedBefore: when, Until: when},
+		"Renewal":    &authz.Renewal{Header: head(id), Listed: listed, IssuedBefore: when, Deadline: when, Until: when},
+	}
+}
+
+func TestEntitiesMatchTheirSchemas(t *testing.T) {
+	doc := document(t)
+	all := samples()
+	if len(all) != len(admin.Collections()) {
+		t.Errorf("%d samples for %d collections", len(all), len(admin.Collections()))
+	}
+	for name, entity := range all {
+		data, err := ijson.Marshal(entity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := servertest.Validate(doc.Components.Schemas[name], data); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, data)
+		}
+		if err := servertest.Validate(doc.Components.Schemas[name], []byte(`{"made_up":1}`)); err == nil {
+			t.Errorf("%s: the schema accepts an unknown member", name)
+		}
+	}
+}
+
+// Every member of the Go types is documented, and the other way round, all the
+// way down.
+func TestSchemasMatchTheGoTypes(t *testing.T) {
+	types := map[string]any{
+		"DecideRequest": api.DecideRequest{}, "BatchRequest": api.BatchRequest{}, "BatchResponse": api.BatchResponse{},
+		"Decision": api.Decision{}, "Problem": api.Problem{}, "Health": api.Health{}, "Readiness": api.Readiness{},
+		"Status": api.Status{}, "ChangeList": api.ChangeList[authz.Entity]{}, "Line": api.Line[authz.Entity]{},
+		"ImportReport": api.ImportReport{}, "KeyRequest": api.KeyRequest{}, "KeyList": api.KeyList{},
+	}
+	for name, entity := range samples() {
+		types[name] = entity
+		types[name+"List"] = api.EntityList[authz.Entity]{}
+	}
+	doc := document(t)
+	for name, value := range types {
+		t.Run(name, func(t *testing.T) {
+			compare(t, name, reflect.TypeOf(value), doc.Components.Schemas[name].Value)
+		})
+	}
+}
+
+// compare walks a Go type and its schema together.
+func compare(t *testing.T, at string, goType reflect.Type, schema *openapi3.Schema) {
+	t.Helper()
+	for goType.Kind() == reflect.Pointer {
+		goType = goType.Elem()
+	}
+	switch {
+	case goType.Kind() == reflect.Slice && goType.Elem().Kind() != reflect.Uint8:
+		if schema.Items == nil {
+			t.Errorf("%s is a list, and not documented as one", at)
+			return
+		}
+		compare(t, at+"[]", goType.Elem(), schema.Items.Value)
+	case goType.Kind() == reflect.Struct && goType != reflect.TypeFor[time.Time]():
+		members := membersOf(goType)
+		var names, documented []string
+		for name := range members {
+			names = append(names, name)
+		}
+		for name := range schema.Properties {
+			documented = append(documented, name)
+		}
+		slices.Sort(names)
+		slices.Sort(documented)
+		if diff := cmp.Diff(names, documented); diff != "" {
+			t.Errorf("%s: Go (-) and the document (+) differ:\n%s", at, diff)
+			return
+		}
+		for _, name := range names {
+			compare(t, fmt.Sprintf("%s.%s", at, name), members[name], schema.Properties[name].Value)
+		}
+	}
+}
+
+// membersOf is the JSON members of a struct with their types, those of embedded
+// structs too.
+func membersOf(goType reflect.Type) map[string]reflect.Type {
+	members := map[string]reflect.Type{}
+	for _, field := range reflect.VisibleFields(goType) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			members[name] = field.Type
+		}
+	}
+	return members
+}

@@ -1,0 +1,71 @@
+package reqctx
+
+import (
+	"context"
+	"strings"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Request is what is known of a request. It belongs to the goroutine that
+// serves the request; Caller is set once, by authentication.
+type Request struct {
+	ID   string // X-Request-Id taken over or generated
+	Peer string // address and port of the connection's other end
+	// Caller is the API key the request came with; zero when it has none.
+	Caller authz.Caller
+	// Stopping ends when the server begins to shut down, and a handler that
+	// waits for something answers then. The request itself goes on: its own
+	// context is for everything else. Nil never ends.
+	Stopping context.Context
+}
+
+type key struct{}
+
+// With is ctx carrying r.
+func With(ctx context.Context, r *Request) context.Context { return context.WithValue(ctx, key{}, r) }
+
+// From is the request ctx carries, or a zero one.
+func From(ctx context.Context) *Request {
+	if r, ok := ctx.Value(key{}).(*Request); ok {
+		return r
+	}
+	return &Request{}
+}
+
+// Require gives the caller when it has at least one of roles, and otherwise a
+// CodeForbidden error naming them.
+func Require(ctx context.Context, roles ...authz.Role) (authz.Caller, error) {
+	caller := From(ctx).Caller
+	for _, role := range roles {
+		if caller.Has(role) {
+			return caller, nil
+		}
+	}
+	return authz.Caller{}, authz.Errorf(authz.CodeForbidden, "this needs the role %s, which API key %s does not have", names(roles), caller.ID)
+}
+
+func names(roles []authz.Role) string {
+	list := make([]string, len(roles))
+	for i, role := range roles {
+		list[i] = string(role)
+	}
+	return strings.Join(list, " or ")
+}
+
+// maxIDLength is the longest request id taken over from a caller.
+const maxIDLength = 128
+
+// ValidID says whether a caller's request id may be taken over: 1 to 128
+// visible ASCII characters, so that it can break neither a log nor a header.
+func ValidID(id string) bool {
+	if id == "" || len(id) > maxIDLength {
+		return false
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

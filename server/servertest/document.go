@@ -1,0 +1,112 @@
+package servertest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/verdict-pdp/verdict/server"
+)
+
+// document is the OpenAPI document exchanges are held against.
+type document struct{ doc *openapi3.T }
+
+// readDocument reads it once for all tests of a package.
+var readDocument = sync.OnceValues(func() (*document, error) {
+	data, err := server.Document()
+	if err != nil {
+		return nil, err
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(data)
+	if err != nil {
+		return nil, err
+	}
+	return &document{doc: doc}, doc.Validate(context.Background())
+})
+
+// check holds one exchange against the document. Requests that no operation
+// covers must have been answered by a problem.
+func (d *document) check(request *http.Request, sent string, answer Answer) error {
+	operation := d.operation(request.Method, request.URL.Path)
+	if operation == nil {
+		if answer.Status < 400 {
+			return errors.New("no such operation is documented")
+		}
+		return Validate(d.doc.Components.Schemas["Problem"], []byte(answer.Body))
+	}
+	if answer.Status < 300 && operation.RequestBody != nil {
+		if err := checkBody(operation.RequestBody.Value.Content, request.Header.Get("Content-Type"), sent); err != nil {
+			return fmt.Errorf("accepted a body the document forbids: %w", err)
+		}
+	}
+	response := operation.Responses.Value(strconv.Itoa(answer.Status))
+	if response == nil {
+		response = operation.Responses.Default()
+	}
+	return checkBody(response.Value.Content, answer.Header.Get("Content-Type"), answer.Body)
+}
+
+func checkBody(documented openapi3.Content, contentType, body string) error {
+	if len(documented) == 0 {
+		if body != "" {
+			return errors.New("a body where none is documented")
+		}
+		return nil
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return err
+	}
+	content := documented[mediaType]
+	if content == nil {
+		return fmt.Errorf("the media type %q is not documented", mediaType)
+	}
+	if content.Schema == nil || !strings.HasSuffix(mediaType, "json") || mediaType == "application/x-ndjson" {
+		return nil
+	}
+	return Validate(content.Schema, []byte(body))
+}
+
+// Validate holds JSON against a schema of an OpenAPI 3.1 document.
+func Validate(schema *openapi3.SchemaRef, data []byte) error {
+	var value any
+	if err := json.Unmarshal(data, &value); err != nil {
+		return err
+	}
+	return schema.Value.VisitJSON(value, openapi3.EnableJSONSchema2020(), openapi3.EnableFormatValidation())
+}
+
+// operation finds what is documented for method and path, a path without
+// parameters first.
+func (d *document) operation(method, path string) *openapi3.Operation {
+	if item := d.doc.Paths.Value(path); item != nil {
+		return item.GetOperation(method)
+	}
+	for template, item := range d.doc.Paths.Map() {
+		if matches(template, path) {
+			return item.GetOperation(method)
+		}
+	}
+	return nil
+}
+
+func matches(template, path string) bool {
+	want, got := strings.Split(template, "/"), strings.Split(path, "/")
+	if len(want) != len(got) {
+		return false
+	}
+	for i := range want {
+		if !strings.HasPrefix(want[i], "{") && want[i] != got[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,139 @@
+package servertest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server"
+	"github.com/verdict-pdp/verdict/server/admin"
+	"github.com/verdict-pdp/verdict/server/api"
+	"github.com/verdict-pdp/verdict/server/apikey"
+)
+
+// Now is what the clock of a Node says.
+var Now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+// Node is a server that runs, and what stands behind it.
+type Node struct {
+	Server *server.Server
+	Memory *Memory
+	Log    *Log
+	// Stop begins the shutdown and Done gives what Run returned.
+	Stop context.CancelFunc
+	Done <-chan error
+
+	t        testing.TB
+	secrets  map[string]string // :: id of a key -> the key
+	document *document
+}
+
+// Start runs a server on free ports until the test ends. Edit, when given,
+// changes the configuration first; it must not need the Node.
+func Start(t testing.TB, edit func(*server.Config)) *Node {
+	t.Helper()
+	n := &Node{Memory: NewMemory(), Log: new(Log), t: t, secrets: map[string]string{}}
+	registry := prometheus.NewRegistry()
+	config := server.Config{
+		DecisionsAddr: "127.0.0.1:0",
+		AdminAddr:     "127.0.0.1:0",
+		API: &api.Handler{
+			Decide: func(context.Context, authz.Request) (authz.Decision, error) { return authz.Decision{}, nil },
+			Batch:  func(context.Context, authz.Batch) ([]authz.Decision, error) { return nil, nil },
+		},
+		Admin: &admin.Handler{
+			Entities: n.Memory,
+			Feed:     n.Memory,
+			Bulk:     n.Memory,
+			Policy:   func() authz.PolicyRef { return authz.PolicyRef{Generation: 3, Digest: "sha256:ab"} },
+			NewID:    func() string { return "key-new" },
+			Now:      time.Now,
+			Version:  "test",
+		},
+		Keys:     &apikey.Authenticator{Keys: n.Memory, Now: func() time.Time { return Now }},
+		Gatherer: registry,
+		Logger:   slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if edit != nil {
+		edit(&config)
+	}
+	var err error
+	if n.Server, err = server.New(config); err != nil {
+		t.Fatal(err)
+	}
+	for _, collector := range n.Server.Collectors() {
+		registry.MustRegister(collector)
+	}
+	if err := n.Server.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	if n.document, err = readDocument(); err != nil {
+		t.Fatal(err)
+	}
+	n.run()
+	return n
+}
+
+func (n *Node) run() {
+	ctx, stop := context.WithCancel(context.Background())
+	done, finished := make(chan error, 1), make(chan struct{})
+	n.Stop, n.Done = stop, done
+	go func() {
+		done <- n.Server.Run(ctx)
+		close(finished)
+	}()
+	n.t.Cleanup(func() {
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		stop()
+		<-finished
+	})
+}
+
+// Decisions is the URL of the decisions listener, Admin of the other.
+func (n *Node) Decisions() string { return "http://" + n.Server.DecisionsAddr().String() }
+
+// Admin is the URL of the admin listener.
+func (n *Node) Admin() string { return "http://" + n.Server.AdminAddr().String() }
+
+// Key is an API key with exactly these roles.
+func (n *Node) Key(roles ...authz.Role) string {
+	names := make([]string, len(roles))
+	for i, role := range roles {
+		names[i] = string(role)
+	}
+	id := "key_" + strings.Join(names, "_") // with underscores, which ids may have
+	if secret, ok := n.secrets[id]; ok {
+		return secret
+	}
+	secret, hash := apikey.New(id)
+	n.secrets[id] = secret
+	n.Memory.Keep(&authz.APIKey{Header: authz.Header{ID: id, Revision: 1}, Name: "test", Hash: hash, Roles: roles})
+	return secret
+}
+
+// Log is what a Node logged. It is safe for concurrent use.
+type Log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write implements io.Writer.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// String is all that was logged.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
