@@ -1,0 +1,72 @@
+package config
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Setting is one configuration value under its one name.
+type Setting struct {
+	Key   string // in the file: "engine.timeout"
+	Usage string // one line for help
+	value
+	check func() string // what is wrong with the value, continuing its name; "" when nothing is
+}
+
+// Env is the environment variable of the setting: VERDICT_ENGINE_TIMEOUT.
+func (s Setting) Env() string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
+}
+
+// Flag is the name of the setting's flag, without dashes: engine-timeout.
+func (s Setting) Flag() string {
+	return strings.NewReplacer(".", "-", "_", "-").Replace(s.Key)
+}
+
+// Set reads text as the setting's value. The error is an *authz.Error that says
+// how to write one; the value is then unchanged.
+func (s Setting) Set(text string) error {
+	if err := s.value.Set(text); err != nil {
+		return authz.Invalid(s.Key, err.Error())
+	}
+	return nil
+}
+
+// Validate says whether the value set can be served with.
+func (s Setting) Validate() error {
+	if s.check == nil {
+		return nil
+	}
+	if wrong := s.check(); wrong != "" {
+		return authz.Invalid(s.Key, wrong)
+	}
+	return nil
+}
+
+// Settings is the table of all settings, bound to the fields of c: setting one
+// changes c.
+func (c *Config) Settings() []Setting {
+	return []Setting{
+		{"data", "data directory", text{&c.Data}, notEmpty(&c.Data)},
+		{"listen", "address decisions are served on", text{&c.Listen}, address(&c.Listen)},
+		{"admin_listen", "address of the admin API", text{&c.AdminListen}, otherAddress(&c.AdminListen, &c.Listen)},
+		{"demo", "load the Brightfold demo data and token issuer into an empty data directory", boolean{&c.Demo}, nil},
+		{"policies", "folder of the policies to load; empty is the base bundle in the binary", text{&c.Policies}, nil},
+		{"store.change_log_max", "changes kept in the change feed", number{&c.Store.ChangeLogMax}, within(&c.Store.ChangeLogMax, 1000, 1_000_000_000)},
+		{"store.expired_retention", "how long an entity is kept after it expired", duration{&c.Store.ExpiredRetention}, within(&c.Store.ExpiredRetention, second, 366*24*hour)},
+		{"store.hot_limit", "entities of a small collection kept decoded in memory", number{&c.Store.HotLimit}, within(&c.Store.HotLimit, 1, 10_000_000)},
+		{"engine.timeout", "longest evaluation before it denies", duration{&c.Engine.Timeout}, within(&c.Engine.Timeout, millisecond, 10*second)},
+		{"engine.max_keys", "store keys one evaluation may read before it denies", number{&c.Engine.MaxKeys}, within(&c.Engine.MaxKeys, 1, 10_000)},
+		{"engine.decoded_facts", "entities kept in the form policies read", number{&c.Engine.DecodedFacts}, within(&c.Engine.DecodedFacts, 0, 10_000_000)},
+		{"decide.at_least_wait", "longest wait for a revision asked for with at_least", duration{&c.Decide.AtLeastWait}, within(&c.Decide.AtLeastWait, 0, 60*second)},
+		{"http.body_limit", "largest request body, such as 1MiB", size{&c.HTTP.BodyLimit}, withinSize(&c.HTTP.BodyLimit, 1<<10, 64<<20)},
+		{"http.shutdown_timeout", "longest wait for requests in flight at shutdown", duration{&c.HTTP.ShutdownTimeout}, within(&c.HTTP.ShutdownTimeout, 0, 600*second)},
+		{"log.level", "debug, info, warn or error", text{&c.Log.Level}, oneOf(&c.Log.Level, "debug", "info", "warn", "error")},
+		{"log.format", "text or json", text{&c.Log.Format}, oneOf(&c.Log.Format, "text", "json")},
+		{"tracing.otlp_endpoint", "URL traces are sent to over OTLP/HTTP; empty sends none", text{&c.Tracing.OTLPEndpoint}, endpoint(&c.Tracing.OTLPEndpoint)},
+	}
+}
+
+func joined(problems []error) error { return errors.Join(problems...) }

@@ -1,0 +1,60 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// record counts a decision and, at debug level, logs it: who, what and why, never
+// the credential or the request's properties.
+func (d *Daemon) record(ctx context.Context, r authz.Request, decision authz.Decision, took time.Duration) {
+	d.metrics.observe(decision, took)
+	if !d.config.Logger.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	d.config.Logger.LogAttrs(ctx, slog.LevelDebug, "decision",
+		slog.String("id", decision.ID),
+		slog.String("outcome", decision.Outcome.String()),
+		slog.Any("codes", codes(decision.Reasons)),
+		slog.String("subject", decision.Subject),
+		slog.String("action", r.Action.Name),
+		slog.String("resource", r.Resource.ID),
+		slog.String("caller", r.Caller.ID),
+		slog.Uint64("data_revision", decision.DataRevision),
+		slog.Uint64("generation", decision.Policy.Generation),
+		slog.Int("keys_read", decision.KeysRead),
+		slog.Duration("took", took),
+	)
+}
+
+func codes(reasons []authz.Reason) []authz.ReasonCode {
+	all := make([]authz.ReasonCode, len(reasons))
+	for i, r := range reasons {
+		all[i] = r.Code
+	}
+	return all
+}
+
+// gauges show where the node stands: its data and its policy.
+func (d *Daemon) gauges() []prometheus.Collector {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	total := func(name, help string, value func() uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+	}
+	return []prometheus.Collector{
+		gauge("verdict_data_revision", "Data revision decisions see.", func() float64 { return float64(d.store.Revision()) }),
+		gauge("verdict_policy_generation", "Generation of the active policy set, 0 while there is none.", func() float64 { return float64(d.policy().Generation) }),
+		gauge("verdict_store_hot_entities", "Entities kept decoded in memory.", func() float64 { return float64(d.store.Stats().HotEntities) }),
+		gauge("verdict_store_open_snapshots", "Snapshots open now.", func() float64 { return float64(d.store.Stats().OpenSnapshots) }),
+		total("verdict_store_writes_total", "Writes committed, each one revision.", func() uint64 { return d.store.Stats().Writes }),
+		total("verdict_store_commits_total", "Groups the writes were committed in, each one fsync.", func() uint64 { return d.store.Stats().Commits }),
+		total("verdict_store_cold_reads_total", "Point reads that went to disk or its cache.", func() uint64 { return d.store.Stats().ColdReads }),
+	}
+}

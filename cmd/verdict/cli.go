@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/config"
+)
+
+// cli is one invocation of the command line: what it may touch of the world, and
+// the flags every command has.
+type cli struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  []string // "NAME=value", the last of a name wins
+	now      func() time.Time
+
+	output     format
+	configFile string
+	started    bool // a command was found, its flags and arguments are good
+}
+
+// run executes args and returns the status to exit with. Whatever went wrong has
+// then been told on c.err.
+func (c *cli) run(ctx context.Context, args []string) exitStatus {
+	root := newRoot(c)
+	root.SetArgs(args)
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if !c.started {
+		err = c.misused(cmd, err)
+	}
+	f := failureOf(err)
+	f.tell(c.err, c.output)
+	return f.status
+}
+
+// misused makes a usage failure of an error cobra found before the command ran.
+func (c *cli) misused(cmd *cobra.Command, err error) error {
+	return &failure{
+		status:  exitUsage,
+		code:    authz.CodeInvalid,
+		message: strings.TrimSpace(err.Error()),
+		fix:     "`" + cmd.CommandPath() + " --help` shows how it is called.",
+		cause:   err,
+	}
+}
+
+func (c *cli) lookupEnv(name string) (string, bool) {
+	for i := len(c.environ) - 1; i >= 0; i-- {
+		if value, ok := strings.CutPrefix(c.environ[i], name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// config composes the configuration for cmd, from the flags it has.
+func (c *cli) config(cmd *cobra.Command) (config.Loaded, error) {
+	loaded, err := config.Load(config.Sources{
+		File:      c.configPath(),
+		LookupEnv: c.lookupEnv,
+		LookupFlag: func(name string) (string, bool) {
+			f := cmd.Flags().Lookup(name)
+			if f == nil || !f.Changed {
+				return "", false
+			}
+			return f.Value.String(), true
+		},
+	})
+	if err != nil {
+		return loaded, &failure{
+			status:  exitUsage,
+			code:    authz.CodeInvalid,
+			message: "the configuration cannot be used:\n" + indent(err.Error()),
+			fix:     "`verdict help configuration` lists the keys, `verdict config check` shows where each value came from.",
+			cause:   err,
+		}
+	}
+	return loaded, nil
+}
+
+func (c *cli) configPath() string {
+	if c.configFile != "" {
+		return c.configFile
+	}
+	path, _ := c.lookupEnv(envConfig)
+	return path
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(text, "\n", "\n  ")
+}

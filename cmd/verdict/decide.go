@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/ijson"
+)
+
+func newDecide(c *cli) *cobra.Command {
+	var q question
+	cmd := &cobra.Command{
+		Use:   "decide",
+		Short: "Ask for a decision",
+		Long: `Ask whether a machine user may do something to a service, now. Exits with 0 when
+the answer is allow and with 3 when it is deny.
+
+The credential is a token, read from a file or from standard input, or claims that
+were verified already (which needs a key with the role assert-claims). Values of
+--prop and --context are read as JSON when they are JSON, else as text.
+
+With --file the whole question is read from a file, or with - from standard input:
+the body of POST /v1/decide, or of POST /v1/decide/batch when it has items. A batch
+exits with 0 only when every decision is allow.`,
+		Example: `  verdict demo token mu:user-svc |
+    verdict decide --token - --action email.send --resource svc:email \
+      --prop recipient=u-ana --prop message_class=invoice.issued \
+      --context source_ip=10.4.2.19 --context env=prod
+  verdict decide --file question.json --output json`,
+		Args: takes(0, 0),
+	}
+	q.flags(cmd)
+	to := toDecisions(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		body, batch, err := q.body(cmd, c.in)
+		if err != nil {
+			return err
+		}
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		path := api.PathDecide
+		if batch {
+			path = api.PathBatch
+		}
+		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodPost, Path: path, Body: bytes.NewReader(body)})
+		if err != nil {
+			return err
+		}
+		return c.tellDecisions(answer.Body, batch)
+	}
+	return cmd
+}
+
+// tellDecisions prints an answer and ends with its exit status. An answer that
+// cannot be read is an error, never an allow.
+func (c *cli) tellDecisions(answer []byte, batch bool) error {
+	decisions, err := readDecisions(answer, batch)
+	if err != nil {
+		return &failure{status: exitError, code: authz.CodeInternal, message: "the server's answer cannot be read: " + err.Error(),
+			fix: "Check that --server names the decisions listener of a Verdict server.", cause: err}
+	}
+	err = c.print(answer, func(w io.Writer) error {
+		if batch {
+			return tellBatch(w, decisions)
+		}
+		return tellDecision(w, decisions[0])
+	})
+	if err != nil {
+		return err
+	}
+	if !allAllow(decisions) {
+		return silent(exitDeny)
+	}
+	return nil
+}
+
+// allAllow is false for no decisions at all.
+func allAllow(decisions []api.Decision) bool {
+	for _, d := range decisions {
+		if d.Decision != api.Allow {
+			return false
+		}
+	}
+	return len(decisions) > 0
+}
+
+// readDecisions reads one decision, or those of a batch. One that is neither
+// allow nor deny is an error.
+func readDecisions(answer []byte, batch bool) ([]api.Decision, error) {
+	var many api.BatchResponse
+	var err error
+	if batch {
+		err = ijson.UnmarshalOpen(answer, &many)
+	} else {
+		many.Decisions = make([]api.Decision, 1)
+		err = ijson.UnmarshalOpen(answer, &many.Decisions[0])
+	}
+	for _, d := range many.Decisions {
+		if err == nil && d.Decision != api.Allow && d.Decision != api.Deny {
+			err = fmt.Errorf("a decision is %q", d.Decision)
+		}
+	}
+	return many.Decisions, err
+}

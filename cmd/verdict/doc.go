@@ -1,0 +1,95 @@
+// Command verdict is a policy decision point for machine users: services, jobs,
+// agents and partner systems. It answers whether one of them may call a service,
+// now, with allow or deny and every reason. This comment is the operator's manual.
+//
+// # Start
+//
+//	verdict serve --demo
+//	verdict demo token mu:user-svc | verdict decide --token - \
+//	    --action email.send --resource svc:email \
+//	    --prop recipient=u-ana --prop message_class=invoice.issued \
+//	    --context source_ip=10.4.2.19 --context env=prod
+//
+// serve has two listeners: decisions for enforcement points, by default on
+// 127.0.0.1:8181, and the admin API for operators, on 127.0.0.1:8182. Neither
+// has TLS of its own: to serve other hosts, put a TLS proxy in front.
+//
+// On first start serve makes two API keys in its data directory, keys/pep.key
+// (may ask for decisions) and keys/operator.key (may read and write everything),
+// one key a file, readable by its user only. No other key exists until `verdict
+// key create` makes one, and the server keeps only hashes. One process uses a
+// data directory at a time. An interrupt or SIGTERM stops serve once the requests
+// in flight are answered; a second one stops it at once.
+//
+// # Commands
+//
+//	serve                          run the server
+//	decide                         ask for a decision, or with --file for a batch
+//	entity get|put|list|delete     read and write entities
+//	import, export                 many entities, one JSON object a line
+//	backup, restore                everything, as one file
+//	key create|list|revoke         API keys
+//	test                           run the tests of a policy folder, without a server
+//	demo token                     a fresh token of the demo issuer, good or spoilt
+//	config check                   each effective value and where it came from
+//	version, completion, help
+//
+// --output json prints what the server answered, byte for byte. Lists that
+// follow pages print one document of the same shape. Output goes to standard
+// output; errors, notes and progress to standard error.
+//
+// # Address and key of client commands
+//
+// Each is the first of these that is set:
+//
+//	address  --server, $VERDICT_SERVER (decide) or $VERDICT_ADMIN_SERVER (the others),
+//	         listen or admin_listen of the configuration
+//	key      --key-file, $VERDICT_KEY_FILE, $VERDICT_KEY,
+//	         keys/pep.key (decide) or keys/operator.key (the others) of the data directory
+//
+// There is no flag for a key or a token itself, because every process of a
+// machine can read a command line.
+//
+// # Configuration
+//
+// A value comes from the first of: its flag, its environment variable, the YAML
+// file named by --config or $VERDICT_CONFIG, its default. The three names are one:
+// engine.timeout, VERDICT_ENGINE_TIMEOUT, --engine-timeout. An empty variable counts
+// as not set. Unknown keys of the file are refused with their line and the nearest
+// known one.
+//
+//	data: ./data                  # data directory
+//	listen: 127.0.0.1:8181        # decisions
+//	admin_listen: 127.0.0.1:8182  # admin API
+//	demo: false                   # Brightfold demo data and issuer, into an empty data directory
+//	policies: ""                  # policy folder; empty is the base bundle in the binary
+//	store:
+//	  change_log_max: 1000000     # changes kept in the change feed
+//	  expired_retention: 720h     # how long an entity is kept after it expired
+//	  hot_limit: 100000           # entities of a small collection kept decoded in memory
+//	engine:
+//	  timeout: 50ms               # longest evaluation before it denies
+//	  max_keys: 64                # store keys one evaluation may read before it denies
+//	  decoded_facts: 100000       # entities kept in the form policies read
+//	decide:
+//	  at_least_wait: 2s           # longest wait for a revision asked for
+//	http:
+//	  body_limit: 1MiB            # largest request body; imports are streamed
+//	  shutdown_timeout: 15s       # longest wait for requests in flight
+//	log:
+//	  level: info                 # debug, info, warn, error
+//	  format: text                # text, json
+//	tracing:
+//	  otlp_endpoint: ""           # URL for OTLP/HTTP traces; empty sends none
+//
+// # Exit status
+//
+//	0  done; for decide, every decision is allow
+//	1  it did not work: an invalid request, a bad line of an import, a failed policy test
+//	2  the command line or the configuration cannot be understood; nothing was done
+//	3  decide only: a decision is deny
+//	4  there is no such entity
+//	5  it exists already, or was changed since the revision named
+//	6  there is no API key, or it is not accepted or lacks the role
+//	7  the server cannot be reached or cannot answer now; trying again later may work
+package main

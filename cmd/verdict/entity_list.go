@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/spell"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+)
+
+func newEntityList(c *cli) *cobra.Command {
+	var l listing
+	cmd := &cobra.Command{
+		Use:   "list COLLECTION",
+		Short: "Print the entities of a collection",
+		Long: `Print a page of the entities of a collection, in the order of their ids. When more
+follow, standard error says so; --all prints every page.`,
+		Example: `  verdict entity list machine_users --filter tenant=acme-logistics
+  verdict entity list edges --filter to=svc:email --all --output json`,
+		Args:              takes(1, 1),
+		ValidArgsFunction: completeCollections,
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&l.filters, "filter", nil, "only those whose field has the value, field=value (repeatable)")
+	f.IntVar(&l.limit, "limit", 100, "most entities to print, 1 to 1000")
+	f.StringVar(&l.cursor, "cursor", "", "go on where an earlier page ended")
+	f.BoolVar(&l.all, "all", false, "print every page")
+	cmd.MarkFlagsMutuallyExclusive("all", "limit")
+	to := toAdmin(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		query, err := l.parse(args[0])
+		if err != nil {
+			return err
+		}
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		call := remote.Call{Method: http.MethodGet, Path: api.PathV1 + string(l.collection), Query: query}
+		rows := newEntityTable(c.out, l.collection)
+		if l.all {
+			return c.listAll(cmd.Context(), client, call, rows)
+		}
+		return c.listPage(cmd.Context(), client, call, rows)
+	}
+	return cmd
+}
+
+// listing is what to list.
+type listing struct {
+	collection authz.Collection
+	filters    []string
+	limit      int
+	cursor     string
+	all        bool
+}
+
+func (l *listing) parse(collection string) (url.Values, error) {
+	var err error
+	if l.collection, err = parseCollection(collection); err != nil {
+		return nil, err
+	}
+	if l.limit < 1 || l.limit > pageOfAll {
+		return nil, usage(fmt.Sprintf("--limit is %d", l.limit), "Write 1 to 1000, or --all for every entity.")
+	}
+	if l.all {
+		l.limit = pageOfAll
+	}
+	query := url.Values{"limit": {strconv.Itoa(l.limit)}}
+	if l.cursor != "" {
+		query.Set("cursor", l.cursor)
+	}
+	for _, filter := range l.filters {
+		name, value, ok := strings.Cut(filter, "=")
+		if !ok || value == "" {
+			return nil, usage(fmt.Sprintf("--filter is %q", filter), "Write --filter field=value.")
+		}
+		if err := knownFilter(l.collection, name); err != nil {
+			return nil, err
+		}
+		if query.Has(name) {
+			return nil, usage("--filter "+name+" is given twice", "Keep one: filters of different fields are combined, an entity has one value of each.")
+		}
+		query.Set(name, value)
+	}
+	return query, nil
+}
+
+func knownFilter(c authz.Collection, name string) error {
+	known := c.Filters()
+	if slices.Contains(known, name) {
+		return nil
+	}
+	if len(known) == 0 {
+		return usage(string(c)+" have no filters", "List them all and pick with another tool: --all --output json.")
+	}
+	return usage(fmt.Sprintf("%q is not a filter of %s%s", name, c, spell.DidYouMean(name, known)),
+		"They can be filtered by "+strings.Join(known, ", ")+".")
+}
+
+// listPage prints one page and says when more follow.
+func (c *cli) listPage(ctx context.Context, client *remote.Client, call remote.Call, rows pageWriter) error {
+	p, err := fetchPage(ctx, client, call)
+	if err != nil {
+		return err
+	}
+	err = c.print(p.raw, func(io.Writer) error { return rows.page(p.Items) })
+	if err != nil || p.NextCursor == "" {
+		return err
+	}
+	return c.note("more follow: --all prints every one, --cursor %s the next page", p.NextCursor)
+}

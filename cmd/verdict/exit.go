@@ -1,0 +1,35 @@
+package main
+
+// exitStatus is what the process exits with, stable for scripts. The package
+// comment and `verdict help exit-codes` list them.
+type exitStatus int
+
+const (
+	exitOK          exitStatus = 0
+	exitError       exitStatus = 1
+	exitUsage       exitStatus = 2
+	exitDeny        exitStatus = 3
+	exitNotFound    exitStatus = 4
+	exitConflict    exitStatus = 5
+	exitForbidden   exitStatus = 6
+	exitUnreachable exitStatus = 7
+)
+
+// exitMeaning is one row of the list of exit codes.
+type exitMeaning struct {
+	status  exitStatus
+	meaning string
+}
+
+func exitMeanings() []exitMeaning {
+	return []exitMeaning{
+		{exitOK, "done; for decide, every decision is allow"},
+		{exitError, "it did not work: an invalid request, a bad line of an import, a failed policy test"},
+		{exitUsage, "the command line or the configuration cannot be understood; nothing was done"},
+		{exitDeny, "decide only: a decision is deny"},
+		{exitNotFound, "there is no such entity"},
+		{exitConflict, "it exists already, or was changed since the revision named"},
+		{exitForbidden, "there is no API key, or it is not accepted or lacks the role"},
+		{exitUnreachable, "the server cannot be reached or cannot answer now; trying again later may work"},
+	}
+}

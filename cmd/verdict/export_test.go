@@ -1,0 +1,13 @@
+package main
+
+// Main is the whole program, for scripts to run.
+var Main = main
+
+// ExitCodes lists what the program exits with.
+func ExitCodes() map[int]string {
+	codes := map[int]string{}
+	for _, row := range exitMeanings() {
+		codes[int(row.status)] = row.meaning
+	}
+	return codes
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/ijson"
+)
+
+// failure is why a command did not do what was asked, and what to do about it.
+// It holds no secret.
+type failure struct {
+	status    exitStatus
+	message   string
+	fix       string // one or two whole sentences
+	code      authz.ErrorCode
+	field     string
+	requestID string
+	raw       []byte // the server's own problem document, when there is one
+	quiet     bool   // all has been said on standard output
+	cause     error
+}
+
+// Error returns the message.
+func (f *failure) Error() string { return f.message }
+
+// Unwrap returns the cause.
+func (f *failure) Unwrap() error { return f.cause }
+
+func usage(message, fix string) *failure {
+	return &failure{status: exitUsage, code: authz.CodeInvalid, message: message, fix: fix}
+}
+
+// silent ends a command whose output already says why it exits with status.
+func silent(status exitStatus) *failure { return &failure{status: status, quiet: true} }
+
+// failureOf finds the exit status and the fix for any error of a command.
+func failureOf(err error) *failure {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	var problem *remote.Problem
+	if errors.As(err, &problem) {
+		return failureOfProblem(problem)
+	}
+	var unreachable *remote.Unreachable
+	if errors.As(err, &unreachable) {
+		return &failure{
+			status: exitUnreachable, code: authz.CodeUnavailable, message: err.Error(), cause: err,
+			fix: "Start one with `verdict serve`, or name the one that runs with --server.",
+		}
+	}
+	var ours *authz.Error
+	if errors.As(err, &ours) {
+		return &failure{status: statusOf(ours.Code), code: ours.Code, message: err.Error(), field: ours.Field, cause: err}
+	}
+	if errors.Is(err, context.Canceled) {
+		return &failure{status: exitError, code: authz.CodeUnavailable, message: "interrupted before it was done", cause: err}
+	}
+	return &failure{status: exitError, code: authz.CodeInternal, message: err.Error(), cause: err}
+}
+
+func failureOfProblem(p *remote.Problem) *failure {
+	code := authz.ErrorCode(p.Code)
+	f := &failure{
+		status: statusOf(code), code: code, message: p.Error(), fix: p.Fix,
+		field: p.Field, requestID: p.RequestID, raw: p.Raw, cause: p,
+	}
+	if code == "" {
+		f.status = statusOfHTTP(p.Status)
+	}
+	if f.fix == "" {
+		f.fix = fixOf(code)
+	}
+	return f
+}
+
+func statusOf(code authz.ErrorCode) exitStatus {
+	switch code {
+	case authz.CodeNotFound:
+		return exitNotFound
+	case authz.CodeConflict, authz.CodePrecondition:
+		return exitConflict
+	case authz.CodeUnauthenticated, authz.CodeForbidden:
+		return exitForbidden
+	case authz.CodeUnavailable, authz.CodeBehind:
+		return exitUnreachable
+	}
+	return exitError
+}
+
+// statusOfHTTP is for answers that carry no code: something between us and the
+// server, or another server.
+func statusOfHTTP(status int) exitStatus {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return exitForbidden
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
+		return exitUnreachable
+	}
+	return exitError
+}
+
+// fixOf is what to do about an error whose server did not say.
+func fixOf(code authz.ErrorCode) string {
+	switch code {
+	case authz.CodeUnauthenticated:
+		return "Check that the key belongs to this server: --data names its data directory, --key-file another key."
+	case authz.CodeForbidden:
+		return "Use a key that has the role: `verdict key create NAME --role ROLE` makes one, --key-file names it."
+	case authz.CodeNotFound:
+		return "`verdict entity list COLLECTION` shows what there is."
+	case authz.CodeConflict, authz.CodePrecondition:
+		return "Read what is there with `verdict entity get`; then repeat the change with --if-match and its revision, or without --create."
+	case authz.CodeBehind:
+		return "The server has not reached that revision yet; ask again, or ask without --at-least."
+	case authz.CodeUnavailable:
+		return "The server is stopping or busy; try again."
+	}
+	return ""
+}
+
+// tell writes f to w: as text, or in JSON as the problem document.
+func (f *failure) tell(w io.Writer, output format) {
+	if f.quiet {
+		return
+	}
+	text := f.text()
+	if output == formatJSON {
+		text = string(f.document()) + "\n"
+	}
+	// Standard error is the last place to report to: when it is gone, the exit
+	// status still tells.
+	fmt.Fprint(w, text)
+}
+
+func (f *failure) text() string {
+	text := "verdict: " + printableLines(f.message) + "\n"
+	for _, line := range []struct{ name, value string }{{"field", f.field}, {"fix", f.fix}, {"request", f.requestID}} {
+		if line.value != "" {
+			text += fmt.Sprintf("  %-8s %s\n", line.name+":", printable(line.value))
+		}
+	}
+	return text
+}
+
+func (f *failure) document() []byte {
+	if f.raw != nil {
+		return f.raw
+	}
+	document := map[string]string{"code": string(f.code), "detail": f.message}
+	for name, value := range map[string]string{"field": f.field, "fix": f.fix} {
+		if value != "" {
+			document[name] = value
+		}
+	}
+	data, err := ijson.Marshal(document)
+	if err != nil { // not valid UTF-8 in a message of the operating system
+		return []byte(`{"code":"internal","detail":"the error cannot be written as JSON; repeat with --output text"}`)
+	}
+	return data
+}
+
+// reason is err without the operation and path the message names already.
+func reason(err error) string {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/ijson"
+)
+
+// shownErrors is how many bad lines of an import are printed.
+const shownErrors = 20
+
+func newImport(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Write many entities from a file",
+		Long: `Write the entities of a file, or with - of standard input: one JSON object a line,
+
+  {"collection":"users","entity":{"id":"u-ana","tenant":"acme-logistics"}}
+
+which is what export writes. An entity that is there already as it stands is left
+alone, so an import may be repeated. Good lines are written even when others are
+not; each bad line is told by its number, and the command then exits with 1.`,
+		Example: `  verdict import entities.ndjson
+  verdict export --server http://old:8182 --key-file old.key | verdict import -`,
+		Args: takes(1, 1),
+	}
+	to := toAdmin(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		source, total, err := c.openInput(args[0])
+		if err != nil {
+			return err
+		}
+		defer source.Close()
+		bar := c.newProgress("importing", total)
+		answer, err := client.Upload(cmd.Context(), remote.Call{
+			Method: http.MethodPost, Path: api.PathImport, ContentType: api.TypeNDJSON,
+			Body: io.TeeReader(source, bar),
+		})
+		if err := errors.Join(err, bar.done()); err != nil {
+			return err
+		}
+		return c.tellImport(answer.Body)
+	}
+	return cmd
+}
+
+// openInput opens a file, or standard input for "-". The size is -1 when it is
+// not known.
+func (c *cli) openInput(path string) (io.ReadCloser, int64, error) {
+	if path == "-" {
+		return io.NopCloser(c.in), -1, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, usage("opening "+inputName(path)+": "+reason(err), "Check the path, or use - to read from standard input.")
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return file, -1, nil
+	}
+	return file, info.Size(), nil
+}
+
+func (c *cli) tellImport(answer []byte) error {
+	var result api.ImportReport
+	if err := ijson.UnmarshalOpen(answer, &result); err != nil {
+		return unreadable(err)
+	}
+	if err := c.print(answer, func(w io.Writer) error { return tellReport(w, result) }); err != nil {
+		return err
+	}
+	if result.Failed == 0 {
+		return nil
+	}
+	if c.output == formatJSON {
+		return silent(exitError)
+	}
+	return &failure{status: exitError, code: authz.CodeInvalid, message: fmt.Sprintf("%d of %d lines were not written", result.Failed, result.Lines),
+		fix: "Correct them and import the file again: lines that were written are left as they are."}
+}
+
+func tellReport(w io.Writer, i api.ImportReport) error {
+	r := &report{w: w}
+	for n, bad := range i.Errors {
+		if n == shownErrors {
+			break
+		}
+		message := bad.Message
+		if bad.Field != "" {
+			message = bad.Field + " " + message
+		}
+		r.line("line %d: %s", bad.Line, message)
+	}
+	if more := i.Failed - min(len(i.Errors), shownErrors); more > 0 {
+		r.line("and %d more", more)
+	}
+	r.line("%d lines: %d written, %d unchanged, %d failed; data revision %d", i.Lines, i.Written, i.Unchanged, i.Failed, i.DataRevision)
+	return r.err
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// outFile is a file that appears whole or not at all. It is written beside its
+// place as PATH.tmp, readable by its user only, and renamed by commit.
+type outFile struct {
+	*os.File
+	path string
+}
+
+// createOut starts a file at path. It refuses to replace one unless force.
+func createOut(path string, force bool) (*outFile, error) {
+	if !force {
+		if _, err := os.Lstat(path); err == nil {
+			return nil, &failure{status: exitConflict, code: authz.CodeConflict, message: path + " exists already", fix: "Name another file, or replace it with --force."}
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	file, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, usage("creating "+inputName(path)+": "+reason(err), "Name a file in a folder that exists and is yours to write to.")
+	}
+	return &outFile{File: file, path: path}, nil
+}
+
+// commit makes the file durable under its name.
+func (f *outFile) commit() error {
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	if err := os.Rename(f.Name(), f.path); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(f.path))
+}
+
+// abort removes what was written; err is why, and is returned with whatever
+// went wrong doing so.
+func (f *outFile) abort(err error) error {
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/ijson"
+)
+
+// pageOfAll is the page size when every page is wanted: the largest there is.
+const pageOfAll = 1000
+
+// page is one page of a list, with the bytes it was read from.
+type page struct {
+	api.EntityList[json.RawMessage]
+	raw []byte
+}
+
+func fetchPage(ctx context.Context, client *remote.Client, call remote.Call) (page, error) {
+	answer, err := client.Do(ctx, call)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{raw: answer.Body}
+	if err := ijson.UnmarshalOpen(answer.Body, &p.EntityList); err != nil {
+		return page{}, unreadable(err)
+	}
+	return p, nil
+}
+
+// pageWriter prints the pages of a list as they arrive.
+type pageWriter interface {
+	page(items []json.RawMessage) error
+	// end is called once, after the last page.
+	end(revision uint64) error
+}
+
+// listAll follows the cursors from call on. In JSON it prints one list of the
+// shape of a page; its data_revision is that of the first page, the oldest.
+func (c *cli) listAll(ctx context.Context, client *remote.Client, call remote.Call, rows pageWriter) error {
+	if c.output == formatJSON {
+		rows = &jsonPages{w: c.out}
+	}
+	var first uint64
+	for {
+		p, err := fetchPage(ctx, client, call)
+		if err != nil {
+			return err
+		}
+		first = cmp.Or(first, p.DataRevision)
+		if err := rows.page(p.Items); err != nil {
+			return err
+		}
+		if p.NextCursor == "" {
+			return rows.end(first)
+		}
+		if p.NextCursor == call.Query.Get("cursor") {
+			return unreadable(errors.New("the next page is this one again"))
+		}
+		call.Query.Set("cursor", p.NextCursor)
+	}
+}
+
+// jsonPages prints pages as one list, an item a line.
+type jsonPages struct {
+	w       io.Writer
+	started bool
+}
+
+func (j *jsonPages) page(items []json.RawMessage) error {
+	for _, item := range items {
+		if err := writeAll(j.w, append([]byte(j.separator()), item...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *jsonPages) separator() string {
+	if j.started {
+		return ",\n"
+	}
+	j.started = true
+	return `{"items":[`
+}
+
+func (j *jsonPages) end(revision uint64) error {
+	opening := ""
+	if !j.started {
+		opening = j.separator()
+	}
+	return writeAll(j.w, fmt.Appendf(nil, "%s],\"next_cursor\":\"\",\"data_revision\":%d}\n", opening, revision))
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// progress shows on standard error how much of a transfer is done, when that is
+// a terminal; else it shows nothing. It is a courtesy: nothing it cannot show
+// fails the transfer.
+type progress struct {
+	what string
+
+	mu    sync.Mutex
+	bar   *progressbar.ProgressBar // nil: nothing is shown
+	lines int
+}
+
+// newProgress starts to show a transfer of total bytes; -1 when not known.
+func (c *cli) newProgress(what string, total int64) *progress {
+	p := &progress{what: what}
+	if !isTerminal(c.err) {
+		return p
+	}
+	if total == 0 {
+		total = -1 // an empty file, or one that does not tell its size
+	}
+	p.bar = progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(c.err),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionShowTotalBytes(total > 0),
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine of its own
+	)
+	return p
+}
+
+// Write counts the bytes and lines of data; it keeps nothing and does not fail.
+func (p *progress) Write(data []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		p.lines += bytes.Count(data, []byte("\n"))
+		p.bar.Describe(p.what + ", " + strconv.Itoa(p.lines) + " lines")
+		p.addLocked(data)
+	}
+	return len(data), nil
+}
+
+// bytesOnly counts bytes, for content that has no lines.
+func (p *progress) bytesOnly() io.Writer { return bytesOnly{p} }
+
+type bytesOnly struct{ p *progress }
+
+func (b bytesOnly) Write(data []byte) (int, error) {
+	b.p.mu.Lock()
+	defer b.p.mu.Unlock()
+	if b.p.bar != nil {
+		b.p.addLocked(data)
+	}
+	return len(data), nil
+}
+
+// addLocked moves the bar on. A bar that cannot go on, because the file grew
+// while it was read, is shown no longer.
+func (p *progress) addLocked(data []byte) {
+	if _, err := p.bar.Write(data); err != nil {
+		p.bar = nil
+	}
+}
+
+// done removes the bar, so that what follows stands on a clean line.
+func (p *progress) done() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar == nil {
+		return nil
+	}
+	bar := p.bar
+	p.bar = nil
+	return bar.Clear()
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Environment variables beside those of the settings (config.Setting.Env).
+const (
+	envConfig      = "VERDICT_CONFIG"       // the configuration file
+	envServer      = "VERDICT_SERVER"       // URL of the decisions listener
+	envAdminServer = "VERDICT_ADMIN_SERVER" // URL of the admin listener
+	envKeyFile     = "VERDICT_KEY_FILE"     // file with the API key
+	envKey         = "VERDICT_KEY"          // the API key itself
+)
+
+func clientEnv() []string {
+	return []string{envConfig, envServer, envAdminServer, envKeyFile, envKey}
+}
+
+func newRoot(c *cli) *cobra.Command {
+	root := group("verdict", "Policy decisions for machine users")
+	root.Long = `Verdict answers whether a machine user may call a service, now: allow or deny,
+with every reason. One binary holds the server and the commands that talk to it.
+
+  verdict serve --demo                              start with demo data
+  verdict demo token mu:user-svc |
+    verdict decide --token - --action email.send --resource svc:email \
+      --prop recipient=u-ana --prop message_class=invoice.issued \
+      --context source_ip=10.4.2.19 --context env=prod`
+	root.SilenceUsage, root.SilenceErrors = true, true
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		// Cobra would check this too, but only after the command has started.
+		if err := cmd.ValidateFlagGroups(); err != nil {
+			return excluded(err)
+		}
+		c.started = true
+		return nil
+	}
+	c.output = formatText
+	root.PersistentFlags().VarP(&c.output, "output", "o", "how to print: text or json")
+	root.PersistentFlags().StringVar(&c.configFile, "config", "", "configuration file, YAML ($"+envConfig+")")
+	complete(root, "output", formatText.String(), formatJSON.String())
+
+	root.AddGroup(
+		&cobra.Group{ID: "server", Title: "Server:"},
+		&cobra.Group{ID: "decisions", Title: "Decisions and policies:"},
+		&cobra.Group{ID: "data", Title: "Data:"},
+	)
+	add(root, "server", newServe(c), newConfig(c), newKey(c), newVersion(c))
+	add(root, "decisions", newDecide(c), newTest(c), newDemo(c))
+	add(root, "data", newEntity(c), newImport(c), newExport(c), newBackup(c), newRestore(c))
+	root.AddCommand(newExitCodesTopic(), newConfigurationTopic())
+	return root
+}
+
+// excluded says in plain words which flags may not be given together.
+func excluded(err error) error {
+	_, given, ok := strings.Cut(err.Error(), "; [")
+	given, ends := strings.CutSuffix(given, "] were all set")
+	if !ok || !ends {
+		return err
+	}
+	return errors.New("--" + strings.ReplaceAll(given, " ", " and --") + " cannot be given together; choose one")
+}
+
+func add(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, cmd := range commands {
+		cmd.GroupID = group
+		root.AddCommand(cmd)
+	}
+}
+
+// group makes a command that only holds others. Called alone it shows its help;
+// a word that is none of them is refused.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			var hint string
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = "; did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return fmt.Errorf("%q is not a command of %s%s", args[0], cmd.CommandPath(), hint)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// complete offers values for a flag in shell completion.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic("completing a flag that is not defined: " + err.Error())
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/verdict-pdp/verdict/cmd/config"
+	"github.com/verdict-pdp/verdict/cmd/daemon"
+)
+
+// runServe serves cfg until ctx ends. Logs go to log, what a person wants to know
+// next to out.
+func runServe(ctx context.Context, cfg config.Config, out, log io.Writer) (err error) {
+	logger := newLogger(cfg.Log, log)
+	tracer, err := newTracer(ctx, cfg.Tracing)
+	if err != nil {
+		return err
+	}
+	if tracer != nil {
+		defer func() {
+			if flushed := tracer.Shutdown(context.WithoutCancel(ctx)); flushed != nil {
+				logger.Warn("the last traces were not sent", "error", flushed)
+			}
+		}()
+	}
+	c := daemon.Config{Config: cfg, Logger: logger, Version: buildVersion()}
+	if tracer != nil {
+		c.Tracer = tracer
+	}
+	d, err := daemon.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := welcome(out, cfg, d); err != nil {
+		return err
+	}
+	if err := d.Run(ctx); err != nil {
+		logger.Error("serving ended early", "error", err)
+		return fmt.Errorf("serving: %w", closing(err, d.Close()))
+	}
+	return d.Close()
+}
+
+// closing adds the error of closing to the one that came first.
+func closing(first, second error) error {
+	if second == nil {
+		return first
+	}
+	return fmt.Errorf("%w; and closing: %w", first, second)
+}
+
+func newLogger(c config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo // config.Validate lets only known levels through
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// newTracer sends spans to the configured endpoint, in the background; nil when
+// there is none.
+func newTracer(ctx context.Context, c config.Tracing) (*trace.TracerProvider, error) {
+	if c.OTLPEndpoint == "" {
+		return nil, nil
+	}
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(c.OTLPEndpoint))
+	if err != nil {
+		return nil, fmt.Errorf("tracing to %s: %w", c.OTLPEndpoint, err)
+	}
+	return trace.NewTracerProvider(
+		trace.WithBatcher(exporter),
+		trace.WithResource(resource.NewSchemaless(semconv.ServiceName("verdict"), semconv.ServiceVersion(buildVersion()))),
+	), nil
+}
+
+// welcome says where things are and, with the demo data, what to try.
+func welcome(w io.Writer, cfg config.Config, d *daemon.Daemon) error {
+	text := fmt.Sprintf("decisions   %s\nadmin       %s\n", d.DecisionsURL(), d.AdminURL())
+	for _, file := range d.Written {
+		text += "new key     " + file + "\n"
+	}
+	if cfg.Demo {
+		text += tryIt(cfg.Data, d.DecisionsURL())
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// tryIt is two questions to paste into another terminal. They read the key and
+// mint the token when they are pasted, so they work for as long as the server runs.
+func tryIt(data, url string) string {
+	pep := filepath.Join(data, "keys", "pep.key")
+	ask := func(recipient, class string) string {
+		return fmt.Sprintf(`curl -s %s/v1/decide -H "Authorization: Bearer $(cat %s)" -H 'Content-Type: application/json' -d '{
+  "credential": {"token": "'"$(bin/verdict demo token mu:user-svc --data %s)"'"},
+  "action": {"name": "email.send"},
+  "resource": {"type": "service", "id": "svc:email", "properties": {"recipient": "%s", "message_class": "%s"}},
+  "context": {"source_ip": "10.4.2.19", "env": "prod"}}'
+`, url, pep, data, recipient, class)
+	}
+	return "\nMay the user service send Ana her invoice? (allow, and which address to use)\n\n" + ask("u-ana", "invoice.issued") +
+		"\nMay it send her marketing? (deny, and why)\n\n" + ask("u-ana", "marketing.news") + "\n"
+}

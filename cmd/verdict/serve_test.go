@@ -1,0 +1,131 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestServe starts the real server with the demo data, as an operator would, and
+// runs the scripts of testdata/serve against it.
+func TestServe(t *testing.T) {
+	data := t.TempDir()
+	decisions, admin := startServer(t, "--demo", "--data", data)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/serve",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("VERDICT_SERVER", decisions)
+			env.Setenv("VERDICT_ADMIN_SERVER", admin)
+			env.Setenv("VERDICT_DATA", data)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exitsCommand},
+	})
+}
+
+// A second server on a data directory is refused, and told which.
+func TestServeHoldsItsDirectory(t *testing.T) {
+	data := t.TempDir()
+	startServer(t, "--data", data)
+	second := serveCommand("--data", data)
+	var said bytes.Buffer
+	second.Stderr = &said
+	if err := second.Run(); err == nil {
+		t.Fatal("a second server runs on the same data directory")
+	}
+	if !strings.Contains(said.String(), data) {
+		t.Errorf("it does not name the directory: %s", said.String())
+	}
+}
+
+// What was restored is served: the same data, revision and API keys.
+func TestRestoredDataIsServed(t *testing.T) {
+	old, restored, file := t.TempDir(), filepath.Join(t.TempDir(), "new"), filepath.Join(t.TempDir(), "backup")
+	_, admin := startServer(t, "--demo", "--data", old)
+	read := func(admin string) string {
+		return verdictOutput(t, "entity", "list", "machine_users", "--all", "--output", "json", "--data", old, "--server", admin)
+	}
+	before := read(admin)
+	verdictOutput(t, "backup", file, "--data", old, "--server", admin)
+	verdictOutput(t, "restore", file, "--data", restored)
+	_, admin = startServer(t, "--data", restored)
+	if diff := cmp.Diff(before, read(admin)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// verdictOutput runs a command that must do what it is asked.
+func verdictOutput(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("verdict", args...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("verdict %s: %v\n%s", strings.Join(args, " "), err, said.String())
+	}
+	return string(out)
+}
+
+// serveCommand takes free ports, and gives policies the time that the race
+// detector on a busy machine needs.
+func serveCommand(args ...string) *exec.Cmd {
+	return exec.Command("verdict", append([]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--engine-timeout", "5s"}, args...)...)
+}
+
+// startServer runs `verdict serve` on free ports until the test ends, and holds
+// it to ending well when interrupted.
+func startServer(t *testing.T, args ...string) (decisions, admin string) {
+	t.Helper()
+	cmd := serveCommand(args...)
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	decisions, admin = address(lines, "decisions"), address(lines, "admin")
+	rest := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, lines) // so that it never waits for us to read
+		rest <- err
+	}()
+	t.Cleanup(func() {
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Error(err)
+		}
+		if err := <-rest; err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("serve ended with %v\n%s", err, log.String())
+		}
+	})
+	if decisions == "" || admin == "" {
+		t.Fatalf("serve does not say where it listens:\n%s", log.String())
+	}
+	return decisions, admin
+}
+
+// address reads a line "name   URL"; empty when it is another one.
+func address(lines *bufio.Reader, name string) string {
+	line, err := lines.ReadString('\n')
+	url, ok := strings.CutPrefix(line, name+" ")
+	if err != nil || !ok {
+		return ""
+	}
+	return strings.TrimSpace(url)
+}
