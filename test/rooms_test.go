@@ -21,29 +21,34 @@ var rooms = map[string]struct {
 	imports   []string
 	libraries []string
 }{
-	"authz":           {},
-	"api":             {},
-	"policies":        {},
-	"demo":            {},
-	"ijson":           {imports: []string{"authz"}, libraries: []string{"github.com/go-json-experiment/json"}},
-	"token":           {imports: []string{"authz", "ijson"}, libraries: []string{"github.com/go-jose/go-jose"}},
-	"store":           {imports: []string{"authz", "ijson"}, libraries: []string{"github.com/dgraph-io/badger"}},
-	"bundles":         {imports: []string{"authz"}, libraries: []string{"github.com/open-policy-agent/opa"}},
-	"engine":          {imports: []string{"authz", "bundles"}, libraries: []string{"github.com/open-policy-agent/opa"}},
-	"pdp":             {imports: []string{"authz"}},
-	"server":          {imports: []string{"authz", "api", "server/reqctx", "server/wire", "server/apikey", "server/api", "server/admin"}, libraries: []string{"github.com/labstack/echo"}},
-	"server/reqctx":   {imports: []string{"authz"}, libraries: []string{"github.com/labstack/echo"}},
-	"server/wire":     {imports: []string{"authz", "api", "ijson", "server/reqctx"}, libraries: []string{"github.com/labstack/echo"}},
-	"server/apikey":   {imports: []string{"authz", "api", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
-	"server/api":      {imports: []string{"authz", "api", "ijson", "server/reqctx", "server/wire", "server/apikey"}, libraries: []string{"github.com/labstack/echo"}},
-	"server/admin":    {imports: []string{"authz", "api", "ijson", "server/reqctx", "server/wire", "server/apikey"}, libraries: []string{"github.com/labstack/echo"}},
-	"store/storetest": {imports: []string{"authz", "ijson", "store"}},
+	"authz":             {},
+	"api":               {},
+	"policies":          {},
+	"demo":              {},
+	"ijson":             {imports: []string{"authz"}, libraries: []string{jsonLibrary}},
+	"token":             {imports: []string{"authz", "ijson"}, libraries: []string{"github.com/go-jose/go-jose", jsonLibrary}},
+	"store":             {imports: []string{"authz", "ijson"}, libraries: []string{"github.com/dgraph-io/badger"}},
+	"store/storetest":   {imports: []string{"authz", "ijson", "store"}},
+	"bundles":           {imports: []string{"authz", "ijson"}, libraries: []string{"github.com/open-policy-agent/opa"}},
+	"engine":            {imports: []string{"authz", "bundles"}, libraries: []string{"github.com/open-policy-agent/opa", jsonLibrary}},
+	"pdp":               {imports: []string{"authz"}},
+	"server":            {imports: []string{"authz", "api", "ijson", "server/reqctx", "server/wire", "server/apikey", "server/api", "server/admin"}, libraries: []string{"github.com/labstack/echo"}},
+	"server/reqctx":     {imports: []string{"authz"}},
+	"server/wire":       {imports: []string{"authz", "api", "ijson", "server/reqctx"}, libraries: []string{"github.com/labstack/echo"}},
+	"server/apikey":     {imports: []string{"authz"}},
+	"server/api":        {imports: []string{"authz", "api", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
+	"server/admin":      {imports: []string{"authz", "api", "server/apikey", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
+	"server/servertest": {imports: []string{"authz", "api", "ijson", "server", "server/admin", "server/api", "server/apikey"}, libraries: []string{"github.com/labstack/echo"}},
 }
+
+// jsonLibrary reads JSON for ijson, and token by token where ijson would build
+// too much (engine) or refuse too much (token).
+const jsonLibrary = "github.com/go-json-experiment/json"
 
 // largeLibraries each have the rooms above as their only homes.
 var largeLibraries = []string{
 	"github.com/open-policy-agent/opa", "github.com/dgraph-io/badger", "github.com/go-jose/go-jose",
-	"github.com/labstack/echo", "github.com/go-json-experiment/json", "google.golang.org/grpc",
+	"github.com/labstack/echo", jsonLibrary, "google.golang.org/grpc",
 }
 
 type goPackage struct {
