@@ -9,7 +9,7 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultTimeout      = 50 * time.Millisecond
+	DefaultTimeout      = 250 * time.Millisecond
 	DefaultMaxKeys      = 64
 	DefaultDecodedFacts = 10_000
 )

@@ -134,8 +134,16 @@ func BenchmarkSnapshotHot(b *testing.B) {
 
 func BenchmarkSnapshotCold(b *testing.B) {
 	for _, n := range []int{1000, largePeople()} {
-		s := open(b, store.Config{Dir: b.TempDir()})
+		dir := b.TempDir()
+		s := open(b, store.Config{Dir: dir})
 		importPeople(b, s, n)
+		if err := s.Close(); err != nil { // so that reads come from tables, not from what was just written
+			b.Fatal(err)
+		}
+		s = open(b, store.Config{Dir: dir})
+		if err := store.Flatten(s); err != nil { // and no compaction runs beside them
+			b.Fatal(err)
+		}
 		keys := make([]string, 4096)
 		for i := range keys {
 			keys[i] = fmt.Sprintf("u-%07d", i*7919%n)

@@ -7,5 +7,23 @@ func FailCommits(s *Store, err error) {
 	s.commitAt = func(*badger.Txn, uint64) error { return err }
 }
 
+// HoldCommits makes every commit report on begun and wait for a value from proceed.
+func HoldCommits(s *Store) (begun <-chan uint64, proceed chan<- struct{}) {
+	beginning, waiting, commit := make(chan uint64), make(chan struct{}), s.commitAt
+	s.commitAt = func(txn *badger.Txn, revision uint64) error {
+		beginning <- revision
+		<-waiting
+		return commit(txn, revision)
+	}
+	return beginning, waiting
+}
+
+// Queued is how many writes wait for the commit lock.
+func Queued(s *Store) int {
+	s.queueMu.Lock()
+	defer s.queueMu.Unlock()
+	return len(s.queue)
+}
+
 // Flatten makes Badger compact everything it has.
 func Flatten(s *Store) error { return s.db.Flatten(2) }

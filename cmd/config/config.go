@@ -90,7 +90,7 @@ func Default() Config {
 		Listen:      "127.0.0.1:8181",
 		AdminListen: "127.0.0.1:8182",
 		Store:       Store{ChangeLogMax: 1_000_000, ExpiredRetention: 30 * 24 * time.Hour, HotLimit: 100_000},
-		Engine:      Engine{Timeout: 50 * time.Millisecond, MaxKeys: 64, DecodedFacts: 100_000},
+		Engine:      Engine{Timeout: 250 * time.Millisecond, MaxKeys: 64, DecodedFacts: 100_000},
 		Decide:      Decide{AtLeastWait: 2 * time.Second},
 		HTTP:        HTTP{BodyLimit: 1 << 20, ShutdownTimeout: 15 * time.Second},
 		Log:         Log{Level: "info", Format: "text"},

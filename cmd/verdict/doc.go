@@ -68,7 +68,7 @@
 //	  expired_retention: 720h     # how long an entity is kept after it expired
 //	  hot_limit: 100000           # entities of a small collection kept decoded in memory
 //	engine:
-//	  timeout: 50ms               # longest evaluation before it denies
+//	  timeout: 250ms              # longest evaluation before it denies
 //	  max_keys: 64                # store keys one evaluation may read before it denies
 //	  decoded_facts: 100000       # entities kept in the form policies read
 //	decide:

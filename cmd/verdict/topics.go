@@ -41,7 +41,7 @@ In the file the part before the dot is a section:
 
   data: /var/lib/verdict
   engine:
-    timeout: 50ms
+    timeout: 250ms
     max_keys: 64
 
 Client commands also read:
