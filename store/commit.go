@@ -34,7 +34,9 @@ func (s *Store) Apply(ctx context.Context, ops []Op) (Result, error) {
 
 func (w *write) result() Result {
 	entities := make([]authz.Entity, len(w.ops))
+	created := make([]bool, len(w.ops))
 	for i, op := range w.ops {
+		created[i] = w.outcomes[i].isNew
 		if op.entity == nil {
 			continue
 		}
@@ -44,7 +46,7 @@ func (w *write) result() Result {
 		head.Revision = w.revision
 		entities[i] = op.entity
 	}
-	return Result{Revision: w.revision, Entities: entities}
+	return Result{Revision: w.revision, Entities: entities, Created: created}
 }
 
 // submit queues w and returns when it was committed or refused. Whoever gets

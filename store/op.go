@@ -73,6 +73,8 @@ type Result struct {
 	// Entities are those of the Ops in order, nil for a delete, with their
 	// Header as it was stored.
 	Entities []authz.Entity
+	// Created says of each of the Ops whether its entity did not exist before.
+	Created []bool
 }
 
 // intent says what an operation of a write may do instead of failing.

@@ -25,6 +25,7 @@ type write struct {
 type outcome struct {
 	err              error // lenient only
 	changed          bool
+	isNew            bool // there was no such entity before
 	created, updated int64
 }
 
@@ -151,7 +152,7 @@ func (d *draft) put(op *operation, current *record, out *outcome) error {
 		d.counts[op.code]++
 	}
 	d.changes = append(d.changes, change{op: changePut, ref: op.ref})
-	*out = outcome{changed: true, created: created, updated: d.now}
+	*out = outcome{changed: true, isNew: current == nil, created: created, updated: d.now}
 	return nil
 }
 

@@ -63,8 +63,7 @@ func (e entities) Put(ctx context.Context, entity authz.Entity, p admin.Precondi
 	if written.Collection() == authz.Issuers {
 		e.verifier.Refresh(written.Head().ID)
 	}
-	head := written.Head()
-	return admin.Written{Entity: written, Created: head.CreatedAt.Equal(head.UpdatedAt), Revision: result.Revision}, nil
+	return admin.Written{Entity: written, Created: result.Created[0], Revision: result.Revision}, nil
 }
 
 // Delete implements admin.Entities.
@@ -96,7 +95,7 @@ func (f feed) Changes(ctx context.Context, after uint64, limit int) (admin.Chang
 	}
 	changes := make([]admin.Change, len(page.Changes))
 	for i, c := range page.Changes {
-		changes[i] = admin.Change{Revision: c.Revision, Collection: c.Collection, Key: c.ID, At: c.At, Entity: c.Entity}
+		changes[i] = admin.Change{Revision: c.Revision, Collection: c.Collection, Key: c.ID, At: c.At, Deleted: c.Op == store.Delete, Entity: c.Entity}
 	}
 	return admin.Changes{Changes: changes, NextAfter: page.NextAfter, Revision: page.Revision}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -113,6 +114,10 @@ func (d *Daemon) Apply(ctx context.Context, ops []store.Op) (store.Result, error
 
 func (d *Daemon) openStore(context.Context) (err error) {
 	c := d.config
+	// Badger makes its files as the umask says; the folder is what keeps others out.
+	if err := os.MkdirAll(StoreDir(c.Data), 0o700); err != nil {
+		return err
+	}
 	d.store, err = store.Open(store.Config{
 		Dir:              StoreDir(d.config.Data),
 		HotLimit:         c.Store.HotLimit,

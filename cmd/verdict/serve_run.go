@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -104,12 +105,13 @@ func tryIt(data, url string) string {
 	pep := filepath.Join(data, "keys", "pep.key")
 	ask := func(recipient, class string) string {
 		return fmt.Sprintf(`curl -s %s/v1/decide -H "Authorization: Bearer $(cat %s)" -H 'Content-Type: application/json' -d '{
-  "credential": {"token": "'"$(bin/verdict demo token mu:user-svc --data %s)"'"},
+  "credential": {"token": "'"$(%s demo token mu:user-svc --data %s)"'"},
   "action": {"name": "email.send"},
   "resource": {"type": "service", "id": "svc:email", "properties": {"recipient": "%s", "message_class": "%s"}},
   "context": {"source_ip": "10.4.2.19", "env": "prod"}}'
-`, url, pep, data, recipient, class)
+`, url, pep, os.Args[0], data, recipient, class)
 	}
-	return "\nMay the user service send Ana her invoice? (allow, and which address to use)\n\n" + ask("u-ana", "invoice.issued") +
+	return "\nPaste into another terminal, in this folder:\n" +
+		"\nMay the user service send Ana her invoice? (allow, and which address to use)\n\n" + ask("u-ana", "invoice.issued") +
 		"\nMay it send her marketing? (deny, and why)\n\n" + ask("u-ana", "marketing.news") + "\n"
 }

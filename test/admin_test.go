@@ -1,0 +1,128 @@
+package test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/pdptest"
+)
+
+// change is what a test compares of a change.
+type change struct {
+	Revision uint64
+	Op, ID   string
+	Plan     string // of the entity, when there is one
+}
+
+func changesAfter(t *testing.T, p *pdptest.PDP, after string) []change {
+	t.Helper()
+	answer := p.Call(http.MethodGet, p.AdminURL()+api.PathChanges+"?after="+after, p.Operator(), nil)
+	if answer.Status != http.StatusOK {
+		t.Fatalf("%d %s", answer.Status, answer.Body)
+	}
+	var list api.ChangeList[*authz.Tenant]
+	if err := json.Unmarshal(answer.Body, &list); err != nil {
+		t.Fatal(err)
+	}
+	var changes []change
+	for _, c := range list.Changes {
+		seen := change{Revision: c.Revision, Op: c.Op, ID: c.ID}
+		if c.Entity != nil {
+			seen.Plan = c.Entity.Plan
+		}
+		changes = append(changes, seen)
+	}
+	return changes
+}
+
+// TestAnEntityFromCreationToDeletion follows one tenant through the admin API of
+// a real daemon: conditions, revisions and the change feed.
+func TestAnEntityFromCreationToDeletion(t *testing.T) {
+	p := pdptest.Start(t, pdptest.Settings{})
+	url := p.AdminURL() + "/v1/tenants/acme"
+	put := func(plan string, headers ...string) pdptest.Answer {
+		return p.Call(http.MethodPut, url, p.Operator(), []byte(`{"plan":"`+plan+`"}`), headers...)
+	}
+	status := func(a pdptest.Answer, want int) pdptest.Answer {
+		t.Helper()
+		if a.Status != want {
+			t.Fatalf("status %d, want %d: %s", a.Status, want, a.Body)
+		}
+		return a
+	}
+	start := p.Call(http.MethodGet, p.AdminURL()+api.PathStatus, p.Operator(), nil)
+	var before api.Status
+	unmarshal(t, start.Body, &before)
+	base := before.DataRevision
+
+	status(p.Call(http.MethodGet, url, p.Operator(), nil), 404)
+	created := status(put("free", "If-None-Match", "*"), 201)
+	status(put("free", "If-None-Match", "*"), 412)
+	replaced := status(put("business", "If-Match", created.Header.Get("ETag")), 200)
+	status(put("enterprise", "If-Match", created.Header.Get("ETag")), 412)
+	status(put("business"), 200)
+	status(p.Call(http.MethodDelete, url, p.Operator(), nil, "If-Match", replaced.Header.Get("ETag")), 412)
+	status(p.Call(http.MethodDelete, url, p.Operator(), nil), 204)
+	status(p.Call(http.MethodDelete, url, p.Operator(), nil), 404)
+	status(put("free"), 201)
+
+	want := []change{
+		{Revision: base + 1, Op: api.OpPut, ID: "acme"},
+		{Revision: base + 2, Op: api.OpPut, ID: "acme"},
+		{Revision: base + 3, Op: api.OpPut, ID: "acme"},
+		{Revision: base + 4, Op: api.OpDelete, ID: "acme"},
+		{Revision: base + 5, Op: api.OpPut, ID: "acme", Plan: "free"},
+	}
+	if diff := cmp.Diff(want, changesAfter(t, p, text(t, base))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestWhatOneExportsAnotherImports: the export of one Verdict, imported into an
+// empty one, exports the same lines but for their headers.
+func TestWhatOneExportsAnotherImports(t *testing.T) {
+	from := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
+	to := pdptest.Start(t, pdptest.Settings{At: sunday})
+	exported := from.Call(http.MethodGet, from.AdminURL()+api.PathExport, from.Operator(), nil).Body
+	send := func() (report api.ImportReport) {
+		answer := to.Call(http.MethodPost, to.AdminURL()+api.PathImport, to.Operator(), exported, "Content-Type", api.TypeNDJSON)
+		if answer.Status != http.StatusOK {
+			t.Fatalf("%d %s", answer.Status, answer.Body)
+		}
+		unmarshal(t, answer.Body, &report)
+		return report
+	}
+	lines := bytes.Count(exported, []byte("\n"))
+	if first := send(); first.Written != lines || first.Failed != 0 {
+		t.Errorf("%+v of %d lines", first, lines)
+	}
+	if second := send(); second.Unchanged != lines || second.Written != 0 {
+		t.Errorf("the same lines again changed something: %+v", second)
+	}
+	got := to.Call(http.MethodGet, to.AdminURL()+api.PathExport, to.Operator(), nil).Body
+	if diff := cmp.Diff(headless(t, exported), headless(t, got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// headless is export lines without what the store wrote into them.
+func headless(t *testing.T, export []byte) []map[string]any {
+	t.Helper()
+	var all []map[string]any
+	for line := range bytes.Lines(export) {
+		var l api.Line[map[string]any]
+		unmarshal(t, line, &l)
+		for _, name := range []string{"created_at", "updated_at", "revision"} {
+			delete(l.Entity, name)
+		}
+		l.Entity["collection"] = l.Collection
+		all = append(all, l.Entity)
+	}
+	return all
+}
