@@ -27,12 +27,3 @@ const (
 
 // DefaultDeny is the reason when nothing granted and nothing denied.
 const DefaultDeny ReasonCode = "DEFAULT_DENY"
-
-// NeverAllowed lists the codes that deny before or instead of a policy's answer.
-func NeverAllowed() []ReasonCode {
-	return []ReasonCode{
-		TokenInvalid, IssuerUntrusted, IssuerUnavailable, CredentialMissing, SubjectMismatch,
-		PolicyUndefined, PolicyConflict, PolicyError, PolicyTimeout, PolicyOverBudget, PolicyMalformed, PolicyMissing,
-		DefaultDeny,
-	}
-}

@@ -1,0 +1,347 @@
+package authz_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/quick"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// valid finds the full sample of a collection, normalized.
+func valid[E authz.Entity](t *testing.T) E {
+	t.Helper()
+	for _, entity := range full() {
+		if e, ok := entity.(E); ok {
+			e.Normalize()
+			return e
+		}
+	}
+	t.Fatal("no sample")
+	panic("unreachable")
+}
+
+// refused spoils one field at a time of an entity that is valid and wants the
+// error to name that field.
+func refused[E authz.Entity](t *testing.T, spoil map[string]func(E)) {
+	t.Helper()
+	for field, change := range spoil {
+		field, _, _ = strings.Cut(field, "#") // a field may be spoiled in several ways
+		e := valid[E](t)
+		change(e)
+		var err *authz.Error
+		if !errors.As(e.Validate(), &err) {
+			t.Errorf("%T with a bad %s: no error", e, field)
+			continue
+		}
+		if err.Code != authz.CodeInvalid || err.Field != field || err.Message == "" {
+			t.Errorf("%T with a bad %s: %s %q: %s", e, field, err.Code, err.Field, err.Message)
+		}
+	}
+}
+
+func TestMachineUserRefuses(t *testing.T) {
+	refused(t, map[string]func(*authz.MachineUser){
+		"id":                       func(m *authz.MachineUser) { m.ID = "mu/a" },
+		"kind":                     func(m *authz.MachineUser) { m.Kind = "robot" },
+		"origin":                   func(m *authz.MachineUser) { m.Origin = "" },
+		"tenant":                   func(m *authz.MachineUser) { m.Tenant = "a b" },
+		"env":                      func(m *authz.MachineUser) { m.Env = "-prod" },
+		"owner":                    func(m *authz.MachineUser) { m.Owner = "a\x00b" },
+		"purpose":                  func(m *authz.MachineUser) { m.Purpose = strings.Repeat("x", authz.MaxTextLength+1) },
+		"tier":                     func(m *authz.MachineUser) { m.Tier = 4 },
+		"state":                    func(m *authz.MachineUser) { m.State = "asleep" },
+		"allowed_cidrs[0]":         func(m *authz.MachineUser) { m.AllowedCIDRs = []string{"10.0.0.1"} },
+		"allowed_cidrs[1]":         func(m *authz.MachineUser) { m.AllowedCIDRs = []string{"::/0", "10.4.2.1/24"} },
+		"allowed_hours[0].days":    func(m *authz.MachineUser) { m.AllowedHours[0].Days = []string{"Mon"} },
+		"allowed_hours[0].from":    func(m *authz.MachineUser) { m.AllowedHours[0].From = "24:00" },
+		"allowed_hours[0].from#2":  func(m *authz.MachineUser) { m.AllowedHours[0].From = "1:00" },
+		"allowed_hours[0].to":      func(m *authz.MachineUser) { m.AllowedHours[0].To = "" },
+		"allowed_hours[0].to#same": func(m *authz.MachineUser) { m.AllowedHours[0].To = m.AllowedHours[0].From },
+		"allowed_hours[0].zone":    func(m *authz.MachineUser) { m.AllowedHours[0].Zone = "Local" },
+		"allowed_hours[0].zone#2":  func(m *authz.MachineUser) { m.AllowedHours[0].Zone = "Mars/Olympus" },
+	})
+}
+
+func TestDirectoryRefuses(t *testing.T) {
+	refused(t, map[string]func(*authz.User){
+		"id":                   func(u *authz.User) { u.ID = "" },
+		"tenant":               func(u *authz.User) { u.Tenant = "/" },
+		"state":                func(u *authz.User) { u.State = "gone" },
+		"addresses[0].id":      func(u *authz.User) { u.Addresses[0].ID = "" },
+		"addresses[0].purpose": func(u *authz.User) { u.Addresses[0].Purpose = "" },
+		"addresses[1].id":      func(u *authz.User) { u.Addresses = append(u.Addresses, u.Addresses[0]) },
+		"opt_outs[0]":          func(u *authz.User) { u.OptOuts = []string{"email marketing"} },
+	})
+	refused(t, map[string]func(*authz.Tenant){
+		"id":    func(e *authz.Tenant) { e.ID = "é" },
+		"name":  func(e *authz.Tenant) { e.Name = "\x7f" },
+		"plan":  func(e *authz.Tenant) { e.Plan = " " },
+		"state": func(e *authz.Tenant) { e.State = "expired" },
+	})
+	refused(t, map[string]func(*authz.Plan){
+		"id":   func(e *authz.Plan) { e.ID = strings.Repeat("x", authz.MaxIDLength+1) },
+		"name": func(e *authz.Plan) { e.Name = "\x01" },
+	})
+	refused(t, map[string]func(*authz.Credential){
+		"id":             func(c *authz.Credential) { c.ID = ":" },
+		"machine_user":   func(c *authz.Credential) { c.MachineUser = "" },
+		"kind":           func(c *authz.Credential) { c.Kind = "password" },
+		"generation":     func(c *authz.Credential) { c.Generation = -1 },
+		"state":          func(c *authz.Credential) { c.State = "new" },
+		"last_used_from": func(c *authz.Credential) { c.LastUsedFrom = "\x02" },
+	})
+	refused(t, map[string]func(*authz.APIKey){
+		"id":       func(k *authz.APIKey) { k.ID = "" },
+		"hash":     func(k *authz.APIKey) { k.Hash = "" },
+		"roles":    func(k *authz.APIKey) { k.Roles = nil },
+		"roles[0]": func(k *authz.APIKey) { k.Roles = []authz.Role{"root"} },
+	})
+}
+
+func TestServiceAndEdgeRefuse(t *testing.T) {
+	refused(t, map[string]func(*authz.Service){
+		"id":                      func(s *authz.Service) { s.ID = "svc:e mail" },
+		"tier":                    func(s *authz.Service) { s.Tier = -1 },
+		"business_criticality":    func(s *authz.Service) { s.Business = 5 },
+		"security_criticality":    func(s *authz.Service) { s.Security = 5 },
+		"data_class":              func(s *authz.Service) { s.DataClass = "a b" },
+		"env":                     func(s *authz.Service) { s.Env = "a b" },
+		"owner":                   func(s *authz.Service) { s.Owner = "\x03" },
+		"required_level.internal": func(s *authz.Service) { s.RequiredLevel.Internal = level(6) },
+		"required_level.external": func(s *authz.Service) { s.RequiredLevel.External = level(-1) },
+		"max_token_age_s":         func(s *authz.Service) { s.MaxTokenAgeS = -1 },
+	})
+	refused(t, map[string]func(*authz.Edge){
+		"from":                func(e *authz.Edge) { e.From = "" },
+		"to":                  func(e *authz.Edge) { e.To = "a/b" },
+		"id":                  func(e *authz.Edge) { e.ID = "mu:a/svc:other" },
+		"actions":             func(e *authz.Edge) { e.Actions = nil },
+		"actions#2":           func(e *authz.Edge) { e.Actions = []string{"*", "a"} },
+		"actions[1]":          func(e *authz.Edge) { e.Actions = []string{"a", "b c"} },
+		"cidrs[0]":            func(e *authz.Edge) { e.CIDRs = []string{"10.0.0.0/33"} },
+		"required_level":      func(e *authz.Edge) { e.RequiredLevel = level(9) },
+		"mode":                func(e *authz.Edge) { e.Mode = "shadow" },
+		"modes.network":       func(e *authz.Edge) { e.Modes = map[string]string{"network": ""} },
+		"exceptions[0].until": func(e *authz.Edge) { e.Exceptions[0].Until = time.Time{} },
+		"exceptions[0].owner": func(e *authz.Edge) { e.Exceptions[0].Owner = "" },
+		"exceptions[0].code":  func(e *authz.Edge) { e.Exceptions[0].Code = "" },
+		"reason":              func(e *authz.Edge) { e.Reason = "\x04" },
+		"owner":               func(e *authz.Edge) { e.Owner = "\x05" },
+	})
+}
+
+func TestGrantsAndListsRefuse(t *testing.T) {
+	refused(t, map[string]func(*authz.Entitlement){
+		"holder":          func(e *authz.Entitlement) { e.Holder = "u-ana" },
+		"holder#kind":     func(e *authz.Entitlement) { e.Holder = "group:a" },
+		"holder#empty":    func(e *authz.Entitlement) { e.Holder = "user:" },
+		"feature":         func(e *authz.Entitlement) { e.Feature = "a/b" },
+		"id":              func(e *authz.Entitlement) { e.ID = "user:u-b/email.x" },
+		"effect":          func(e *authz.Entitlement) { e.Effect = "maybe" },
+		"address_purpose": func(e *authz.Entitlement) { e.AddressPurpose = "a b" },
+		"source":          func(e *authz.Entitlement) { e.Source = "\x06" },
+		"expires_at":      func(e *authz.Entitlement) { e.ExpiresAt = e.NotBefore },
+		"attributes":      func(e *authz.Entitlement) { e.Attributes = map[string]string{"": "v"} },
+		"attributes.k":    func(e *authz.Entitlement) { e.Attributes = map[string]string{"k": "\x07"} },
+	})
+	refused(t, map[string]func(*authz.Revocation){
+		"by":     func(r *authz.Revocation) { r.By = "name" },
+		"of":     func(r *authz.Revocation) { r.Of = "a b" },
+		"of#2":   func(r *authz.Revocation) { r.By, r.Of = authz.ByToken, "" },
+		"id":     func(r *authz.Revocation) { r.ID = "subject/other" },
+		"reason": func(r *authz.Revocation) { r.Reason = "\x08" },
+		"issuer": func(r *authz.Revocation) { r.Issuer = "\x08" },
+		"name":   func(r *authz.Revocation) { r.Name = "\x08" },
+	})
+	refused(t, map[string]func(*authz.Renewal){
+		"issued_before": func(r *authz.Renewal) { r.IssuedBefore = time.Time{} },
+		"deadline":      func(r *authz.Renewal) { r.Deadline = time.Time{} },
+		"by":            func(r *authz.Renewal) { r.By = "" },
+		"id":            func(r *authz.Renewal) { r.ID = "x" },
+	})
+}
+
+func TestIssuerRefuses(t *testing.T) {
+	refused(t, map[string]func(*authz.Issuer){
+		"id":             func(i *authz.Issuer) { i.ID = "https://x" },
+		"kind":           func(i *authz.Issuer) { i.Kind = "saml" },
+		"url":            func(i *authz.Issuer) { i.URL = "" },
+		"url#control":    func(i *authz.Issuer) { i.URL = "https://x\n" + "\x00" },
+		"keys":           func(i *authz.Issuer) { i.JWKSURL = "" },
+		"keys#both":      func(i *authz.Issuer) { i.Keys = json.RawMessage(`{"keys":[]}`) },
+		"jwks_url":       func(i *authz.Issuer) { i.JWKSURL = "http://issuer.example/jwks" },
+		"jwks_url#user":  func(i *authz.Issuer) { i.JWKSURL = "https://a:b@issuer.example/jwks" },
+		"jwks_url#parse": func(i *authz.Issuer) { i.JWKSURL = "https://%zz" },
+		"jwks_url#file":  func(i *authz.Issuer) { i.JWKSURL = "file:///etc/passwd" },
+		"algorithms":     func(i *authz.Issuer) { i.Algorithms = nil },
+		"algorithms[0]":  func(i *authz.Issuer) { i.Algorithms = []string{"none"} },
+		"algorithms[1]":  func(i *authz.Issuer) { i.Algorithms = []string{"ES256", "HS256"} },
+		"audiences[0]":   func(i *authz.Issuer) { i.Audiences = []string{""} },
+		"fresh_for_s":    func(i *authz.Issuer) { i.FreshForS = -1 },
+		"usable_for_s":   func(i *authz.Issuer) { i.UsableForS = 1 },
+		"leeway_s":       func(i *authz.Issuer) { i.LeewayS = 301 },
+	})
+	loopback := valid[*authz.Issuer](t)
+	loopback.JWKSURL = "http://127.0.0.1:9/jwks"
+	if err := loopback.Validate(); err != nil {
+		t.Errorf("plain http to a loopback address: %v", err)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	m := &authz.MachineUser{}
+	m.Normalize()
+	i := &authz.Issuer{}
+	i.Normalize()
+	r := &authz.Revocation{Listed: authz.Listed{By: authz.ByToken, Issuer: "https://i", Name: "jti-1"}}
+	r.Normalize()
+	k := &authz.Renewal{Listed: authz.Listed{By: authz.ByIssuerKey, Issuer: "https://i", Name: "kid-1"}}
+	k.Normalize()
+	got := []any{m.State, i.Kind, i.Types, i.Claims.Subject, i.FreshForS, i.UsableForS, r.Of, r.ID, k.Of}
+	want := []any{"active", "jwt", []string{"at+jwt"}, "sub", 600, 86400, authz.TokenID("https://i", "jti-1"), "token/" + authz.TokenID("https://i", "jti-1"), authz.IssuerKeyID("https://i", "kid-1")}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestIDs(t *testing.T) {
+	for id, good := range map[string]bool{
+		"a": true, "mu:user-svc": true, "A.b_c:d@e-f": true, "0": true, strings.Repeat("x", 200): true,
+		"": false, ".a": false, "-a": false, "a b": false, "a/b": false, "a\x00": false, "é": false, "a\n": false, strings.Repeat("x", 201): false,
+	} {
+		if got := authz.ValidateID("id", id) == nil; got != good {
+			t.Errorf("%q: %v", id, got)
+		}
+	}
+}
+
+// TestPairKeysHaveOneReading: whatever two ids are joined, the same two come back.
+func TestPairKeysHaveOneReading(t *testing.T) {
+	if err := quick.Check(func(a, b string) bool {
+		if authz.ValidateID("", a) != nil || authz.ValidateID("", b) != nil {
+			first, second, ok := authz.SplitPairKey(authz.PairKey(a, b))
+			return !ok || first == a && second == b || authz.Edges.ValidateKey(authz.PairKey(a, b)) != nil
+		}
+		first, second, ok := authz.SplitPairKey(authz.PairKey(a, b))
+		return ok && first == a && second == b
+	}, nil); err != nil {
+		t.Error(err)
+	}
+	for key, good := range map[string]bool{"a/b": true, "a": false, "a/": false, "/b": false, "a/b/c": false, "a /b": false, "a/b ": false} {
+		if got := authz.Edges.ValidateKey(key) == nil; got != good {
+			t.Errorf("edge key %q: %v", key, got)
+		}
+	}
+	if authz.Users.ValidateKey("u-a") != nil || authz.Users.ValidateKey("a/b") == nil {
+		t.Error("a user's key is one id")
+	}
+}
+
+func TestTokenIDsDoNotCollide(t *testing.T) {
+	seen := map[string]string{}
+	for _, pair := range [][2]string{{"a", "bc"}, {"ab", "c"}, {"", "abc"}, {"abc", ""}, {"1:a", "b"}} {
+		for _, id := range []string{authz.TokenID(pair[0], pair[1]), authz.IssuerKeyID(pair[0], pair[1])} {
+			if err := authz.ValidateID("", id); err != nil {
+				t.Error(err)
+			}
+			if before, ok := seen[id]; ok {
+				t.Errorf("%v and %s share %s", pair, before, id)
+			}
+			seen[id] = fmt.Sprint(pair)
+		}
+	}
+}
+
+func TestUnknownCollection(t *testing.T) {
+	c := authz.Collection("widgets")
+	if c.Known() || c.New() != nil || c.Fact() || c.Pair() || len(c.Filters()) != 0 {
+		t.Error("widgets are known")
+	}
+}
+
+func TestZeroDenies(t *testing.T) {
+	var d authz.Decision
+	if d.Outcome != authz.Deny || authz.Outcome(7).String() != "deny" {
+		t.Error("the zero decision does not deny")
+	}
+	for text, want := range map[string]authz.Outcome{`"allow"`: authz.Allow, `"deny"`: authz.Deny, `"ALLOW"`: authz.Deny, `"yes"`: authz.Deny, `""`: authz.Deny} {
+		o := authz.Allow
+		if err := json.Unmarshal([]byte(text), &o); err != nil || o != want {
+			t.Errorf("%s became %v, %v", text, o, err)
+		}
+	}
+	if text, err := json.Marshal(authz.Allow); err != nil || string(text) != `"allow"` {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestRequestRefuses(t *testing.T) {
+	good := func() authz.Request {
+		return authz.Request{
+			Subject:  &authz.Subject{Type: authz.SubjectMachineUser, ID: "mu:a"},
+			Action:   authz.Action{Name: "email.send"},
+			Resource: authz.Resource{Type: authz.ResourceService, ID: "svc:email"},
+			Explain:  authz.ExplainNone,
+		}
+	}
+	for field, change := range map[string]func(*authz.Request){
+		"":              func(*authz.Request) {},
+		"credential":    func(r *authz.Request) { r.Evidence = authz.Evidence{Token: "a", Claims: json.RawMessage(`{}`)} },
+		"subject.id":    func(r *authz.Request) { r.Subject.ID = "" },
+		"subject.type":  func(r *authz.Request) { r.Subject.Type = "user" },
+		"action.name":   func(r *authz.Request) { r.Action.Name = "" },
+		"resource.type": func(r *authz.Request) { r.Resource.Type = "" },
+		"resource.id":   func(r *authz.Request) { r.Resource.ID = "../x" },
+		"explain":       func(r *authz.Request) { r.Explain = "everything" },
+	} {
+		r := good()
+		change(&r)
+		err := r.Validate()
+		var named *authz.Error
+		if field == "" && err != nil || field != "" && (!errors.As(err, &named) || named.Field != field) {
+			t.Errorf("bad %s: %v", field, err)
+		}
+	}
+	for semantics, good := range map[authz.Semantics]bool{"": true, authz.ExecuteAll: true, authz.DenyOnFirstDeny: true, authz.PermitOnFirstPermit: true, "any": false} {
+		if (semantics.Validate() == nil) != good {
+			t.Errorf("semantics %q", semantics)
+		}
+	}
+}
+
+func TestEvidenceDoesNotPrint(t *testing.T) {
+	secret := authz.Evidence{Token: "s3cr3t", Claims: json.RawMessage("s3cr3t")}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if strings.Contains(fmt.Sprintf(format, secret), "s3cr3t") {
+			t.Errorf("%s prints it", format)
+		}
+	}
+}
+
+func TestErrorsShowNoCause(t *testing.T) {
+	cause := errors.New("disk sda1 is on fire")
+	err := fmt.Errorf("opening: %w", &authz.Error{Code: authz.CodeUnavailable, Field: "store", Message: "cannot be read", Cause: cause})
+	if authz.CodeOf(err) != authz.CodeUnavailable || authz.CodeOf(cause) != authz.CodeInternal || authz.CodeOf(nil) != "" {
+		t.Error("codes")
+	}
+	if !errors.Is(err, cause) || strings.Contains(err.Error(), "fire") || !strings.Contains(err.Error(), "store cannot be read") {
+		t.Errorf("%v", err)
+	}
+	if got := authz.Errorf(authz.CodeGone, "after %d", 3).Error(); got != "after 3" {
+		t.Error(got)
+	}
+}
+
+func TestCallerHasOnlyItsRoles(t *testing.T) {
+	c := authz.Caller{Roles: []authz.Role{authz.RoleDecide}}
+	if !c.Has(authz.RoleDecide) || c.Has(authz.RoleOperate) || (authz.Caller{}).Has("") {
+		t.Error("roles")
+	}
+}
