@@ -564,9 +564,8 @@ func TestUnreadableListForgetsNothing(t *testing.T) {
 func TestNewIssuerIsFetchedAtOnce(t *testing.T) {
 	for name, nudge := range map[string]func(*authority){
 		"by Refresh": func(a *authority) { a.v.Refresh("demo") },
-		"by a token": func(a *authority) {
-			wantFault(a.T, a.verify(sign(a.T, a.signer, nil, good())), authz.IssuerUnavailable, "keys_unavailable")
-		},
+		// What it is answered depends on which is quicker, so only the fetch counts.
+		"by a token": func(a *authority) { a.verify(sign(a.T, a.signer, nil, good())) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAuthority(t)
