@@ -55,10 +55,11 @@ race: ## every unit, system and conformance test with the race detector
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each
 	@echo '== fuzz, $(FUZZTIME) a target'
-	@count=0; for package in $$($(GO) list $(PACKAGES)); do \
+	@count=0; log=$$(mktemp); trap 'rm -f $$log' EXIT; \
+	for package in $$($(GO) list $(PACKAGES)); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-			echo "-- $$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package | tail -n 2; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package > $$log 2>&1 || { cat $$log; exit 1; }; \
+			echo "$$package $$target: $$(grep -o 'execs: [0-9]*' $$log | tail -n 1)"; \
 			count=$$((count + 1)); \
 		done; \
 	done; echo "$$count fuzz targets ran"; [ $$count -gt 0 ]

@@ -18,8 +18,8 @@ import data.verdict.lib.trust
 #     audience and not got with a shared secret, 4 a token bound to the caller's key.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"level": _level, "required": trust.required_level}) if {
-	facts.declared
 	not _reached
+	facts.declared
 }
 
 # METADATA
@@ -29,14 +29,12 @@ deny contains reasons.denial(rego.metadata.rule(), {"level": _level, "required":
 #   fix: Present a credential.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"missing": ["trust.level"]}) if {
-	not _stated
+	not is_number(_level)
 }
 
 _reached if {
-	_stated
+	is_number(_level)
 	_level >= trust.required_level
 }
-
-_stated if is_number(_level)
 
 _level := object.get(input, ["trust", "level"], null)

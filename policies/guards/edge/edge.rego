@@ -26,8 +26,8 @@ deny contains reasons.denial(rego.metadata.rule(), {"service": input.resource.id
 #   fix: Have the owner of the service declare an edge from this machine user, with its actions.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"from": input.subject.id, "to": input.resource.id}) if {
-	facts.known
 	not facts.edge
+	facts.known
 }
 
 # METADATA
@@ -36,8 +36,9 @@ deny contains reasons.denial(rego.metadata.rule(), {"from": input.subject.id, "t
 #   code: EDGE_DENIED
 #   fix: Have the owner of the edge confirm that it is still needed and extend expires_at.
 #   status: 403
-deny contains reasons.denial(rego.metadata.rule(), {"cause": "expired", "expires_at": facts.edge.expires_at}) if {
-	times.over(facts.edge, "expires_at", facts.now_ns)
+deny contains reasons.denial(rego.metadata.rule(), {"cause": "expired", "expires_at": expires_at}) if {
+	expires_at := facts.edge.expires_at
+	not times.ahead(expires_at, facts.now_ns)
 }
 
 # METADATA
@@ -47,9 +48,9 @@ deny contains reasons.denial(rego.metadata.rule(), {"cause": "expired", "expires
 #   fix: Have the owner of the edge add the action, or use one that it names.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"action": input.action.name, "allowed": _actions}) if {
+	not facts.declared
 	facts.known
 	facts.edge_in_force
-	not facts.declared
 }
 
 # METADATA
@@ -59,9 +60,9 @@ deny contains reasons.denial(rego.metadata.rule(), {"action": input.action.name,
 #   fix: Call through the partner gateway, or have the service's owner set required_level.external.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"service": input.resource.id}) if {
-	facts.known
 	facts.origin == "external"
 	not _takes_external
+	facts.known
 }
 
 # METADATA

@@ -33,6 +33,7 @@ import data.verdict.lib.times
 #   fix: Send the members that are missing.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"missing": sort(_missing)}) if {
+	not _feature
 	count(_missing) > 0
 }
 
@@ -52,9 +53,9 @@ deny contains reasons.denial(rego.metadata.rule(), {"missing": ["data.verdict.co
 #   code: RECIPIENT_UNKNOWN
 #   fix: Correct the recipient, or import the user.
 #   status: 403
-deny contains reasons.denial(rego.metadata.rule(), {"recipient": _recipient}) if {
-	_feature
+deny contains reasons.denial(rego.metadata.rule(), {"recipient": input.resource.properties.recipient}) if {
 	not _user
+	_feature
 }
 
 # METADATA
@@ -119,8 +120,8 @@ deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature}) if {
 #   fix: Register the tenant, or correct the tenant of the recipient.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature, "tenant": _user.tenant}) if {
-	_user.tenant
 	not _tenant
+	_user.tenant
 	not _unanswered
 }
 
@@ -143,9 +144,9 @@ deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature, "asked"
 #   fix: Remove what withholds it, or grant the class closer to the recipient.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature, "withheld_by": holder}) if {
-	not _opted_out
-	[holder, entitlement] := _words[0]
+	[holder, entitlement] := _word
 	entitlement.effect != "grant"
+	not _opted_out
 }
 
 # METADATA
@@ -155,7 +156,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"feature": _feature, "withhe
 #   fix: Add a primary address to the recipient.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"purpose": _purpose}) if {
-	count(_addresses) == 0
+	_addresses == []
 }
 
 # METADATA
@@ -165,8 +166,8 @@ deny contains reasons.denial(rego.metadata.rule(), {"purpose": _purpose}) if {
 #   fix: Have the recipient verify the address.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"purpose": _purpose, "addresses": {address.id | some address in _addresses}}) if {
-	count(_addresses) > 0
 	not _address
+	_addresses != []
 }
 
 # METADATA
@@ -198,24 +199,24 @@ _configured if {
 
 _rule := config.entitled_actions[input.action.name] if facts.declared
 
-_missing contains concat("", ["resource.properties.", name]) if {
+# The feature asked for; undefined unless an entitlement is to be judged at all.
+_feature := sprintf("%s%s", [_rule.feature_prefix, input.resource.properties.message_class]) if {
+	_is_filled(input.resource.properties.recipient)
+	_is_filled(input.resource.properties.message_class)
+}
+
+_missing contains sprintf("resource.properties.%s", [name]) if {
 	_rule
 	some name in ["recipient", "message_class"]
-	not _is_filled(name)
+	not _is_filled(object.get(input, ["resource", "properties", name], null))
 }
 
-_is_filled(name) if {
-	value := input.resource.properties[name]
-	is_string(value)
-	value != ""
+_is_filled(text) if {
+	is_string(text)
+	text != ""
 }
 
-# The feature asked for; undefined unless an entitlement is to be judged at all.
-_feature := concat("", [_rule.feature_prefix, input.resource.properties.message_class]) if count(_missing) == 0
-
-_recipient := input.resource.properties.recipient
-
-_user := data.users[_recipient] if _feature
+_user := data.users[input.resource.properties.recipient] if _feature
 
 _tenant := data.tenants[_user.tenant]
 
@@ -232,29 +233,29 @@ _protected if {
 	_covers(prefix, _feature)
 }
 
-_covers(prefix, feature) if prefix == feature
-
-_covers(prefix, feature) if startswith(feature, concat("", [prefix, "."]))
+# The feature is the prefix or lies below it.
+_covers(prefix, feature) if startswith(sprintf("%s.", [feature]), sprintf("%s.", [prefix]))
 
 # Who may grant or withhold, narrowest first.
 _holders := array.flatten([
-	concat(":", ["user", _recipient]),
-	[concat(":", ["tenant", _user.tenant]) | is_object(_tenant)],
-	[concat(":", ["plan", _plan]) | true],
+	sprintf("user:%s", [input.resource.properties.recipient]),
+	[sprintf("tenant:%s", [tenant]) | is_object(_tenant); tenant := _user.tenant],
+	[sprintf("plan:%s", [plan]) | plan := _plan],
 ])
 
 # What they say of the feature, now or at another time: [holder, entitlement].
 _asked := [[holder, entitlement] |
 	is_object(_user)
+	feature := _feature
 	some holder in _holders
-	entitlement := data.entitlements[holder][_feature]
+	entitlement := data.entitlements[holder][feature]
 ]
 
-# What they say now.
-_words := [word |
+# What the narrowest of them says that says anything now: [holder, entitlement].
+_word := [word |
 	some word in _asked
 	_in_force(word[1])
-]
+][0]
 
 _expired := {holder |
 	some [holder, entitlement] in _asked
@@ -262,17 +263,19 @@ _expired := {holder |
 	times.over(entitlement, "expires_at", facts.now_ns)
 }
 
-# A grant must be known to be in force; anything else must be known not to be.
+# What says nothing of time always is in force. Else a grant must be known to be in
+# force; anything else must be known not to be.
 _in_force(entitlement) if {
+	entitlement.effect
+	object.filter(entitlement, ["not_before", "expires_at"]) == {}
+} else if {
 	entitlement.effect == "grant"
 	not times.over(entitlement, "expires_at", facts.now_ns)
 	not _may_be_to_come(entitlement)
-}
-
-_in_force(entitlement) if {
+} else if {
 	entitlement.effect != "grant"
-	not _has_ended(entitlement)
-	not _is_to_come(entitlement)
+	not times.reached(object.get(entitlement, "expires_at", null), facts.now_ns)
+	not times.ahead(object.get(entitlement, "not_before", null), facts.now_ns)
 }
 
 _may_be_to_come(entitlement) if {
@@ -280,40 +283,33 @@ _may_be_to_come(entitlement) if {
 	not times.reached(not_before, facts.now_ns)
 }
 
-_has_ended(entitlement) if times.reached(entitlement.expires_at, facts.now_ns)
-
-_is_to_come(entitlement) if times.ahead(entitlement.not_before, facts.now_ns)
-
 # The recipient may be written to, and nobody has a word in force on it.
 _unanswered if {
+	not _word
 	is_object(_user)
 	not _opted_out
-	count(_words) == 0
 }
 
-_grant := _words[0][1] if {
-	_words[0][1].effect == "grant"
+_grant := entitlement if {
+	[_, entitlement] := _word
+	entitlement.effect == "grant"
 	not _opted_out
 }
 
-# What the message is for: the grant says, or else the bundle's data by feature,
-# its longest prefix first.
-_purpose := purpose if {
-	purpose := _grant.address_purpose
-} else := purpose if {
-	_grant
+# What the message is for: the grant says, or else the bundle's data by feature.
+_purpose := object.get(_grant, "address_purpose", _usual_purpose)
+
+# Of the longest prefix of the feature.
+default _usual_purpose := "primary"
+
+_usual_purpose := config.address_purposes[max(prefixes)] if {
 	prefixes := [prefix | some prefix, _ in config.address_purposes; _covers(prefix, _feature)]
-	purpose := config.address_purposes[max(prefixes)]
-} else := "primary" if _grant
+}
 
 _addresses := matching if {
-	matching := _addresses_for(_purpose)
-	count(matching) > 0
-} else := _addresses_for("primary") if _purpose
-
-_addresses_for(purpose) := [address |
-	some address in _user.addresses
-	address.purpose == purpose
-]
+	purpose := _purpose
+	matching := [address | some address in _user.addresses; address.purpose == purpose]
+	matching != []
+} else := [address | some address in _user.addresses; address.purpose == "primary"] if _purpose
 
 _address := [address | some address in _addresses; address.verified == true][0]

@@ -15,10 +15,9 @@ import data.verdict.lib.reasons
 #   fix: Call from an allowed network, or have the owner add this one to the machine user and the edge.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"source_ip": ip, "outside": outside}) if {
-	_verified
-	ip := input.context.source_ip
+	ip := _source_ip
 	outside := {holder | some holder, cidrs in _limits; not _within(cidrs, ip)}
-	count(outside) > 0
+	outside != set()
 }
 
 # METADATA
@@ -28,9 +27,9 @@ deny contains reasons.denial(rego.metadata.rule(), {"source_ip": ip, "outside": 
 #   fix: Send the peer's own IPv4 or IPv6 address, taken from the connection, in context.source_ip.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {}) if {
-	count(_limits) > 0
+	not _source_ip
 	input.context.source_ip
-	not _verified
+	_limits != {}
 }
 
 # METADATA
@@ -40,29 +39,24 @@ deny contains reasons.denial(rego.metadata.rule(), {}) if {
 #   fix: Send the address of the caller's connection in context.source_ip.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"missing": ["context.source_ip"]}) if {
-	count(_limits) > 0
 	not input.context.source_ip
+	_limits != {}
 }
 
 # Networks by who limits the caller to them.
-_limits["machine_user"] := facts.machine_user.allowed_cidrs
+_limits := object.union(
+	{"machine_user": cidrs | cidrs := facts.machine_user.allowed_cidrs},
+	{"edge": cidrs | cidrs := facts.edge_in_force.cidrs},
+)
 
-_limits["edge"] := facts.edge_in_force.cidrs
-
-_verified if {
-	object.get(input.context, "source_verified", true) == true
-	_address(input.context.source_ip)
-}
-
-# An address is text that makes a network of one. Checking it that way never fails.
-_address(ip) if {
+# The address, when it is vouched for. An address is text that makes a network of any
+# size; checking it that way never fails.
+_source_ip := ip if {
+	ip := input.context.source_ip
 	is_string(ip)
-	net.cidr_is_valid(concat("/", [ip, _host_bits(ip)]))
+	net.cidr_is_valid(sprintf("%s/0", [ip]))
+	object.get(input.context, "source_verified", true) == true
 }
-
-_host_bits(ip) := "128" if {
-	contains(ip, ":")
-} else := "32"
 
 _within(cidrs, ip) if {
 	some cidr in cidrs

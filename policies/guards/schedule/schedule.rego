@@ -21,7 +21,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"time": input.time, "allowed
 
 # METADATA
 # description: When the last of the open windows closes.
-valid_until contains facts.now_ns + (max(_closes_in_s) * 1000000000)
+valid_until contains facts.now_ns + (open_for_s * 1000000000) if open_for_s := max(_closes_in_s)
 
 # Seconds of local clock time until each open window closes.
 _closes_in_s contains ((end - minute) * 60) - second if {

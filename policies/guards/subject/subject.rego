@@ -27,7 +27,8 @@ deny contains reasons.denial(rego.metadata.rule(), {"subject": input.subject.id}
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"state": state}) if {
 	state := object.get(facts.machine_user, "state", "missing")
-	not state in {"active", "expired"}
+	state != "active"
+	state != "expired"
 }
 
 # METADATA
@@ -47,8 +48,8 @@ deny contains reasons.denial(rego.metadata.rule(), object.filter(facts.machine_u
 #   fix: Give the machine user an owner who answers for it.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {}) if {
-	is_object(facts.machine_user)
-	not _owned
+	owner := object.get(facts.machine_user, "owner", "")
+	trim_space(owner) == ""
 }
 
 # METADATA
@@ -57,8 +58,16 @@ deny contains reasons.denial(rego.metadata.rule(), {}) if {
 #   code: ENVIRONMENT_MISMATCH
 #   fix: Call the service of the caller's own environment, with a token of that environment.
 #   status: 403
-deny contains reasons.denial(rego.metadata.rule(), {"machine_user": _env, "differs": _other_envs}) if {
-	count(_other_envs) > 0
+deny contains reasons.denial(rego.metadata.rule(), {"machine_user": own, "differs": differs}) if {
+	# A service of no environment takes callers of no environment only. Token and
+	# context may leave the environment out, but not name another one.
+	own := object.get(facts.machine_user, "env", "")
+	differs := object.union_n([
+		{"service": env | env := object.get(facts.service, "env", ""); env != own},
+		{"token": env | env := input.token.env; env != own},
+		{"context": env | env := input.context.env; env != own},
+	])
+	differs != {}
 }
 
 # METADATA
@@ -67,8 +76,12 @@ deny contains reasons.denial(rego.metadata.rule(), {"machine_user": _env, "diffe
 #   code: TENANT_MISMATCH
 #   fix: Use a token of the machine user's own tenant, and touch only what belongs to that tenant.
 #   status: 403
-deny contains reasons.denial(rego.metadata.rule(), {"caller": _tenant, "differs": _other_tenants}) if {
-	count(_other_tenants) > 0
+deny contains reasons.denial(rego.metadata.rule(), {"caller": _tenant, "differs": differs}) if {
+	differs := object.union(
+		{"token": tenant | tenant := input.token.tenant; tenant != _tenant},
+		{"resource": tenant | tenant := input.resource.properties.tenant; tenant != _bound_tenant},
+	)
+	differs != {}
 }
 
 # METADATA
@@ -78,7 +91,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"caller": _tenant, "differs"
 #   fix: Send the owning tenant in resource.properties.tenant.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"missing": ["resource.properties.tenant"]}) if {
-	_tenant_bound
+	_bound_tenant
 	not input.resource.properties.tenant
 }
 
@@ -88,27 +101,9 @@ valid_until contains times.ns(facts.machine_user.expires_at)
 
 _expired if facts.machine_user.state == "expired"
 
-_expired if times.over(facts.machine_user, "expires_at", facts.now_ns)
-
-_owned if trim_space(facts.machine_user.owner) != ""
-
-_env := object.get(facts.machine_user, "env", "")
-
-# A service of no environment takes callers of no environment only. Token and
-# context may leave the environment out, but not name another one.
-_other_envs["service"] := env if {
-	env := object.get(facts.service, "env", "")
-	env != _env
-}
-
-_other_envs["token"] := env if {
-	env := input.token.env
-	env != _env
-}
-
-_other_envs["context"] := env if {
-	env := input.context.env
-	env != _env
+_expired if {
+	expires_at := facts.machine_user.expires_at
+	not times.ahead(expires_at, facts.now_ns)
 }
 
 # The tenant the caller acts for: its own, or else the one its token names.
@@ -116,20 +111,9 @@ _tenant := tenant if {
 	tenant := facts.machine_user.tenant
 } else := input.token.tenant
 
-_other_tenants["token"] := tenant if {
-	tenant := input.token.tenant
-	tenant != _tenant
-}
-
-_other_tenants["resource"] := tenant if {
-	_tenant_bound
-	tenant := input.resource.properties.tenant
-	tenant != _tenant
-}
-
-# Internal callers serve every tenant; external ones only the tenant they act for.
-_tenant_bound if {
-	is_object(facts.machine_user)
+# The only tenant whose data the caller may touch. Internal callers serve every
+# tenant; external ones only the tenant they act for.
+_bound_tenant := _tenant if {
 	facts.origin == "external"
-	_tenant
+	is_object(facts.machine_user)
 }

@@ -18,7 +18,7 @@ import data.verdict.lib.times
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"expires_at": expires_at}) if {
 	expires_at := input.token.expires_at
-	not _before(expires_at)
+	facts.now_ns >= (expires_at + _leeway_s) * 1000000000
 }
 
 # METADATA
@@ -29,7 +29,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"expires_at": expires_at}) i
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"cause": "not_yet_valid", "not_before": not_before}) if {
 	not_before := input.token.not_before
-	not _after(not_before)
+	facts.now_ns < (not_before - _leeway_s) * 1000000000
 }
 
 # METADATA
@@ -40,7 +40,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"cause": "not_yet_valid", "n
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"cause": "issued_in_future", "issued_at": issued_at}) if {
 	issued_at := input.token.issued_at
-	not _after(issued_at)
+	facts.now_ns < (issued_at - _leeway_s) * 1000000000
 }
 
 # METADATA
@@ -49,9 +49,10 @@ deny contains reasons.denial(rego.metadata.rule(), {"cause": "issued_in_future",
 #   code: TOKEN_AUDIENCE_MISMATCH
 #   fix: Ask the issuer for a token with one of the accepted audiences.
 #   status: 401
-deny contains reasons.denial(rego.metadata.rule(), {"audiences": _audiences, "accepted": _accepted_audiences}) if {
+deny contains reasons.denial(rego.metadata.rule(), {"audiences": audiences, "accepted": _accepted_audiences}) if {
+	not _for_us
+	audiences := {audience | some audience in input.token.audiences}
 	input.token
-	count(_audiences & _accepted_audiences) == 0
 }
 
 # METADATA
@@ -60,10 +61,10 @@ deny contains reasons.denial(rego.metadata.rule(), {"audiences": _audiences, "ac
 #   code: TOKEN_RENEWAL_REQUIRED
 #   fix: Get a new token from the issuer. Tokens for this service may be no older than max_age_s.
 #   status: 401
-deny contains reasons.denial(rego.metadata.rule(), {"max_age_s": _max_age_s, "age_s": age_s}) if {
+deny contains reasons.denial(rego.metadata.rule(), {"max_age_s": _max_age_s, "age_s": facts.now_s - issued_at}) if {
+	issued_at := input.token.issued_at
+	facts.now_ns >= ((issued_at + _max_age_s) + 1) * 1000000000 # ages count in whole seconds
 	facts.service
-	age_s := facts.now_s - input.token.issued_at
-	not _is_young(age_s)
 }
 
 # METADATA
@@ -73,8 +74,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"max_age_s": _max_age_s, "ag
 #   fix: Find out why it was revoked, then authenticate again for a new token.
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"by": by, "of": of}) if {
-	some by, ofs in _names
-	some of in ofs
+	some [by, of] in _names
 	revocation := data.revocations[by][of]
 	not _ended(revocation)
 	not _issued_since(object.get(revocation, "issued_before", _never))
@@ -114,7 +114,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"missing": sort(_missing)}) 
 
 # METADATA
 # description: The token must be renewed within so many seconds.
-advice contains {"id": "renew_token", "within_s": floor((min(_deadlines) - facts.now_ns) / 1000000000)}
+advice contains {"id": "renew_token", "within_s": floor((_deadline - facts.now_ns) / 1000000000)}
 
 # METADATA
 # description: When the token expires, becomes too old, or must have been renewed.
@@ -122,65 +122,61 @@ valid_until contains input.token.expires_at * 1000000000
 
 valid_until contains (input.token.issued_at + _max_age_s) * 1000000000
 
-valid_until contains min(_deadlines)
+valid_until contains _deadline
 
-_deadlines := {deadline |
+# The first deadline of a renewal that is still ahead.
+_deadline := min({deadline |
 	some [_, _, renewal] in _renewals
 	deadline := times.ns(renewal.deadline)
 	deadline > facts.now_ns
-}
+})
 
 # Renewals that name this token and that it has not followed yet: [by, of, renewal].
-_renewals contains [by, of, renewal] if {
-	some by, ofs in _names
-	some of in ofs
+_renewals := {[by, of, renewal] |
+	some [by, of] in _names
 	renewal := data.renewals[by][of]
 	not _ended(renewal)
 	not _issued_since(object.get(renewal, "issued_before", _never))
 }
 
-# What a list may name this token by.
-_names := {
-	"token": {id | id := input.token.id},
-	"subject": {id | id := input.subject.id},
-	"tenant": ({id | id := input.token.tenant} | {id | id := facts.machine_user.tenant}),
-	"issuer_key": {id | id := input.token.key_id},
-	"credential": {id | id := input.token.credential},
-}
+# What a list may name this token by: [by, of].
+_names contains ["token", input.token.id]
+
+_names contains ["subject", input.subject.id]
+
+_names contains ["tenant", input.token.tenant]
+
+_names contains ["tenant", facts.machine_user.tenant]
+
+_names contains ["issuer_key", input.token.key_id]
+
+_names contains ["credential", input.token.credential]
 
 _ended(entry) if times.reached(entry.until, facts.now_ns)
 
 # The token is known to have been issued at this time or later.
 _issued_since(text) if times.reached(text, input.token.issued_at * 1000000000)
 
+# No token is issued as late as this.
+_never := "9999-12-31T23:59:59Z"
+
 _missing contains "time" if not facts.timed
 
 _missing contains "token" if not input.token
 
-_missing contains concat("", ["token.", name]) if {
-	input.token
-	some name in {"issued_at", "expires_at"}
-	not _is_stated(name)
+_missing contains "token.issued_at" if not is_number(object.get(input.token, "issued_at", null))
+
+_missing contains "token.expires_at" if not is_number(object.get(input.token, "expires_at", null))
+
+# How far the clocks of the issuer and of this PDP may differ.
+_leeway_s := object.get(input.token, "leeway_s", 0)
+
+_for_us if {
+	some audience in input.token.audiences
+	audience in _accepted_audiences
 }
 
-_is_stated(name) if is_number(input.token[name])
-
-# No token is issued as late as this.
-_never := "9999-12-31T23:59:59Z"
-
-# It is known to be before this second, or at most the leeway past it.
-_before(second) if facts.now_s < second + _leeway
-
-# It is known to be this second or later, or at most the leeway before it.
-_after(second) if facts.now_s >= second - _leeway
-
-_leeway := object.get(input.token, "leeway_s", 0)
-
-_audiences := {audience | some audience in input.token.audiences}
-
 _accepted_audiences := {audience | some audience in input.token.accepted_audiences} | {input.resource.id}
-
-_is_young(age_s) if age_s <= _max_age_s
 
 # The service's own limit, or else its tier's; without one no age will do.
 default _max_age_s := -1

@@ -68,8 +68,8 @@ origin := "internal" if machine_user.origin == "internal"
 # description: The settings of the service's tier; of tier 0, the strictest, when it has none.
 default tier := {}
 
-tier := settings if {
-	settings := config.tiers[_tier_name]
-} else := config.tiers["0"]
+tier := object.get(config.tiers, _tier_name, object.get(config.tiers, "0", {}))
+
+default _tier_name := "0"
 
 _tier_name := sprintf("%v", [service.tier])

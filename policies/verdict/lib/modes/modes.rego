@@ -12,15 +12,12 @@ import data.verdict.lib.facts
 # description: The mode of a guard for this call.
 of(guard) := mode if {
 	mode := _chosen(guard)
-	mode in {"off", "observe", "flag", "enforce"}
+	mode in {"off", "observe", "flag"}
 } else := "enforce"
 
 _chosen(guard) := mode if {
 	mode := facts.edge_in_force.modes[guard]
 } else := mode if {
-	not guard in _identity
 	mode := facts.edge_in_force.mode
+	not guard in {"subject", "token"} # which judge who the caller is
 } else := config.modes[guard]
-
-# Guards that judge who the caller is. The mode of a whole edge leaves them alone.
-_identity := {"subject", "token"}

@@ -16,19 +16,17 @@ import data.verdict.lib.reasons
 import data.verdict.lib.times
 
 # METADATA
-# description: The call is declared and no enforced guard denies it.
-allowed if {
-	facts.declared
-	count(enforced) == 0
-}
+# description: Denials that deny.
+enforced := {denial | some ["enforce", denial] in standing}
 
 # METADATA
-# description: Why the call is not allowed; empty exactly when it is.
-reasons := enforced if {
-	count(enforced) > 0
-} else := set() if {
-	facts.declared
-} else := {default_deny}
+# description: >-
+#   Denials no exception on the edge excuses, each with the mode of its guard:
+#   [mode, denial].
+standing := {[modes.of(denial.guard), denial] |
+	some denial in _raised
+	not denial.code in _excused
+}
 
 # METADATA
 # description: Nothing permits this call.
@@ -39,115 +37,62 @@ reasons := enforced if {
 default_deny := object.union(reasons.denial(rego.metadata.rule(), {}), {"guard": "decision"})
 
 # METADATA
-# description: Denials that deny.
-enforced contains denial if {
-	some denial in _standing
-	not modes.of(denial.guard) in _lenient
-}
+# description: What each guard wants done when the call is allowed, by guard.
+obligations := {guard: duties | duties := data.guards[guard].obligations}
 
 # METADATA
-# description: Denials that their guard's mode keeps from denying, with that mode.
-would_deny contains object.union(denial, {"mode": mode}) if {
-	some denial in _standing
-	mode := modes.of(denial.guard)
-	mode in {"observe", "flag"}
-}
-
-# METADATA
-# description: What the enforcement point must do when the call is allowed.
-obligations contains duty if {
-	allowed
-	some name, duties in _obligations
-	modes.of(name) != "off"
-	some duty in duties
-}
-
-# METADATA
-# description: What the enforcement point may do when the call is allowed.
-advice contains duty if {
-	allowed
-	some name
-	some duty in data.guards[name].advice
-	modes.of(name) != "off"
-}
-
-advice contains {"id": "flagged", "code": denial.code, "guard": denial.guard} if {
-	allowed
-	some denial in would_deny
-	denial.mode == "flag"
-}
-
-advice contains {"id": "exception_in_use", "code": denial.code, "until": exception.until, "owner": exception.owner} if {
-	allowed
+# description: The exceptions on the edge that excuse a denial of a guard that is not off.
+exceptions_in_use contains exception if {
 	some denial in _raised
+	some exception in _exceptions
+	exception.code == denial.code
 	modes.of(denial.guard) != "off"
+}
+
+# METADATA
+# description: >-
+#   The first time, in nanoseconds, at which a guard or an exception in use may
+#   answer otherwise. Undefined when one of them is not a time.
+holds_until := until if {
+	ends := (_changes | _exception_ends) | {times.end}
+	is_number(max(ends))
+	until := min(ends)
+	is_number(until)
+}
+
+_changes := {until | some until in data.guards[_].valid_until}
+
+_exception_ends := {times.ns(exception.until) |
+	some denial in _raised
 	some exception in _exceptions
 	exception.code == denial.code
 }
 
-# METADATA
-# description: >-
-#   How many seconds the answer holds: what the service's tier allows, but no longer
-#   than the first time at which a guard may answer otherwise. 0 when denied.
-default cacheable_for_s := 0
-
-cacheable_for_s := max({0, min({facts.tier.cacheable_for_s} | _seconds_left)}) if allowed
-
-# METADATA
-# description: >-
-#   What an enforcement point that cannot reach the PDP does with a call like this
-#   one: deny, unless it is allowed now and the service's tier says allow.
-default if_pdp_unreachable := "deny"
-
-if_pdp_unreachable := "allow" if {
-	allowed
-	facts.tier.if_pdp_unreachable == "allow"
+# The denials of each guard that denies.
+_denials := {guard: denials |
+	denials := data.guards[guard].deny
+	denials != set()
 }
 
-# Modes that keep a denial from denying.
-_lenient := {"off", "observe", "flag"}
-
-# What each guard says, each asked once.
-_denials[name] := data.guards[name].deny
-
-_obligations[name] := data.guards[name].obligations
-
-# Denials no exception on the edge excuses.
-_standing contains denial if {
-	some denial in _raised
-	not denial.code in _excused
-}
-
-# Every denial, named after the guard that raised it whatever the denial itself says.
-_raised contains object.union_n([_unsaid, denial, {"guard": name}]) if {
-	some name, denials in _denials
+# Every denial, named after the guard that raised it.
+_raised := ({_named(guard, denial) |
+	some guard, denials in _denials
 	is_set(denials)
 	some denial in denials
-	_is_well_formed(denial)
-}
-
-_raised contains _malformed(name, "deny holds something that is not a denial with a code") if {
-	some name, denials in _denials
-	is_set(denials)
-	some denial in denials
-	not _is_well_formed(denial)
-}
-
-_raised contains _malformed(name, "deny is not a set") if {
-	some name, denials in _denials
+} | {_malformed(guard, "deny is not a set") |
+	some guard, denials in _denials
 	not is_set(denials)
-}
-
-_raised contains _malformed(name, "obligations is not a set") if {
-	some name, duties in _obligations
+}) | {_malformed(guard, "obligations is not a set") |
+	some guard, duties in obligations
 	not is_set(duties)
 }
 
-_is_well_formed(denial) if {
+# The denial, of its guard whatever it says itself.
+_named(guard, denial) := object.union_n([_unsaid, denial, {"guard": guard}]) if {
 	is_object(denial)
 	is_string(denial.code)
 	denial.code != ""
-}
+} else := _malformed(guard, "deny holds something that is not a denial with a code")
 
 # What a denial says when its author left it out.
 _unsaid := {"message": "The guard denies this call.", "fix": "Ask the author of the guard.", "status": 403}
@@ -158,26 +103,15 @@ _unsaid := {"message": "The guard denies this call.", "fix": "Ask the author of 
 #   code: GUARD_MALFORMED
 #   fix: Correct the guard's policy. Its deny and obligations are sets of objects.
 #   status: 403
-_malformed(name, problem) := object.union(
+_malformed(guard, problem) := object.union(
 	reasons.denial(rego.metadata.rule(), {"problem": problem}),
-	{"guard": name},
+	{"guard": guard},
 )
 
 _excused := {exception.code | some exception in _exceptions}
 
-_exceptions contains exception if {
+_exceptions := {exception |
 	some exception in facts.edge_in_force.exceptions
 	exception.code in config.exceptable_codes
 	times.ahead(exception.until, facts.now_ns)
-}
-
-_seconds_left contains floor((until - facts.now_ns) / 1000000000) if {
-	some name
-	some until in data.guards[name].valid_until
-}
-
-_seconds_left contains floor((times.ns(exception.until) - facts.now_ns) / 1000000000) if {
-	some denial in _raised
-	some exception in _exceptions
-	exception.code == denial.code
 }

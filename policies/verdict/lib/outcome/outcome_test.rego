@@ -2,7 +2,6 @@ package verdict.lib.outcome_test
 
 import data.verdict.decision
 import data.verdict.lib.fixtures_test as f
-import data.verdict.lib.outcome
 
 _denial := {"code": "NO_TEA", "message": "There is no tea.", "fix": "Buy tea.", "status": 403, "details": {"cups": 0}}
 
@@ -20,7 +19,7 @@ _decided(guards, edge) := value if {
 }
 
 test_declared_and_not_denied_is_allowed if {
-	outcome.allowed with input as f.question
+	decision.allow with input as f.question
 		with data.machine_users as f.world.machine_users
 		with data.services as f.world.services
 		with data.edges as f.world.edges

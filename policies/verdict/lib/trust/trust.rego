@@ -12,11 +12,9 @@ import data.verdict.lib.facts
 #   nothing. 5, more than anything reaches by default, when no one says.
 default required_level := 5
 
-required_level := max({_of_service} | _of_edge)
+required_level := max({_of_service} | {level | level := facts.edge_in_force.required_level})
 
 _of_service := level if {
 	level := facts.service.required_level[facts.origin]
 	is_number(level)
 } else := facts.tier.required_level[facts.origin]
-
-_of_edge contains facts.edge_in_force.required_level
