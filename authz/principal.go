@@ -46,12 +46,18 @@ type Fault struct {
 	Fix     string
 }
 
+// MaxLevel is the highest trust level. The ladder: 0 nothing proved, 1 a shared
+// secret (or a token got with one), 2 client credentials or an opaque or
+// long-lived token, 3 a short-lived audience-bound JWT, 4 mTLS or a
+// sender-constrained JWT, 5 the same from an attested workload.
+const MaxLevel = 5
+
 // Principal is who the evidence proved. Only the token room makes one.
 type Principal struct {
 	Subject   string // machine user id; empty when Fault is set
 	Evidence  string // EvidenceJWT, EvidenceClaims or EvidenceNone
 	Token     *Token // nil for EvidenceNone
-	Level     int    // trust level 0..5, domain.md row 25
+	Level     int    // trust level, see MaxLevel
 	Freshness string
 	Fault     *Fault // set: nobody was proved, nothing may be allowed
 }

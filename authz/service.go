@@ -63,5 +63,5 @@ func validateLevel(field string, level *int) error {
 	if level == nil {
 		return nil
 	}
-	return validateRange(field, *level, 0, 5)
+	return validateRange(field, *level, 0, MaxLevel)
 }

@@ -18,8 +18,6 @@ const (
 	unreachableAllow = "allow"
 )
 
-const maxLevel = 5
-
 // judgement reads the decision object. Anything but a well-formed one denies. A
 // package always has a value, so the empty object is what is left when none of
 // its rules has one: it counts as undefined.
@@ -85,7 +83,7 @@ func (d *decision) member(key, value ast.Value) {
 	case "advice":
 		j.Advice = d.duties("advice", value)
 	case "required_level":
-		j.RequiredLevel = d.count("required_level", value, maxLevel)
+		j.RequiredLevel = d.count("required_level", value, authz.MaxLevel)
 	case "cacheable_for_s":
 		j.CacheableForS = d.count("cacheable_for_s", value, 1<<31-1)
 	case "if_pdp_unreachable":
