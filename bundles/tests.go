@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,6 +79,14 @@ type FileCoverage struct {
 type LineRange struct {
 	First int `json:"first"`
 	Last  int `json:"last"`
+}
+
+// String is "7", or "7-9".
+func (r LineRange) String() string {
+	if r.First == r.Last {
+		return strconv.Itoa(r.First)
+	}
+	return strconv.Itoa(r.First) + "-" + strconv.Itoa(r.Last)
 }
 
 // Test compiles a policy set as Compile does and runs its tests with OPA's own
@@ -178,8 +187,22 @@ func fileCoverage(file string, f *cover.FileReport) FileCoverage {
 	for _, missing := range f.NotCovered {
 		c.Missing = append(c.Missing, LineRange{First: missing.Start.Row, Last: missing.End.Row})
 	}
-	c.Missing = slices.Compact(c.Missing) // a head and its body may share lines
+	c.Missing = joined(c.Missing)
 	return c
+}
+
+// joined makes one range of those that touch or overlap, as a head and its body do.
+func joined(ranges []LineRange) []LineRange {
+	slices.SortFunc(ranges, func(a, b LineRange) int { return cmp.Compare(a.First, b.First) })
+	var all []LineRange
+	for _, r := range ranges {
+		if last := len(all) - 1; last >= 0 && r.First <= all[last].Last+1 {
+			all[last].Last = max(all[last].Last, r.Last)
+			continue
+		}
+		all = append(all, r)
+	}
+	return all
 }
 
 func report(results []*tester.Result, coverage Coverage) TestReport {

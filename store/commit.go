@@ -136,7 +136,7 @@ var errAbandoned = errors.New("a commit did not run to its end")
 // commitGroup commits the first writes of queue, at least one, as one Badger
 // transaction and says how many. The caller holds the commit lock.
 func (s *Store) commitGroup(queue []*write) int {
-	if err := s.writable(); err != nil {
+	if err := s.Writable(); err != nil {
 		for _, w := range queue {
 			w.err = err
 		}
@@ -328,8 +328,8 @@ func (s *Store) fail(cause error) error {
 	return err
 }
 
-// writable says why no write can be taken, nil when one can.
-func (s *Store) writable() error {
+// Writable says why no write can be taken, nil when one can.
+func (s *Store) Writable() error {
 	if err := s.failed.Load(); err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func (s *Store) compactOnce(ctx context.Context) (deleted int, err error) {
 	case <-ctx.Done():
 		return 0, authz.Errorf(authz.CodeUnavailable, "the maintenance pass ended before it was done")
 	}
-	if err := s.writable(); err != nil {
+	if err := s.Writable(); err != nil {
 		return 0, err
 	}
 	now := s.state.Load()

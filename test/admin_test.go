@@ -126,3 +126,29 @@ func headless(t *testing.T, export []byte) []map[string]any {
 	}
 	return all
 }
+
+// TestAListEntryNamesARegisteredIssuer: one that does not would stop nothing and
+// look as if it did, written alone or imported.
+func TestAListEntryNamesARegisteredIssuer(t *testing.T) {
+	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
+	const bad = `{"by":"token","issuer":"demo","name":"j1"}`
+	if a := p.Call(http.MethodPost, p.AdminURL()+"/v1/revocations", p.Operator(), []byte(bad)); a.Status != 400 || !bytes.Contains(a.Body, []byte(`"field":"issuer"`)) {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	line := []byte(`{"collection":"revocations","entity":` + bad + "}\n")
+	var report api.ImportReport
+	unmarshal(t, p.Call(http.MethodPost, p.AdminURL()+api.PathImport, p.Operator(), line, "Content-Type", api.TypeNDJSON).Body, &report)
+	if report.Failed != 1 {
+		t.Errorf("%+v", report)
+	}
+
+	claims := p.Claims("mu:user-svc")
+	token := p.Sign(claims)
+	p.Put(&authz.Revocation{Listed: authz.Listed{By: authz.ByToken, Issuer: claims["iss"].(string), Name: claims["jti"].(string)}})
+	if diff := cmp.Diff([]string{"TOKEN_REVOKED"}, pdptest.Codes(p.Ask(invoiceToAna(token)).Reasons)); diff != "" {
+		t.Error(diff)
+	}
+	if d := p.Ask(invoiceToAna(p.Token("mu:user-svc"))); d.Decision != api.Allow {
+		t.Errorf("another token of the same machine user is denied: %+v", d.Reasons)
+	}
+}

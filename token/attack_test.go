@@ -181,8 +181,6 @@ func (a arena) headerAttacks(t testing.TB, es string) []attack {
 		{name: "header jku", token: header(`"jku":"https://attacker.example/keys"`), cause: "header_jku"},
 		{name: "header x5u", token: header(`"x5u":"https://attacker.example/cert"`), cause: "header_x5u"},
 		{name: "header x5c", token: header(`"x5c":["AA=="]`), cause: "header_x5c"},
-		{name: "header x5t", token: header(`"x5t":"AA"`), cause: "header_x5t"},
-		{name: "header x5t#S256", token: header(`"x5t#S256":"AA"`), cause: "header_x5t"},
 		{name: "header zip", token: header(`"zip":"DEF"`), cause: "header_zip"},
 		{name: "header b64", token: header(`"b64":false`), cause: "header_b64"},
 		{name: "header cty", token: header(`"cty":"JWT"`), cause: "header_member"},

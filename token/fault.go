@@ -8,7 +8,7 @@ const (
 	fixJSON         = "Send a token exactly as its issuer returned it; send claims as one JSON object with each member once."
 	fixNewToken     = "Get a new token from the issuer and send that."
 	fixIssuerClaims = "Ask the issuer to put the claim in its tokens, or map another claim in the issuer's claims."
-	fixWait         = "Retry shortly. If it stays, an operator should check the issuer's jwks_url in its status."
+	fixWait         = "Retry shortly. If it stays, an operator should see what this node logs of the issuer's jwks_url."
 )
 
 // invalid is the fault of a token, or of asserted claims, that prove nobody.

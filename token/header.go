@@ -13,7 +13,7 @@ import (
 // opaque: it is only ever compared.
 const maxKidBytes = 256
 
-// header is a JOSE header with the only three members accepted.
+// header is what is used of a JOSE header.
 type header struct {
 	alg string
 	kid *string // nil when absent
@@ -49,12 +49,12 @@ func (h *header) set(m member) *authz.Fault {
 		return h.setTyp(m.value)
 	case "crit":
 		return invalid("crit", "The token's header has critical extensions (crit); none is supported.", fixNewToken)
-	case "jwk", "jku", "x5u", "x5c", "x5t", "b64", "zip":
+	case "jwk", "jku", "x5u", "x5c", "b64", "zip":
 		return invalid("header_"+m.name, "The token's header has "+m.name+"; keys come only from the registered issuer and the payload is plain.", fixNewToken)
-	case "x5t#S256":
-		return invalid("header_x5t", "The token's header has x5t#S256; keys are found by kid only.", fixNewToken)
+	case "x5t", "x5t#S256":
+		return nil // well-known issuers name the key's certificate too; keys are found by kid only
 	}
-	return invalid("header_member", "The token's header has a member other than alg, kid and typ.", fixNewToken)
+	return invalid("header_member", "The token's header has a member other than alg, kid, typ and x5t.", fixNewToken)
 }
 
 func (h *header) setAlg(value jsontext.Value) *authz.Fault {

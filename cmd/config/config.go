@@ -66,6 +66,9 @@ type HTTP struct {
 	// BodyLimit is the largest request body in bytes; imports are streamed and
 	// not bound by it.
 	BodyLimit int64
+	// DrainDelay is how long /readyz says 503 before the listeners close, so that
+	// load balancers stop sending first; 0 closes at once.
+	DrainDelay time.Duration
 	// ShutdownTimeout is how long requests in flight may take to finish once the
 	// server was told to stop.
 	ShutdownTimeout time.Duration
@@ -90,7 +93,7 @@ func Default() Config {
 		Listen:      "127.0.0.1:8181",
 		AdminListen: "127.0.0.1:8182",
 		Store:       Store{ChangeLogMax: 1_000_000, ExpiredRetention: 30 * 24 * time.Hour, HotLimit: 100_000},
-		Engine:      Engine{Timeout: 250 * time.Millisecond, MaxKeys: 64, DecodedFacts: 100_000},
+		Engine:      Engine{Timeout: 250 * time.Millisecond, MaxKeys: 64, DecodedFacts: 10_000},
 		Decide:      Decide{AtLeastWait: 2 * time.Second},
 		HTTP:        HTTP{BodyLimit: 1 << 20, ShutdownTimeout: 15 * time.Second},
 		Log:         Log{Level: "info", Format: "text"},

@@ -63,6 +63,7 @@ func TestPrecedence(t *testing.T) {
 		"engine.decoded_facts":    {"0", "2", "3"},
 		"decide.at_least_wait":    {"0s", "2s", "3s"},
 		"http.body_limit":         {"1KiB", "2MiB", "3000"},
+		"http.drain_delay":        {"1s", "2s", "3s"},
 		"http.shutdown_timeout":   {"1s", "2s", "3s"},
 		"log.level":               {"debug", "warn", "error"},
 		"log.format":              {"json", "text", "json"},

@@ -62,6 +62,7 @@ func (c *Config) Settings() []Setting {
 		{"engine.decoded_facts", "entities kept in the form policies read", number{&c.Engine.DecodedFacts}, within(&c.Engine.DecodedFacts, 0, 10_000_000)},
 		{"decide.at_least_wait", "longest wait for a revision asked for with at_least", duration{&c.Decide.AtLeastWait}, within(&c.Decide.AtLeastWait, 0, 60*second)},
 		{"http.body_limit", "largest request body, such as 1MiB", size{&c.HTTP.BodyLimit}, withinSize(&c.HTTP.BodyLimit, 1<<10, 64<<20)},
+		{"http.drain_delay", "how long /readyz says 503 before the listeners close", duration{&c.HTTP.DrainDelay}, within(&c.HTTP.DrainDelay, 0, 600*second)},
 		{"http.shutdown_timeout", "longest wait for requests in flight at shutdown", duration{&c.HTTP.ShutdownTimeout}, within(&c.HTTP.ShutdownTimeout, 0, 600*second)},
 		{"log.level", "debug, info, warn or error", text{&c.Log.Level}, oneOf(&c.Log.Level, "debug", "info", "warn", "error")},
 		{"log.format", "text or json", text{&c.Log.Format}, oneOf(&c.Log.Format, "text", "json")},

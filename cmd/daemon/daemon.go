@@ -162,11 +162,15 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 			Entities: entities{d.store, d.verifier},
 			Feed:     feed{d.store},
 			Bulk:     bulk{d.store},
-			Check:    map[authz.Collection]func(authz.Entity) error{authz.Issuers: checkIssuer},
-			Policy:   d.policy,
-			NewID:    func() string { return "key-" + ulid.Make().String() },
-			Now:      c.Now,
-			Version:  c.Version,
+			Check: map[authz.Collection]func(authz.Entity) error{
+				authz.Issuers:     checkIssuer,
+				authz.Revocations: d.checkListed,
+				authz.Renewals:    d.checkListed,
+			},
+			Policy:  d.policy,
+			NewID:   func() string { return "key-" + ulid.Make().String() },
+			Now:     c.Now,
+			Version: c.Version,
 
 			BodyLimit: c.HTTP.BodyLimit,
 		},
@@ -176,6 +180,7 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 		Tracer:          c.Tracer,
 		Logger:          c.Logger,
 		Now:             c.Now,
+		DrainDelay:      c.HTTP.DrainDelay,
 		ShutdownTimeout: c.HTTP.ShutdownTimeout,
 	})
 	if err != nil {
@@ -192,5 +197,29 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 func StoreDir(data string) string { return filepath.Join(data, "store") }
 
 func (d *Daemon) path(name string) string { return filepath.Join(d.config.Data, name) }
+
+// checkListed refuses a list entry that names a token or a key by an issuer that
+// is not registered: it would stop nothing, and look as if it did.
+func (d *Daemon) checkListed(e authz.Entity) error {
+	var listed authz.Listed
+	switch entry := e.(type) {
+	case *authz.Revocation:
+		listed = entry.Listed
+	case *authz.Renewal:
+		listed = entry.Listed
+	}
+	if listed.Issuer == "" {
+		return nil
+	}
+	view, err := d.store.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	if _, known, err := view.IssuerByURL(listed.Issuer); err != nil || known {
+		return err
+	}
+	return authz.Invalid("issuer", "is not the url of a registered issuer; write the url exactly as the issuer's tokens have it in iss")
+}
 
 func checkIssuer(e authz.Entity) error { return token.CheckIssuer(e.(*authz.Issuer)) }

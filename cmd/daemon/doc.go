@@ -7,7 +7,7 @@
 //
 //	store/                 Badger: everything at rest
 //	jwks/                  last good copies of issuers' key sets
-//	keys/operator.key      an API key that may do everything but assert claims (mode 0600)
+//	keys/operator.key      an API key with every role (mode 0600)
 //	keys/pep.key           an API key that may ask for decisions (mode 0600)
 //	demo/issuer.key        with Demo: the private key of the demo issuer (mode 0600)
 package daemon

@@ -32,7 +32,7 @@ func toDecisions(cmd *cobra.Command) *connection {
 func connect(cmd *cobra.Command, to *connection) *connection {
 	defaults := config.Default()
 	f := cmd.Flags()
-	f.StringVar(&to.server, "server", "", "URL of the server ($"+to.serverEnv()+", else listen of the configuration: http://"+to.listen(defaults)+")")
+	f.StringVar(&to.server, "server", "", "URL of the server ($"+to.serverEnv()+", else "+to.listenKey()+" of the configuration: http://"+to.listen(defaults)+")")
 	f.StringVar(&to.keyFile, "key-file", "", "file with the API key ($"+envKeyFile+", else $"+envKey+" itself, else keys/"+to.keyName()+" of the data directory)")
 	addDataFlag(cmd)
 	return to
@@ -53,6 +53,13 @@ func (to *connection) serverEnv() string {
 		return envAdminServer
 	}
 	return envServer
+}
+
+func (to *connection) listenKey() string {
+	if to.admin {
+		return "admin_listen"
+	}
+	return "listen"
 }
 
 func (to *connection) listen(c config.Config) string {

@@ -70,11 +70,12 @@
 //	engine:
 //	  timeout: 250ms              # longest evaluation before it denies
 //	  max_keys: 64                # store keys one evaluation may read before it denies
-//	  decoded_facts: 100000       # entities kept in the form policies read
+//	  decoded_facts: 10000        # entities kept in the form policies read
 //	decide:
 //	  at_least_wait: 2s           # longest wait for a revision asked for
 //	http:
 //	  body_limit: 1MiB            # largest request body; imports are streamed
+//	  drain_delay: 0s             # how long /readyz says 503 before the listeners close
 //	  shutdown_timeout: 15s       # longest wait for requests in flight
 //	log:
 //	  level: info                 # debug, info, warn, error

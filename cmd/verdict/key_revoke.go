@@ -31,7 +31,7 @@ func newKeyRevoke(c *cli) *cobra.Command {
 			return err
 		}
 		if _, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodDelete, Path: api.PathKeys + "/" + url.PathEscape(args[0])}); err != nil {
-			return err
+			return notRevoked(err)
 		}
 		document, err := ijson.Marshal(map[string]string{"revoked": args[0]})
 		if err != nil {
@@ -40,4 +40,16 @@ func newKeyRevoke(c *cli) *cobra.Command {
 		return c.print(document, func(w io.Writer) error { return say(w, "key %s revoked", args[0]) })
 	}
 	return cmd
+}
+
+// notRevoked names what to do in the words of keys, not of entities.
+func notRevoked(err error) error {
+	f := failureOf(err)
+	switch f.code {
+	case authz.CodeNotFound:
+		f.fix = "`verdict key list` shows the ids; a key's name is not its id."
+	case authz.CodeConflict:
+		f.fix = "Use another operator's key: `verdict key create NAME --role operate` makes one."
+	}
+	return f
 }

@@ -106,7 +106,7 @@ func (t *policyTest) tell(w io.Writer, all bundles.TestReport) error {
 			r.lines("        ", one.Output)
 		}
 	}
-	if t.verbose || t.lacks(all) {
+	if t.options.Filter == "" && t.verbose || t.lacks(all) {
 		r.missing(all.Coverage)
 	}
 	r.line("%d passed, %d failed, %d skipped; %.1f %% of policy lines evaluated", all.Passed, all.Failed, all.Skipped, all.Coverage.Percent)
@@ -116,7 +116,7 @@ func (t *policyTest) tell(w io.Writer, all bundles.TestReport) error {
 func (r *report) missing(coverage bundles.Coverage) {
 	for _, file := range coverage.Files {
 		for _, at := range file.Missing {
-			r.line("not evaluated: %s:%d-%d", file.File, at.First, at.Last)
+			r.line("not evaluated: %s:%s", file.File, at)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -47,6 +48,13 @@ func (h *Handler) exportLines(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	_, revision, err := h.Bulk.Counts(ctx)
+	if err != nil {
+		return err
+	}
+	// The export is of this revision or a later one, so the change feed after it
+	// misses nothing; a change may be seen twice.
+	c.Response().Header().Set(api.HeaderRevision, strconv.FormatUint(revision, 10))
 	c.Response().Header().Set("Content-Type", api.TypeNDJSON)
 	return h.Bulk.Export(ctx, h.streamOf(c), collections)
 }
