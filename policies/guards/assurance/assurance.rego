@@ -17,9 +17,10 @@ import data.verdict.lib.trust
 #     Authenticate at the required level: 2 a token, 3 a short-lived token bound to this
 #     audience and not got with a shared secret, 4 a token bound to the caller's key.
 #   status: 403
-deny contains reasons.denial(rego.metadata.rule(), {"level": _level, "required": trust.required_level}) if {
+deny contains reasons.denial(rego.metadata.rule(), {"level": level, "required": trust.required_level}) if {
 	not _reached
 	facts.declared
+	level := object.get(input, ["trust", "level"], null)
 }
 
 # METADATA
@@ -29,12 +30,10 @@ deny contains reasons.denial(rego.metadata.rule(), {"level": _level, "required":
 #   fix: Present a credential.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"missing": ["trust.level"]}) if {
-	not is_number(_level)
+	not is_number(object.get(input, ["trust", "level"], null))
 }
 
 _reached if {
-	is_number(_level)
-	_level >= trust.required_level
+	is_number(input.trust.level)
+	input.trust.level >= trust.required_level
 }
-
-_level := object.get(input, ["trust", "level"], null)

@@ -34,6 +34,8 @@ import data.verdict.lib.times
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"missing": sort(_missing)}) if {
 	not _feature
+	facts.declared
+	config.entitled_actions[input.action.name]
 	count(_missing) > 0
 }
 
@@ -197,30 +199,35 @@ _configured if {
 	}
 }
 
-_rule := config.entitled_actions[input.action.name] if facts.declared
-
 # The feature asked for; undefined unless an entitlement is to be judged at all.
-_feature := sprintf("%s%s", [_rule.feature_prefix, input.resource.properties.message_class]) if {
-	_is_filled(input.resource.properties.recipient)
-	_is_filled(input.resource.properties.message_class)
+_feature := sprintf("%s%s", [config.entitled_actions[input.action.name].feature_prefix, class]) if {
+	facts.declared
+	is_string(input.resource.properties.recipient)
+	input.resource.properties.recipient != ""
+	class := input.resource.properties.message_class
+	is_string(class)
+	class != ""
 }
 
 _missing contains sprintf("resource.properties.%s", [name]) if {
-	_rule
 	some name in ["recipient", "message_class"]
-	not _is_filled(object.get(input, ["resource", "properties", name], null))
+	value := object.get(input, ["resource", "properties", name], "")
+	not _is_filled(value)
 }
 
-_is_filled(text) if {
-	is_string(text)
-	text != ""
+_is_filled(value) if {
+	is_string(value)
+	value != ""
 }
 
 _user := data.users[input.resource.properties.recipient] if _feature
 
 _tenant := data.tenants[_user.tenant]
 
-_plan := _tenant.plan if data.plans[_tenant.plan]
+_plan := plan if {
+	plan := _tenant.plan
+	data.plans[plan]
+}
 
 _opted_out if {
 	some wish in _user.opt_outs
@@ -263,7 +270,7 @@ _expired := {holder |
 	times.over(entitlement, "expires_at", facts.now_ns)
 }
 
-# What says nothing of time always is in force. Else a grant must be known to be in
+# A word without times is always in force. With times, a grant must be known to be in
 # force; anything else must be known not to be.
 _in_force(entitlement) if {
 	entitlement.effect
@@ -290,16 +297,14 @@ _unanswered if {
 	not _opted_out
 }
 
-_grant := entitlement if {
-	[_, entitlement] := _word
-	entitlement.effect == "grant"
+# What a granted message is for: the grant says, or else the bundle's data.
+_purpose := object.get(grant, "address_purpose", _usual_purpose) if {
+	[_, grant] := _word
+	grant.effect == "grant"
 	not _opted_out
 }
 
-# What the message is for: the grant says, or else the bundle's data by feature.
-_purpose := object.get(_grant, "address_purpose", _usual_purpose)
-
-# Of the longest prefix of the feature.
+# What the bundle's data says of the feature, its longest prefix first.
 default _usual_purpose := "primary"
 
 _usual_purpose := config.address_purposes[max(prefixes)] if {

@@ -18,7 +18,7 @@ import data.verdict.lib.times
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"expires_at": expires_at}) if {
 	expires_at := input.token.expires_at
-	facts.now_ns >= (expires_at + _leeway_s) * 1000000000
+	facts.now_ns >= (expires_at + object.get(input.token, "leeway_s", 0)) * 1000000000
 }
 
 # METADATA
@@ -29,7 +29,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"expires_at": expires_at}) i
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"cause": "not_yet_valid", "not_before": not_before}) if {
 	not_before := input.token.not_before
-	facts.now_ns < (not_before - _leeway_s) * 1000000000
+	facts.now_ns < (not_before - object.get(input.token, "leeway_s", 0)) * 1000000000
 }
 
 # METADATA
@@ -40,7 +40,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"cause": "not_yet_valid", "n
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"cause": "issued_in_future", "issued_at": issued_at}) if {
 	issued_at := input.token.issued_at
-	facts.now_ns < (issued_at - _leeway_s) * 1000000000
+	facts.now_ns < (issued_at - object.get(input.token, "leeway_s", 0)) * 1000000000
 }
 
 # METADATA
@@ -63,7 +63,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"audiences": audiences, "acc
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"max_age_s": _max_age_s, "age_s": facts.now_s - issued_at}) if {
 	issued_at := input.token.issued_at
-	facts.now_ns >= ((issued_at + _max_age_s) + 1) * 1000000000 # ages count in whole seconds
+	facts.now_ns >= ((issued_at + _max_age_s) + 1) * 1000000000 # an age counts whole seconds
 	facts.service
 }
 
@@ -167,9 +167,6 @@ _missing contains "token" if not input.token
 _missing contains "token.issued_at" if not is_number(object.get(input.token, "issued_at", null))
 
 _missing contains "token.expires_at" if not is_number(object.get(input.token, "expires_at", null))
-
-# How far the clocks of the issuer and of this PDP may differ.
-_leeway_s := object.get(input.token, "leeway_s", 0)
 
 _for_us if {
 	some audience in input.token.audiences

@@ -48,8 +48,8 @@ obligations contains duty if {
 # description: What the enforcement point may do.
 advice contains duty if {
 	allow
-	some guard
-	some duty in data.guards[guard].advice
+	duties := data.guards[guard].advice
+	some duty in duties
 	modes.of(guard) != "off"
 }
 
@@ -60,7 +60,8 @@ advice contains {"id": "flagged", "code": denial.code, "guard": denial.guard} if
 }
 
 advice contains {"id": "exception_in_use", "code": exception.code, "until": exception.until, "owner": exception.owner} if {
-	some exception in outcome.exceptions_in_use
+	some [guard, exception] in outcome.exceptions_in_use
+	modes.of(guard) != "off"
 	allow
 }
 

@@ -41,31 +41,25 @@ default_deny := object.union(reasons.denial(rego.metadata.rule(), {}), {"guard":
 obligations := {guard: duties | duties := data.guards[guard].obligations}
 
 # METADATA
-# description: The exceptions on the edge that excuse a denial of a guard that is not off.
-exceptions_in_use contains exception if {
+# description: >-
+#   The exceptions on the edge that excuse a denial, each with the guard that raised
+#   it: [guard, exception].
+exceptions_in_use := {[denial.guard, exception] |
 	some denial in _raised
 	some exception in _exceptions
 	exception.code == denial.code
-	modes.of(denial.guard) != "off"
 }
 
 # METADATA
 # description: >-
 #   The first time, in nanoseconds, at which a guard or an exception in use may
-#   answer otherwise. Undefined when one of them is not a time.
+#   answer otherwise. Fails when one of them is not a number.
 holds_until := until if {
-	ends := (_changes | _exception_ends) | {times.end}
-	is_number(max(ends))
-	until := min(ends)
-	is_number(until)
-}
-
-_changes := {until | some until in data.guards[_].valid_until}
-
-_exception_ends := {times.ns(exception.until) |
-	some denial in _raised
-	some exception in _exceptions
-	exception.code == denial.code
+	ends := [times.ns(exception.until) | some [_, exception] in exceptions_in_use]
+	changes := [change | said := data.guards[_].valid_until; some change in said]
+	all_times := array.flatten([times.end, ends, changes])
+	until := min(all_times)
+	max(all_times) - until >= 0 # not for the answer: anything but numbers is an error
 }
 
 # The denials of each guard that denies.
