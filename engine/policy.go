@@ -66,7 +66,7 @@ func prepareQuery(compiler *ast.Compiler, data ast.Object) (rego.PreparedEvalQue
 	return rego.New(
 		rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(entrypoint)))),
 		rego.Compiler(compiler),
-		rego.Store(&store{data: data}),
+		rego.Store(&store{data: data, names: namesIn(compiler)}),
 		rego.StrictBuiltinErrors(true),
 		rego.GenerateJSON(termValue),
 	).PrepareForEval(context.Background())

@@ -63,7 +63,7 @@ type object [][2]*ast.Term
 func (o *object) add(name string, value ast.Value) { *o = o.with(name, value) }
 
 func (o object) with(name string, value ast.Value) object {
-	return append(o, [2]*ast.Term{ast.InternedTerm(name), {Value: value}})
+	return append(o, [2]*ast.Term{questionNames.term(name), {Value: value}})
 }
 
 // text leaves an empty string out.

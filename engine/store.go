@@ -18,7 +18,8 @@ type store struct {
 	storage.WritesNotSupported
 	storage.PolicyNotSupported
 	storage.TriggersNotSupported
-	data ast.Object
+	data  ast.Object
+	names names
 }
 
 var errNotFound = &storage.Error{Code: storage.NotFoundErr, Message: "document does not exist"}
@@ -26,7 +27,7 @@ var errNotFound = &storage.Error{Code: storage.NotFoundErr, Message: "document d
 // Read implements storage.Store.
 func (s *store) Read(_ context.Context, txn storage.Transaction, path storage.Path) (any, error) {
 	if len(path) > 0 && !authz.Collection(path[0]).Fact() {
-		return walk(s.data, path)
+		return walk(s.data, path, s.names)
 	}
 	v, ok := txn.(*view)
 	if !ok {
@@ -35,16 +36,16 @@ func (s *store) Read(_ context.Context, txn storage.Transaction, path storage.Pa
 	if len(path) == 0 {
 		return nil, v.refuseWhole("data")
 	}
-	return v.read(authz.Collection(path[0]), path[1:])
+	return v.read(authz.Collection(path[0]), path[1:], s.names)
 }
 
 // walk follows path into a document.
-func walk(value ast.Value, path []string) (any, error) {
+func walk(value ast.Value, path []string, known names) (any, error) {
 	for _, name := range path {
 		var next *ast.Term
 		switch document := value.(type) {
 		case ast.Object:
-			next = document.Get(ast.InternedTerm(name))
+			next = document.Get(known.term(name))
 		case *ast.Array:
 			if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < document.Len() {
 				next = document.Elem(i)

@@ -87,7 +87,7 @@ func (v *view) spend(c authz.Collection, n int) error {
 }
 
 // read resolves a path below a fact collection.
-func (v *view) read(c authz.Collection, path []string) (any, error) {
+func (v *view) read(c authz.Collection, path []string, known names) (any, error) {
 	if v.err != nil {
 		return nil, v.err
 	}
@@ -97,17 +97,17 @@ func (v *view) read(c authz.Collection, path []string) (any, error) {
 	case !isID(path[0]):
 		return nil, errNotFound
 	case !c.Pair():
-		return v.within(c, path[0], path[1:])
+		return v.within(c, path[0], path[1:], known)
 	case len(path) == 1:
 		return v.group(c, path[0])
 	case !isID(path[1]):
 		return nil, errNotFound
 	}
-	return v.within(c, authz.PairKey(path[0], path[1]), path[2:])
+	return v.within(c, authz.PairKey(path[0], path[1]), path[2:], known)
 }
 
 // within reads one entity and follows path into it.
-func (v *view) within(c authz.Collection, key string, path []string) (any, error) {
+func (v *view) within(c authz.Collection, key string, path []string, known names) (any, error) {
 	value, err := v.entity(factKey{c, key})
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func (v *view) within(c authz.Collection, key string, path []string) (any, error
 	if value == nil {
 		return nil, errNotFound
 	}
-	return walk(value, path)
+	return walk(value, path, known)
 }
 
 // entity reads one entity, nil when there is none. A key is asked for once.

@@ -1,0 +1,47 @@
+package engine
+
+import "github.com/open-policy-agent/opa/v1/ast"
+
+// names are the terms of strings known beforehand, so that naming a member of a
+// document makes no garbage. It is immutable; nil knows none.
+type names map[string]*ast.Term
+
+func (n names) term(name string) *ast.Term {
+	if term, ok := n[name]; ok {
+		return term
+	}
+	return ast.StringTerm(name)
+}
+
+func namesOf(known ...string) names {
+	n := make(names, len(known))
+	for _, name := range known {
+		n[name] = ast.StringTerm(name)
+	}
+	return n
+}
+
+// namesIn are the constant parts of every reference in the policies: what they
+// can ask of a document.
+func namesIn(compiler *ast.Compiler) names {
+	n := names{}
+	for _, module := range compiler.Modules {
+		ast.WalkRefs(module, func(ref ast.Ref) bool {
+			for _, part := range ref {
+				if name, ok := part.Value.(ast.String); ok {
+					n[string(name)] = part
+				}
+			}
+			return false
+		})
+	}
+	return n
+}
+
+// questionNames are the members of an input document.
+var questionNames = namesOf(
+	"subject", "action", "resource", "context", "credential", "token", "trust", "time",
+	"type", "id", "name", "kind", "properties", "level", "freshness",
+	"issuer", "issuer_url", "key_id", "audiences", "accepted_audiences", "issued_at", "not_before", "expires_at",
+	"leeway_s", "tenant", "env", "scopes", "methods", "own",
+)
