@@ -3,7 +3,9 @@ package verdict.config_test
 import data.verdict.config
 
 test_every_guard_of_the_base_bundle_enforces if {
-	config.modes == {guard: "enforce" | some guard in ["subject", "token", "edge", "assurance", "network", "schedule", "entitlement"]}
+	every guard in ["subject", "token", "edge", "assurance", "network", "schedule", "entitlement"] {
+		config.modes[guard] == "enforce"
+	}
 }
 
 test_every_tier_is_complete_and_denies_when_the_pdp_is_unreachable if {

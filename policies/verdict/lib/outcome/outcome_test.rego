@@ -5,7 +5,7 @@ import data.verdict.lib.fixtures_test as f
 
 _denial := {"code": "NO_TEA", "message": "There is no tea.", "fix": "Buy tea.", "status": 403, "details": {"cups": 0}}
 
-_reason := object.union(_denial, {"guard": "acme"})
+_reason := object.union(_denial, {"guard": "sample"})
 
 _edge := {"actions": ["email.send"]}
 
@@ -27,14 +27,14 @@ test_declared_and_not_denied_is_allowed if {
 }
 
 test_a_guard_joins_by_existing if {
-	decided := _decided({"acme": {"deny": {_denial}}}, _edge)
+	decided := _decided({"sample": {"deny": {_denial}}}, _edge)
 	decided.allow == false
 	decided.reasons == {_reason}
 }
 
 test_every_denial_of_every_guard_is_told if {
-	decided := _decided({"acme": {"deny": {_denial, object.union(_denial, {"code": "NO_MILK"})}}, "zeta": {"deny": {_denial}}}, _edge)
-	{[reason.guard, reason.code] | some reason in decided.reasons} == {["acme", "NO_TEA"], ["acme", "NO_MILK"], ["zeta", "NO_TEA"]}
+	decided := _decided({"sample": {"deny": {_denial, object.union(_denial, {"code": "NO_MILK"})}}, "zeta": {"deny": {_denial}}}, _edge)
+	{[reason.guard, reason.code] | some reason in decided.reasons} == {["sample", "NO_TEA"], ["sample", "NO_MILK"], ["zeta", "NO_TEA"]}
 }
 
 test_nothing_granted_and_nothing_denied_denies if {
@@ -51,7 +51,7 @@ test_nothing_granted_and_nothing_denied_denies if {
 }
 
 test_denied_and_not_granted_tells_the_denial_alone if {
-	decided := _decided({"acme": {"deny": {_denial}}}, {"actions": ["email.status"]})
+	decided := _decided({"sample": {"deny": {_denial}}}, {"actions": ["email.status"]})
 	decided.reasons == {_reason}
 }
 
@@ -64,11 +64,11 @@ test_no_mode_of_a_guard_grants if {
 }
 
 test_modes if {
-	guards := {"acme": {"deny": {_denial}}}
+	guards := {"sample": {"deny": {_denial}}}
 	every case in [
 		{"mode": "off", "allow": true, "would_deny": set(), "advice": set()},
 		{"mode": "observe", "allow": true, "would_deny": {object.union(_reason, {"mode": "observe"})}, "advice": set()},
-		{"mode": "flag", "allow": true, "would_deny": {object.union(_reason, {"mode": "flag"})}, "advice": {{"id": "flagged", "code": "NO_TEA", "guard": "acme"}}},
+		{"mode": "flag", "allow": true, "would_deny": {object.union(_reason, {"mode": "flag"})}, "advice": {{"id": "flagged", "code": "NO_TEA", "guard": "sample"}}},
 		{"mode": "enforce", "allow": false, "would_deny": set(), "advice": set()},
 		{"mode": "shadow", "allow": false, "would_deny": set(), "advice": set()},
 	] {
@@ -81,15 +81,15 @@ test_modes if {
 }
 
 test_a_denial_cannot_pose_as_another_guard_s if {
-	decided := _decided({"acme": {"deny": {object.union(_denial, {"guard": "network"})}}}, object.union(_edge, {"modes": {"network": "off"}}))
+	decided := _decided({"sample": {"deny": {object.union(_denial, {"guard": "network"})}}}, object.union(_edge, {"modes": {"network": "off"}}))
 	decided.reasons == {_reason}
 }
 
 test_a_denial_that_says_little_still_denies if {
-	decided := _decided({"acme": {"deny": {{"code": "NO_TEA"}}}}, _edge)
+	decided := _decided({"sample": {"deny": {{"code": "NO_TEA"}}}}, _edge)
 	decided.reasons == {{
 		"code": "NO_TEA",
-		"guard": "acme",
+		"guard": "sample",
 		"message": "The guard denies this call.",
 		"fix": "Ask the author of the guard.",
 		"status": 403,
@@ -110,11 +110,11 @@ test_a_guard_that_does_not_speak_as_guards_must_denies if {
 		{"deny": set(), "obligations": [{"id": "log"}]},
 		{"deny": set(), "obligations": true},
 	] {
-		decided := _decided({"acme": said}, _edge)
+		decided := _decided({"sample": said}, _edge)
 		decided.allow == false
 		some reason in decided.reasons
 		reason.code == "GUARD_MALFORMED"
-		reason.guard == "acme"
+		reason.guard == "sample"
 		reason.status == 403
 	}
 }
@@ -146,7 +146,7 @@ test_an_exception_of_another_code_excuses_nothing if {
 }
 
 test_only_listed_codes_can_be_excepted if {
-	_decided({"acme": {"deny": {_denial}}}, _excepted("NO_TEA", "2026-12-31T00:00:00Z")).allow == false
+	_decided({"sample": {"deny": {_denial}}}, _excepted("NO_TEA", "2026-12-31T00:00:00Z")).allow == false
 }
 
 test_an_exception_nobody_needs_is_not_told if {
@@ -155,17 +155,17 @@ test_an_exception_nobody_needs_is_not_told if {
 
 test_duties_of_guards_come_with_an_allow if {
 	said := {"obligations": {{"id": "log_full"}}, "advice": {{"id": "renew_token", "within_s": 9}}}
-	allowed := _decided({"acme": said}, _edge)
+	allowed := _decided({"sample": said}, _edge)
 	allowed.obligations == said.obligations
 	allowed.advice == said.advice
-	denied := _decided({"acme": said, "zeta": {"deny": {_denial}}}, _edge)
+	denied := _decided({"sample": said, "zeta": {"deny": {_denial}}}, _edge)
 	denied.obligations == set()
 	denied.advice == set()
 }
 
 test_a_guard_that_is_off_gives_no_duties if {
 	said := {"obligations": {{"id": "log_full"}}, "advice": {{"id": "renew_token", "within_s": 9}}}
-	decided := _decided({"acme": said}, object.union(_edge, {"mode": "off"}))
+	decided := _decided({"sample": said}, object.union(_edge, {"mode": "off"}))
 	decided.obligations == set()
 	decided.advice == set()
 }
@@ -180,7 +180,7 @@ test_how_long_an_answer_holds if {
 		{"until": {_now + 999999999}, "s": 0},
 		{"until": {_now - 60000000000}, "s": 0},
 	] {
-		_decided({"acme": {"valid_until": case.until}}, _edge).cacheable_for_s == case.s
+		_decided({"sample": {"valid_until": case.until}}, _edge).cacheable_for_s == case.s
 	}
 }
 
@@ -190,7 +190,7 @@ test_an_answer_holds_no_longer_than_the_exception_it_needs if {
 }
 
 test_a_denial_does_not_hold if {
-	_decided({"acme": {"deny": {_denial}}}, _edge).cacheable_for_s == 0
+	_decided({"sample": {"deny": {_denial}}}, _edge).cacheable_for_s == 0
 }
 
 test_without_settings_an_answer_does_not_hold if {
@@ -214,6 +214,6 @@ test_the_tier_says_what_to_do_when_the_pdp_is_unreachable if {
 }
 
 test_what_is_denied_now_is_denied_when_the_pdp_is_unreachable if {
-	decided := _decided({"acme": {"deny": {_denial}}}, _edge) with data.verdict.config as _failing("allow")
+	decided := _decided({"sample": {"deny": {_denial}}}, _edge) with data.verdict.config as _failing("allow")
 	decided.if_pdp_unreachable == "deny"
 }
