@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
+	"sync"
 
+	"github.com/go-json-experiment/json/jsontext"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -47,74 +50,95 @@ func (d *decodedFacts) value(k factKey, fact authz.Fact) (ast.Value, error) {
 	return value, nil
 }
 
+// decoders keeps what reading tokens needs from one fact to the next.
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+type decoder struct {
+	data   bytes.Reader
+	tokens jsontext.Decoder
+}
+
 // decodeJSON reads exactly one JSON value straight into OPA's form.
 func decodeJSON(data []byte) (ast.Value, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	term, err := decodeTerm(d)
+	d := decoders.Get().(*decoder)
+	defer decoders.Put(d)
+	d.data.Reset(data)
+	defer d.data.Reset(nil)
+	d.tokens.Reset(&d.data)
+	term, err := decodeTerm(&d.tokens)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if _, err := d.tokens.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("a fact is followed by more bytes")
 	}
 	return term.Value, nil
 }
 
-func decodeTerm(d *json.Decoder) (*ast.Term, error) {
-	token, err := d.Token()
+func decodeTerm(d *jsontext.Decoder) (*ast.Term, error) {
+	token, err := d.ReadToken()
 	if err != nil {
 		return nil, err
 	}
-	switch token := token.(type) {
-	case bool:
-		return ast.InternedTerm(token), nil
-	case string:
-		return ast.InternedTerm(token), nil
-	case json.Number:
-		return ast.NumberTerm(token), nil
-	case json.Delim:
-		if token == '[' {
-			return decodeArray(d)
-		}
+	switch token.Kind() {
+	case 't', 'f':
+		return ast.InternedTerm(token.Bool()), nil
+	case '"':
+		return ast.StringTerm(token.String()), nil
+	case '0':
+		return decodeNumber(token.String())
+	case '[':
+		return decodeArray(d)
+	case '{':
 		return decodeObject(d)
 	}
 	return ast.InternedNullTerm, nil
 }
 
-func decodeArray(d *json.Decoder) (*ast.Term, error) {
+// decodeNumber keeps a number as it is written, and refuses one that no double
+// holds: arithmetic on it would fail in the middle of a guard.
+func decodeNumber(text string) (*ast.Term, error) {
+	if _, err := strconv.ParseFloat(text, 64); err != nil {
+		return nil, errors.New("a fact has a number that is too large")
+	}
+	return ast.NumberTerm(json.Number(text)), nil
+}
+
+func decodeArray(d *jsontext.Decoder) (*ast.Term, error) {
 	var elements []*ast.Term
-	for d.More() {
+	for d.PeekKind() != ']' {
 		element, err := decodeTerm(d)
 		if err != nil {
 			return nil, err
 		}
 		elements = append(elements, element)
 	}
-	if _, err := d.Token(); err != nil {
+	if _, err := d.ReadToken(); err != nil {
 		return nil, err
 	}
 	return ast.ArrayTerm(elements...), nil
 }
 
-func decodeObject(d *json.Decoder) (*ast.Term, error) {
-	object := ast.NewObject()
-	for d.More() {
-		name, err := decodeTerm(d)
+// decodeObject relies on the library to refuse a member that is there twice.
+func decodeObject(d *jsontext.Decoder) (*ast.Term, error) {
+	members := make([][2]*ast.Term, 0, 12)
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
 		if err != nil {
 			return nil, err
 		}
-		if object.Get(name) != nil {
-			return nil, errors.New("a fact has a member twice")
+		if name.Kind() != '"' {
+			return nil, errors.New("a member of a fact has no name")
 		}
+		key := factNames.term(name.String())
 		value, err := decodeTerm(d)
 		if err != nil {
 			return nil, err
 		}
-		object.Insert(name, value)
+		members = append(members, [2]*ast.Term{key, value})
 	}
-	if _, err := d.Token(); err != nil {
+	if _, err := d.ReadToken(); err != nil {
 		return nil, err
 	}
-	return ast.NewTerm(object), nil
+	return ast.ObjectTerm(members...), nil
 }

@@ -1,6 +1,13 @@
 package engine
 
-import "github.com/open-policy-agent/opa/v1/ast"
+import (
+	"reflect"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
 
 // names are the terms of strings known beforehand, so that naming a member of a
 // document makes no garbage. It is immutable; nil knows none.
@@ -45,3 +52,34 @@ var questionNames = namesOf(
 	"issuer", "issuer_url", "key_id", "audiences", "accepted_audiences", "issued_at", "not_before", "expires_at",
 	"leeway_s", "tenant", "env", "scopes", "methods", "own",
 )
+
+// factNames are the members of every entity a policy can see.
+var factNames = func() names {
+	n := names{}
+	for _, c := range authz.AllCollections() {
+		if c.Fact() {
+			n.addMembers(reflect.TypeOf(c.New()).Elem())
+		}
+	}
+	return n
+}()
+
+// addMembers adds the JSON names of a struct's fields, and of structs within it.
+func (n names) addMembers(t reflect.Type) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return
+	}
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name != "" {
+			n[name] = ast.StringTerm(name)
+		}
+		if name != "" || field.Anonymous {
+			n.addMembers(field.Type)
+		}
+	}
+}
