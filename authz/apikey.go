@@ -72,6 +72,9 @@ func (k *APIKey) Validate() error {
 		if !slices.Contains(Roles(), role) {
 			return Invalid("roles["+strconv.Itoa(i)+"]", "is "+strconv.Quote(string(role))+", which is not a role")
 		}
+		if slices.Contains(k.Roles[:i], role) {
+			return Invalid("roles["+strconv.Itoa(i)+"]", "repeats "+strconv.Quote(string(role)))
+		}
 	}
 	return nil
 }

@@ -21,14 +21,17 @@ const (
 // MachineUser is a non-human subject. Rego: data.machine_users[id].
 type MachineUser struct {
 	Header
-	Kind         string   `json:"kind"`   // service, job, agent, ci, partner
-	Origin       string   `json:"origin"` // internal, external
-	Tenant       string   `json:"tenant,omitempty"`
-	Env          string   `json:"env,omitempty"`
-	Owner        string   `json:"owner,omitempty"` // an unowned machine user is denied, not refused
-	Purpose      string   `json:"purpose,omitempty"`
-	Tier         int      `json:"tier"`  // 0 most critical .. 3
-	State        string   `json:"state"` // active, suspended, expired
+	Kind    string `json:"kind"`   // service, job, agent, ci, partner
+	Origin  string `json:"origin"` // internal, external
+	Tenant  string `json:"tenant,omitempty"`
+	Env     string `json:"env,omitempty"`
+	Owner   string `json:"owner,omitempty"` // an unowned machine user is denied, not refused
+	Purpose string `json:"purpose,omitempty"`
+	Tier    int    `json:"tier"`  // 0 most critical .. 3
+	State   string `json:"state"` // active, suspended, expired
+	// Issuers are the ids of the issuers that may speak for it; empty means those
+	// of our own. A third party's issuer speaks only for whom it is listed by.
+	Issuers      []string `json:"issuers,omitempty"`
 	AllowedCIDRs []string `json:"allowed_cidrs,omitempty"`
 	AllowedHours []Hours  `json:"allowed_hours,omitempty"`
 	// TokensValidFrom refuses every token issued before it.
@@ -74,6 +77,7 @@ func (m *MachineUser) Validate() error {
 		validateText("purpose", m.Purpose),
 		validateRange("tier", m.Tier, 0, 3),
 		validateOneOf("state", m.State, StateActive, StateSuspended, StateExpired),
+		validateIDs("issuers", m.Issuers),
 		validateCIDRs("allowed_cidrs", m.AllowedCIDRs),
 		validateHours("allowed_hours", m.AllowedHours),
 	)

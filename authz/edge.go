@@ -65,6 +65,12 @@ func (e *Edge) Field(name string) string {
 // Expires implements Entity.
 func (e *Edge) Expires() time.Time { return e.ExpiresAt }
 
+// Place implements Paired.
+func (e *Edge) Place(from, to string) {
+	defaultTo(&e.From, from)
+	defaultTo(&e.To, to)
+}
+
 // Normalize derives the id.
 func (e *Edge) Normalize() { defaultTo(&e.ID, PairKey(e.From, e.To)) }
 

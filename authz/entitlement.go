@@ -46,6 +46,12 @@ func (e *Entitlement) Field(name string) string {
 // Expires implements Entity.
 func (e *Entitlement) Expires() time.Time { return e.ExpiresAt }
 
+// Place implements Paired.
+func (e *Entitlement) Place(holder, feature string) {
+	defaultTo(&e.Holder, holder)
+	defaultTo(&e.Feature, feature)
+}
+
 // Normalize derives the id and makes an effect left out a grant.
 func (e *Entitlement) Normalize() {
 	defaultTo(&e.ID, PairKey(e.Holder, e.Feature))

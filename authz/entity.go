@@ -32,6 +32,13 @@ type Entity interface {
 	Validate() error
 }
 
+// Paired is an Entity named by two ids. Place fills those its document left out
+// from the place it is put to.
+type Paired interface {
+	Entity
+	Place(first, second string)
+}
+
 // Head returns h, so that embedding Header gives an entity its head.
 func (h *Header) Head() *Header { return h }
 
@@ -63,6 +70,15 @@ func validateOptionalID(field, id string) error {
 		return nil
 	}
 	return ValidateID(field, id)
+}
+
+func validateIDs(field string, ids []string) error {
+	for i, id := range ids {
+		if err := ValidateID(field+"["+strconv.Itoa(i)+"]", id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func validateRange(field string, value, low, high int) error {

@@ -21,7 +21,7 @@ func full() []authz.Entity {
 		return authz.Header{ID: id, CreatedAt: soon, UpdatedAt: soon, Revision: 7}
 	}
 	return []authz.Entity{
-		&authz.MachineUser{Header: head("mu:a"), Kind: "service", Origin: "internal", Tenant: "acme", Env: "prod", Owner: "core", Purpose: "p", Tier: 2, State: "active", AllowedCIDRs: []string{"10.0.0.0/8"}, AllowedHours: []authz.Hours{{Days: []string{"mon"}, From: "22:00", To: "24:00", Zone: "Europe/Berlin"}}, TokensValidFrom: soon, ExpiresAt: soon},
+		&authz.MachineUser{Header: head("mu:a"), Kind: "service", Origin: "internal", Tenant: "acme", Env: "prod", Owner: "core", Purpose: "p", Tier: 2, State: "active", Issuers: []string{"demo"}, AllowedCIDRs: []string{"10.0.0.0/8"}, AllowedHours: []authz.Hours{{Days: []string{"mon"}, From: "22:00", To: "24:00", Zone: "Europe/Berlin"}}, TokensValidFrom: soon, ExpiresAt: soon},
 		&authz.User{Header: head("u-a"), Tenant: "acme", State: "active", Addresses: []authz.Address{{ID: "a1", Purpose: "primary", Verified: true}}, OptOuts: []string{"email.marketing"}},
 		&authz.Tenant{Header: head("acme"), Name: "Acme", Plan: "business", State: "active"},
 		&authz.Plan{Header: head("business"), Name: "Business"},

@@ -51,13 +51,29 @@ func SplitPairKey(key string) (first, second string, ok bool) {
 
 // TokenID is the id under which one token is revoked: jti is unique only within
 // its issuer, and may hold any byte, so both are hashed together.
-func TokenID(issuer, jti string) string { return hashID("tok-", issuer, jti) }
+func TokenID(issuer, jti string) string { return hashID(tokenPrefix, issuer, jti) }
 
 // IssuerKeyID is the id of one signing key of an issuer, by its kid.
-func IssuerKeyID(issuer, kid string) string { return hashID("key-", issuer, kid) }
+func IssuerKeyID(issuer, kid string) string { return hashID(keyPrefix, issuer, kid) }
+
+const (
+	tokenPrefix = "tok-"
+	keyPrefix   = "key-"
+	hashIDBytes = 20 // of the SHA-256 kept
+)
+
+// isHashID says whether id has the form hashID gives.
+func isHashID(prefix, id string) bool {
+	digits, ok := strings.CutPrefix(id, prefix)
+	if !ok || len(digits) != 2*hashIDBytes || digits != strings.ToLower(digits) {
+		return false
+	}
+	_, err := hex.DecodeString(digits)
+	return err == nil
+}
 
 func hashID(prefix, issuer, name string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d:%s%s", len(issuer), issuer, name)
-	return prefix + hex.EncodeToString(h.Sum(nil)[:20])
+	return prefix + hex.EncodeToString(h.Sum(nil)[:hashIDBytes])
 }

@@ -81,12 +81,56 @@ func (r *Request) Validate() error {
 			return err
 		}
 	}
+	if err := r.validateSize(); err != nil {
+		return err
+	}
 	return firstError(
 		ValidateID("action.name", r.Action.Name),
 		validateOneOf("resource.type", r.Resource.Type, ResourceService),
 		ValidateID("resource.id", r.Resource.ID),
 		validateExplain(r.Explain),
 	)
+}
+
+// MaxValues bounds the JSON values, at every depth, in context and in each of the
+// properties: policies get them anew for every item of a batch.
+const MaxValues = 1000
+
+func (r *Request) validateSize() error {
+	type part struct {
+		field  string
+		values map[string]any
+	}
+	parts := []part{{"action.properties", r.Action.Properties}, {"resource.properties", r.Resource.Properties}, {"context", r.Context}}
+	if r.Subject != nil {
+		parts = append(parts, part{"subject.properties", r.Subject.Properties})
+	}
+	for _, p := range parts {
+		if countValues(p.values, MaxValues) > MaxValues {
+			return &Error{Code: CodeTooLarge, Field: p.field, Message: "has more than " + strconv.Itoa(MaxValues) + " values; send what the policies need"}
+		}
+	}
+	return nil
+}
+
+// countValues counts v and the values in it, and stops counting above most.
+func countValues(v any, most int) int {
+	n := 1
+	switch v := v.(type) {
+	case map[string]any:
+		for _, member := range v {
+			if n += countValues(member, most-n); n > most {
+				return n
+			}
+		}
+	case []any:
+		for _, element := range v {
+			if n += countValues(element, most-n); n > most {
+				return n
+			}
+		}
+	}
+	return n
 }
 
 func validateExplain(e Explain) error {

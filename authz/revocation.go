@@ -38,15 +38,49 @@ func (l *Listed) validate() error {
 	if err := validateOneOf("by", l.By, ByToken, ByCredential, BySubject, ByTenant, ByIssuerKey); err != nil {
 		return err
 	}
-	if l.Of == "" && (l.By == ByToken || l.By == ByIssuerKey) {
-		return Invalid("of", "is required; or give issuer and name (the jti or kid) and it is derived")
-	}
 	return firstError(
+		l.validateDerived(),
 		ValidateID("of", l.Of),
 		validateText("issuer", l.Issuer),
 		validateText("name", l.Name),
 		validateText("reason", l.Reason),
 	)
+}
+
+// Place implements Paired.
+func (l *Listed) Place(by, of string) {
+	defaultTo(&l.By, by)
+	defaultTo(&l.Of, of)
+}
+
+// validateDerived refuses an entry that could match nothing and would look as if
+// it did: of must be what issuer and name make, and only tokens and keys have them.
+func (l *Listed) validateDerived() error {
+	var prefix string
+	switch l.By {
+	case ByToken:
+		prefix = tokenPrefix
+	case ByIssuerKey:
+		prefix = keyPrefix
+	default:
+		if l.Issuer != "" || l.Name != "" {
+			return Invalid("issuer", "and name belong to a token or an issuer_key; name this by of alone")
+		}
+		return nil
+	}
+	if (l.Issuer == "") != (l.Name == "") {
+		return Invalid("name", "and issuer go together: the jti or kid, and the url of its issuer")
+	}
+	if l.Of == "" {
+		return Invalid("of", "is required; or give issuer and name (the jti or kid) and it is derived")
+	}
+	if l.Issuer != "" && l.Of != hashID(prefix, l.Issuer, l.Name) {
+		return Invalid("of", "is not what issuer and name make; leave it out")
+	}
+	if !isHashID(prefix, l.Of) {
+		return Invalid("of", "has not the form of such an id; give issuer and name (the jti or kid) and leave it out")
+	}
+	return nil
 }
 
 // Field gives the filter "by".

@@ -57,6 +57,7 @@ func TestMachineUserRefuses(t *testing.T) {
 		"purpose":                  func(m *authz.MachineUser) { m.Purpose = strings.Repeat("x", authz.MaxTextLength+1) },
 		"tier":                     func(m *authz.MachineUser) { m.Tier = 4 },
 		"state":                    func(m *authz.MachineUser) { m.State = "asleep" },
+		"issuers[1]":               func(m *authz.MachineUser) { m.Issuers = []string{"demo", "https://x"} },
 		"allowed_cidrs[0]":         func(m *authz.MachineUser) { m.AllowedCIDRs = []string{"10.0.0.1"} },
 		"allowed_cidrs[1]":         func(m *authz.MachineUser) { m.AllowedCIDRs = []string{"::/0", "10.4.2.1/24"} },
 		"allowed_hours[0].days":    func(m *authz.MachineUser) { m.AllowedHours[0].Days = []string{"Mon"} },
@@ -101,6 +102,7 @@ func TestDirectoryRefuses(t *testing.T) {
 		"id":       func(k *authz.APIKey) { k.ID = "" },
 		"hash":     func(k *authz.APIKey) { k.Hash = "" },
 		"roles":    func(k *authz.APIKey) { k.Roles = nil },
+		"roles[1]": func(k *authz.APIKey) { k.Roles = []authz.Role{authz.RoleDecide, authz.RoleDecide} },
 		"roles[0]": func(k *authz.APIKey) { k.Roles = []authz.Role{"root"} },
 	})
 }
@@ -157,8 +159,20 @@ func TestGrantsAndListsRefuse(t *testing.T) {
 		"of#2":   func(r *authz.Revocation) { r.By, r.Of = authz.ByToken, "" },
 		"id":     func(r *authz.Revocation) { r.ID = "subject/other" },
 		"reason": func(r *authz.Revocation) { r.Reason = "\x08" },
-		"issuer": func(r *authz.Revocation) { r.Issuer = "\x08" },
-		"name":   func(r *authz.Revocation) { r.Name = "\x08" },
+		"issuer": func(r *authz.Revocation) { r.Issuer = "https://i" },
+		"issuer#token": func(r *authz.Revocation) {
+			*r = authz.Revocation{Listed: authz.Listed{By: authz.ByToken, Issuer: "https://i\x08", Name: "j"}}
+			r.Normalize()
+		},
+		"name": func(r *authz.Revocation) { r.By, r.Of, r.Issuer = authz.ByToken, authz.TokenID("i", "j"), "i" },
+		"of#contradicts": func(r *authz.Revocation) {
+			r.Listed = authz.Listed{By: authz.ByToken, Of: authz.TokenID("i", "j"), Issuer: "i", Name: "k"}
+		},
+		"of#raw": func(r *authz.Revocation) { r.Listed = authz.Listed{By: authz.ByToken, Of: "jti-1"} },
+		"of#key": func(r *authz.Revocation) { r.Listed = authz.Listed{By: authz.ByIssuerKey, Of: authz.TokenID("i", "j")} },
+		"of#hex": func(r *authz.Revocation) {
+			r.Listed = authz.Listed{By: authz.ByToken, Of: strings.ToUpper(authz.TokenID("i", "j"))}
+		},
 	})
 	refused(t, map[string]func(*authz.Renewal){
 		"issued_before": func(r *authz.Renewal) { r.IssuedBefore = time.Time{} },
@@ -192,6 +206,25 @@ func TestIssuerRefuses(t *testing.T) {
 	loopback.JWKSURL = "http://127.0.0.1:9/jwks"
 	if err := loopback.Validate(); err != nil {
 		t.Errorf("plain http to a loopback address: %v", err)
+	}
+}
+
+// TestPlaceFillsWhatWasLeftOut: what the document says wins.
+func TestPlaceFillsWhatWasLeftOut(t *testing.T) {
+	for _, c := range authz.AllCollections() {
+		pair, ok := c.New().(authz.Paired)
+		if ok != c.Pair() {
+			t.Fatalf("%s: paired %v", c, ok)
+		}
+		if !ok {
+			continue
+		}
+		pair.Place("one", "two")
+		pair.Place("three", "four")
+		pair.Normalize()
+		if got := pair.Head().ID; got != "one/two" {
+			t.Errorf("%s: %s", c, got)
+		}
 	}
 }
 
@@ -308,6 +341,11 @@ func TestRequestRefuses(t *testing.T) {
 		if field == "" && err != nil || field != "" && (!errors.As(err, &named) || named.Field != field) {
 			t.Errorf("bad %s: %v", field, err)
 		}
+	}
+	r := good()
+	r.Context = map[string]any{"list": make([]any, authz.MaxValues)}
+	if err := r.Validate(); authz.CodeOf(err) != authz.CodeTooLarge {
+		t.Errorf("a context of too many values: %v", err)
 	}
 	for semantics, good := range map[authz.Semantics]bool{"": true, authz.ExecuteAll: true, authz.DenyOnFirstDeny: true, authz.PermitOnFirstPermit: true, "any": false} {
 		if (semantics.Validate() == nil) != good {

@@ -30,8 +30,12 @@ const MaxDepth = 32
 // (RFC 7493 section 2.2).
 const maxExactInteger = 1 << 53
 
-// Unmarshal reads exactly one JSON value from data into v.
+// Unmarshal reads exactly one JSON value from data into v. It refuses null, which
+// would leave v as it is and so read as a document with nothing in it.
 func Unmarshal(data []byte, v any) error {
+	if string(bytes.TrimSpace(data)) == "null" {
+		return authz.Invalid("", "the JSON value is null; send the document itself")
+	}
 	if err := scan(data, jsontext.AllowDuplicateNames(true)); err != nil {
 		return err
 	}
@@ -79,7 +83,7 @@ func scan(data []byte, options ...jsontext.Options) error {
 			return &authz.Error{Code: authz.CodeTooLarge, Field: field(string(d.StackPointer())), Message: "is nested deeper than " + strconv.Itoa(MaxDepth) + " levels"}
 		}
 		if token.Kind() == '0' && !exact(token.String()) {
-			return authz.Invalid(field(string(d.StackPointer())), "is a number outside what JSON readers agree on; send it as a string")
+			return authz.Invalid(field(string(d.StackPointer())), "is a number that not every JSON reader holds exactly (RFC 7493 section 2.2)")
 		}
 		if d.StackDepth() == 0 {
 			return trailing(data[d.InputOffset():])
@@ -99,11 +103,12 @@ func trailing(rest []byte) error {
 }
 
 func exact(number string) bool {
-	f, err := strconv.ParseFloat(number, 64)
-	if err != nil || math.IsInf(f, 0) {
-		return false
+	if !strings.ContainsAny(number, ".eE") {
+		i, err := strconv.ParseInt(number, 10, 64)
+		return err == nil && -maxExactInteger <= i && i <= maxExactInteger
 	}
-	return strings.ContainsAny(number, ".eE") || math.Abs(f) <= maxExactInteger
+	f, err := strconv.ParseFloat(number, 64)
+	return err == nil && !math.IsInf(f, 0)
 }
 
 // explain turns an error of the JSON library into one that names the member.

@@ -42,6 +42,8 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"lone surrogate":    {in: `{"name":"\ud800"}`, says: "surrogate"},
 		"huge number":       {in: `{"any":{"n":1e999}}`, field: "any.n", says: "number"},
 		"inexact integer":   {in: `{"any":{"n":9007199254740993000}}`, field: "any.n", says: "number"},
+		"one too many":      {in: `{"any":{"n":9007199254740993}}`, field: "any.n", says: "number"},
+		"null":              {in: ` null `, says: "null"},
 		"too deep":          {in: `{"any":{"a":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}}`, code: authz.CodeTooLarge, says: "nested"},
 	}
 	for name, test := range tests {

@@ -43,9 +43,15 @@ type Config struct {
 	Now    func() time.Time
 	// NewID makes the id of a decision.
 	NewID func(time.Time) string
+	// BatchTime bounds the judging of one batch, or of one request; 0 means
+	// DefaultBatchTime. A batch that takes longer gets an error, not a part.
+	BatchTime time.Duration
 	// AtLeastWait bounds the wait for a revision asked for with at_least.
 	AtLeastWait time.Duration
 }
+
+// DefaultBatchTime is the default of Config.BatchTime.
+const DefaultBatchTime = 10 * time.Second
 
 // PDP answers requests. It is safe for concurrent use.
 type PDP struct {
@@ -65,6 +71,9 @@ func New(config Config) (*PDP, error) {
 		return nil, errors.New("pdp: Now is required")
 	case config.NewID == nil:
 		return nil, errors.New("pdp: NewID is required")
+	}
+	if config.BatchTime == 0 {
+		config.BatchTime = DefaultBatchTime
 	}
 	if config.Record == nil {
 		config.Record = func(context.Context, authz.Request, authz.Decision, time.Duration) {}
@@ -93,10 +102,15 @@ func (p *PDP) DecideBatch(ctx context.Context, b authz.Batch) ([]authz.Decision,
 	}
 	defer view.Close()
 
+	ctx, cancel := context.WithTimeout(ctx, p.config.BatchTime)
+	defer cancel()
 	s := sitting{pdp: p, view: view, policy: p.config.Active(), now: p.config.Now()}
 	decisions := make([]authz.Decision, 0, len(b.Items))
 	for _, r := range b.Items {
-		d := s.decide(ctx, r)
+		d, err := s.decide(ctx, r)
+		if err != nil {
+			return nil, err
+		}
 		decisions = append(decisions, d)
 		if b.Semantics.StopsAfter(d.Outcome) {
 			break

@@ -41,6 +41,7 @@ type stage struct {
 	policy    authz.Evaluator
 
 	opened, closed, verified int
+	evaluating               func() // called by each evaluation, when set
 	asked                    []authz.Question
 	recorded                 []authz.Decision
 	waited                   []uint64
@@ -85,6 +86,9 @@ func (s *stage) Policy() authz.PolicyRef {
 
 func (s *stage) Evaluate(_ context.Context, q authz.Question, _ authz.Facts) authz.Judgement {
 	s.asked = append(s.asked, q)
+	if s.evaluating != nil {
+		s.evaluating()
+	}
 	return s.judgement
 }
 
@@ -270,6 +274,21 @@ func TestUnreadableDataDecidesNothing(t *testing.T) {
 	_, err := s.pdp().Decide(t.Context(), request())
 	if got := authz.CodeOf(err); got != authz.CodeUnavailable {
 		t.Errorf("code %q", got)
+	}
+}
+
+// TestAnEndedRequestDecidesNothing: what was judged under a context that ended is
+// not an answer, and is neither given nor recorded.
+func TestAnEndedRequestDecidesNothing(t *testing.T) {
+	s := newStage(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.evaluating = cancel
+	_, err := s.pdp().Decide(ctx, request())
+	if got := authz.CodeOf(err); got != authz.CodeUnavailable || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if len(s.asked) != 1 || len(s.recorded) != 0 || s.closed != s.opened {
+		t.Errorf("asked %d, recorded %d, opened %d, closed %d", len(s.asked), len(s.recorded), s.opened, s.closed)
 	}
 }
 

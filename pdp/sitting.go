@@ -21,8 +21,10 @@ type sitting struct {
 	lastPrincipal authz.Principal
 }
 
-// decide is the product's promise, top to bottom.
-func (s *sitting) decide(ctx context.Context, r authz.Request) authz.Decision {
+// decide is the product's promise, top to bottom. A caller that went away, or a
+// batch out of time, gets no decision: what was judged under an ended context is
+// not an answer to the question.
+func (s *sitting) decide(ctx context.Context, r authz.Request) (authz.Decision, error) {
 	began := s.pdp.config.Now()
 	at := r.At
 	if at.IsZero() {
@@ -31,12 +33,15 @@ func (s *sitting) decide(ctx context.Context, r authz.Request) authz.Decision {
 
 	principal := s.verify(ctx, r.Evidence)
 	judgement := s.judge(ctx, r, principal, at)
+	if err := ctx.Err(); err != nil {
+		return authz.Decision{}, &authz.Error{Code: authz.CodeUnavailable, Message: "the request ended, or took too long, before it was decided; ask again, or send fewer items", Cause: err}
+	}
 	decision := s.assemble(principal, judgement)
 
 	if !r.Simulated {
 		s.pdp.config.Record(ctx, r, decision, s.pdp.config.Now().Sub(began))
 	}
-	return decision
+	return decision, nil
 }
 
 // verify proves the subject now, also when the question is about another time:

@@ -152,3 +152,23 @@ func TestAListEntryNamesARegisteredIssuer(t *testing.T) {
 		t.Errorf("another token of the same machine user is denied: %+v", d.Reasons)
 	}
 }
+
+// TestWritesThatWouldDoNothingAreRefused: each looks as if it had an effect.
+func TestWritesThatWouldDoNothingAreRefused(t *testing.T) {
+	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
+	for name, test := range map[string]struct{ path, body, field string }{
+		"null for a user":         {"users/u-gus", `null`, ""},
+		"mode of no guard":        {"edges/mu:user-svc/svc:email", `{"actions":["email.send"],"modes":{"netwrok":"enforce"}}`, "modes.netwrok"},
+		"revocation of a raw jti": {"revocations/token/jti-1", `{"by":"token","of":"jti-1"}`, "of"},
+		"one key, two names":      {"revocations/token/tok-0", `{"by":"token","of":"tok-0","issuer":"https://issuer.brightfold.example","name":"j"}`, "of"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := p.Call(http.MethodPut, p.AdminURL()+api.PathV1+test.path, p.Operator(), []byte(test.body))
+			var problem api.Problem
+			unmarshal(t, a.Body, &problem)
+			if a.Status != http.StatusBadRequest || problem.Field != test.field {
+				t.Errorf("%d %s", a.Status, a.Body)
+			}
+		})
+	}
+}

@@ -199,6 +199,8 @@ func TestBadBodiesMakeNoDecision(t *testing.T) {
 		"nested":        {`{"context":{"x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}}`, 413, ""},
 		"not an object": {`[]`, 400, ""},
 		"empty":         {``, 400, ""},
+		"null":          {`null`, 400, ""},
+		"many values":   {`{"action":{"name":"a"},"resource":{"type":"service","id":"s"},"context":{"x":[0` + strings.Repeat(",0", authz.MaxValues) + `]}}`, 413, "context"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

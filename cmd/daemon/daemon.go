@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -30,6 +32,7 @@ type Daemon struct {
 	store    *store.Store
 	verifier *token.Verifier
 	engine   engine.Engine
+	guards   []string // names of the active policies' guards
 	metrics  *metrics
 	pdp      *pdp.PDP
 	server   *server.Server
@@ -164,6 +167,7 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 			Bulk:     bulk{d.store},
 			Check: map[authz.Collection]func(authz.Entity) error{
 				authz.Issuers:     checkIssuer,
+				authz.Edges:       d.checkModes,
 				authz.Revocations: d.checkListed,
 				authz.Renewals:    d.checkListed,
 			},
@@ -197,6 +201,17 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 func StoreDir(data string) string { return filepath.Join(data, "store") }
 
 func (d *Daemon) path(name string) string { return filepath.Join(d.config.Data, name) }
+
+// checkModes refuses a mode for a guard that no policy has: it would do nothing,
+// and the guard that was meant would be as strict or as lax as before.
+func (d *Daemon) checkModes(e authz.Entity) error {
+	for name := range e.(*authz.Edge).Modes {
+		if !slices.Contains(d.guards, name) {
+			return authz.Invalid("modes."+name, "is no guard of the active policies; they have "+strings.Join(d.guards, ", "))
+		}
+	}
+	return nil
+}
 
 // checkListed refuses a list entry that names a token or a key by an issuer that
 // is not registered: it would stop nothing, and look as if it did.

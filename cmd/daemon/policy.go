@@ -33,6 +33,9 @@ func (d *Daemon) loadPolicies(context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, guard := range snapshot.Guards() {
+		d.guards = append(d.guards, guard.Name)
+	}
 	d.engine.Activate(policy)
 	return nil
 }

@@ -173,11 +173,18 @@ func (r resource) acceptable(entity authz.Entity) error {
 	return r.check(entity)
 }
 
+func splitKey(key string) (first, second string) {
+	first, second, _ = authz.SplitPairKey(key)
+	return first, second
+}
+
 // placeAt gives entity the id of the path it was put to, unless its body says
 // that it belongs elsewhere.
 func placeAt(entity authz.Entity, key string) error {
 	head := entity.Head()
-	if head.ID == "" && !entity.Collection().Pair() {
+	if pair, ok := entity.(authz.Paired); ok {
+		pair.Place(splitKey(key))
+	} else if head.ID == "" {
 		head.ID = key
 	}
 	entity.Normalize() // derives the id of a pair

@@ -14,6 +14,7 @@ import (
 // Codes that arise in HTTP alone and so are not in the vocabulary of authz.
 const (
 	codeMethod = "method_not_allowed"
+	codePath   = "unknown_path"
 	codeGone   = "client_closed_request"
 	codeHTTP   = "http_error"
 )
@@ -80,7 +81,7 @@ func explain(err error) fault {
 func routingFault(status int) fault {
 	switch status {
 	case http.StatusNotFound:
-		return fault{status: status, code: string(authz.CodeNotFound), detail: "there is nothing at this path; " + api.PathOpenAPI + " lists what there is"}
+		return fault{status: status, code: codePath, detail: "there is nothing at this path; " + api.PathOpenAPI + " lists what there is"}
 	case http.StatusMethodNotAllowed:
 		return fault{status: status, code: codeMethod, detail: "this path does not take this method; the Allow header lists those it takes"}
 	}
