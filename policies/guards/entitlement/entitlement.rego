@@ -19,6 +19,9 @@
 #
 #   A recipient's own opt-out comes before all of it, except for features the
 #   bundle's data protects from opting out.
+#
+#   An external caller writes to users of the tenant it acts for only, and learns
+#   nothing more of others.
 package guards.entitlement
 
 import data.verdict.config
@@ -50,6 +53,31 @@ deny contains reasons.denial(rego.metadata.rule(), {"missing": ["data.verdict.co
 }
 
 # METADATA
+# description: The request does not say for which tenant an external caller acts.
+# custom:
+#   code: INPUT_INCOMPLETE
+#   fix: Use a token that names the tenant, or give the machine user a tenant of its own.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"missing": ["token.tenant"]}) if {
+	facts.origin == "external"
+	facts.caller_tenant == ""
+	_feature
+}
+
+# METADATA
+# description: The recipient belongs to another tenant than the external caller acts for.
+# custom:
+#   code: TENANT_MISMATCH
+#   fix: Write only to users of the tenant the caller acts for.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"caller": facts.caller_tenant, "recipient": input.resource.properties.recipient}) if {
+	facts.origin == "external"
+	not _user
+	facts.caller_tenant != ""
+	_recipient
+}
+
+# METADATA
 # description: The recipient is not a known user.
 # custom:
 #   code: RECIPIENT_UNKNOWN
@@ -57,6 +85,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"missing": ["data.verdict.co
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"recipient": input.resource.properties.recipient}) if {
 	not _user
+	not _recipient
 	_feature
 }
 
@@ -220,7 +249,14 @@ _is_filled(value) if {
 	value != ""
 }
 
-_user := data.users[input.resource.properties.recipient] if _feature
+_recipient := data.users[input.resource.properties.recipient] if _feature
+
+# The recipient, when the caller may touch them. Internal callers serve every
+# tenant; external ones only the tenant they act for.
+_user := data.users[input.resource.properties.recipient] if {
+	facts.origin == "internal"
+	_feature
+} else := _recipient if _recipient.tenant == facts.caller_tenant
 
 _tenant := data.tenants[_user.tenant]
 

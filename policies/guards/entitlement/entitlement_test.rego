@@ -55,6 +55,65 @@ test_unknown_recipient if {
 	f.codes("entitlement", f.question, f.without(f.world, _reader)) == {"RECIPIENT_UNKNOWN"}
 }
 
+_external := f.changed(f.world, array.concat(f.caller_path, ["origin"]), "external")
+
+_partner_of(tenant) := f.changed(_external, array.concat(f.caller_path, ["tenant"]), tenant)
+
+test_external_caller_writes_to_users_of_its_tenant_only if {
+	f.codes("entitlement", f.question, _partner_of("acme")) == set()
+	f.member("entitlement", "obligations", f.question, _partner_of("acme")) == {{"id": "use_address", "address_id": "addr-billing"}}
+	f.details("entitlement", "TENANT_MISMATCH", f.question, _partner_of("helios")) == {{"caller": "helios", "recipient": "u-reader"}}
+	unknown_origin := f.without(_partner_of("helios"), array.concat(f.caller_path, ["origin"]))
+	f.codes("entitlement", f.question, unknown_origin) == {"TENANT_MISMATCH"}
+}
+
+test_external_caller_learns_nothing_of_another_tenant_s_user if {
+	every path in [array.concat(_reader, ["state"]), array.concat(_reader, ["addresses"]), ["tenants", "acme"], ["plans", "business"]] {
+		facts := f.without(_partner_of("helios"), path)
+		f.codes("entitlement", f.question, facts) == {"TENANT_MISMATCH"}
+	}
+	f.codes("entitlement", f.question, f.changed(_partner_of("helios"), array.concat(_reader, ["opt_outs"]), ["email"])) == {"TENANT_MISMATCH"}
+	f.member("entitlement", "obligations", f.question, _partner_of("helios")) == set()
+	f.member("entitlement", "advice", f.question, _partner_of("helios")) == set()
+}
+
+test_external_caller_writes_to_no_user_without_a_tenant if {
+	path := array.concat(_reader, ["tenant"])
+	f.codes("entitlement", f.question, f.without(_partner_of("acme"), path)) == {"TENANT_MISMATCH"}
+	every tenant in [null, "", ["acme"], "Acme"] {
+		f.codes("entitlement", f.question, f.changed(_partner_of("acme"), path, tenant)) == {"TENANT_MISMATCH"}
+	}
+}
+
+test_external_caller_without_a_tenant_writes_for_that_of_its_token if {
+	f.codes("entitlement", f.changed(f.question, ["token", "tenant"], "acme"), _external) == set()
+	f.codes("entitlement", f.changed(f.question, ["token", "tenant"], "helios"), _external) == {"TENANT_MISMATCH"}
+	f.codes("entitlement", f.changed(f.question, ["token", "tenant"], "acme"), _partner_of("helios")) == {"TENANT_MISMATCH"}
+}
+
+test_external_caller_that_acts_for_no_tenant_writes_to_nobody if {
+	nobody_s := f.without(_external, array.concat(_reader, ["tenant"]))
+	every facts in [_external, nobody_s] {
+		f.details("entitlement", "INPUT_INCOMPLETE", f.question, facts) == {{"missing": ["token.tenant"]}}
+		f.codes("entitlement", f.question, facts) == {"INPUT_INCOMPLETE"}
+		f.codes("entitlement", f.changed(f.question, ["token", "tenant"], ""), facts) == {"INPUT_INCOMPLETE"}
+	}
+}
+
+test_internal_caller_writes_to_users_of_every_tenant if {
+	f.codes("entitlement", f.changed(f.question, ["token", "tenant"], "helios"), f.world) == set()
+	f.codes("entitlement", f.question, f.changed(f.world, array.concat(f.caller_path, ["tenant"]), "helios")) == set()
+}
+
+test_external_caller_needs_no_tenant_for_other_actions if {
+	asked := f.changed(f.question, ["action", "name"], "email.status")
+	f.codes("entitlement", asked, f.changed(_external, array.concat(f.edge_path, ["actions"]), ["*"])) == set()
+}
+
+test_unknown_recipient_of_an_external_caller if {
+	f.codes("entitlement", f.question, f.without(_partner_of("acme"), _reader)) == {"RECIPIENT_UNKNOWN"}
+}
+
 test_inactive_recipient if {
 	path := array.concat(_reader, ["state"])
 	f.codes("entitlement", f.question, f.changed(f.world, path, "suspended")) == {"RECIPIENT_INACTIVE"}

@@ -1,8 +1,8 @@
 # METADATA
 # title: Subject
 # description: >-
-#   Denies callers that are not registered, not active or nobody's, and calls that
-#   cross environments or tenants.
+#   Denies callers that are not registered, not active or nobody's, or that act for
+#   a tenant which is not active, and calls that cross environments or tenants.
 package guards.subject
 
 import data.verdict.lib.facts
@@ -76,9 +76,11 @@ deny contains reasons.denial(rego.metadata.rule(), {"machine_user": own, "differ
 #   code: TENANT_MISMATCH
 #   fix: Use a token of the machine user's own tenant, and touch only what belongs to that tenant.
 #   status: 403
-deny contains reasons.denial(rego.metadata.rule(), {"caller": _tenant, "differs": differs}) if {
+deny contains reasons.denial(rego.metadata.rule(), {"caller": caller, "differs": differs}) if {
+	caller := facts.caller_tenant
+	caller != ""
 	differs := object.union(
-		{"token": tenant | tenant := input.token.tenant; tenant != _tenant},
+		{"token": tenant | tenant := input.token.tenant; tenant != caller},
 		{"resource": tenant | tenant := input.resource.properties.tenant; tenant != _bound_tenant},
 	)
 	differs != {}
@@ -96,6 +98,18 @@ deny contains reasons.denial(rego.metadata.rule(), {"missing": ["resource.proper
 }
 
 # METADATA
+# description: The tenant the caller acts for is not active.
+# custom:
+#   code: TENANT_SUSPENDED
+#   fix: Do not act for this tenant until it is registered and active again.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"tenant": tenant, "state": _tenant_state}) if {
+	tenant := facts.caller_tenant
+	tenant != ""
+	_tenant_state != "active"
+}
+
+# METADATA
 # description: When the machine user expires.
 valid_until contains times.ns(facts.machine_user.expires_at)
 
@@ -106,14 +120,15 @@ _expired if {
 	not times.ahead(expires_at, facts.now_ns)
 }
 
-# The tenant the caller acts for: its own, or else the one its token names.
-_tenant := tenant if {
-	tenant := facts.machine_user.tenant
-} else := input.token.tenant
+# The state of the tenant the caller acts for.
+default _tenant_state := "missing"
+
+_tenant_state := data.tenants[facts.caller_tenant].state
 
 # The only tenant whose data the caller may touch. Internal callers serve every
 # tenant; external ones only the tenant they act for.
-_bound_tenant := _tenant if {
+_bound_tenant := facts.caller_tenant if {
 	facts.origin == "external"
 	is_object(facts.machine_user)
+	facts.caller_tenant != ""
 }

@@ -118,6 +118,43 @@ test_token_of_another_tenant if {
 	f.codes("subject", f.changed(_for_tenant("acme"), ["token", "tenant"], "helios"), _partner) == {"TENANT_MISMATCH"}
 }
 
+test_tenant_the_caller_acts_for_must_be_active if {
+	path := ["tenants", "acme", "state"]
+	every state in ["suspended", "Active", "", null] {
+		f.details("subject", "TENANT_SUSPENDED", _for_tenant("acme"), f.changed(_partner, path, state)) == {{
+			"tenant": "acme",
+			"state": state,
+		}}
+		f.codes("subject", _for_tenant("acme"), f.changed(_partner, path, state)) == {"TENANT_SUSPENDED"}
+	}
+	every facts in [f.without(_partner, path), f.without(_partner, ["tenants", "acme"])] {
+		f.details("subject", "TENANT_SUSPENDED", _for_tenant("acme"), facts) == {{"tenant": "acme", "state": "missing"}}
+	}
+}
+
+test_tenant_of_the_token_must_be_active_when_the_caller_has_none if {
+	asked := f.changed(f.question, ["token", "tenant"], "acme")
+	suspended := f.changed(f.world, ["tenants", "acme", "state"], "suspended")
+	f.codes("subject", asked, f.world) == set()
+	f.codes("subject", asked, suspended) == {"TENANT_SUSPENDED"}
+	f.codes("subject", f.changed(f.question, ["token", "tenant"], "nobody"), f.world) == {"TENANT_SUSPENDED"}
+}
+
+test_internal_caller_of_a_tenant_needs_it_active_too if {
+	facts := f.changed(f.world, array.concat(f.caller_path, ["tenant"]), "acme")
+	f.codes("subject", f.question, facts) == set()
+	f.codes("subject", f.question, f.without(facts, ["tenants", "acme"])) == {"TENANT_SUSPENDED"}
+}
+
+test_caller_that_acts_for_no_tenant_needs_none if {
+	f.codes("subject", f.question, f.changed(f.world, ["tenants"], {})) == set()
+}
+
+test_tenant_of_an_unknown_caller_is_not_judged if {
+	asked := f.changed(f.question, ["token", "tenant"], "nobody")
+	f.codes("subject", asked, f.without(f.world, f.caller_path)) == {"SUBJECT_UNKNOWN"}
+}
+
 test_internal_caller_serves_every_tenant if {
 	f.codes("subject", _for_tenant("helios"), f.world) == set()
 }

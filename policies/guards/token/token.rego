@@ -1,9 +1,10 @@
 # METADATA
 # title: Token
 # description: >-
-#   Denies tokens outside their time, meant for somebody else, too old for the tier
-#   of the called service, revoked, or past the deadline to renew them. Signature
-#   and shape were judged before. Times are whole seconds since 1970.
+#   Denies tokens outside their time, meant for somebody else, of an issuer that may
+#   not speak for the machine user, too old for the tier of the called service,
+#   revoked, or past the deadline to renew them. Signature and shape were judged
+#   before. Times are whole seconds since 1970.
 package guards.token
 
 import data.verdict.lib.facts
@@ -53,6 +54,20 @@ deny contains reasons.denial(rego.metadata.rule(), {"audiences": audiences, "acc
 	not _for_us
 	audiences := {audience | some audience in input.token.audiences}
 	input.token
+}
+
+# METADATA
+# description: This issuer may not speak for the machine user.
+# custom:
+#   code: ISSUER_UNTRUSTED
+#   fix: List the issuer in the machine user's issuers, or use a token of one listed.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"issuer": issuer, "issuers": issuers}) if {
+	issuers := object.get(facts.machine_user, "issuers", [])
+	own := object.get(input.token, "own", false)
+	[issuers, own] != [[], true] # when none is listed, our own may
+	issuer := object.get(input.token, "issuer", "")
+	not issuer in issuers
 }
 
 # METADATA
@@ -154,8 +169,12 @@ _names contains ["credential", input.token.credential]
 
 _ended(entry) if times.reached(entry.until, facts.now_ns)
 
-# The token is known to have been issued at this time or later.
-_issued_since(text) if times.reached(text, input.token.issued_at * 1000000000)
+# The token is known to have been issued at this time or later. It counts as issued as
+# early as the leeway allows, or one from a clock ahead of ours would escape a list.
+_issued_since(text) if {
+	leeway_s := object.get(input.token, "leeway_s", 0)
+	times.reached(text, (input.token.issued_at - leeway_s) * 1000000000)
+}
 
 # No token is issued as late as this.
 _never := "9999-12-31T23:59:59Z"

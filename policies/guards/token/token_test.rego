@@ -65,6 +65,53 @@ test_audience if {
 	}}
 }
 
+_spoken_for_by(issuers) := f.changed(f.world, array.concat(f.caller_path, ["issuers"]), issuers)
+
+test_our_own_issuers_speak_for_whom_lists_none if {
+	every facts in [f.world, _spoken_for_by([])] {
+		f.codes("token", f.question, facts) == set()
+		f.codes("token", _with_claim("issuer", "another"), facts) == set()
+		every own in [false, null, "true", 1] {
+			f.details("token", "ISSUER_UNTRUSTED", _with_claim("own", own), facts) == {{"issuer": "demo", "issuers": []}}
+			f.codes("token", _with_claim("own", own), facts) == {"ISSUER_UNTRUSTED"}
+		}
+		f.codes("token", f.without(f.question, ["token", "own"]), facts) == {"ISSUER_UNTRUSTED"}
+	}
+}
+
+test_listed_issuers_alone_speak_for_whom_lists_some if {
+	every own in [true, false] {
+		f.codes("token", _with_claim("own", own), _spoken_for_by(["buildhub", "demo"])) == set()
+		f.details("token", "ISSUER_UNTRUSTED", _with_claim("own", own), _spoken_for_by(["buildhub"])) == {{
+			"issuer": "demo",
+			"issuers": ["buildhub"],
+		}}
+		f.codes("token", _with_claim("own", own), _spoken_for_by(["Demo", "demo2"])) == {"ISSUER_UNTRUSTED"}
+	}
+}
+
+test_a_list_of_issuers_in_another_form_trusts_none if {
+	every issuers in [null, "demo", {}, 7] {
+		f.codes("token", f.question, _spoken_for_by(issuers)) == {"ISSUER_UNTRUSTED"}
+	}
+}
+
+test_a_token_of_no_issuer_speaks_for_nobody_listed if {
+	f.details("token", "ISSUER_UNTRUSTED", f.without(f.question, ["token", "issuer"]), _spoken_for_by(["demo"])) == {{
+		"issuer": "",
+		"issuers": ["demo"],
+	}}
+}
+
+test_asserted_claims_come_from_an_issuer_too if {
+	asked := f.changed(_with_claim("own", false), ["credential", "kind"], "claims")
+	f.codes("token", f.without(asked, ["token", "key_id"]), f.world) == {"ISSUER_UNTRUSTED"}
+}
+
+test_issuer_of_an_unknown_caller_is_not_judged if {
+	f.codes("token", _with_claim("own", false), f.without(f.world, f.caller_path)) == set()
+}
+
 test_age_for_the_tier if {
 	every case in [
 		{"tier": 0, "age_s": 300, "codes": set()},
@@ -146,6 +193,24 @@ test_tokens_valid_from if {
 		"by": "tokens_valid_from",
 		"tokens_valid_from": "2026-11-22T09:59:31Z",
 	}}
+}
+
+test_a_clock_ahead_of_ours_escapes_no_list if {
+	every leeway_s, codes in {29: set(), 30: set(), 31: {"TOKEN_REVOKED"}, 60: {"TOKEN_REVOKED"}} {
+		asked := f.changed(_with_claim("issued_at", _now + 10), ["token", "leeway_s"], leeway_s)
+		from := "2026-11-22T09:59:40Z"
+		f.codes("token", asked, _listed("revocations", "subject", "mu:caller", {"issued_before": from})) == codes
+		f.codes("token", asked, f.changed(f.world, array.concat(f.caller_path, ["tokens_valid_from"]), from)) == codes
+	}
+	late := {"issued_before": "2026-11-22T10:00:00Z", "deadline": "2026-11-22T10:00:00Z"}
+	ahead := f.changed(_with_claim("issued_at", _now), ["token", "leeway_s"], 1)
+	f.codes("token", ahead, _listed("renewals", "subject", "mu:caller", late)) == {"TOKEN_RENEWAL_REQUIRED"}
+	f.codes("token", _with_claim("issued_at", _now), _listed("renewals", "subject", "mu:caller", late)) == set()
+}
+
+test_without_a_leeway_there_is_none if {
+	facts := _listed("revocations", "subject", "mu:caller", {"issued_before": "2026-11-22T09:59:30Z"})
+	f.codes("token", f.without(f.question, ["token", "leeway_s"]), facts) == set()
 }
 
 _renewal := {"issued_before": "2026-11-22T10:00:00Z", "deadline": "2026-11-22T10:04:00.5Z"}

@@ -65,6 +65,14 @@ default origin := "external"
 origin := "internal" if machine_user.origin == "internal"
 
 # METADATA
+# description: >-
+#   The tenant the caller acts for, which is its own or else the one its token names.
+#   Empty when it acts for none, or is not registered.
+default caller_tenant := ""
+
+caller_tenant := object.get(machine_user, "tenant", object.get(input, ["token", "tenant"], ""))
+
+# METADATA
 # description: The settings of the service's tier; of tier 0, the strictest, when it has none.
 default tier := {}
 

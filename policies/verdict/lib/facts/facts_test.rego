@@ -42,6 +42,21 @@ test_a_call_at_no_time_is_not_declared if {
 	not _declared(f.changed(f.question, ["time"], "now"), f.world)
 }
 
+_caller_tenant(asked, world) := tenant if {
+	tenant := facts.caller_tenant with input as asked with data.machine_users as world.machine_users
+}
+
+test_a_caller_acts_for_its_own_tenant_or_else_its_token_s if {
+	owned := f.changed(f.world, array.concat(f.caller_path, ["tenant"]), "acme")
+	of_helios := f.changed(f.question, ["token", "tenant"], "helios")
+	_caller_tenant(of_helios, owned) == "acme"
+	_caller_tenant(f.without(f.question, ["token"]), owned) == "acme"
+	_caller_tenant(of_helios, f.world) == "helios"
+	_caller_tenant(f.question, f.world) == ""
+	_caller_tenant(f.without(f.question, ["token"]), f.world) == ""
+	_caller_tenant(of_helios, f.without(f.world, f.caller_path)) == ""
+}
+
 test_seconds_are_whole if {
 	facts.now_s == 1795341599 with input as {"time": "2026-11-22T09:59:59.999999999Z"}
 }
