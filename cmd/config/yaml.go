@@ -66,13 +66,22 @@ func parseYAML(file string, data []byte) ([]entry, []located) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, []located{{err: fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))}}
+		return nil, []located{broken(file, err)}
 	}
 	r.section("", document.Content[0])
-	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		r.problem(document.Content[0], "", "the file has more than one document; write one")
+	var second yaml.Node
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		r.problem(&second, "", "a second document starts here; write one")
+	case !errors.Is(err, io.EOF):
+		r.problems = append(r.problems, broken(file, err))
 	}
 	return r.entries, r.problems
+}
+
+// broken is the problem of text that is not YAML; err names its line.
+func broken(file string, err error) located {
+	return located{err: fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))}
 }
 
 // reader collects the leaves of one file.

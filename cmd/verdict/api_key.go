@@ -23,7 +23,7 @@ func (c *cli) apiKey(to *connection, data string) (string, error) {
 		return parseKey(key, "$"+envKey)
 	}
 	return readKey(filepath.Join(data, "keys", to.keyName()), "the data directory",
-		"`verdict serve` makes its keys on first start. Name its data directory with --data, or a key with --key-file.")
+		"`verdict serve` makes its keys on first start. Name its data directory with --data, or a key with --key-file; `verdict key create --offline` makes one while the server is stopped.")
 }
 
 func readKey(path, from, fix string) (string, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ func (c *cli) run(ctx context.Context, args []string) exitStatus {
 		return exitOK
 	}
 	if !c.started {
+		c.output = wantedFormat(args)
 		err = c.misused(cmd, err)
 	}
 	f := failureOf(err)
@@ -45,8 +47,24 @@ func (c *cli) run(ctx context.Context, args []string) exitStatus {
 	return f.status
 }
 
-// misused makes a usage failure of an error cobra found before the command ran.
+// wantedFormat is the format args ask for, whatever else is wrong with them:
+// flags that come after one at fault have not been read.
+func wantedFormat(args []string) format {
+	wanted := formatText
+	reader := &cobra.Command{FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true}}
+	reader.Flags().VarP(&wanted, "output", "o", "")
+	reader.InitDefaultHelpFlag()
+	if err := reader.ParseFlags(args); err != nil {
+		return formatText // it is the format that is wrong
+	}
+	return wanted
+}
+
+// misused makes a usage failure of an error found before the command ran.
 func (c *cli) misused(cmd *cobra.Command, err error) error {
+	if f := (*failure)(nil); errors.As(err, &f) {
+		return f
+	}
 	return &failure{
 		status:  exitUsage,
 		code:    authz.CodeInvalid,

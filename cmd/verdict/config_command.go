@@ -23,10 +23,11 @@ environment, and where it came from, and say what is wrong with any of them.`,
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, wrong := c.config(cmd)
-			if err := c.printSettings(loaded); err != nil {
+			unknown := config.UnknownEnv(c.environ, clientEnv()...)
+			if err := c.printSettings(loaded, unknown); err != nil {
 				return err
 			}
-			for _, name := range config.UnknownEnv(c.environ, clientEnv()...) {
+			for _, name := range unknown {
 				if err := c.note("note: the environment has %s, which is nothing to Verdict", name); err != nil {
 					return err
 				}
@@ -45,12 +46,16 @@ type effective struct {
 	From  string `json:"from"`
 }
 
-func (c *cli) printSettings(loaded config.Loaded) error {
+func (c *cli) printSettings(loaded config.Loaded, unknown []string) error {
 	var values []effective
 	for _, s := range loaded.Settings() {
 		values = append(values, effective{Key: s.Key, Value: s.String(), From: loaded.Origin(s.Key)})
 	}
-	document, err := ijson.Marshal(map[string]any{"settings": values})
+	members := map[string]any{"settings": values}
+	if len(unknown) > 0 {
+		members["unknown_environment"] = unknown
+	}
+	document, err := ijson.Marshal(members)
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,10 @@
 // (may ask for decisions) and keys/operator.key (may read and write everything),
 // one key a file, readable by its user only. No other key exists until `verdict
 // key create` makes one, and the server keeps only hashes. One process uses a
-// data directory at a time. An interrupt or SIGTERM stops serve once the requests
-// in flight are answered; a second one stops it at once.
+// data directory at a time. When the operator's key is lost, `verdict key create
+// --offline` writes another into the data directory while the server is stopped.
+// An interrupt or SIGTERM stops serve once the requests in flight are answered; a
+// second one stops it at once.
 //
 // # Commands
 //
@@ -36,7 +38,8 @@
 //
 // --output json prints what the server answered, byte for byte. Lists that
 // follow pages print one document of the same shape. Output goes to standard
-// output; errors, notes and progress to standard error.
+// output; errors, notes and progress to standard error. With --output json an
+// error is one JSON object, the server's with the fix added, and there are no notes.
 //
 // # Address and key of client commands
 //

@@ -24,7 +24,7 @@ func newEntityList(c *cli) *cobra.Command {
 		Use:   "list COLLECTION",
 		Short: "Print the entities of a collection",
 		Long: `Print a page of the entities of a collection, in the order of their ids. When more
-follow, standard error says so; --all prints every page.`,
+follow, standard error says so, and next_cursor of the JSON; --all prints every page.`,
 		Example: `  verdict entity list machine_users --filter tenant=acme-logistics
   verdict entity list edges --filter to=svc:email --all --output json`,
 		Args:              takes(1, 1),

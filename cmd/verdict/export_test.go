@@ -3,6 +3,9 @@ package main
 // Main is the whole program, for scripts to run.
 var Main = main
 
+// TryDemo is what serve --demo says to try.
+var TryDemo = tryDemo
+
 // ExitCodes lists what the program exits with.
 func ExitCodes() map[int]string {
 	codes := map[int]string{}

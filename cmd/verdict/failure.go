@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
@@ -82,6 +83,10 @@ func failureOfProblem(p *remote.Problem) *failure {
 	return f
 }
 
+// codeUnknownPath is the code of a listener that does not serve the path at all,
+// which is not the same as an entity it does not have.
+const codeUnknownPath authz.ErrorCode = "unknown_path"
+
 func statusOf(code authz.ErrorCode) exitStatus {
 	switch code {
 	case authz.CodeNotFound:
@@ -115,6 +120,10 @@ func fixOf(code authz.ErrorCode) string {
 		return "Check that the key belongs to this server: --data names its data directory, --key-file another key."
 	case authz.CodeForbidden:
 		return "Use a key that has the role: `verdict key create NAME --role ROLE` makes one, --key-file names it."
+	case codeUnknownPath:
+		defaults := config.Default()
+		return "Check that --server names the right one of the two listeners: decide calls the decisions listener ($" + envServer +
+			", by default http://" + defaults.Listen + "), the other commands the admin listener ($" + envAdminServer + ", by default http://" + defaults.AdminListen + ")."
 	case authz.CodeNotFound:
 		return "`verdict entity list COLLECTION` shows what there is."
 	case authz.CodeConflict, authz.CodePrecondition:
@@ -151,17 +160,23 @@ func (f *failure) text() string {
 	return text
 }
 
+// document is f as a problem document: the server's own where there is one, with
+// the fix when that is ours.
 func (f *failure) document() []byte {
-	if f.raw != nil {
-		return f.raw
+	members := map[string]any{"code": f.code, "detail": f.message}
+	if f.field != "" {
+		members["field"] = f.field
 	}
-	document := map[string]string{"code": string(f.code), "detail": f.message}
-	for name, value := range map[string]string{"field": f.field, "fix": f.fix} {
-		if value != "" {
-			document[name] = value
+	if f.raw != nil {
+		members = map[string]any{}
+		if err := ijson.UnmarshalOpen(f.raw, &members); err != nil || f.fix == "" || members["fix"] != nil {
+			return f.raw
 		}
 	}
-	data, err := ijson.Marshal(document)
+	if f.fix != "" {
+		members["fix"] = f.fix
+	}
+	data, err := ijson.Marshal(members)
 	if err != nil { // not valid UTF-8 in a message of the operating system
 		return []byte(`{"code":"internal","detail":"the error cannot be written as JSON; repeat with --output text"}`)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,62 +25,95 @@ func newKeyCreate(c *cli) *cobra.Command {
 	var roles []string
 	var ttl time.Duration
 	var save string
+	var offline bool
 	cmd := &cobra.Command{
 		Use:   "create NAME --role ROLE",
 		Short: "Create an API key",
 		Long: `Create an API key and print it. The server keeps only its hash, so this is the one
 time it is shown. With --save it goes to a file that only its user can read, and is
-not printed.`,
+not printed.
+
+With --offline no server and no other key is needed: the key is written into the
+data directory itself, while no server uses it. It is the way back when the
+operator's key is lost. Run it as the user the server runs as.`,
 		Example: `  verdict key create mail-gateway --role decide --save gateway.key
-  verdict key create reviewer --role review --ttl 2160h`,
+  verdict key create reviewer --role review --ttl 2160h
+  verdict key create ops --role operate --offline --data /var/lib/verdict --save ops.key`,
 		Args: takes(1, 1),
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&roles, "role", nil, "what the key may do: "+strings.Join(roleNames(), ", ")+" (repeatable)")
 	f.DurationVar(&ttl, "ttl", 0, "how long it is accepted, such as 2160h; without it until revoked")
 	f.StringVar(&save, "save", "", "new file to write the key to")
+	f.BoolVar(&offline, "offline", false, "write into the data directory, with the server stopped")
 	complete(cmd, "role", roleNames()...)
 	to := toAdmin(cmd)
+	cmd.MarkFlagsMutuallyExclusive("offline", "server")
+	cmd.MarkFlagsMutuallyExclusive("offline", "key-file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		body, err := c.keyBody(args[0], roles, ttl, cmd.Flags().Changed("ttl"))
+		request, err := c.keyRequest(args[0], roles, ttl, cmd.Flags().Changed("ttl"))
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
+		create, err := c.keyMaker(cmd, to, offline)
 		if err != nil {
 			return err
 		}
-		call := remote.Call{Method: http.MethodPost, Path: api.PathKeys, Body: bytes.NewReader(body)}
 		if save != "" {
-			return c.createAndSaveKey(cmd, client, call, save)
+			return c.createAndSaveKey(cmd.Context(), create, request, save)
 		}
-		answer, err := client.Do(cmd.Context(), call)
+		answer, err := create(cmd.Context(), request)
 		if err != nil {
 			return err
 		}
-		return c.tellNewKey(answer.Body)
+		return c.tellNewKey(answer)
 	}
 	return cmd
 }
 
-func (c *cli) keyBody(name string, roles []string, ttl time.Duration, limited bool) ([]byte, error) {
+// keyMaker creates a key and returns it as the server answers it, api.Key in JSON.
+type keyMaker func(context.Context, api.KeyRequest) ([]byte, error)
+
+// keyMaker is what creates keys for cmd: the server, or offline the data directory.
+func (c *cli) keyMaker(cmd *cobra.Command, to *connection, offline bool) (keyMaker, error) {
+	if offline {
+		return c.offlineKeys(cmd)
+	}
+	client, err := c.dial(cmd, to)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, request api.KeyRequest) ([]byte, error) {
+		body, err := ijson.Marshal(request)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := client.Do(ctx, remote.Call{Method: http.MethodPost, Path: api.PathKeys, Body: bytes.NewReader(body)})
+		if err != nil {
+			return nil, err
+		}
+		return answer.Body, nil
+	}, nil
+}
+
+func (c *cli) keyRequest(name string, roles []string, ttl time.Duration, limited bool) (api.KeyRequest, error) {
 	known := roleNames()
+	request := api.KeyRequest{Name: name, Roles: roles}
 	if len(roles) == 0 {
-		return nil, usage("a key needs at least one --role", "The roles are "+strings.Join(known, ", ")+"; `verdict key --help` says what each may do.")
+		return request, usage("a key needs at least one --role", "The roles are "+strings.Join(known, ", ")+"; `verdict key --help` says what each may do.")
 	}
 	for _, role := range roles {
 		if !slices.Contains(known, role) {
-			return nil, usage(fmt.Sprintf("%q is not a role%s", role, spell.DidYouMean(role, known)), "The roles are "+strings.Join(known, ", ")+".")
+			return request, usage(fmt.Sprintf("%q is not a role%s", role, spell.DidYouMean(role, known)), "The roles are "+strings.Join(known, ", ")+".")
 		}
 	}
-	request := api.KeyRequest{Name: name, Roles: roles}
 	if limited {
 		if ttl <= 0 {
-			return nil, usage(fmt.Sprintf("--ttl is %s, so the key would never be accepted", ttl), "Write a duration such as 2160h.")
+			return request, usage(fmt.Sprintf("--ttl is %s, so the key would never be accepted", ttl), "Write a duration such as 2160h.")
 		}
 		request.ExpiresAt = c.now().Add(ttl).UTC().Truncate(time.Second)
 	}
-	return ijson.Marshal(request)
+	return request, nil
 }
 
 func readNewKey(answer []byte) (api.Key, error) {
@@ -110,16 +144,16 @@ func (c *cli) tellNewKey(answer []byte) error {
 
 // createAndSaveKey makes room for the key before asking for it, so that no key
 // is created that cannot be kept.
-func (c *cli) createAndSaveKey(cmd *cobra.Command, client *remote.Client, call remote.Call, path string) error {
+func (c *cli) createAndSaveKey(ctx context.Context, create keyMaker, request api.KeyRequest, path string) error {
 	file, err := createOut(path, false)
 	if err != nil {
 		return err
 	}
-	answer, err := client.Do(cmd.Context(), call)
+	answer, err := create(ctx, request)
 	if err != nil {
 		return file.abort(err)
 	}
-	k, err := readNewKey(answer.Body)
+	k, err := readNewKey(answer)
 	if err != nil {
 		return file.abort(err)
 	}
@@ -129,7 +163,7 @@ func (c *cli) createAndSaveKey(cmd *cobra.Command, client *remote.Client, call r
 	if err := file.commit(); err != nil {
 		return keyLost(k, err)
 	}
-	document, err := withoutKey(answer.Body)
+	document, err := withoutKey(answer)
 	if err != nil {
 		return err
 	}

@@ -45,8 +45,12 @@ func say(w io.Writer, line string, values ...any) error {
 	return writeAll(w, []byte(printable(fmt.Sprintf(line, values...))+"\n"))
 }
 
-// note tells about the work on standard error, so that output stays clean.
+// note tells a person about the work on standard error, so that output stays
+// clean. In JSON it tells nothing: the document has what a program needs.
 func (c *cli) note(line string, values ...any) error {
+	if c.output == formatJSON {
+		return nil
+	}
 	return say(c.err, line, values...)
 }
 

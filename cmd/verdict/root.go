@@ -54,6 +54,8 @@ with every reason. One binary holds the server and the commands that talk to it.
 	add(root, "decisions", newDecide(c), newTest(c), newDemo(c))
 	add(root, "data", newEntity(c), newImport(c), newExport(c), newBackup(c), newRestore(c))
 	root.AddCommand(newExitCodesTopic(), newConfigurationTopic())
+	root.SetHelpCommand(newHelp())
+	addCompletion(root)
 	return root
 }
 
@@ -74,27 +76,47 @@ func add(root *cobra.Command, group string, commands ...*cobra.Command) {
 	}
 }
 
-// group makes a command that only holds others. Called alone it shows its help;
-// a word that is none of them is refused.
+// group makes a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   use,
-		Short: short,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			var hint string
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = "; did you mean " + strings.Join(near, " or ") + "?"
-			}
-			return fmt.Errorf("%q is not a command of %s%s", args[0], cmd.CommandPath(), hint)
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.SuggestionsMinimumDistance = 2
+	cmd := &cobra.Command{Use: use, Short: short}
 	cmd.AddCommand(commands...)
+	return holdsOnly(cmd)
+}
+
+// holdsOnly makes cmd refuse to be called without one of its commands. The root
+// alone shows its help then.
+func holdsOnly(cmd *cobra.Command) *cobra.Command {
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) > 0:
+			return unknownCommand(cmd, args[0])
+		case cmd.HasParent():
+			return fmt.Errorf("`%s` needs one of its commands: %s", cmd.CommandPath(), strings.Join(commandNames(cmd), ", "))
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return cmd
+}
+
+// unknownCommand refuses a word that is no command of cmd, with the nearest ones.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	var hint string
+	if near := cmd.SuggestionsFor(word); len(near) > 0 {
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+	} else if cmd.HasParent() && cmd.HasSubCommands() {
+		hint = "; it has " + strings.Join(commandNames(cmd), ", ")
+	}
+	return fmt.Errorf("%q is not a command of %s%s", word, cmd.CommandPath(), hint)
+}
+
+func commandNames(cmd *cobra.Command) []string {
+	var names []string
+	for _, held := range cmd.Commands() {
+		names = append(names, held.Name())
+	}
+	return names
 }
 
 // complete offers values for a flag in shell completion.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 
@@ -76,7 +77,7 @@ func newTracer(ctx context.Context, c config.Tracing) (*trace.TracerProvider, er
 	if c.OTLPEndpoint == "" {
 		return nil, nil
 	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(c.OTLPEndpoint))
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(tracesURL(c.OTLPEndpoint)))
 	if err != nil {
 		return nil, fmt.Errorf("tracing to %s: %w", c.OTLPEndpoint, err)
 	}
@@ -86,6 +87,16 @@ func newTracer(ctx context.Context, c config.Tracing) (*trace.TracerProvider, er
 	), nil
 }
 
+// tracesURL is where spans go: the URL as it is given, or, when that has no path,
+// the path OTLP/HTTP gives traces.
+func tracesURL(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Path != "" && u.Path != "/" {
+		return endpoint
+	}
+	return u.JoinPath("v1", "traces").String()
+}
+
 // welcome says where things are and, with the demo data, what to try.
 func welcome(w io.Writer, cfg config.Config, d *daemon.Daemon) error {
 	text := fmt.Sprintf("decisions   %s\nadmin       %s\n", d.DecisionsURL(), d.AdminURL())
@@ -93,25 +104,50 @@ func welcome(w io.Writer, cfg config.Config, d *daemon.Daemon) error {
 		text += "new key     " + file + "\n"
 	}
 	if cfg.Demo {
-		text += tryIt(cfg.Data, d.DecisionsURL())
+		text += "\n" + tryDemo(cfg.Data, d.DecisionsURL())
 	}
 	_, err := io.WriteString(w, text)
 	return err
 }
 
+// tryDemo says what to try with the demo data or, when the data directory lacks
+// what that needs, how to get it: a restored one has no keys.
+func tryDemo(data, url string) string {
+	var lacking string
+	if pep := pepKeyFile(data); !fileExists(pep) {
+		lacking += fmt.Sprintf("There is no API key at %s to try the demo with. With the server stopped, this makes one:\n\n"+
+			"mkdir -p -m 700 %s && %s key create try-it --role decide --offline --data %s --save %s\n\n",
+			pep, filepath.Dir(pep), os.Args[0], data, pep)
+	}
+	if issuer := daemon.DemoKeyFile(data); !fileExists(issuer) {
+		lacking += fmt.Sprintf("There is no key of the demo issuer at %s to make tokens with.\n"+
+			"Copy it from the data directory that this data came from.\n\n", issuer)
+	}
+	if lacking != "" {
+		return lacking
+	}
+	return tryIt(data, url)
+}
+
+func pepKeyFile(data string) string { return filepath.Join(data, "keys", "pep.key") }
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 // tryIt is two questions to paste into another terminal. They read the key and
 // mint the token when they are pasted, so they work for as long as the server runs.
 func tryIt(data, url string) string {
-	pep := filepath.Join(data, "keys", "pep.key")
 	ask := func(recipient, class string) string {
 		return fmt.Sprintf(`curl -s %s/v1/decide -H "Authorization: Bearer $(cat %s)" -H 'Content-Type: application/json' -d '{
   "credential": {"token": "'"$(%s demo token mu:user-svc --data %s)"'"},
   "action": {"name": "email.send"},
   "resource": {"type": "service", "id": "svc:email", "properties": {"recipient": "%s", "message_class": "%s"}},
   "context": {"source_ip": "10.4.2.19", "env": "prod"}}'
-`, url, pep, os.Args[0], data, recipient, class)
+`, url, pepKeyFile(data), os.Args[0], data, recipient, class)
 	}
-	return "\nPaste into another terminal, in this folder:\n" +
+	return "Paste into another terminal, in this folder:\n" +
 		"\nMay the user service send Ana her invoice? (allow, and which address to use)\n\n" + ask("u-ana", "invoice.issued") +
 		"\nMay it send her marketing? (deny, and why)\n\n" + ask("u-ana", "marketing.news") + "\n"
 }

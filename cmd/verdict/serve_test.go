@@ -3,15 +3,22 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	verdict "github.com/verdict-pdp/verdict/cmd/verdict"
 )
 
 // TestServe starts the real server with the demo data, as an operator would, and
@@ -60,6 +67,107 @@ func TestRestoredDataIsServed(t *testing.T) {
 	_, admin = startServer(t, "--data", restored)
 	if diff := cmp.Diff(before, read(admin)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A key written while the server was stopped is accepted when it runs again.
+func TestOfflineKeyIsAccepted(t *testing.T) {
+	data, key := t.TempDir(), filepath.Join(t.TempDir(), "ops.key")
+	t.Run("first start", func(t *testing.T) { startServer(t, "--data", data) })
+	verdictOutput(t, "key", "create", "ops", "--role", "operate", "--offline", "--data", data, "--save", key)
+	_, admin := startServer(t, "--data", data)
+	if list := verdictOutput(t, "key", "list", "--key-file", key, "--server", admin); !strings.Contains(list, " ops ") {
+		t.Errorf("the key is not listed:\n%s", list)
+	}
+}
+
+// The first signal lets serve finish, the second ends it at once; also where a
+// script started it in the background, which ignores interrupts.
+func TestSecondSignalEndsServeAtOnce(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		for name, script := range map[string]string{"foreground": `exec "$@"`, "background": `trap "" INT; exec "$@"`} {
+			t.Run(signal.String()+" "+name, func(t *testing.T) {
+				t.Parallel()
+				serve := serveCommand("--data", t.TempDir(), "--http-drain-delay", "5m")
+				cmd := exec.Command("sh", append([]string{"-c", script, "sh"}, serve.Args...)...)
+				out, err := cmd.StdoutPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				timeout := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill() })
+				defer timeout.Stop()
+				decisions := address(bufio.NewReader(out), "decisions")
+				send(t, cmd, signal)
+				awaitDraining(t, decisions)
+				send(t, cmd, signal)
+				var exit *exec.ExitError
+				if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 128+int(signal) {
+					t.Errorf("serve ended with %v, want exit status %d", err, 128+int(signal))
+				}
+			})
+		}
+	}
+}
+
+func send(t *testing.T, to *exec.Cmd, signal os.Signal) {
+	t.Helper()
+	if err := to.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitDraining asks until the server says that it is shutting down.
+func awaitDraining(t *testing.T, server string) {
+	t.Helper()
+	for {
+		answer, err := http.Get(server + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(body, []byte("shutting_down")) {
+			return
+		}
+	}
+}
+
+// What to paste is shown when it would work; else what the directory lacks.
+func TestTryDemo(t *testing.T) {
+	paste, noKey, noIssuer := "curl -s http://here/v1/decide", "key create try-it --role decide --offline", "no key of the demo issuer"
+	for name, test := range map[string]struct {
+		has  []string
+		want []string
+	}{
+		"first start":  {[]string{"keys/pep.key", "demo/issuer.key"}, []string{paste}},
+		"restored":     {nil, []string{noKey, noIssuer}},
+		"keys only":    {[]string{"keys/pep.key"}, []string{noIssuer}},
+		"without keys": {[]string{"demo/issuer.key"}, []string{noKey}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := t.TempDir()
+			for _, file := range test.has {
+				path := filepath.Join(data, file)
+				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			text := verdict.TryDemo(data, "http://here")
+			for _, part := range []string{paste, noKey, noIssuer} {
+				if got, want := strings.Contains(text, part), slices.Contains(test.want, part); got != want {
+					t.Errorf("says %q: %v, want %v", part, got, want)
+				}
+			}
+		})
 	}
 }
 

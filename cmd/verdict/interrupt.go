@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// interruptible is a context that ends at the first interrupt or SIGTERM. The
+// second ends the process at once, with the status of a process it killed.
+//
+// Restoring the signals' default handling after the first would not do: that of
+// a process a script started with & is to ignore interrupts.
+func interruptible() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // for as long as the process lives
+		<-signals
+		cancel()
+		os.Exit(killedBy(<-signals))
+	}()
+	return ctx
+}
+
+// killedBy is the status a shell reports for a process that sig killed.
+func killedBy(sig os.Signal) int {
+	if sig == syscall.SIGTERM {
+		return 128 + int(syscall.SIGTERM)
+	}
+	return 128 + int(syscall.SIGINT)
+}
