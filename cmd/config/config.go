@@ -41,6 +41,9 @@ type Store struct {
 	// HotLimit is how many entities of a small collection are kept decoded in
 	// memory; a larger collection is read from disk.
 	HotLimit int
+	// MinFree is how many bytes the disk must have available for a write to be
+	// taken; decisions go on below it.
+	MinFree int64
 }
 
 // Engine bounds one evaluation.
@@ -92,7 +95,7 @@ func Default() Config {
 		Data:        "./data",
 		Listen:      "127.0.0.1:8181",
 		AdminListen: "127.0.0.1:8182",
-		Store:       Store{ChangeLogMax: 1_000_000, ExpiredRetention: 30 * 24 * time.Hour, HotLimit: 100_000},
+		Store:       Store{ChangeLogMax: 1_000_000, ExpiredRetention: 30 * 24 * time.Hour, HotLimit: 100_000, MinFree: 256 << 20},
 		Engine:      Engine{Timeout: 250 * time.Millisecond, MaxKeys: 64, DecodedFacts: 10_000},
 		Decide:      Decide{AtLeastWait: 2 * time.Second},
 		HTTP:        HTTP{BodyLimit: 1 << 20, ShutdownTimeout: 15 * time.Second},

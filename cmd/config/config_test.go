@@ -58,6 +58,7 @@ func TestPrecedence(t *testing.T) {
 		"store.change_log_max":    {"1000", "2000", "3000"},
 		"store.expired_retention": {"1h", "2h", "3h"},
 		"store.hot_limit":         {"1", "2", "3"},
+		"store.min_free":          {"1MiB", "2MiB", "3000001"},
 		"engine.timeout":          {"1ms", "2ms", "3ms"},
 		"engine.max_keys":         {"1", "2", "3"},
 		"engine.decoded_facts":    {"0", "2", "3"},

@@ -57,6 +57,7 @@ func (c *Config) Settings() []Setting {
 		{"store.change_log_max", "changes kept in the change feed", number{&c.Store.ChangeLogMax}, within(&c.Store.ChangeLogMax, 1000, 1_000_000_000)},
 		{"store.expired_retention", "how long an entity is kept after it expired", duration{&c.Store.ExpiredRetention}, within(&c.Store.ExpiredRetention, second, 366*24*hour)},
 		{"store.hot_limit", "entities of a small collection kept decoded in memory", number{&c.Store.HotLimit}, within(&c.Store.HotLimit, 1, 10_000_000)},
+		{"store.min_free", "free disk space below which no write is taken", size{&c.Store.MinFree}, withinSize(&c.Store.MinFree, 1<<20, 1<<40)},
 		{"engine.timeout", "longest evaluation before it denies", duration{&c.Engine.Timeout}, within(&c.Engine.Timeout, millisecond, 10*second)},
 		{"engine.max_keys", "store keys one evaluation may read before it denies", number{&c.Engine.MaxKeys}, within(&c.Engine.MaxKeys, 1, 10_000)},
 		{"engine.decoded_facts", "entities kept in the form policies read", number{&c.Engine.DecodedFacts}, within(&c.Engine.DecodedFacts, 0, 10_000_000)},

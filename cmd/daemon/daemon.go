@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/engine"
 	"github.com/verdict-pdp/verdict/pdp"
 	"github.com/verdict-pdp/verdict/server"
@@ -121,16 +122,26 @@ func (d *Daemon) openStore(context.Context) (err error) {
 	if err := os.MkdirAll(StoreDir(c.Data), 0o700); err != nil {
 		return err
 	}
-	d.store, err = store.Open(store.Config{
-		Dir:              StoreDir(d.config.Data),
+	opening := StoreConfig(c.Config)
+	opening.Now, opening.Logger = c.Now, c.Logger
+	d.store, err = store.Open(opening)
+	return err
+}
+
+// StoreConfig is how the settings have the store opened, but for its clock and
+// its logger.
+func StoreConfig(c config.Config) store.Config {
+	return store.Config{
+		Dir:              StoreDir(c.Data),
 		HotLimit:         c.Store.HotLimit,
 		ChangeRetention:  c.Store.ChangeLogMax,
 		ExpiredRetention: c.Store.ExpiredRetention,
-		Now:              c.Now,
-		Logger:           c.Logger,
-	})
-	return err
+		MinFree:          c.Store.MinFree,
+	}
 }
+
+// NewKeyID makes the id of an API key.
+func NewKeyID() string { return "key-" + ulid.Make().String() }
 
 func (d *Daemon) openVerifier(context.Context) (err error) {
 	d.verifier, err = token.New(token.Config{Dir: d.path("jwks"), Transport: d.config.JWKSTransport, Log: d.config.Logger, Now: d.config.Now})
@@ -172,7 +183,7 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 				authz.Renewals:    d.checkListed,
 			},
 			Policy:  d.policy,
-			NewID:   func() string { return "key-" + ulid.Make().String() },
+			NewID:   NewKeyID,
 			Now:     c.Now,
 			Version: c.Version,
 

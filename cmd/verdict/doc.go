@@ -70,6 +70,7 @@
 //	  change_log_max: 1000000     # changes kept in the change feed
 //	  expired_retention: 720h     # how long an entity is kept after it expired
 //	  hot_limit: 100000           # entities of a small collection kept decoded in memory
+//	  min_free: 256MiB            # free disk space below which no write is taken
 //	engine:
 //	  timeout: 250ms              # longest evaluation before it denies
 //	  max_keys: 64                # store keys one evaluation may read before it denies

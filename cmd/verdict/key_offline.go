@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/oklog/ulid/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
@@ -45,14 +44,9 @@ func (c *cli) openStore(cfg config.Config) (*store.Store, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	opened, err := store.Open(store.Config{
-		Dir:              dir,
-		HotLimit:         cfg.Store.HotLimit,
-		ChangeRetention:  cfg.Store.ChangeLogMax,
-		ExpiredRetention: cfg.Store.ExpiredRetention,
-		Now:              c.now,
-		Logger:           newLogger(cfg.Log, c.err),
-	})
+	opening := daemon.StoreConfig(cfg)
+	opening.Now, opening.Logger = c.now, newLogger(cfg.Log, c.err)
+	opened, err := store.Open(opening)
 	if authz.CodeOf(err) == authz.CodeConflict {
 		return nil, &failure{status: exitConflict, code: authz.CodeConflict, message: err.Error(), cause: err,
 			fix: "Stop the server and repeat; or, with a key that may operate, let the server create the key: leave --offline out."}
@@ -62,7 +56,7 @@ func (c *cli) openStore(cfg config.Config) (*store.Store, error) {
 
 // createKey does what the server does for POST /v1/keys.
 func createKey(ctx context.Context, in *store.Store, request api.KeyRequest) ([]byte, error) {
-	id := "key-" + ulid.Make().String()
+	id := daemon.NewKeyID()
 	text, hash := apikey.New(id)
 	key := &authz.APIKey{Header: authz.Header{ID: id}, Name: request.Name, Hash: hash, ExpiresAt: request.ExpiresAt}
 	for _, role := range request.Roles {
