@@ -1,6 +1,7 @@
 package bundles
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -33,8 +34,10 @@ type Archive struct {
 }
 
 // Read reads the policy set whose root is the root of files. Folders whose name
-// starts with a dot are skipped. The error is an *authz.Error, CodeTooLarge
-// when a bound was passed and CodeInvalid when the set is not a policy set.
+// starts with a dot are skipped. Links to files are followed as files does;
+// links to folders, pipes, sockets and devices are refused. The error is an
+// *authz.Error, CodeTooLarge when a bound was passed and CodeInvalid when the
+// set is not a policy set.
 func Read(files fs.FS) (Archive, error) {
 	r := reader{files: files}
 	if err := fs.WalkDir(files, ".", r.visit); err != nil {
@@ -69,6 +72,9 @@ func (r *reader) visit(name string, entry fs.DirEntry, err error) error {
 		}
 		return nil
 	}
+	if !r.regular(name, entry) {
+		return nil
+	}
 	switch base := entry.Name(); {
 	case name == manifestName:
 		return r.take(name, r.manifest)
@@ -82,6 +88,41 @@ func (r *reader) visit(name string, entry fs.DirEntry, err error) error {
 		return r.take(name, appendTo(&r.archive.Data))
 	}
 	return nil
+}
+
+// regular says whether an entry, which is not a folder, is a file or a link to
+// one. Anything else is refused before it is opened: opening a pipe would wait
+// for a writer.
+func (r *reader) regular(name string, entry fs.DirEntry) bool {
+	mode := entry.Type()
+	if mode&fs.ModeSymlink != 0 {
+		target, err := fs.Stat(r.files, name)
+		if err != nil {
+			r.problems = append(r.problems, Problem{File: name, Message: "is a link that cannot be followed: " + reason(err), Fix: "remove it, or put a file where it points"})
+			return false
+		}
+		mode = target.Mode().Type()
+	}
+	switch {
+	case mode.IsRegular():
+		return true
+	case mode.IsDir() && strings.HasPrefix(entry.Name(), "."):
+		return false
+	case mode.IsDir():
+		r.problems = append(r.problems, Problem{File: name, Message: "is a link to a folder, which is not followed", Fix: "put the folder itself here"})
+	default:
+		r.problems = append(r.problems, Problem{File: name, Message: "is neither a file nor a folder", Fix: "remove it; a policy set has files and folders only"})
+	}
+	return false
+}
+
+// reason is err without the path, which may lie outside the policy set.
+func reason(err error) string {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err.Error()
+	}
+	return err.Error()
 }
 
 func appendTo(list *[]File) func(File) {

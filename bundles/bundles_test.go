@@ -162,7 +162,7 @@ func TestRefusedSets(t *testing.T) {
 		{"package hides facts", map[string]string{"x.rego": "package users\n\nr := 1\n"}, []string{"x.rego:1: package users hides the facts"}},
 		{"no entrypoint", map[string]string{"verdict/decision/decision.rego": ""}, []string{".manifest: the policy set has no package verdict.decision"}},
 		{"strict: unused variable", map[string]string{"lib/x.rego": rule("x := 1")}, []string{"lib/x.rego:4: assigned var x unused"}},
-		{"strict: unused import", map[string]string{"lib/x.rego": "package lib.x\n\nimport data.lib.y\n\nr := 1\n"}, []string{"lib/x.rego:3: import data.lib.y unused"}},
+		{"strict: unused import", map[string]string{"lib/x.rego": "package lib.x\n\nimport data.guards.door\n\nr := 1\n"}, []string{"lib/x.rego:3: import data.guards.door unused"}},
 		{"unsafe variable", map[string]string{"lib/x.rego": rule("x > 1")}, []string{"lib/x.rego:4: var x is unsafe"}},
 		{"all data", map[string]string{"lib/x.rego": rule("data != {}")}, []string{"lib/x.rego:3: rule data.lib.x.r is recursive"}},
 		{"rule hides data", map[string]string{"lib/data.json": `{"x": {"r": 1}}`, "lib/x.rego": rule("true")}, []string{"lib/x.rego:3: "}},

@@ -52,6 +52,12 @@ func check(a Archive) (checked, error) {
 	policies, problems := parse(a.Policies)
 	data, dataProblems := readData(a)
 	problems = append(problems, dataProblems...)
+	if len(problems) == 0 { // a file that failed to parse may define what others read
+		documents := documentsOf(policies, data)
+		for _, m := range policies {
+			problems = append(problems, documents.checkReads(m)...)
+		}
+	}
 	for _, m := range policies {
 		problems = append(problems, refusedCalls(m)...)
 		problems = append(problems, checkPackage(m, a.Manifest)...)

@@ -33,6 +33,9 @@
 //   - expressions that read a fact collection whole (data.users, data.users[x]
 //     with x unbound, object.get(data.users, ...)): they would cost as much as
 //     there are users;
+//   - references to data that is neither a fact collection nor defined by the
+//     set (data.machine_user[x], data.issuers, an import of a package that is
+//     not there), which would be undefined for ever, and data[x];
 //   - whatever OPA's compiler refuses in strict mode.
 //
 // # Contract

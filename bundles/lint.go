@@ -101,8 +101,7 @@ func (l *lint) ref(ref ast.Ref, loc *ast.Location, bound ast.VarSet) {
 	}
 	name, ok := ref[1].Value.(ast.String)
 	if !ok {
-		l.refuse(loc, "chooses a top-level document of data by a value", "name the document you need, such as data.users[id]")
-		return
+		return // refused before it was compiled
 	}
 	collection := authz.Collection(name)
 	if !collection.Fact() {

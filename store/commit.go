@@ -136,7 +136,7 @@ var errAbandoned = errors.New("a commit did not run to its end")
 // commitGroup commits the first writes of queue, at least one, as one Badger
 // transaction and says how many. The caller holds the commit lock.
 func (s *Store) commitGroup(queue []*write) int {
-	if err := s.Writable(); err != nil {
+	if err := s.failure(); err != nil {
 		for _, w := range queue {
 			w.err = err
 		}
@@ -302,6 +302,10 @@ func (s *Store) commit(g *group) error {
 	if g.broken != nil {
 		return internal("writing", g.broken)
 	}
+	if err := s.room(); err != nil {
+		s.stats.noSpace.Add(uint64(len(g.writes)))
+		return err
+	}
 	err := setEntry(g.txn, entry{key: stateKey, value: g.state.value()})
 	if err == nil {
 		err = s.commitAt(g.txn, g.state.revision)
@@ -330,6 +334,14 @@ func (s *Store) fail(cause error) error {
 
 // Writable says why no write can be taken, nil when one can.
 func (s *Store) Writable() error {
+	if err := s.failure(); err != nil {
+		return err
+	}
+	return s.room()
+}
+
+// failure says why no write is taken until the store is opened again.
+func (s *Store) failure() error {
 	if err := s.failed.Load(); err != nil {
 		return err
 	}

@@ -42,6 +42,12 @@ type Config struct {
 	MaintainEvery time.Duration
 	// BlockCache and IndexCache bound Badger's caches, in bytes.
 	BlockCache, IndexCache int64
+	// MinFree is how many bytes the disk of Dir must have available for a write
+	// to be taken, beside what Badger has yet to rewrite, or AnyFree.
+	MinFree int64
+	// Free says how many bytes the disk of dir has available; nil asks the
+	// operating system, where it can be asked. An error refuses the write.
+	Free func(dir string) (bytes uint64, err error)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger takes Badger's warnings and errors; nil means slog.Default.
@@ -67,6 +73,8 @@ func (c Config) Validate() error {
 		return authz.Invalid("block_cache", "must not be negative")
 	case c.IndexCache < 0:
 		return authz.Invalid("index_cache", "must not be negative")
+	case c.MinFree < AnyFree:
+		return authz.Invalid("min_free", "must be a number of bytes, or -1 to take writes however little space is left")
 	}
 	return nil
 }
@@ -78,6 +86,10 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.MaintainEvery, DefaultMaintainEvery)
 	defaultTo(&c.BlockCache, DefaultBlockCache)
 	defaultTo(&c.IndexCache, DefaultIndexCache)
+	defaultTo(&c.MinFree, DefaultMinFree)
+	if c.Free == nil {
+		c.Free = freeSpace
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

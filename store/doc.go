@@ -48,4 +48,13 @@
 // Errors that reach a caller are *authz.Error. A failed commit publishes
 // nothing; after one the store takes no more writes until it is opened again,
 // because only a restart can tell what reached the disk. Reads go on.
+//
+// # Space
+//
+// A write that finds less space on the disk than Config.MinFree is refused with
+// CodeUnavailable before anything of it is written; it can be made once there is
+// space again. The floor keeps room for what Badger writes by itself, because
+// Badger cannot run out of space and live. Below the floor the sweeper and the
+// compaction of the change log are refused as well: what they delete takes space
+// before it frees any.
 package store

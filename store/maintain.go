@@ -128,12 +128,15 @@ func (s *Store) compactOnce(ctx context.Context) (deleted int, err error) {
 	case <-ctx.Done():
 		return 0, authz.Errorf(authz.CodeUnavailable, "the maintenance pass ended before it was done")
 	}
-	if err := s.Writable(); err != nil {
+	if err := s.failure(); err != nil {
 		return 0, err
 	}
 	now := s.state.Load()
 	excess, err := s.excess(now)
 	if err != nil || len(excess) == 0 {
+		return 0, err
+	}
+	if err := s.room(); err != nil {
 		return 0, err
 	}
 	txn := s.db.NewTransactionAt(now.revision, true)

@@ -7,6 +7,7 @@ type Stats struct {
 	Writes        uint64 // committed, each one revision
 	Commits       uint64 // groups the writes were committed in, each one fsync
 	Refused       uint64 // writes whose precondition or existence check failed
+	NoSpace       uint64 // writes refused because the disk was nearly full
 	ColdReads     uint64 // point reads that went to Badger
 	Swept         uint64 // expired entities deleted
 	HotEntities   uint64 // entities kept in memory now
@@ -14,7 +15,7 @@ type Stats struct {
 }
 
 type counters struct {
-	writes, groups, refused, coldReads, swept atomic.Uint64
+	writes, groups, refused, noSpace, coldReads, swept atomic.Uint64
 }
 
 // Stats are the numbers a metrics surface shows.
@@ -23,6 +24,7 @@ func (s *Store) Stats() Stats {
 		Writes:    s.stats.writes.Load(),
 		Commits:   s.stats.groups.Load(),
 		Refused:   s.stats.refused.Load(),
+		NoSpace:   s.stats.noSpace.Load(),
 		ColdReads: s.stats.coldReads.Load(),
 		Swept:     s.stats.swept.Load(),
 	}

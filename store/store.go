@@ -25,6 +25,8 @@ type Store struct {
 
 	state  atomic.Pointer[state]
 	failed atomic.Pointer[authz.Error] // why no more writes are taken
+	// cramped says that the last write found too little space.
+	cramped atomic.Bool
 
 	// commitLock is held, by sending, to commit. It is a channel so that waiting
 	// for it can end.
@@ -49,13 +51,16 @@ type Store struct {
 }
 
 // Open opens the store in config.Dir, making it when it is not there. It
-// refuses a directory another process has open and one written by a newer
-// Verdict.
+// refuses a directory another process has open, one written by a newer Verdict,
+// and one on a full disk.
 func Open(config Config) (*Store, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
 	config = config.withDefaults()
+	if err := config.roomToOpen(); err != nil {
+		return nil, err
+	}
 	db, err := openBadger(config)
 	if err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func (d *Daemon) gauges() []prometheus.Collector {
 	return []prometheus.Collector{
 		gauge("verdict_data_revision", "Data revision decisions see.", func() float64 { return float64(d.store.Revision()) }),
 		gauge("verdict_policy_generation", "Generation of the active policy set, 0 while there is none.", func() float64 { return float64(d.policy().Generation) }),
-		gauge("verdict_store_writable", "1 while the store takes writes, 0 after a commit failed: then only a restart can tell what reached the disk.", d.writable),
+		gauge("verdict_store_writable", "1 while the store takes writes, 0 for want of disk space or after a commit failed; the log says which.", d.writable),
 		gauge("verdict_store_hot_entities", "Entities kept decoded in memory.", func() float64 { return float64(d.store.Stats().HotEntities) }),
 		gauge("verdict_store_open_snapshots", "Snapshots open now.", func() float64 { return float64(d.store.Stats().OpenSnapshots) }),
 		total("verdict_store_writes_total", "Writes committed, each one revision.", func() uint64 { return d.store.Stats().Writes }),
