@@ -229,7 +229,7 @@ func opaInput(b *testing.B, question map[string]any) []byte {
 	input["trust"] = map[string]any{"level": 3, "freshness": "fresh"}
 	input["time"] = sunday.Format(time.RFC3339)
 	input["token"] = map[string]any{
-		"id": "tok-1", "issuer": "demo", "key_id": "key-1", "subject": "mu:user-svc", "env": "prod",
+		"id": "tok-1", "issuer": "demo", "key_id": "key-1", "subject": "mu:user-svc", "env": "prod", "own": true,
 		"audiences": []string{"brightfold"}, "accepted_audiences": []string{"brightfold"},
 		"issued_at": sunday.Unix() - 30, "expires_at": sunday.Unix() + 300, "leeway_s": 0,
 	}
