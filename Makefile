@@ -8,6 +8,8 @@ DATA      ?= data
 FUZZTIME  ?= 5s
 BENCHTIME ?= 1s
 PACKAGES  := ./...
+# Temporary files stay in the clone too.
+export TMPDIR := $(CURDIR)/.tmp
 # Suites that must have run at least one test for `make test` to pass.
 SUITES := authz,ijson,token,store,bundles,engine,pdp,server/wire,server/api,server/admin,server,demo,cmd/daemon,cmd/verdict,test
 
@@ -74,4 +76,6 @@ bench: ## benchmarks, with peers side by side where there is one
 
 .PHONY: clean
 clean: ## remove what was built (never the data directory)
-	rm -rf bin
+	rm -rf bin .tmp
+
+$(shell mkdir -p $(CURDIR)/.tmp)
