@@ -108,7 +108,7 @@ func exact(number string) bool {
 		return err == nil && -maxExactInteger <= i && i <= maxExactInteger
 	}
 	f, err := strconv.ParseFloat(number, 64)
-	return err == nil && !math.IsInf(f, 0)
+	return err == nil && (math.Abs(f) <= maxExactInteger || math.Trunc(f) != f)
 }
 
 // explain turns an error of the JSON library into one that names the member.

@@ -43,6 +43,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"huge number":       {in: `{"any":{"n":1e999}}`, field: "any.n", says: "number"},
 		"inexact integer":   {in: `{"any":{"n":9007199254740993000}}`, field: "any.n", says: "number"},
 		"one too many":      {in: `{"any":{"n":9007199254740993}}`, field: "any.n", says: "number"},
+		"1e17":              {in: `{"any":{"n":1e17}}`, field: "any.n", says: "number"},
 		"null":              {in: ` null `, says: "null"},
 		"too deep":          {in: `{"any":{"a":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}}`, code: authz.CodeTooLarge, says: "nested"},
 	}
