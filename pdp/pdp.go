@@ -30,7 +30,8 @@ type Data interface {
 	WaitFor(ctx context.Context, revision uint64) error
 }
 
-// Config is what a PDP is made of. Every field is required but Record.
+// Config is what a PDP is made of. Every field is required but Record, BatchTime
+// and AtLeastWait.
 type Config struct {
 	Data     Data
 	Verifier Verifier
@@ -46,7 +47,8 @@ type Config struct {
 	// BatchTime bounds the judging of one batch, or of one request; 0 means
 	// DefaultBatchTime. A batch that takes longer gets an error, not a part.
 	BatchTime time.Duration
-	// AtLeastWait bounds the wait for a revision asked for with at_least.
+	// AtLeastWait bounds the wait for a revision asked for with at_least; 0 does
+	// not wait.
 	AtLeastWait time.Duration
 }
 

@@ -159,3 +159,18 @@ func TestVerifyReadsEveryClaim(t *testing.T) {
 		})
 	}
 }
+
+// A header may name the certificate of its key, as well-known issuers do: keys
+// are found by kid only, so whatever it names changes nothing.
+func TestCertificateHintIsIgnored(t *testing.T) {
+	signer := newSigner(t, "ES256")
+	v := newVerifier(t, token.Config{})
+	issuers := registry{demoURL: demoIssuer(t, signer)}
+	hinted := sign(t, signer, map[string]any{"x5t": "AA", "x5t#S256": "BB"}, good())
+	if p := verify(v, issuers, hinted); p.Fault != nil || p.Subject != "mu:user-svc" {
+		t.Errorf("%+v %+v", p, p.Fault)
+	}
+	other := newSigner(t, "ES256")
+	forged := sign(t, other, map[string]any{"x5t": "AA", "kid": signer.KeyID()}, good())
+	wantFault(t, verify(v, issuers, forged), authz.TokenInvalid, "bad_signature")
+}
