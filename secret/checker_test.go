@@ -1,0 +1,596 @@
+package secret_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/verdict-pdp/verdict/secret"
+)
+
+func newChecker(t testing.TB, config secret.Config) *secret.Checker {
+	t.Helper()
+	c, err := secret.NewChecker(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// counted is a Checker and the runs of argon2 it made.
+func counted(t testing.TB, config secret.Config) (*secret.Checker, *atomic.Int64) {
+	t.Helper()
+	c := newChecker(t, config)
+	runs := new(atomic.Int64)
+	c.OnRun(func() { runs.Add(1) })
+	return c, runs
+}
+
+// of is a candidate of that name whose secret is text.
+func of(id, text string) secret.Candidate {
+	return secret.Candidate{ID: id, Version: 1, Hash: cheap(text)}
+}
+
+// presents is an attempt for client "billing" from the source "10.0.0.1".
+func presents(text string, candidates ...secret.Candidate) secret.Attempt {
+	return secret.Attempt{ClientID: "billing", Source: "10.0.0.1", Secret: text, Candidates: candidates}
+}
+
+func from(source string, a secret.Attempt) secret.Attempt {
+	a.Source = source
+	return a
+}
+
+// step is a Check and what comes of it.
+type step struct {
+	name    string
+	attempt secret.Attempt
+	index   int
+	err     error
+	runs    int64 // of argon2
+}
+
+func take(t *testing.T, c *secret.Checker, runs *atomic.Int64, steps ...step) {
+	t.Helper()
+	for _, s := range steps {
+		before := runs.Load()
+		index, err := c.Check(t.Context(), s.attempt)
+		if index != s.index || !errors.Is(err, s.err) {
+			t.Errorf("%s: %d, %v; want %d, %v", s.name, index, err, s.index, s.err)
+		}
+		if n := runs.Load() - before; n != s.runs {
+			t.Errorf("%s: %d runs of argon2; want %d", s.name, n, s.runs)
+		}
+	}
+}
+
+func TestWarmAndCold(t *testing.T) {
+	c, runs := counted(t, secret.Config{})
+	first, second := of("g1", "one"), of("g2", "two")
+	take(t, c, runs,
+		step{"cold: every candidate is compared", presents("one", first, second), 0, nil, 2},
+		step{"warm", presents("one", first, second), 0, nil, 0},
+		step{"warm from anywhere", from("10.9.9.9", presents("one", first, second)), 0, nil, 0},
+		step{"warm in another order", presents("one", second, first), 1, nil, 0},
+		step{"only the cold one is compared", presents("two", first, second), 1, nil, 1},
+		step{"both warm", presents("two", first, second), 1, nil, 0},
+		step{"a wrong secret costs nothing now", presents("three", first, second), -1, secret.ErrMismatch, 0},
+	)
+}
+
+func TestAMarkHoldsForOneCandidate(t *testing.T) {
+	changed := map[string]func(*secret.Candidate){
+		"id":      func(c *secret.Candidate) { c.ID = "g2" },
+		"version": func(c *secret.Candidate) { c.Version++ },
+		"hash":    func(c *secret.Candidate) { c.Hash = cheapSalted("one", "other salt") },
+	}
+	for name, change := range changed {
+		t.Run(name, func(t *testing.T) {
+			c, runs := counted(t, secret.Config{})
+			candidate := of("g1", "one")
+			take(t, c, runs, step{"cold", presents("one", candidate), 0, nil, 1})
+			changed := candidate
+			change(&changed)
+			take(t, c, runs,
+				step{"changed", presents("one", changed), 0, nil, 1},
+				step{"changed, warm", presents("one", changed), 0, nil, 0},
+				step{"as it was, warm still", presents("one", candidate), 0, nil, 0},
+			)
+		})
+	}
+	t.Run("hash of another secret", func(t *testing.T) {
+		c, runs := counted(t, secret.Config{})
+		take(t, c, runs,
+			step{"cold", presents("one", of("g1", "one")), 0, nil, 1},
+			step{"the old secret", presents("one", of("g1", "two")), -1, secret.ErrMismatch, 1},
+		)
+	})
+}
+
+func TestWhatNeedsNoWork(t *testing.T) {
+	c, runs := counted(t, secret.Config{GuessBurst: 1})
+	longest := strings.Repeat("x", secret.MaxLength)
+	take(t, c, runs,
+		step{"an unknown client", presents("one"), -1, secret.ErrMismatch, 0},
+		step{"an unknown client is never throttled", presents("one"), -1, secret.ErrMismatch, 0},
+		step{"no secret", presents("", of("g1", "")), -1, secret.ErrMismatch, 0},
+		step{"a secret too long", presents(longest+"x", of("g1", longest+"x")), -1, secret.ErrMismatch, 0},
+		step{"the longest secret", presents(longest, of("g1", longest)), 0, nil, 1},
+	)
+	many := make([]secret.Candidate, secret.MaxCandidates+1)
+	for i := range many {
+		many[i] = of("g"+strconv.Itoa(i), "one")
+	}
+	index, err := c.Check(t.Context(), presents("one", many...))
+	if index != -1 || err == nil || errors.Is(err, secret.ErrMismatch) {
+		t.Errorf("too many candidates: %d, %v", index, err)
+	}
+	take(t, c, runs, step{"as many as may be", presents("one", many[1:]...), 0, nil, secret.MaxCandidates})
+}
+
+func TestAnUnusableHashNeverMatches(t *testing.T) {
+	c, runs := counted(t, secret.Config{GuessBurst: 1})
+	unusable := secret.Candidate{ID: "broken", Hash: "$argon2id$v=19$m=4194304,t=9,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"}
+	take(t, c, runs,
+		step{"alone", presents("one", unusable), -1, secret.ErrMismatch, 0},
+		step{"alone, spending no guess", presents("one", unusable, secret.Candidate{}), -1, secret.ErrMismatch, 0},
+		step{"beside a good one", presents("one", unusable, of("g1", "one")), 1, nil, 1},
+		step{"beside a warm one", presents("one", unusable, of("g1", "one")), 1, nil, 0},
+	)
+	_, err := c.Check(t.Context(), presents("two", unusable, of("g1", "one")))
+	if err == nil || !strings.Contains(err.Error(), `"broken"`) || !strings.Contains(err.Error(), "t must be 1 to 4") || strings.Contains(err.Error(), "c29tZXNhbHQ") {
+		t.Errorf("error %v; want one that says what is wrong with which hash", err)
+	}
+}
+
+// clock is a staged clock.
+type clock struct{ now time.Time }
+
+func newClock() *clock { return &clock{time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time          { return c.now }
+func (c *clock) advance(d time.Duration) { c.now = c.now.Add(d) }
+
+// guess makes n wrong guesses, each with an error and a run of argon2 or without.
+func guess(t *testing.T, c *secret.Checker, runs *atomic.Int64, n int, like secret.Attempt, want error, cost int64) {
+	t.Helper()
+	for i := range n {
+		wrong := like
+		wrong.Secret = "wrong" + strconv.Itoa(i)
+		take(t, c, runs, step{fmt.Sprintf("guess %d", i+1), wrong, -1, want, cost})
+	}
+}
+
+func TestGuessesAreThrottledAndAllowedAgain(t *testing.T) {
+	clock := newClock()
+	c, runs := counted(t, secret.Config{Now: clock.Now})
+	cold := presents("right", of("g1", "right"))
+	guess(t, c, runs, 10, cold, secret.ErrMismatch, 1)
+	guess(t, c, runs, 1000, cold, secret.ErrThrottled, 0)
+
+	clock.advance(10*time.Second - 1)
+	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+	clock.advance(1)
+	guess(t, c, runs, 1, cold, secret.ErrMismatch, 1)
+	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+
+	for range 30 { // three refills, in steps
+		clock.advance(time.Second)
+	}
+	guess(t, c, runs, 3, cold, secret.ErrMismatch, 1)
+	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+
+	clock.advance(24 * time.Hour) // never more than the burst
+	guess(t, c, runs, 10, cold, secret.ErrMismatch, 1)
+	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+
+	clock.advance(-24 * time.Hour) // a clock put back locks out no longer than a burst takes
+	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+	clock.advance(10 * time.Second)
+	guess(t, c, runs, 1, cold, secret.ErrMismatch, 1)
+	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+}
+
+func TestARightGuessIsNotCounted(t *testing.T) {
+	clock := newClock()
+	c, runs := counted(t, secret.Config{Now: clock.Now, GuessBurst: 2})
+	guess(t, c, runs, 1, presents("", of("g1", "right")), secret.ErrMismatch, 1)
+	for version := range uint64(20) {
+		candidate := secret.Candidate{ID: "g1", Version: version, Hash: cheap("right")}
+		take(t, c, runs, step{"right, cold", presents("right", candidate), 0, nil, 1})
+	}
+	other := presents("", of("g2", "right"))
+	guess(t, c, runs, 1, other, secret.ErrMismatch, 1)
+	guess(t, c, runs, 1, other, secret.ErrThrottled, 0)
+}
+
+func TestAStrangerLocksNobodyOut(t *testing.T) {
+	clock := newClock()
+	c, runs := counted(t, secret.Config{Now: clock.Now})
+	right := presents("right", of("g1", "right"))
+	for i := range 20 { // a stranger with many sources, all spent
+		guess(t, c, runs, 10, from("198.51.100."+strconv.Itoa(i), right), secret.ErrMismatch, 1)
+		guess(t, c, runs, 1, from("198.51.100."+strconv.Itoa(i), right), secret.ErrThrottled, 0)
+	}
+	stranger := from("198.51.100.7", right)
+	take(t, c, runs,
+		step{"where the stranger guessed, even the secret waits while cold", stranger, -1, secret.ErrThrottled, 0},
+		step{"the first use, from elsewhere", right, 0, nil, 1},
+		step{"warm, even where the stranger guessed", stranger, 0, nil, 0},
+	)
+	// Warm: thousands of guesses cost nothing, and lock nobody out.
+	guess(t, c, runs, 5000, right, secret.ErrMismatch, 0)
+	guess(t, c, runs, 5000, stranger, secret.ErrMismatch, 0)
+	take(t, c, runs, step{"warm after all of it", right, 0, nil, 0})
+}
+
+// TestSourcesAreNotConfused: a guesser is a client and a source, not their texts
+// put together.
+func TestSourcesAreNotConfused(t *testing.T) {
+	c, runs := counted(t, secret.Config{GuessBurst: 1})
+	candidate := of("g1", "right")
+	for _, who := range [][2]string{{"ab", "c"}, {"a", "bc"}, {"abc", ""}, {"", "abc"}, {"1:a", "b"}} {
+		like := secret.Attempt{ClientID: who[0], Source: who[1], Candidates: []secret.Candidate{candidate}}
+		guess(t, c, runs, 1, like, secret.ErrMismatch, 1)
+		guess(t, c, runs, 1, like, secret.ErrThrottled, 0)
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	t.Run("marks", func(t *testing.T) {
+		c, runs := counted(t, secret.Config{MaxMarks: 2})
+		take(t, c, runs,
+			step{"one", presents("one", of("g1", "one")), 0, nil, 1},
+			step{"two", presents("two", of("g2", "two")), 0, nil, 1},
+			step{"one is used", presents("one", of("g1", "one")), 0, nil, 0},
+			step{"three pushes two out", presents("three", of("g3", "three")), 0, nil, 1},
+			step{"one stays", presents("one", of("g1", "one")), 0, nil, 0},
+			step{"two is proved anew", presents("two", of("g2", "two")), 0, nil, 1},
+		)
+	})
+	t.Run("guessers", func(t *testing.T) {
+		c, runs := counted(t, secret.Config{MaxGuessers: 2, GuessBurst: 1})
+		cold := presents("", of("g1", "right"))
+		guess(t, c, runs, 1, from("a", cold), secret.ErrMismatch, 1)
+		guess(t, c, runs, 1, from("b", cold), secret.ErrMismatch, 1)
+		guess(t, c, runs, 1, from("a", cold), secret.ErrThrottled, 0)
+		guess(t, c, runs, 1, from("c", cold), secret.ErrMismatch, 1) // b is forgotten
+		guess(t, c, runs, 1, from("a", cold), secret.ErrThrottled, 0)
+		guess(t, c, runs, 1, from("b", cold), secret.ErrMismatch, 1)
+	})
+}
+
+// gate is a Checker whose runs of argon2 wait to be let through.
+func gate(t *testing.T, config secret.Config) (c *secret.Checker, runs *atomic.Int64, open func()) {
+	t.Helper()
+	c = newChecker(t, config)
+	runs = new(atomic.Int64)
+	through := make(chan struct{})
+	c.OnRun(func() { runs.Add(1); <-through })
+	return c, runs, func() { close(through) }
+}
+
+func TestBusy(t *testing.T) {
+	t.Run("no turn in time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, runs, open := gate(t, secret.Config{MaxConcurrent: 1, Wait: 300 * time.Millisecond, GuessBurst: 1})
+			var all sync.WaitGroup
+			all.Go(func() {
+				if _, err := c.Check(t.Context(), presents("wrong", of("g1", "right"))); err != secret.ErrMismatch {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+			for range 3 { // and a guess that waited in vain is not counted
+				start := time.Now()
+				take(t, c, runs, step{"busy", from("b", presents("right", of("g1", "right"))), -1, secret.ErrBusy, 0})
+				if waited := time.Since(start); waited != 300*time.Millisecond {
+					t.Errorf("waited %v", waited)
+				}
+			}
+			open()
+			all.Wait()
+			take(t, c, runs, step{"later", from("b", presents("right", of("g1", "right"))), 0, nil, 1})
+		})
+	})
+	t.Run("a context that has ended", func(t *testing.T) {
+		c, runs := counted(t, secret.Config{GuessBurst: 1})
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		right := presents("right", of("g1", "right"))
+		for range 3 {
+			if index, err := c.Check(ended, right); index != -1 || err != secret.ErrBusy {
+				t.Error(index, err)
+			}
+		}
+		take(t, c, runs, step{"with a live one", right, 0, nil, 1})
+		if index, err := c.Check(ended, right); index != 0 || err != nil {
+			t.Errorf("warm: %d, %v", index, err)
+		}
+	})
+	t.Run("a lane that is full", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, runs, open := gate(t, secret.Config{MaxConcurrent: 1})
+			var all sync.WaitGroup
+			for i := range 1 + 32 { // one runs, 32 wait
+				all.Go(func() {
+					if _, err := c.Check(t.Context(), from(strconv.Itoa(i), presents("wrong"+strconv.Itoa(i), of("g1", "right")))); err != secret.ErrMismatch {
+						t.Error(i, err)
+					}
+				})
+			}
+			synctest.Wait()
+			start := time.Now()
+			take(t, c, runs, step{"one more", from("one more", presents("right", of("g1", "right"))), -1, secret.ErrBusy, 0})
+			if waited := time.Since(start); waited != 0 {
+				t.Errorf("waited %v", waited)
+			}
+			open()
+			all.Wait()
+		})
+	})
+}
+
+// TestTurns: while one stranger with many sources guesses at one client, who has
+// a record goes first, and other clients get every second turn.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChecker(t, secret.Config{MaxConcurrent: 1})
+		steps := make(chan struct{})
+		c.OnRun(func() { <-steps })
+
+		var all sync.WaitGroup
+		done := make(chan string, 10)
+		queue := func(name string, a secret.Attempt) {
+			a.ClientID, _, _ = strings.Cut(name, " ")
+			a.Source = name
+			a.Secret = name // each another secret, right or wrong
+			all.Go(func() {
+				if _, err := c.Check(t.Context(), a); (err == nil) != strings.HasSuffix(name, " pod") {
+					t.Errorf("%s: %v", name, err)
+				}
+				done <- name
+			})
+			synctest.Wait()
+		}
+		next := func() string { steps <- struct{}{}; return <-done }
+
+		// A source that proved the ledger before has a record of its own.
+		queue("ledger pod", presents("", of("g1", "ledger pod")))
+		order := []string{next()}
+
+		queue("billing stranger-0", presents("", of("g1", "x"))) // it runs
+		for i := 1; i < 4; i++ {
+			queue(fmt.Sprintf("billing stranger-%d", i), presents("", of("g1", "x")))
+		}
+		queue("search pod", presents("", of("g1", "search pod")))
+		queue("billing pod", presents("", of("g1", "billing pod")))
+		queue("ledger pod", presents("", of("g2", "ledger pod")))
+		familiar := presents("", of("g1", "email pod"))
+		familiar.Familiar = true
+		queue("email pod", familiar)
+		for range 8 {
+			order = append(order, next())
+		}
+		all.Wait()
+		want := []string{
+			"ledger pod", "billing stranger-0",
+			"ledger pod", "email pod", // a record each
+			"billing stranger-1", "search pod", "billing stranger-2", "billing stranger-3", "billing pod",
+		}
+		if diff := cmp.Diff(want, order); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestNoTurnIsLost: a turn that comes just after its attempt gave up, and before
+// that is noticed, is still somebody's to release.
+func TestNoTurnIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChecker(t, secret.Config{MaxConcurrent: 1})
+		for i := range 1000 {
+			soon, cancel := context.WithTimeout(t.Context(), time.Minute)
+			if !c.Acquire(soon) {
+				t.Fatalf("the turn was lost in round %d", i)
+			}
+			var all sync.WaitGroup
+			impatient, giveUp := context.WithCancel(t.Context())
+			all.Go(func() {
+				if c.Acquire(impatient) {
+					c.Release()
+				}
+			})
+			synctest.Wait()
+			giveUp()
+			c.Release()
+			all.Wait()
+			cancel()
+		}
+	})
+}
+
+// TestFirstCallsShareOneRun: a client that starts up with many calls at once, from
+// many sources, is neither throttled nor does it take turns for each.
+func TestFirstCallsShareOneRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, runs, open := gate(t, secret.Config{MaxConcurrent: 1, GuessBurst: 1})
+		var all sync.WaitGroup
+		for i := range 300 {
+			all.Go(func() {
+				index, err := c.Check(t.Context(), from(strconv.Itoa(i%3), presents("right", of("g1", "right"))))
+				if index != 0 || err != nil {
+					t.Error(index, err)
+				}
+			})
+		}
+		synctest.Wait()
+		open()
+		all.Wait()
+		if n := runs.Load(); n != 1 {
+			t.Errorf("%d runs of argon2", n)
+		}
+	})
+}
+
+// TestOneThatGivesUpTakesNobodyWithIt: those who wait for another's comparison go
+// on by themselves when it does not happen.
+func TestOneThatGivesUpTakesNobodyWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, runs, open := gate(t, secret.Config{MaxConcurrent: 1})
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := c.Check(t.Context(), presents("wrong", of("g1", "right"))); err != secret.ErrMismatch {
+				t.Error(err)
+			}
+		})
+		synctest.Wait() // the only turn is taken
+		impatient, giveUp := context.WithCancel(t.Context())
+		all.Go(func() {
+			if _, err := c.Check(impatient, presents("right", of("g1", "right"))); err != secret.ErrBusy {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		all.Go(func() {
+			if index, err := c.Check(t.Context(), presents("right", of("g1", "right"))); index != 0 || err != nil {
+				t.Error(index, err)
+			}
+		})
+		all.Go(func() {
+			if _, err := c.Check(impatient, presents("right", of("g1", "right"))); err != secret.ErrBusy {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		giveUp()
+		synctest.Wait()
+		open()
+		all.Wait()
+		if n := runs.Load(); n != 2 {
+			t.Errorf("%d runs of argon2", n)
+		}
+	})
+}
+
+// TestManyAtOnce is for the race detector: right and wrong secrets, cold and warm,
+// of many clients from many sources.
+func TestManyAtOnce(t *testing.T) {
+	c, runs := counted(t, secret.Config{MaxConcurrent: 2, Wait: time.Minute, MaxMarks: 16, MaxGuessers: 16})
+	var all sync.WaitGroup
+	for worker := range 8 {
+		all.Go(func() {
+			for i := range 300 {
+				client := fmt.Sprintf("c%d", i%24)
+				a := secret.Attempt{
+					ClientID: client, Source: strconv.Itoa(worker % 4), Familiar: worker == 0, Secret: client,
+					Candidates: []secret.Candidate{of("new", "not yet"), of("old", client)},
+				}
+				if wrong := i%7 == 0; wrong {
+					a.Secret = "wrong"
+				}
+				index, err := c.Check(t.Context(), a)
+				switch {
+				case err == nil && (index != 1 || a.Secret == "wrong"):
+					t.Errorf("%v: %d", a, index)
+				case err != nil && (index != -1 || errors.Is(err, secret.ErrBusy)):
+					t.Errorf("%v: %d, %v", a, index, err)
+				case errors.Is(err, secret.ErrMismatch) && a.Secret == client:
+					t.Errorf("%v: the right secret does not match", a)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if runs.Load() == 0 {
+		t.Error("no runs of argon2")
+	}
+}
+
+// TestAgreesWithArgon2: whatever was checked before, Check answers as comparing
+// with every candidate by argon2 does.
+func TestAgreesWithArgon2(t *testing.T) {
+	secrets := []string{"a", "b", "c", "d", "", strings.Repeat("a", secret.MaxLength+1)}
+	rapid.Check(t, func(t *rapid.T) {
+		c, err := secret.NewChecker(secret.Config{
+			GuessBurst: 1000,
+			MaxMarks:   rapid.IntRange(1, 4).Draw(t, "marks"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range rapid.IntRange(1, 30).Draw(t, "attempts") {
+			a := secret.Attempt{
+				ClientID: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "client"),
+				Secret:   rapid.SampledFrom(secrets).Draw(t, "secret"),
+			}
+			want, wantErr := -1, secret.ErrMismatch
+			// No secret twice in an attempt, so that there is one right answer.
+			for i, text := range rapid.SliceOfNDistinct(rapid.SampledFrom(secrets[:5]), 0, 3, rapid.ID[string]).Draw(t, "candidates") {
+				a.Candidates = append(a.Candidates, secret.Candidate{
+					ID:      rapid.SampledFrom([]string{"g1", "g2"}).Draw(t, "id"),
+					Version: rapid.Uint64Range(1, 2).Draw(t, "version"),
+					Hash:    cheapSalted(text, rapid.SampledFrom([]string{"somesalt", "other salt"}).Draw(t, "salt")),
+				})
+				if text == a.Secret && text != "" {
+					want, wantErr = i, nil
+				}
+			}
+			if index, err := c.Check(context.Background(), a); index != want || !errors.Is(err, wantErr) {
+				t.Fatalf("%d, %v; want %d, %v", index, err, want, wantErr)
+			}
+		}
+	})
+}
+
+func TestNoTextHoldsASecret(t *testing.T) {
+	a := presents("s3cr3t", of("g1", "s3cr3t"))
+	hash := a.Candidates[0].Hash
+	var text strings.Builder
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&text, format+"\n", a)
+		fmt.Fprintf(&text, format+"\n", &a)
+		fmt.Fprintf(&text, format+"\n", struct{ A secret.Attempt }{a})
+	}
+	encoded, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text.Write(encoded)
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "attempt", a)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "attempt", a)
+	text.Write(log.Bytes())
+	for _, leak := range []string{"s3cr3t", fmt.Sprintf("%x", "s3cr3t"), hash, hash[len(hash)-10:]} {
+		if strings.Contains(text.String(), leak) {
+			t.Errorf("%q is in %s", leak, &text)
+		}
+	}
+	if !strings.Contains(text.String(), `attempt of client "billing" from "10.0.0.1"`) {
+		t.Errorf("%s", &text)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	for field, config := range map[string]secret.Config{
+		"MaxConcurrent": {MaxConcurrent: -1}, "Wait": {Wait: -1}, "GuessBurst": {GuessBurst: -1},
+		"GuessEvery": {GuessEvery: -1}, "MaxGuessers": {MaxGuessers: -1}, "MaxMarks": {MaxMarks: -1},
+	} {
+		if _, err := secret.NewChecker(config); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package secret
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// mac is the HMAC-SHA256 of a secret under a key only this process has.
+type mac [sha256.Size]byte
+
+// marks remembers what argon2 proved. A secret is in it as its mac only, and
+// only for as long as the process lives.
+type marks struct {
+	key   []byte
+	known *lru.Cache[Candidate, mac] // :: candidate -> mac of its one secret
+}
+
+func newMarks(size int) (*marks, error) {
+	known, err := lru.New[Candidate, mac](size)
+	if err != nil {
+		return nil, err
+	}
+	key := make([]byte, sha256.Size)
+	rand.Read(key) // never fails
+	return &marks{key: key, known: known}, nil
+}
+
+// of is the mac of secret. It leaves the candidate out: marks are found by their
+// candidate, so one mac serves all candidates of an attempt.
+func (m *marks) of(secret string) (sum mac) {
+	h := hmac.New(sha256.New, m.key)
+	h.Write([]byte(secret)) // a hash never fails
+	h.Sum(sum[:0])
+	return sum
+}
+
+// recall gives the first candidate whose mark is presented, -1 when none is, and
+// the candidates without a mark, which only argon2 can judge. Every candidate is
+// compared, in constant time, whichever matches.
+func (m *marks) recall(candidates []Candidate, presented mac) (match int, cold []int) {
+	match = -1
+	for i := len(candidates) - 1; i >= 0; i-- {
+		mark, ok := m.known.Get(candidates[i])
+		if !ok {
+			cold = append(cold, i)
+			continue
+		}
+		match = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(mark[:], presented[:]), i, match)
+	}
+	return match, cold
+}
+
+func (m *marks) add(candidate Candidate, proved mac) { m.known.Add(candidate, proved) }
