@@ -1,0 +1,196 @@
+package rotation
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Issue makes the new credential of one member: its material (SecretHash, Keys or
+// Names with Issuer) and, if wanted, NotBefore and NotAfter. Start fills the rest.
+type Issue func(member string) (*authz.Credential, error)
+
+// Limits of what a member may have before a rotation starts.
+const (
+	maxCurrent   = 1 // pending or active
+	maxLeftovers = 1 // retiring: what an aborted rotation left
+)
+
+// Start plans a new rotation: for each member a pending credential, one generation
+// above its highest, to replace all accepted ones of the kind. It is a conflict
+// when a rotation runs, or when a member has two generations already. Issue is
+// called, once a member and in order, only after nothing else can refuse; its error
+// is returned as it is.
+//
+// That the members exist, and that the material is sound, is for the caller to say.
+func Start(s State, issue Issue) (Plan, error) {
+	if s.running() {
+		return Plan{}, authz.Errorf(authz.CodeConflict, "a rotation of %s is running, in phase %s; let it end or abort it first", s.Set.ID, s.Rotation.Phase)
+	}
+	r := &run{State: s, rotation: s.next()}
+	for _, name := range s.Set.Members {
+		accepted := s.accepted(name)
+		if err := s.checkRoom(name, accepted); err != nil {
+			return Plan{}, err
+		}
+		r.members = append(r.members, member{RotationMember: authz.RotationMember{MachineUser: name, Old: ids(accepted)}})
+	}
+	for _, m := range r.members {
+		c, err := s.issue(m.MachineUser, issue)
+		if err != nil {
+			return Plan{}, err
+		}
+		m.New = c.ID
+		r.rotation.Members = append(r.rotation.Members, m.RotationMember)
+		r.put = append(r.put, c)
+	}
+	r.step(authz.StepPrepare, false)
+	plan := r.plan(authz.PhasePropagate)
+	if err := r.rotation.Validate(); err != nil {
+		return Plan{}, err
+	}
+	return plan, nil
+}
+
+// next is the rotation to be, which replaces the last one.
+func (s State) next() *authz.Rotation {
+	next := &authz.Rotation{Header: authz.Header{ID: s.Set.ID}, Kind: s.Set.Kind, QuietS: s.Set.QuietS}
+	if s.Rotation != nil {
+		next.Header = s.Rotation.Header
+	}
+	return next
+}
+
+// accepted gives a member's credentials that the rotation is to replace: the one
+// that Abort would make active again first, then the others, newest first.
+func (s State) accepted(machineUser string) []*authz.Credential {
+	accepted := slices.DeleteFunc(s.credentials(machineUser, s.Set.Kind), func(c *authz.Credential) bool { return !c.Accepted() })
+	slices.SortFunc(accepted, func(a, b *authz.Credential) int {
+		return cmp.Or(cmp.Compare(s.remoteness(a), s.remoteness(b)), cmp.Compare(b.Generation, a.Generation), strings.Compare(a.ID, b.ID))
+	})
+	return accepted
+}
+
+// remoteness grows the less a credential is the one its member should use.
+func (s State) remoteness(c *authz.Credential) int {
+	switch {
+	case s.dead(c):
+		return 2
+	case c.State == authz.CredentialRetiring:
+		return 1
+	}
+	return 0
+}
+
+// checkRoom refuses a member whom one more generation would give too many. Those
+// past their not_after do not count.
+func (s State) checkRoom(machineUser string, accepted []*authz.Credential) error {
+	var current, leftovers []*authz.Credential
+	for _, c := range accepted {
+		switch s.remoteness(c) {
+		case 0:
+			current = append(current, c)
+		case 1:
+			leftovers = append(leftovers, c)
+		}
+	}
+	if len(current) > maxCurrent {
+		return authz.Errorf(authz.CodeConflict, "%s has %s of %s already; revoke those it does not need, then start", machineUser, generations(current), s.Set.Kind)
+	}
+	if len(leftovers) > maxLeftovers {
+		return authz.Errorf(authz.CodeConflict, "%s has %s of %s retiring; revoke those it no longer uses, then start", machineUser, generations(leftovers), s.Set.Kind)
+	}
+	return nil
+}
+
+func (s State) issue(machineUser string, issue Issue) (*authz.Credential, error) {
+	made, err := issue(machineUser)
+	if err != nil {
+		return nil, err
+	}
+	if made == nil {
+		return nil, authz.Errorf(authz.CodeInternal, "no credential was made for %s", machineUser)
+	}
+	c := *made
+	c.MachineUser, c.Kind, c.State = machineUser, s.Set.Kind, authz.CredentialPending
+	c.Header = authz.Header{}
+	c.LastUsedAt, c.LastUsedFrom = time.Time{}, ""
+	c.ID, c.Generation = s.name(machineUser)
+	if err := checkMaterial(&c); err != nil {
+		return nil, err
+	}
+	if s.dead(&c) {
+		return nil, authz.Invalid("members."+machineUser+".not_after", "has passed; nobody could use the new generation")
+	}
+	return &c, c.Validate()
+}
+
+// checkMaterial refuses a credential that nobody could ever prove: the rotation
+// would wait for good.
+func checkMaterial(c *authz.Credential) error {
+	at := "members." + c.MachineUser + "."
+	switch {
+	case c.Kind == authz.KindSharedSecret && c.SecretHash == "":
+		return authz.Errorf(authz.CodeInternal, "no secret was made for %s", c.MachineUser)
+	case c.Kind == authz.KindPublicKey && len(c.Keys) == 0:
+		return authz.Invalid(at+"keys", "are required: the public half of the new key")
+	case c.Kind == authz.KindCertificate && len(c.Names) == 0:
+		return authz.Invalid(at+"names", "are required: what the new certificate is known by")
+	}
+	return nil
+}
+
+// name chooses the next free generation and the id made of it.
+func (s State) name(machineUser string) (id string, generation int) {
+	for _, c := range s.Credentials[machineUser] {
+		if c.Kind == s.Set.Kind {
+			generation = max(generation, c.Generation)
+		}
+	}
+	for {
+		generation++
+		if id = CredentialID(machineUser, s.Set.Kind, generation); !s.taken(id) {
+			return id, generation
+		}
+	}
+}
+
+func (s State) taken(id string) bool {
+	for _, credentials := range s.Credentials {
+		if slices.ContainsFunc(credentials, func(c *authz.Credential) bool { return c.ID == id }) {
+			return true
+		}
+	}
+	return s.Exists != nil && s.Exists(id)
+}
+
+var shortKinds = map[string]string{ // :: kind -> as it stands in ids
+	authz.KindSharedSecret: "secret",
+	authz.KindPublicKey:    "key",
+	authz.KindCertificate:  "certificate",
+}
+
+// CredentialID is the id of a new credential: "<machine user>.<kind>.<generation>", with a hash in the machine
+// user's place when that would be too long for an id.
+func CredentialID(machineUser, kind string, generation int) string {
+	suffix := "." + shortKinds[kind] + "." + strconv.Itoa(generation)
+	if len(machineUser)+len(suffix) > authz.MaxIDLength {
+		sum := sha256.Sum256([]byte(machineUser))
+		machineUser = "cred-" + hex.EncodeToString(sum[:20])
+	}
+	return machineUser + suffix
+}
+
+func ids(credentials []*authz.Credential) []string {
+	list := []string{}
+	for _, c := range credentials {
+		list = append(list, c.ID)
+	}
+	return list
+}

@@ -1,0 +1,83 @@
+package rotation
+
+import (
+	"slices"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// State is what a step is computed from, all of it read from one snapshot.
+type State struct {
+	Set      *authz.RotationSet
+	Rotation *authz.Rotation // the running one, or else the last; nil before the first
+	// Credentials holds every credential of every one of Members(Set, Rotation),
+	// whatever its kind and state.
+	Credentials map[string][]*authz.Credential // :: machine user -> credentials
+	// LastUse gives a last use that may be fresher than the stored one, such as one
+	// that waits to be written; the zero time when none is known. The later of the
+	// two counts. Nil means that the stored ones are all there are.
+	LastUse func(credential string) (at time.Time, from string)
+	// Exists says whether any credential has this id, so that Start does not choose
+	// one that is taken by a machine user outside the set. Nil means that only the
+	// ids in Credentials are taken.
+	Exists func(credential string) bool
+	// Now is of the clock that uses are timed by.
+	Now time.Time
+	By  string // id of the API key that asks; recorded with the step
+}
+
+// Members lists the machine users whose credentials a State needs: those of the
+// set, and those of the rotation who have left the set since it started.
+func Members(set *authz.RotationSet, rotation *authz.Rotation) []string {
+	members := slices.Clone(set.Members)
+	if rotation == nil {
+		return members
+	}
+	for _, m := range rotation.Members {
+		if !slices.Contains(members, m.MachineUser) {
+			members = append(members, m.MachineUser)
+		}
+	}
+	return members
+}
+
+// Plan is what a step writes.
+type Plan struct {
+	// Put are whole entities, credentials first and the rotation last. The revision
+	// in each Head is the one it was computed from; 0 means that there must be none.
+	Put []authz.Entity
+	// Breaks are the members that have not proved their new generation, in the
+	// order of the set. Only Emergency names any.
+	Breaks []string
+}
+
+// credentials gives copies of a machine user's credentials of one kind, with their
+// latest use.
+func (s State) credentials(machineUser, kind string) []*authz.Credential {
+	var found []*authz.Credential
+	for _, stored := range s.Credentials[machineUser] {
+		if stored.Kind == kind {
+			found = append(found, s.latest(stored))
+		}
+	}
+	return found
+}
+
+func (s State) latest(stored *authz.Credential) *authz.Credential {
+	c := *stored
+	if s.LastUse == nil {
+		return &c
+	}
+	if at, from := s.LastUse(c.ID); at.After(c.LastUsedAt) {
+		c.LastUsedAt, c.LastUsedFrom = at, from
+	}
+	return &c
+}
+
+func (s State) running() bool { return s.Rotation != nil && s.Rotation.Running() }
+
+// dead says whether c can prove nobody any more, now or later.
+func (s State) dead(c *authz.Credential) bool {
+	return c == nil || !c.Accepted() || !c.NotAfter.IsZero() && !s.Now.Before(c.NotAfter)
+}
