@@ -13,15 +13,20 @@ type Role string
 const (
 	RoleDecide       Role = "decide"        // ask for decisions
 	RoleAssertClaims Role = "assert-claims" // send claims it has verified itself instead of a token
-	RoleSimulate     Role = "simulate"      // ask hypothetical questions
-	RoleOperate      Role = "operate"       // read and write entities, keys, backups
-	RoleAuthor       Role = "author"        // push policies
-	RoleReview       Role = "review"        // read entities and the change feed
+	// RoleAssertCertificates sends the client certificate of a TLS connection it
+	// ended itself. Certificates are public, so whoever may assert one may speak for
+	// every machine user that has one.
+	RoleAssertCertificates Role = "assert-certificates"
+	RoleSimulate           Role = "simulate" // ask hypothetical questions
+	RoleOperate            Role = "operate"  // read and write entities, keys, backups
+	RoleAuthor             Role = "author"   // push policies
+	RoleReview             Role = "review"   // read entities and the change feed
+	RoleTransmit           Role = "transmit" // push security events (RFC 8935)
 )
 
 // Roles lists every role.
 func Roles() []Role {
-	return []Role{RoleDecide, RoleAssertClaims, RoleSimulate, RoleOperate, RoleAuthor, RoleReview}
+	return []Role{RoleDecide, RoleAssertClaims, RoleAssertCertificates, RoleSimulate, RoleOperate, RoleAuthor, RoleReview, RoleTransmit}
 }
 
 // Caller is who calls Verdict's own API: a policy enforcement point or an

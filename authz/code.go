@@ -6,11 +6,14 @@ type ReasonCode string
 
 // Codes of evidence that proved nobody.
 const (
-	TokenInvalid      ReasonCode = "TOKEN_INVALID"
-	IssuerUntrusted   ReasonCode = "ISSUER_UNTRUSTED"
-	IssuerUnavailable ReasonCode = "ISSUER_UNAVAILABLE"
-	CredentialMissing ReasonCode = "CREDENTIAL_MISSING"
-	SubjectMismatch   ReasonCode = "SUBJECT_MISMATCH" // the request names another subject than the evidence proves
+	TokenInvalid         ReasonCode = "TOKEN_INVALID"
+	TokenBindingMismatch ReasonCode = "TOKEN_BINDING_MISMATCH" // the sender did not prove the key its token is bound to
+	IssuerUntrusted      ReasonCode = "ISSUER_UNTRUSTED"
+	IssuerUnavailable    ReasonCode = "ISSUER_UNAVAILABLE"
+	CredentialMissing    ReasonCode = "CREDENTIAL_MISSING"
+	CredentialUnknown    ReasonCode = "CREDENTIAL_UNKNOWN" // no credential is proved by what was presented
+	RateLimited          ReasonCode = "RATE_LIMITED"       // too many guesses at a secret from this source
+	SubjectMismatch      ReasonCode = "SUBJECT_MISMATCH"   // the request names another subject than the evidence proves
 )
 
 // Codes of an evaluation that did not end in a well-formed decision. Each

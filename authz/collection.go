@@ -14,6 +14,8 @@ const (
 	Edges        Collection = "edges"
 	Entitlements Collection = "entitlements"
 	Credentials  Collection = "credentials"
+	RotationSets Collection = "rotation_sets"
+	Rotations    Collection = "rotations"
 	Issuers      Collection = "issuers"
 	Revocations  Collection = "revocations"
 	Renewals     Collection = "renewals"
@@ -38,7 +40,9 @@ func collections() map[Collection]collectionInfo {
 		Edges:        {new: func() Entity { return new(Edge) }, pair: true, fact: true, filters: []string{"from", "to", "owner"}},
 		Entitlements: {new: func() Entity { return new(Entitlement) }, pair: true, fact: true, filters: []string{"holder", "feature", "source"}},
 		Credentials:  {new: func() Entity { return new(Credential) }, filters: []string{"machine_user", "kind", "state"}},
-		Issuers:      {new: func() Entity { return new(Issuer) }, filters: []string{"url"}},
+		RotationSets: {new: func() Entity { return new(RotationSet) }, filters: []string{"owner"}},
+		Rotations:    {new: func() Entity { return new(Rotation) }, filters: []string{"phase"}},
+		Issuers:      {new: func() Entity { return new(Issuer) }, filters: []string{"url", "kind"}},
 		Revocations:  {new: func() Entity { return new(Revocation) }, pair: true, fact: true, filters: []string{"by"}},
 		Renewals:     {new: func() Entity { return new(Renewal) }, pair: true, fact: true, filters: []string{"by"}},
 		APIKeys:      {new: func() Entity { return new(APIKey) }},
@@ -50,7 +54,7 @@ var known = collections()
 // AllCollections lists every collection in the order an import should write
 // them, referenced before referring.
 func AllCollections() []Collection {
-	return []Collection{Plans, Tenants, Users, Services, MachineUsers, Edges, Entitlements, Credentials, Issuers, Revocations, Renewals, APIKeys}
+	return []Collection{Plans, Tenants, Users, Services, MachineUsers, Edges, Entitlements, Issuers, Credentials, RotationSets, Rotations, Revocations, Renewals, APIKeys}
 }
 
 // Known says whether c is one of the collections.

@@ -74,6 +74,8 @@ type Decision struct {
 	IfPDPUnreachable string    `json:"if_pdp_unreachable"` // deny, or allow for tiers the policy says so
 	KeysRead         int       `json:"-"`                  // store keys the evaluation read
 	Subject          string    `json:"-"`                  // machine user proved, empty when none
+	// Credential is the id of the credential proved, empty when none is registered.
+	Credential string `json:"-"`
 }
 
 // DecideFunc answers one question. An error means that no decision was made;

@@ -65,6 +65,32 @@ func (m *MachineUser) Field(name string) string {
 // Normalize makes a state left out active.
 func (m *MachineUser) Normalize() { defaultTo(&m.State, StateActive) }
 
+// Succeed implements Successor: a machine user that becomes active again has all
+// its older tokens refused, and TokensValidFrom never goes back behind now, so that
+// no write brings a dead token to life.
+func (m *MachineUser) Succeed(previous Entity, at time.Time) error {
+	was := previous.(*MachineUser)
+	if was.State != StateActive && m.State == StateActive {
+		m.TokensValidFrom = latest(m.TokensValidFrom, at)
+	}
+	m.TokensValidFrom = latest(m.TokensValidFrom, earliest(was.TokensValidFrom, at))
+	return nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // Validate implements Entity.
 func (m *MachineUser) Validate() error {
 	return firstError(

@@ -39,6 +39,14 @@ type Paired interface {
 	Place(first, second string)
 }
 
+// Successor is an Entity that what it replaces has a say in. The store calls
+// Succeed, within the write and after Validate, with the entity as it was; the
+// result must be valid again. An error refuses the write.
+type Successor interface {
+	Entity
+	Succeed(previous Entity, at time.Time) error
+}
+
 // Head returns h, so that embedding Header gives an entity its head.
 func (h *Header) Head() *Header { return h }
 

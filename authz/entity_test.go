@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,9 @@ func full() []authz.Entity {
 		&authz.Service{Header: head("svc:email"), Tier: 1, Business: 3, Security: 3, DataClass: "pii", Env: "prod", Owner: "core", RequiredLevel: authz.RequiredLevel{Internal: level(3), External: level(4)}, MaxTokenAgeS: 300},
 		&authz.Edge{Header: head("mu:a/svc:email"), From: "mu:a", To: "svc:email", Actions: []string{"email.send"}, CIDRs: []string{"10.4.0.0/16"}, RequiredLevel: level(4), Mode: "enforce", Modes: map[string]string{"network": "observe"}, Exceptions: []authz.Exception{{Code: "AUTH_TOO_WEAK", Until: soon, Owner: "core", Reason: "r"}}, Reason: "r", Owner: "core", ExpiresAt: soon},
 		&authz.Entitlement{Header: head("user:u-a/email.x"), Holder: "user:u-a", Feature: "email.x", Effect: "grant", AddressPurpose: "billing", Attributes: map[string]string{"k": "v"}, NotBefore: soon.Add(-time.Hour), ExpiresAt: soon, Source: "support"},
-		&authz.Credential{Header: head("cred-1"), MachineUser: "mu:a", Kind: "public_key", Generation: 2, State: "active", NotBefore: soon, NotAfter: soon, LastUsedAt: soon, LastUsedFrom: "10.0.0.1"},
+		&authz.Credential{Header: head("cred-1"), MachineUser: "mu:a", Kind: "public_key", Generation: 2, State: "active", NotBefore: soon, NotAfter: soon.Add(time.Hour), Keys: json.RawMessage(`{"keys":[]}`), LastUsedAt: soon, LastUsedFrom: "10.0.0.1"},
+		&authz.RotationSet{Header: head("email-pair"), Members: []string{"mu:a", "mu:b"}, Kind: "shared_secret", Shared: true, QuietS: 60, Owner: "messaging"},
+		&authz.Rotation{Header: head("email-pair"), Phase: "drain", Kind: "shared_secret", QuietS: 60, Members: []authz.RotationMember{{MachineUser: "mu:a", Old: []string{"c1"}, New: "c2"}}, Steps: []authz.RotationStep{{Step: "switch", At: soon, By: "operator", Forced: true}}},
 		&authz.Issuer{Header: head("demo"), URL: "https://issuer.example", Kind: "jwt", JWKSURL: "https://issuer.example/jwks", Algorithms: []string{"ES256"}, Audiences: []string{"us"}, Types: []string{"at+jwt"}, Claims: authz.ClaimMapping{Subject: "sub", Tenant: "tenant", Env: "env", Scope: "scope", Methods: "amr", Credential: "credential_id"}, FreshForS: 600, UsableForS: 86400, LeewayS: 5, Own: true},
 		&authz.Revocation{Header: head("subject/mu:a"), Listed: authz.Listed{By: "subject", Of: "mu:a", Reason: "r"}, IssuedBefore: soon, Until: soon},
 		&authz.Renewal{Header: head("subject/mu:a"), Listed: authz.Listed{By: "subject", Of: "mu:a", Reason: "r"}, IssuedBefore: soon, Deadline: soon, Until: soon},
@@ -54,7 +57,7 @@ func TestEntitiesSurviveJSON(t *testing.T) {
 			if err := ijson.Unmarshal(data, again); err != nil {
 				t.Fatalf("%s: %v", data, err)
 			}
-			if diff := cmp.Diff(entity, again, cmp.AllowUnexported(authz.MachineUser{}, authz.User{}, authz.Tenant{}, authz.Plan{}, authz.Service{}, authz.Credential{}, authz.Issuer{}, authz.APIKey{})); diff != "" {
+			if diff := cmp.Diff(entity, again, cmp.AllowUnexported(authz.MachineUser{}, authz.User{}, authz.Tenant{}, authz.Plan{}, authz.Service{}, authz.Credential{}, authz.RotationSet{}, authz.Rotation{}, authz.Issuer{}, authz.APIKey{})); diff != "" {
 				t.Error(diff)
 			}
 			for _, filter := range c.Filters() {

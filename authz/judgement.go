@@ -12,18 +12,30 @@ import (
 //	 "action":     {"name": "email.send", "properties": {...}},
 //	 "resource":   {"type": "service", "id": "svc:email", "properties": {...}},
 //	 "context":    {"source_ip": "10.4.2.19", "env": "prod", ...},
-//	 "credential": {"kind": "jwt" | "claims"},
+//	 "credential": {"kind": "jwt" | "claims" | "opaque" | "secret" | "assertion" | "certificate",
+//	                "binding": "x5t#S256" | "jkt",
+//	                "id": "cred-81", "type": "shared_secret", "generation": 3, "state": "active",
+//	                "made_at": .., "not_before": .., "not_after": ..},
+//	 "certificate": {"id": "crt-..", "thumbprint": "..", "name": "spiffe://prod.example/user-svc", "issuer": "prod",
+//	                "not_before": .., "not_after": ..},
 //	 "token":      {"id": "tok-..", "issuer": "demo", "issuer_url": "https://..", "key_id": "key-..",
 //	                "subject": "mu:user-svc", "audiences": ["brightfold"], "accepted_audiences": ["brightfold"],
 //	                "issued_at": 1732266000, "not_before": .., "expires_at": .., "leeway_s": 0,
-//	                "tenant": "..", "env": "prod", "scopes": [".."], "methods": ["pwd"], "credential": "..", "own": true},
-//	 "trust":      {"level": 3, "freshness": "fresh"},
+//	                "tenant": "..", "env": "prod", "scopes": [".."], "methods": ["pwd"], "credential": "..", "own": true,
+//	                "on_behalf_of": {"type": "user" | "tenant", "id": "u-ana"},
+//	                "status": "valid" | "invalid" | "suspended" | "application_3"},
+//	 "trust":      {"level": 3, "freshness": "fresh" | "stale", "age_s": 40, "usable_for_s": [1800, 1800, 7200, 7200],
+//	                "supports": ["certificate", "known_source"]},
 //	 "time":       "2026-11-22T10:00:00Z"}
 //
 // properties are always present, as {} when the request had none, and so is
-// context. In token, absent strings, times and lists are left out; times are
-// Unix seconds. time is RFC 3339 in UTC with up to nanoseconds, and is also what
-// time.now_ns() returns.
+// context. token is absent for evidence that is no token: a secret, an assertion,
+// a certificate. In credential everything but kind is absent when no registered
+// credential stands behind the evidence; certificate is the verified client
+// certificate, if there was one. Absent strings, times and lists are left out;
+// times are Unix seconds. usable_for_s holds, by tier 0 to 3, how long what the
+// issuer said stays usable. time is RFC 3339 in UTC with up to nanoseconds, and is
+// also what time.now_ns() returns.
 type Question struct {
 	Subject   Subject
 	Action    Action
@@ -72,9 +84,24 @@ type Facts interface {
 	Under(c Collection, first string, limit int) (facts []Fact, more bool, err error)
 }
 
-// IssuerFinder finds registered issuers in the same frozen view as Facts.
-type IssuerFinder interface {
-	// IssuerByURL finds the issuer whose URL is exactly url. The result is
-	// shared and must not be changed.
+// Directory finds who evidence may prove, in the same frozen view as Facts. What
+// it returns is shared and must not be changed.
+type Directory interface {
+	// IssuerByURL finds the issuer whose URL is exactly url.
 	IssuerByURL(url string) (issuer *Issuer, ok bool, err error)
+	// IssuerByID finds an issuer by its id.
+	IssuerByID(id string) (issuer *Issuer, ok bool, err error)
+	// IssuersOf lists the issuers of one kind, in the order of their ids.
+	IssuersOf(kind string) ([]*Issuer, error)
+	// Credential finds a credential by its id.
+	Credential(id string) (c *Credential, ok bool, err error)
+	// CredentialsOf lists the credentials of a machine user, newest generation
+	// first, at most MaxCredentials of them.
+	CredentialsOf(machineUser string) ([]*Credential, error)
+	// CredentialsNamed lists the credentials that have name among their Names, in
+	// the order of their ids, at most MaxCredentials of them.
+	CredentialsNamed(name string) ([]*Credential, error)
 }
+
+// MaxCredentials bounds what a Directory lists of credentials.
+const MaxCredentials = 16

@@ -5,12 +5,38 @@ import "time"
 // Kinds of evidence a principal was proved by, as policies see them in
 // input.credential.kind.
 const (
-	EvidenceNone   = "none"
-	EvidenceJWT    = "jwt"
-	EvidenceClaims = "claims"
+	EvidenceNone        = "none"
+	EvidenceJWT         = "jwt"
+	EvidenceClaims      = "claims"
+	EvidenceOpaque      = "opaque"    // a token its issuer was asked about, RFC 7662
+	EvidenceSecret      = "secret"    // client id and secret
+	EvidenceAssertion   = "assertion" // private_key_jwt, RFC 7523
+	EvidenceCertificate = "certificate"
 )
 
-// Freshness of the keys a token was verified with.
+// Bindings of a token to a key its sender has proved to hold, by the member of
+// the cnf claim that names the key.
+const (
+	BindingCertificate = "x5t#S256" // RFC 8705
+	BindingProof       = "jkt"      // RFC 9449
+)
+
+// Methods (RFC 8176 amr) that bound the trust level of a token. The second and
+// third are those of our own token service.
+const (
+	MethodPassword        = "pwd"              // level 1: the token relays a shared secret
+	MethodClientSecret    = "client_secret"    // level 2
+	MethodClientAssertion = "client_assertion" // no bound
+)
+
+// Supports of evidence whose issuer cannot be asked now: what else speaks for
+// the subject.
+const (
+	SupportCertificate = "certificate"  // a client certificate proves the same machine user
+	SupportKnownSource = "known_source" // the token came from this source while its issuer confirmed it
+)
+
+// Freshness of what the issuer said: its keys, its answer about a token.
 const (
 	Fresh = "fresh"
 	Stale = "stale"
@@ -36,6 +62,48 @@ type Token struct {
 	Methods           []string // RFC 8176 amr: "pwd" means a shared secret
 	Credential        string   // id of the credential it was got with, when the issuer says
 	Own               bool     // issued by our own organisation
+	// OnBehalfOf is the user or tenant the token was issued for; nil when it was
+	// issued for the machine user itself.
+	OnBehalfOf *OnBehalfOf
+	// Status is what the issuer's status list says of the token: valid, invalid,
+	// suspended, or another word of its own; empty when it is on no list.
+	Status string
+}
+
+// OnBehalfOf is whom a token lets a machine user act for.
+type OnBehalfOf struct {
+	Type string // "user" or "tenant"
+	ID   string
+}
+
+// Types of OnBehalfOf, also the prefixes of the sub claim that says it:
+// "user:u-ana", "tenant:acme-logistics".
+const (
+	OnBehalfOfUser   = "user"
+	OnBehalfOfTenant = "tenant"
+)
+
+// Proved is a registered credential that stands behind evidence: the one
+// presented, or the one a token says it was got with.
+type Proved struct {
+	ID         string
+	Type       string // Credential.Kind
+	State      string
+	Generation int
+	MadeAt     time.Time // NotBefore, or else when it was registered
+	NotBefore  time.Time
+	NotAfter   time.Time
+}
+
+// VerifiedCertificate is a client certificate that leads to a registered
+// issuer's trust roots.
+type VerifiedCertificate struct {
+	ID         string // CertificateID
+	Thumbprint string // base64url SHA-256 of its DER
+	Name       string // the name its subject was found by, as in Credential.Names
+	Issuer     string // id of the issuer
+	NotBefore  time.Time
+	NotAfter   time.Time
 }
 
 // Fault says why evidence proved nobody. It becomes the one reason of a deny.
@@ -52,12 +120,24 @@ type Fault struct {
 // sender-constrained JWT, 5 the same from an attested workload.
 const MaxLevel = 5
 
+// Tiers is how many tiers of services there are, 0 the most critical.
+const Tiers = 4
+
 // Principal is who the evidence proved. Only the token room makes one.
 type Principal struct {
-	Subject   string // machine user id; empty when Fault is set
-	Evidence  string // EvidenceJWT, EvidenceClaims or EvidenceNone
-	Token     *Token // nil for EvidenceNone
-	Level     int    // trust level, see MaxLevel
-	Freshness string
-	Fault     *Fault // set: nobody was proved, nothing may be allowed
+	Subject     string               // machine user id; empty when Fault is set
+	Evidence    string               // one of the Evidence constants
+	Token       *Token               // nil when the evidence is no token
+	Credential  *Proved              // nil when no registered credential stands behind it
+	Certificate *VerifiedCertificate // nil when none was presented and verified
+	Binding     string               // BindingCertificate, BindingProof or ""
+	Level       int                  // trust level, see MaxLevel
+	Freshness   string
+	// Age is how long ago the issuer said what the proof stands on, UsableFor for
+	// how long that holds for services of each tier. Both are zero for what needs
+	// no issuer to be reached.
+	Age       time.Duration
+	UsableFor [Tiers]time.Duration
+	Supports  []string // Support constants, sorted
+	Fault     *Fault   // set: nobody was proved, nothing may be allowed
 }

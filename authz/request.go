@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"encoding/json"
 	"strconv"
 	"time"
 )
@@ -32,17 +31,6 @@ type Resource struct {
 	Properties map[string]any `json:"properties,omitempty"`
 }
 
-// Evidence is what a caller presents as its subject's credential: exactly one
-// member is set. It is secret: it never leaves the verifier.
-type Evidence struct {
-	Token  string          `json:"token,omitempty"`
-	Claims json.RawMessage `json:"claims,omitempty"` // already verified by the PEP; needs RoleAssertClaims
-}
-
-// String and GoString keep evidence out of logs and errors.
-func (Evidence) String() string   { return "[evidence]" }
-func (Evidence) GoString() string { return "[evidence]" }
-
 // Explain says how much an answer tells.
 type Explain string
 
@@ -72,9 +60,8 @@ type Request struct {
 // Validate checks what every surface must refuse before deciding. The error
 // names the JSON member.
 func (r *Request) Validate() error {
-	hasToken, hasClaims := r.Evidence.Token != "", len(r.Evidence.Claims) > 0
-	if hasToken && hasClaims {
-		return Invalid("credential", "has both token and claims; send one")
+	if err := r.Evidence.validate(); err != nil {
+		return err
 	}
 	if r.Subject != nil {
 		if err := firstError(ValidateID("subject.id", r.Subject.ID), validateOneOf("subject.type", r.Subject.Type, SubjectMachineUser)); err != nil {

@@ -4,16 +4,24 @@ import "time"
 
 // What a revocation or renewal names.
 const (
-	ByToken      = "token"      // one token, by TokenID
-	ByCredential = "credential" // every token got with a credential
-	BySubject    = "subject"    // every token of a machine user
-	ByTenant     = "tenant"     // every token of a tenant
-	ByIssuerKey  = "issuer_key" // every token signed with a key, by IssuerKeyID
+	ByToken       = "token"       // one token, by TokenID
+	ByCredential  = "credential"  // every token got with a credential
+	BySubject     = "subject"     // every token of a machine user
+	ByTenant      = "tenant"      // every token of a tenant
+	ByIssuerKey   = "issuer_key"  // every token signed with a key, by IssuerKeyID
+	ByIssuer      = "issuer"      // every token of an issuer, by its id
+	ByCertificate = "certificate" // one client certificate, by CertificateID
+	ByEverything  = "everything"  // every token whatever; of is Everything
 )
 
+// Everything is the one Of of ByEverything.
+const Everything = "all"
+
 // Listed is what one entry of the revocation or renewal list names: By says
-// what, Of which one. For a token or an issuer key, Issuer and Name (jti, kid)
-// may be given instead of Of, which is then derived from them.
+// what, Of which one. For a token, an issuer key or a certificate, Issuer and Name
+// (jti and the issuer's url; kid and the issuer's url; serial number and the
+// issuer's distinguished name) may be given instead of Of, which is then derived
+// from them.
 type Listed struct {
 	By     string `json:"by"`
 	Of     string `json:"of"`
@@ -31,12 +39,17 @@ func (l *Listed) normalize() {
 		l.Of = TokenID(l.Issuer, l.Name)
 	case ByIssuerKey:
 		l.Of = IssuerKeyID(l.Issuer, l.Name)
+	case ByCertificate:
+		l.Of = CertificateID(l.Issuer, l.Name)
 	}
 }
 
 func (l *Listed) validate() error {
-	if err := validateOneOf("by", l.By, ByToken, ByCredential, BySubject, ByTenant, ByIssuerKey); err != nil {
+	if err := validateOneOf("by", l.By, ByToken, ByCredential, BySubject, ByTenant, ByIssuerKey, ByIssuer, ByCertificate, ByEverything); err != nil {
 		return err
+	}
+	if l.By == ByEverything && l.Of != Everything {
+		return Invalid("of", "must be "+Everything+" for everything")
 	}
 	return firstError(
 		l.validateDerived(),
@@ -56,29 +69,31 @@ func (l *Listed) Place(by, of string) {
 // validateDerived refuses an entry that could match nothing and would look as if
 // it did: of must be what issuer and name make, and only tokens and keys have them.
 func (l *Listed) validateDerived() error {
-	var prefix string
+	var derived, prefix string
 	switch l.By {
 	case ByToken:
-		prefix = tokenPrefix
+		derived, prefix = TokenID(l.Issuer, l.Name), tokenPrefix
 	case ByIssuerKey:
-		prefix = keyPrefix
+		derived, prefix = IssuerKeyID(l.Issuer, l.Name), keyPrefix
+	case ByCertificate:
+		derived, prefix = CertificateID(l.Issuer, l.Name), certificatePrefix
 	default:
 		if l.Issuer != "" || l.Name != "" {
-			return Invalid("issuer", "and name belong to a token or an issuer_key; name this by of alone")
+			return Invalid("issuer", "and name belong to a token, an issuer_key or a certificate; name this by of alone")
 		}
 		return nil
 	}
 	if (l.Issuer == "") != (l.Name == "") {
-		return Invalid("name", "and issuer go together: the jti or kid, and the url of its issuer")
+		return Invalid("name", "and issuer go together: the jti, kid or serial number, and who gave it")
 	}
 	if l.Of == "" {
-		return Invalid("of", "is required; or give issuer and name (the jti or kid) and it is derived")
+		return Invalid("of", "is required; or give issuer and name (the jti, kid or serial number) and it is derived")
 	}
-	if l.Issuer != "" && l.Of != hashID(prefix, l.Issuer, l.Name) {
+	if l.Issuer != "" && l.Of != derived {
 		return Invalid("of", "is not what issuer and name make; leave it out")
 	}
 	if !isHashID(prefix, l.Of) {
-		return Invalid("of", "has not the form of such an id; give issuer and name (the jti or kid) and leave it out")
+		return Invalid("of", "has not the form of such an id; give issuer and name (the jti, kid or serial number) and leave it out")
 	}
 	return nil
 }
@@ -117,6 +132,9 @@ func (r *Revocation) Normalize() {
 
 // Validate implements Entity.
 func (r *Revocation) Validate() error {
+	if r.By == ByEverything && r.IssuedBefore.IsZero() {
+		return Invalid("issued_before", "is required for everything: without it no token would ever be good again")
+	}
 	return firstError(r.validate(), validatePairID(r.ID, "by", r.By, "of", r.Of))
 }
 

@@ -97,7 +97,211 @@ func TestDirectoryRefuses(t *testing.T) {
 		"generation":     func(c *authz.Credential) { c.Generation = -1 },
 		"state":          func(c *authz.Credential) { c.State = "new" },
 		"last_used_from": func(c *authz.Credential) { c.LastUsedFrom = "\x02" },
+		"not_after":      func(c *authz.Credential) { c.NotAfter = c.NotBefore },
+		"secret_hash":    func(c *authz.Credential) { c.SecretHash = "$argon2id$" },
+		"keys":           func(c *authz.Credential) { c.Kind = authz.KindSharedSecret },
+		"names":          func(c *authz.Credential) { c.Names = []string{"a"}; c.Issuer = "demo" },
+		"issuer":         func(c *authz.Credential) { c.Issuer = "demo" },
+		"issuer#names":   func(c *authz.Credential) { federated(c); c.Issuer = "" },
+		"names[0]":       func(c *authz.Credential) { federated(c); c.Names[0] = "" },
+		"names[1]":       func(c *authz.Credential) { federated(c); c.Names[1] = c.Names[0] },
+		"names#many":     func(c *authz.Credential) { federated(c); c.Names = make([]string, 17) },
 	})
+	refused(t, map[string]func(*authz.RotationSet){
+		"members":    func(s *authz.RotationSet) { s.Members = nil },
+		"members[1]": func(s *authz.RotationSet) { s.Members[1] = s.Members[0] },
+		"members[0]": func(s *authz.RotationSet) { s.Members[0] = "a b" },
+		"kind":       func(s *authz.RotationSet) { s.Kind = authz.KindFederated },
+		"shared":     func(s *authz.RotationSet) { s.Kind = authz.KindPublicKey },
+		"quiet_s":    func(s *authz.RotationSet) { s.QuietS = -1 },
+		"owner":      func(s *authz.RotationSet) { s.Owner = "\x00" },
+	})
+	refused(t, map[string]func(*authz.Rotation){
+		"phase":          func(r *authz.Rotation) { r.Phase = "prepare" },
+		"kind":           func(r *authz.Rotation) { r.Kind = "" },
+		"quiet_s":        func(r *authz.Rotation) { r.QuietS = 0 },
+		"members":        func(r *authz.Rotation) { r.Members = nil },
+		"members[0].new": func(r *authz.Rotation) { r.Members[0].New = "" },
+		"steps[0].step":  func(r *authz.Rotation) { r.Steps[0].Step = "leap" },
+	})
+}
+
+func federated(c *authz.Credential) {
+	c.Kind, c.Keys, c.Issuer, c.Names = authz.KindFederated, nil, "demo", []string{"a", "b"}
+}
+
+func TestCredentialSucceeds(t *testing.T) {
+	secret := func(state, hash string, used time.Time) *authz.Credential {
+		return &authz.Credential{Kind: authz.KindSharedSecret, State: state, SecretHash: hash, LastUsedAt: used, LastUsedFrom: "from"}
+	}
+	early, late := time.Unix(100, 0), time.Unix(200, 0)
+	tests := map[string]struct {
+		was, is, want *authz.Credential // want nil: refused
+	}{
+		"hash left out":       {secret("active", "h", early), secret("active", "", late), secret("active", "h", late)},
+		"new hash":            {secret("active", "h", early), secret("active", "i", late), secret("active", "i", late)},
+		"use left out":        {secret("active", "h", late), secret("retiring", "", early), secret("retiring", "h", late)},
+		"retired for good":    {secret("retired", "h", early), secret("active", "", early), nil},
+		"retired, revoked":    {secret("retired", "h", early), secret("revoked", "", early), secret("revoked", "h", early)},
+		"revoked for good":    {secret("revoked", "h", early), secret("pending", "", early), nil},
+		"revoked not retired": {secret("revoked", "h", early), secret("retired", "", early), nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := test.is.Succeed(test.was, late)
+			if test.want == nil {
+				var ours *authz.Error
+				if !errors.As(err, &ours) || ours.Field != "state" {
+					t.Errorf("answered %v", err)
+				}
+				return
+			}
+			if diff := cmp.Diff(test.want, test.is, cmp.AllowUnexported(authz.Credential{})); err != nil || diff != "" {
+				t.Error(err, diff)
+			}
+		})
+	}
+}
+
+// TestDeadTokensStayDead: no write of a machine user makes a refused token good.
+func TestDeadTokensStayDead(t *testing.T) {
+	now := time.Unix(1000, 0)
+	early, ahead := time.Unix(100, 0), time.Unix(5000, 0)
+	tests := map[string]struct {
+		was, is   string
+		from, to  time.Time // tokens_valid_from
+		wantAfter time.Time
+	}{
+		"reactivated":                  {was: "suspended", is: "active", wantAfter: now},
+		"reactivated, said earlier":    {was: "expired", is: "active", to: early, wantAfter: now},
+		"reactivated, said later":      {was: "suspended", is: "active", to: ahead, wantAfter: ahead},
+		"suspended":                    {was: "active", is: "suspended"},
+		"stays active":                 {was: "active", is: "active", to: early, wantAfter: early},
+		"left out":                     {was: "active", is: "active", from: early, wantAfter: early},
+		"moved back":                   {was: "active", is: "active", from: time.Unix(900, 0), to: early, wantAfter: time.Unix(900, 0)},
+		"a slip of the hand corrected": {was: "active", is: "active", from: ahead, to: early, wantAfter: now},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			was := &authz.MachineUser{State: test.was, TokensValidFrom: test.from}
+			is := &authz.MachineUser{State: test.is, TokensValidFrom: test.to}
+			if err := is.Succeed(was, now); err != nil {
+				t.Fatal(err)
+			}
+			if !is.TokensValidFrom.Equal(test.wantAfter) {
+				t.Errorf("tokens are valid from %v, want %v", is.TokensValidFrom, test.wantAfter)
+			}
+		})
+	}
+}
+
+func TestCertificateID(t *testing.T) {
+	want := authz.CertificateID("CN=Brightfold CA,O=Brightfold", "0a1f")
+	for _, same := range [][2]string{
+		{"O=Brightfold, CN=Brightfold CA", "A1F"},
+		{"cn=brightfold ca,o=brightfold", "0a:1f"},
+		{"/O=Brightfold/CN=Brightfold CA", "00:0A:1F"},
+	} {
+		if got := authz.CertificateID(same[0], same[1]); got != want {
+			t.Errorf("%v is %s, want %s", same, got, want)
+		}
+	}
+	for _, other := range [][2]string{{"CN=Brightfold CA", "0a1f"}, {"CN=Brightfold CA,O=Brightfold", "a1"}, {"CN=Brightfold CA,O=Brightfold", ""}} {
+		if authz.CertificateID(other[0], other[1]) == want {
+			t.Errorf("%v is the same", other)
+		}
+	}
+	r := &authz.Revocation{Listed: authz.Listed{By: authz.ByCertificate, Issuer: "O=Brightfold, CN=Brightfold CA", Name: "A1F"}}
+	if r.Normalize(); r.Of != want || r.Validate() != nil {
+		t.Errorf("a revocation of it is %s: %v", r.Of, r.Validate())
+	}
+}
+
+func TestEvidenceHasOneReading(t *testing.T) {
+	certificate := &authz.Certificate{Thumbprint: "t"}
+	proof := &authz.Proof{JWT: "p", Method: "GET", URL: "https://a"}
+	tests := map[string]struct {
+		evidence authz.Evidence
+		field    string // "": accepted
+	}{
+		"none":                     {},
+		"token":                    {evidence: authz.Evidence{Token: "t"}},
+		"token and certificate":    {evidence: authz.Evidence{Token: "t", Certificate: certificate}},
+		"token and proof":          {evidence: authz.Evidence{Token: "t", Proof: proof}},
+		"claims and certificate":   {evidence: authz.Evidence{Claims: json.RawMessage(`{}`), Certificate: certificate}},
+		"certificate":              {evidence: authz.Evidence{Certificate: certificate}},
+		"secret":                   {evidence: authz.Evidence{ClientID: "mu:a", ClientSecret: "s"}},
+		"assertion":                {evidence: authz.Evidence{Assertion: "a"}},
+		"named assertion":          {evidence: authz.Evidence{ClientID: "mu:a", Assertion: "a"}},
+		"token and claims":         {evidence: authz.Evidence{Token: "t", Claims: json.RawMessage(`{}`)}, field: "credential"},
+		"secret and assertion":     {evidence: authz.Evidence{ClientID: "mu:a", ClientSecret: "s", Assertion: "a"}, field: "credential"},
+		"secret of nobody":         {evidence: authz.Evidence{ClientSecret: "s"}, field: "credential.client_id"},
+		"name alone":               {evidence: authz.Evidence{ClientID: "mu:a"}, field: "credential.client_secret"},
+		"name that is none":        {evidence: authz.Evidence{ClientID: "a b", ClientSecret: "s"}, field: "credential.client_id"},
+		"issuer without token":     {evidence: authz.Evidence{Issuer: "i", Assertion: "a"}, field: "credential.issuer"},
+		"proof without token":      {evidence: authz.Evidence{Proof: proof}, field: "credential.dpop"},
+		"claims with a dpop proof": {evidence: authz.Evidence{Claims: json.RawMessage(`{}`), Proof: proof}, field: "credential.dpop"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := authz.Request{Evidence: test.evidence, Action: authz.Action{Name: "a"}, Resource: authz.Resource{Type: authz.ResourceService, ID: "s"}}
+			err := r.Validate()
+			var ours *authz.Error
+			if errors.As(err, &ours); (ours == nil) != (test.field == "") || ours != nil && ours.Field != test.field {
+				t.Errorf("answered %v, want one about %q", err, test.field)
+			}
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+				if text := fmt.Sprintf(verb, test.evidence); text != "[evidence]" {
+					t.Errorf("%s prints %s", verb, text)
+				}
+			}
+		})
+	}
+}
+
+func TestIssuerKinds(t *testing.T) {
+	introspection := func(i *authz.Issuer) {
+		i.Kind, i.JWKSURL = authz.IssuerIntrospection, ""
+		i.Introspection = &authz.Introspection{URL: "https://ledgerlink.example/introspect", ClientID: "us", Secret: "ledgerlink"}
+	}
+	trustDomain := func(i *authz.Issuer) {
+		i.Kind, i.URL, i.Algorithms, i.Types = authz.IssuerSPIFFE, "spiffe://prod.example", nil, nil
+	}
+	ca := func(i *authz.Issuer) { i.Kind, i.JWKSURL, i.Roots = authz.IssuerX509, "", "pem" }
+	for name, makeKind := range map[string]func(*authz.Issuer){"introspection": introspection, "spiffe": trustDomain, "x509": ca} {
+		i := valid[*authz.Issuer](t)
+		makeKind(i)
+		i.Normalize()
+		if err := i.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	refused(t, map[string]func(*authz.Issuer){
+		"introspection":                 func(i *authz.Issuer) { introspection(i); i.Introspection = nil },
+		"introspection#of another kind": func(i *authz.Issuer) { i.Introspection = &authz.Introspection{} },
+		"introspection.url":             func(i *authz.Issuer) { introspection(i); i.Introspection.URL = "http://ledgerlink.example" },
+		"introspection.secret":          func(i *authz.Issuer) { introspection(i); i.Introspection.Secret = "../operator.key" },
+		"introspection.deadline_ms":     func(i *authz.Issuer) { introspection(i); i.Introspection.DeadlineMS = 60_000 },
+		"keys":                          func(i *authz.Issuer) { introspection(i); i.JWKSURL = "https://a" },
+		"keys#ca":                       func(i *authz.Issuer) { ca(i); i.JWKSURL = "https://a" },
+		"roots":                         func(i *authz.Issuer) { ca(i); i.Roots = "" },
+		"roots#of another kind":         func(i *authz.Issuer) { i.Roots = "pem" },
+		"url":                           func(i *authz.Issuer) { trustDomain(i); i.Algorithms = authz.Algorithms(); i.URL = "spiffe://Prod.example" },
+		"url#path":                      func(i *authz.Issuer) { trustDomain(i); i.Algorithms = authz.Algorithms(); i.URL = "spiffe://prod.example/a" },
+		"subject_is":                    func(i *authz.Issuer) { i.SubjectIs = "user" },
+		"usable_for_s_by_tier.4":        func(i *authz.Issuer) { i.UsableForSByTier = map[string]int{"4": 10} },
+		"usable_for_s_by_tier.1":        func(i *authz.Issuer) { i.UsableForSByTier = map[string]int{"1": i.UsableForS + 1} },
+		"status_lists[0]":               func(i *authz.Issuer) { i.StatusLists = []string{"http://issuer.example/list"} },
+		"status_lists":                  func(i *authz.Issuer) { ca(i); i.StatusLists = []string{"https://a"} },
+		"events.audience":               func(i *authz.Issuer) { i.Events = &authz.EventStream{} },
+	})
+	i := valid[*authz.Issuer](t)
+	i.UsableForS, i.UsableForSByTier = 7200, map[string]int{"0": 1800}
+	if got := []time.Duration{i.UsableFor(0), i.UsableFor(1)}; got[0] != 30*time.Minute || got[1] != 2*time.Hour {
+		t.Errorf("usable for %v", got)
+	}
+}
+func TestAPIKeyRefuses(t *testing.T) {
 	refused(t, map[string]func(*authz.APIKey){
 		"id":       func(k *authz.APIKey) { k.ID = "" },
 		"hash":     func(k *authz.APIKey) { k.Hash = "" },

@@ -76,7 +76,7 @@ func TestBasePolicies(t *testing.T) {
 	if !got.Allow || len(got.Obligations) == 0 || got.Obligations[0]["address_id"] != "addr-ana-billing" {
 		t.Errorf("judgement is %+v", got)
 	}
-	if len(f.reads) > 16 || got.KeysRead > 16 {
+	if len(f.reads) > 20 || got.KeysRead > 20 {
 		t.Errorf("%d keys read: %v", got.KeysRead, f.reads)
 	}
 	t.Logf("%d keys read: %v", got.KeysRead, f.reads)

@@ -50,7 +50,9 @@ var questionNames = namesOf(
 	"subject", "action", "resource", "context", "credential", "token", "trust", "time",
 	"type", "id", "name", "kind", "properties", "level", "freshness",
 	"issuer", "issuer_url", "key_id", "audiences", "accepted_audiences", "issued_at", "not_before", "expires_at",
-	"leeway_s", "tenant", "env", "scopes", "methods", "own",
+	"leeway_s", "tenant", "env", "scopes", "methods", "own", "on_behalf_of", "status",
+	"binding", "state", "generation", "made_at", "not_after", "certificate", "thumbprint",
+	"age_s", "usable_for_s", "supports",
 )
 
 // factNames are the members of every entity a policy can see.

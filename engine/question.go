@@ -29,16 +29,19 @@ func questionValue(q authz.Question) (ast.Value, error) {
 		}
 		return value
 	}
-	input := make(object, 0, 8)
+	input := make(object, 0, 9)
 	input.add("subject", party(q.Subject.Type, q.Subject.ID, open(q.Subject.Properties)))
 	input.add("action", object{}.with("name", ast.String(q.Action.Name)).with("properties", open(q.Action.Properties)).value())
 	input.add("resource", party(q.Resource.Type, q.Resource.ID, open(q.Resource.Properties)))
 	input.add("context", open(q.Context))
-	input.add("credential", object{}.with("kind", ast.String(q.Principal.Evidence)).value())
+	input.add("credential", credentialValue(&q.Principal))
+	if q.Principal.Certificate != nil {
+		input.add("certificate", certificateValue(q.Principal.Certificate))
+	}
 	if q.Principal.Token != nil {
 		input.add("token", tokenValue(q.Principal.Token))
 	}
-	input.add("trust", object{}.with("level", integer(q.Principal.Level)).text("freshness", q.Principal.Freshness).value())
+	input.add("trust", trustValue(&q.Principal))
 	input.add("time", ast.String(q.Time.UTC().Format(time.RFC3339Nano)))
 	return input.value(), failed
 }
@@ -47,14 +50,52 @@ func party(kind, id string, properties ast.Value) ast.Value {
 	return object{}.with("type", ast.String(kind)).with("id", ast.String(id)).with("properties", properties).value()
 }
 
+func credentialValue(p *authz.Principal) ast.Value {
+	o := make(object, 0, 9).with("kind", ast.String(p.Evidence)).text("binding", p.Binding)
+	if c := p.Credential; c != nil {
+		o = o.text("id", c.ID).text("type", c.Type).text("state", c.State).with("generation", integer(c.Generation))
+		o = o.when("made_at", c.MadeAt).when("not_before", c.NotBefore).when("not_after", c.NotAfter)
+	}
+	return o.value()
+}
+
+func certificateValue(c *authz.VerifiedCertificate) ast.Value {
+	o := make(object, 0, 6).text("id", c.ID).text("thumbprint", c.Thumbprint).text("name", c.Name).text("issuer", c.Issuer)
+	return o.when("not_before", c.NotBefore).when("not_after", c.NotAfter).value()
+}
+
+// trustValue leaves age and limits out when nothing the proof stands on ages.
+func trustValue(p *authz.Principal) ast.Value {
+	o := make(object, 0, 5).with("level", integer(p.Level)).text("freshness", p.Freshness).list("supports", p.Supports)
+	if p.UsableFor == ([authz.Tiers]time.Duration{}) {
+		return o.value()
+	}
+	limits := make([]*ast.Term, authz.Tiers)
+	for tier, limit := range p.UsableFor {
+		limits[tier] = ast.InternedTerm(wholeSeconds(limit, false))
+	}
+	return o.with("age_s", integer(wholeSeconds(p.Age, true))).with("usable_for_s", ast.NewArray(limits...)).value()
+}
+
+// wholeSeconds rounds to the stricter side: an age up, a limit down.
+func wholeSeconds(d time.Duration, up bool) int {
+	if up {
+		d += time.Second - 1
+	}
+	return int(d / time.Second)
+}
+
 func tokenValue(t *authz.Token) ast.Value {
-	o := make(object, 0, 17)
+	o := make(object, 0, 19)
 	o = o.text("id", t.ID).text("issuer", t.Issuer).text("issuer_url", t.IssuerURL).text("key_id", t.KeyID).text("subject", t.Subject)
 	o = o.list("audiences", t.Audiences).list("accepted_audiences", t.AcceptedAudiences)
 	o = o.when("issued_at", t.IssuedAt).when("not_before", t.NotBefore).when("expires_at", t.ExpiresAt)
 	o = o.with("leeway_s", integer(int(t.Leeway/time.Second)))
 	o = o.text("tenant", t.Tenant).text("env", t.Env).list("scopes", t.Scopes).list("methods", t.Methods).text("credential", t.Credential)
-	return o.with("own", ast.Boolean(t.Own)).value()
+	if t.OnBehalfOf != nil {
+		o = o.with("on_behalf_of", object{}.with("type", ast.String(t.OnBehalfOf.Type)).with("id", ast.String(t.OnBehalfOf.ID)).value())
+	}
+	return o.text("status", t.Status).with("own", ast.Boolean(t.Own)).value()
 }
 
 // object is a document being built, member by member.

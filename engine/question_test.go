@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -24,12 +25,27 @@ func documented(q authz.Question) map[string]any {
 		"credential": map[string]any{"kind": q.Principal.Evidence},
 		"time":       q.Time.UTC().Format(time.RFC3339Nano),
 	}
-	trust := map[string]any{"level": q.Principal.Level}
-	addText(trust, "freshness", q.Principal.Freshness)
-	doc["trust"] = trust
+	doc["trust"] = documentedTrust(q.Principal)
+	if c := q.Principal.Credential; c != nil {
+		credential := doc["credential"].(map[string]any)
+		credential["generation"] = c.Generation
+		addText(credential, "id", c.ID)
+		addText(credential, "type", c.Type)
+		addText(credential, "state", c.State)
+		addTimes(credential, map[string]time.Time{"made_at": c.MadeAt, "not_before": c.NotBefore, "not_after": c.NotAfter})
+	}
+	addText(doc["credential"].(map[string]any), "binding", q.Principal.Binding)
+	if c := q.Principal.Certificate; c != nil {
+		certificate := map[string]any{}
+		for name, s := range map[string]string{"id": c.ID, "thumbprint": c.Thumbprint, "name": c.Name, "issuer": c.Issuer} {
+			addText(certificate, name, s)
+		}
+		addTimes(certificate, map[string]time.Time{"not_before": c.NotBefore, "not_after": c.NotAfter})
+		doc["certificate"] = certificate
+	}
 	if t := q.Principal.Token; t != nil {
 		token := map[string]any{"leeway_s": int64(t.Leeway / time.Second), "own": t.Own}
-		for name, s := range map[string]string{"id": t.ID, "issuer": t.Issuer, "issuer_url": t.IssuerURL, "key_id": t.KeyID, "subject": t.Subject, "tenant": t.Tenant, "env": t.Env, "credential": t.Credential} {
+		for name, s := range map[string]string{"id": t.ID, "issuer": t.Issuer, "issuer_url": t.IssuerURL, "key_id": t.KeyID, "subject": t.Subject, "tenant": t.Tenant, "env": t.Env, "credential": t.Credential, "status": t.Status} {
 			addText(token, name, s)
 		}
 		for name, list := range map[string][]string{"audiences": t.Audiences, "accepted_audiences": t.AcceptedAudiences, "scopes": t.Scopes, "methods": t.Methods} {
@@ -37,14 +53,38 @@ func documented(q authz.Question) map[string]any {
 				token[name] = list
 			}
 		}
-		for name, at := range map[string]time.Time{"issued_at": t.IssuedAt, "not_before": t.NotBefore, "expires_at": t.ExpiresAt} {
-			if !at.IsZero() {
-				token[name] = at.Unix()
-			}
+		addTimes(token, map[string]time.Time{"issued_at": t.IssuedAt, "not_before": t.NotBefore, "expires_at": t.ExpiresAt})
+		if t.OnBehalfOf != nil {
+			token["on_behalf_of"] = map[string]any{"type": t.OnBehalfOf.Type, "id": t.OnBehalfOf.ID}
 		}
 		doc["token"] = token
 	}
 	return doc
+}
+
+func documentedTrust(p authz.Principal) map[string]any {
+	trust := map[string]any{"level": p.Level}
+	addText(trust, "freshness", p.Freshness)
+	if len(p.Supports) > 0 {
+		trust["supports"] = p.Supports
+	}
+	if p.UsableFor != ([authz.Tiers]time.Duration{}) {
+		trust["age_s"] = int64(math.Ceil(p.Age.Seconds()))
+		limits := []int64{}
+		for _, limit := range p.UsableFor {
+			limits = append(limits, int64(math.Floor(limit.Seconds())))
+		}
+		trust["usable_for_s"] = limits
+	}
+	return trust
+}
+
+func addTimes(m map[string]any, times map[string]time.Time) {
+	for name, at := range times {
+		if !at.IsZero() {
+			m[name] = at.Unix()
+		}
+	}
 }
 
 func orEmpty(m map[string]any) map[string]any {
@@ -84,9 +124,11 @@ func anyQuestion(t *rapid.T) authz.Question {
 		Resource: authz.Resource{Type: text(t), ID: text(t), Properties: properties(t, 2)},
 		Context:  properties(t, 3),
 		Principal: authz.Principal{
-			Evidence:  rapid.SampledFrom([]string{authz.EvidenceNone, authz.EvidenceJWT, authz.EvidenceClaims}).Draw(t, "evidence"),
+			Evidence:  rapid.SampledFrom([]string{authz.EvidenceNone, authz.EvidenceJWT, authz.EvidenceClaims, authz.EvidenceSecret}).Draw(t, "evidence"),
+			Binding:   rapid.SampledFrom([]string{"", authz.BindingCertificate, authz.BindingProof}).Draw(t, "binding"),
 			Level:     rapid.IntRange(0, 5).Draw(t, "level"),
 			Freshness: rapid.SampledFrom([]string{"", authz.Fresh, authz.Stale}).Draw(t, "freshness"),
+			Supports:  texts(t),
 		},
 		Time: moment(t).In(time.FixedZone("", rapid.IntRange(-43200, 43200).Draw(t, "zone"))),
 	}
@@ -99,10 +141,32 @@ func anyQuestion(t *rapid.T) authz.Question {
 			Audiences: texts(t), AcceptedAudiences: texts(t), Scopes: texts(t), Methods: texts(t),
 			IssuedAt: moment(t), NotBefore: moment(t), ExpiresAt: moment(t),
 			Leeway: time.Duration(rapid.IntRange(0, 300).Draw(t, "leeway")) * time.Second,
-			Tenant: text(t), Env: text(t), Credential: text(t), Own: rapid.Bool().Draw(t, "own"),
+			Tenant: text(t), Env: text(t), Credential: text(t), Own: rapid.Bool().Draw(t, "own"), Status: text(t),
+		}
+		if rapid.Bool().Draw(t, "on behalf?") {
+			q.Principal.Token.OnBehalfOf = &authz.OnBehalfOf{Type: text(t), ID: text(t)}
 		}
 	}
+	addStanding(t, &q.Principal)
 	return q
+}
+
+func addStanding(t *rapid.T, p *authz.Principal) {
+	if rapid.Bool().Draw(t, "credential?") {
+		p.Credential = &authz.Proved{
+			ID: text(t), Type: text(t), State: text(t), Generation: rapid.IntRange(0, 1<<30).Draw(t, "generation"),
+			MadeAt: moment(t), NotBefore: moment(t), NotAfter: moment(t),
+		}
+	}
+	if rapid.Bool().Draw(t, "certificate?") {
+		p.Certificate = &authz.VerifiedCertificate{ID: text(t), Thumbprint: text(t), Name: text(t), Issuer: text(t), NotBefore: moment(t), NotAfter: moment(t)}
+	}
+	if rapid.Bool().Draw(t, "ages?") {
+		p.Age = time.Duration(rapid.Int64Range(0, int64(48*time.Hour)).Draw(t, "age"))
+		for tier := range p.UsableFor {
+			p.UsableFor[tier] = time.Duration(rapid.Int64Range(0, int64(48*time.Hour)).Draw(t, "usable"))
+		}
+	}
 }
 
 func text(t *rapid.T) string { return rapid.StringN(0, 12, -1).Draw(t, "text") }

@@ -11,14 +11,14 @@ import (
 // View is one frozen view of the data. The pipeline closes what it opened.
 type View interface {
 	authz.Facts
-	authz.IssuerFinder
+	authz.Directory
 	Close()
 }
 
 // Verifier turns evidence into a principal. It never fails: evidence that
 // proves nobody is a Principal with a Fault.
 type Verifier interface {
-	Verify(ctx context.Context, e authz.Evidence, issuers authz.IssuerFinder, now time.Time) authz.Principal
+	Verify(context.Context, authz.Presentation) authz.Principal
 }
 
 // Data opens views and waits for revisions.
@@ -154,6 +154,11 @@ func permitted(r *authz.Request) error {
 	}
 	if len(r.Evidence.Claims) > 0 {
 		if err := needs(r.Caller, authz.RoleAssertClaims); err != nil {
+			return err
+		}
+	}
+	if c := r.Evidence.Certificate; c != nil && c.Asserted {
+		if err := needs(r.Caller, authz.RoleAssertCertificates); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,8 +18,9 @@ var now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
 // view is an empty view that counts its closing.
 type view struct {
-	revision uint64
-	closed   *int
+	authz.Directory // the verifier's; the pipeline only hands it on
+	revision        uint64
+	closed          *int
 }
 
 func (v view) Revision() uint64 { return v.revision }
@@ -28,8 +30,7 @@ func (v view) Fact(authz.Collection, string) (authz.Fact, bool, error) {
 func (v view) Under(authz.Collection, string, int) ([]authz.Fact, bool, error) {
 	return nil, false, nil
 }
-func (v view) IssuerByURL(string) (*authz.Issuer, bool, error) { return nil, false, nil }
-func (v view) Close()                                          { *v.closed++ }
+func (v view) Close() { *v.closed++ }
 
 // stage is a PDP whose neighbours are staged.
 type stage struct {
@@ -40,11 +41,12 @@ type stage struct {
 	judgement authz.Judgement
 	policy    authz.Evaluator
 
-	opened, closed, verified int
-	evaluating               func() // called by each evaluation, when set
-	asked                    []authz.Question
-	recorded                 []authz.Decision
-	waited                   []uint64
+	opened, closed int
+	presented      []authz.Presentation
+	evaluating     func() // called by each evaluation, when set
+	asked          []authz.Question
+	recorded       []authz.Decision
+	waited         []uint64
 }
 
 func newStage(t *testing.T) *stage {
@@ -75,8 +77,8 @@ func (s *stage) WaitFor(ctx context.Context, revision uint64) error {
 	return authz.Errorf(authz.CodeBehind, "the data is at revision %d", s.revision)
 }
 
-func (s *stage) Verify(context.Context, authz.Evidence, authz.IssuerFinder, time.Time) authz.Principal {
-	s.verified++
+func (s *stage) Verify(_ context.Context, p authz.Presentation) authz.Principal {
+	s.presented = append(s.presented, p)
 	return s.principal
 }
 
@@ -324,8 +326,8 @@ func TestBatch(t *testing.T) {
 			if len(got) != test.want || len(s.recorded) != test.want {
 				t.Errorf("%d decisions, %d recorded, want %d", len(got), len(s.recorded), test.want)
 			}
-			if s.opened != 1 || s.closed != 1 || s.verified != 1 {
-				t.Errorf("opened %d, closed %d, verified %d; one batch is one view and one verification", s.opened, s.closed, s.verified)
+			if s.opened != 1 || s.closed != 1 || len(s.presented) != 1 {
+				t.Errorf("opened %d, closed %d, verified %d; one batch is one view and one verification", s.opened, s.closed, len(s.presented))
 			}
 			if diff := cmp.Diff([]uint64{5}, s.waited); diff != "" {
 				t.Errorf("waited: %s", diff)
@@ -354,5 +356,64 @@ func TestBatchRefuses(t *testing.T) {
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	if _, err := pdp.New(pdp.Config{}); err == nil {
 		t.Error("accepted an empty Config")
+	}
+}
+
+// TestEvidenceIsPresentedOnce: a proof that may be used once would fail from the
+// second item of a batch on.
+func TestEvidenceIsPresentedOnce(t *testing.T) {
+	from := func(e authz.Evidence, source string) authz.Request {
+		r := request()
+		r.Evidence, r.Context = e, map[string]any{"source_ip": source}
+		return r
+	}
+	token, other := authz.Evidence{Token: "a"}, authz.Evidence{Token: "b"}
+	proved := authz.Evidence{Token: "a", Proof: &authz.Proof{JWT: "p", Method: "GET", URL: "https://a"}}
+	again := authz.Evidence{Token: "a", Proof: &authz.Proof{JWT: "p", Method: "GET", URL: "https://a"}}
+	tests := map[string]struct {
+		items []authz.Request
+		want  []string // sources it was presented with
+	}{
+		"the same":         {[]authz.Request{from(token, "1"), from(token, "1")}, []string{"1"}},
+		"another":          {[]authz.Request{from(token, "1"), from(other, "1"), from(token, "1")}, []string{"1", "1", "1"}},
+		"from elsewhere":   {[]authz.Request{from(token, "1"), from(token, "2")}, []string{"1", "2"}},
+		"a proof":          {[]authz.Request{from(proved, "1"), from(again, "2")}, []string{"1"}},
+		"with and without": {[]authz.Request{from(token, "1"), from(proved, "1")}, []string{"1", "1"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			if _, err := s.pdp().DecideBatch(t.Context(), authz.Batch{Items: test.items}); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range s.presented {
+				got = append(got, p.Source)
+				if p.Caller != "pep" || p.Rehearsal || !p.Now.Equal(now) {
+					t.Errorf("presented as %+v", p)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestAssertedCertificatesNeedTheirRole(t *testing.T) {
+	s := newStage(t)
+	r := request()
+	r.Evidence = authz.Evidence{Certificate: &authz.Certificate{Chain: [][]byte{{1}}, Asserted: true}}
+	if _, err := s.pdp().Decide(t.Context(), r); authz.CodeOf(err) != authz.CodeForbidden {
+		t.Errorf("answered %v without the role", err)
+	}
+	r.Evidence.Certificate.Asserted = false // of our own connection
+	if _, err := s.pdp().Decide(t.Context(), r); err != nil {
+		t.Error(err)
+	}
+	r.Evidence.Certificate.Asserted = true
+	r.Caller.Roles = append(slices.Clone(r.Caller.Roles), authz.RoleAssertCertificates)
+	if _, err := s.pdp().Decide(t.Context(), r); err != nil {
+		t.Error(err)
 	}
 }

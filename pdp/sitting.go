@@ -17,7 +17,8 @@ type sitting struct {
 	policy authz.Evaluator // nil while no policy is active
 	now    time.Time
 
-	lastToken     string
+	last          authz.Evidence
+	lastSource    string
 	lastPrincipal authz.Principal
 }
 
@@ -31,7 +32,7 @@ func (s *sitting) decide(ctx context.Context, r authz.Request) (authz.Decision, 
 		at = s.now
 	}
 
-	principal := s.verify(ctx, r.Evidence)
+	principal := s.verify(ctx, &r)
 	judgement := s.judge(ctx, r, principal, at)
 	if err := ctx.Err(); err != nil {
 		return authz.Decision{}, &authz.Error{Code: authz.CodeUnavailable, Message: "the request ended, or took too long, before it was decided; ask again, or send fewer items", Cause: err}
@@ -45,22 +46,28 @@ func (s *sitting) decide(ctx context.Context, r authz.Request) (authz.Decision, 
 }
 
 // verify proves the subject now, also when the question is about another time:
-// how fresh an issuer's keys are is a fact of this moment.
-func (s *sitting) verify(ctx context.Context, e authz.Evidence) authz.Principal {
-	if e.Token == "" && len(e.Claims) == 0 {
+// how fresh an issuer's keys are is a fact of this moment. Evidence that several
+// items share is presented once, or a proof that may be used once would fail from
+// the second item on.
+func (s *sitting) verify(ctx context.Context, r *authz.Request) authz.Principal {
+	if !r.Evidence.Given() {
 		return authz.Principal{Evidence: authz.EvidenceNone, Fault: &authz.Fault{
 			Code:    authz.CredentialMissing,
 			Cause:   "missing",
 			Message: "The request carries no credential, so it proves nobody.",
-			Fix:     "Send the caller's token in credential.token.",
+			Fix:     "Send the caller's token, or another proof of who it is, in credential.",
 		}}
 	}
-	if e.Token != "" && e.Token == s.lastToken {
+	source, _ := r.Context["source_ip"].(string)
+	if s.last.Given() && s.last.Equal(r.Evidence) && (source == s.lastSource || r.Evidence.SingleUse()) {
 		return s.lastPrincipal
 	}
-	principal := s.pdp.config.Verifier.Verify(ctx, e, s.view, s.now)
-	s.lastToken, s.lastPrincipal = e.Token, principal
-	return principal
+	s.lastPrincipal = s.pdp.config.Verifier.Verify(ctx, authz.Presentation{
+		Evidence: r.Evidence, Directory: s.view, Now: s.now,
+		Source: source, Caller: r.Caller.ID, Rehearsal: r.Simulated,
+	})
+	s.last, s.lastSource = r.Evidence, source
+	return s.lastPrincipal
 }
 
 // judge asks the policy, unless there is nobody to judge or nothing to judge by.
@@ -103,6 +110,9 @@ func (s *sitting) assemble(p authz.Principal, j authz.Judgement) authz.Decision 
 		KeysRead:         j.KeysRead,
 		Subject:          p.Subject,
 	}
+	if p.Credential != nil {
+		d.Credential = p.Credential.ID
+	}
 	if s.policy != nil {
 		d.Policy = s.policy.Policy()
 	}
@@ -123,11 +133,20 @@ func (s *sitting) assemble(p authz.Principal, j authz.Judgement) authz.Decision 
 func denied(r authz.Reason) authz.Judgement { return authz.Judgement{Reasons: []authz.Reason{r}} }
 
 func faultReason(f *authz.Fault) authz.Reason {
-	status := http.StatusUnauthorized
-	if f.Code == authz.IssuerUnavailable {
-		status = http.StatusServiceUnavailable
+	return authz.Reason{Code: f.Code, Guard: "token", Message: f.Message, Fix: f.Fix, Status: faultStatus(f.Code), Details: map[string]any{"cause": f.Cause}}
+}
+
+// faultStatus is what an enforcement point should answer its own caller with.
+func faultStatus(code authz.ReasonCode) int {
+	switch code {
+	case authz.IssuerUnavailable:
+		return http.StatusServiceUnavailable
+	case authz.RateLimited:
+		return http.StatusTooManyRequests
+	case authz.SubjectMismatch:
+		return http.StatusForbidden
 	}
-	return authz.Reason{Code: f.Code, Guard: "token", Message: f.Message, Fix: f.Fix, Status: status, Details: map[string]any{"cause": f.Cause}}
+	return http.StatusUnauthorized
 }
 
 func mismatchReason(asked, proved string) authz.Reason {
