@@ -177,7 +177,7 @@ func replace(dir, from, parent string) error {
 
 func restoreInto(dir string, r io.Reader) error {
 	in := &backupReader{in: bufio.NewReaderSize(r, 256<<10), sum: sha256.New()}
-	revision, err := in.header()
+	revision, schema, err := in.header()
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func restoreInto(dir string, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := in.load(db, revision); err != nil {
+	if err := in.load(db, revision, schema); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	if err := db.Close(); err != nil {
@@ -223,30 +223,29 @@ func (b *backupReader) number32(limit int) (int, error) {
 	return int(n), nil
 }
 
-func (b *backupReader) header() (revision uint64, err error) {
+func (b *backupReader) header() (revision uint64, schema uint32, err error) {
 	p, err := b.read(len(backupMagic) + 16)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if string(p[:len(backupMagic)]) != backupMagic {
-		return 0, damaged("it does not begin like a backup of Verdict", nil)
+		return 0, 0, damaged("it does not begin like a backup of Verdict", nil)
 	}
 	p = p[len(backupMagic):]
 	if format := binary.BigEndian.Uint32(p); format != backupFormat {
-		return 0, authz.Errorf(authz.CodeConflict, "the backup has format version %d and this Verdict reads %d", format, backupFormat)
+		return 0, 0, authz.Errorf(authz.CodeConflict, "the backup has format version %d and this Verdict reads %d", format, backupFormat)
 	}
-	if err := refuseNewer("the backup", binary.BigEndian.Uint32(p[4:])); err != nil {
-		return 0, err
-	}
-	return binary.BigEndian.Uint64(p[8:]), nil
+	schema = binary.BigEndian.Uint32(p[4:])
+	return binary.BigEndian.Uint64(p[8:]), schema, refuseNewer("the backup", schema)
 }
 
-// load writes every key at the backup's revision, and checks the trailer.
-func (b *backupReader) load(db *badger.DB, revision uint64) error {
+// load writes every key at the backup's revision, and checks the trailer. An
+// older schema stays what it is: Open brings it up to date.
+func (b *backupReader) load(db *badger.DB, revision uint64, schema uint32) error {
 	at := max(revision, 1) // Badger does not take 0
 	batch := db.NewWriteBatchAt(at)
 	defer batch.Cancel()
-	if err := batch.Set(schemaKey, schemaValue()); err != nil {
+	if err := batch.Set(schemaKey, schemaValue(schema)); err != nil {
 		return internal("restoring", err)
 	}
 	for {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/ijson"
 	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/store/storetest"
 )
@@ -132,6 +133,76 @@ func BenchmarkSnapshotHot(b *testing.B) {
 	}
 }
 
+// manyCredentials is a store with n hot credentials, each of a machine user and
+// with a name of its own.
+func manyCredentials(b *testing.B, config store.Config, n int) *store.Store {
+	b.Helper()
+	s := open(b, config)
+	in, out := io.Pipe()
+	go func() {
+		lines := bufio.NewWriter(out)
+		for i := range n {
+			fmt.Fprintf(lines, `{"collection":"credentials","entity":%s}`+"\n", credentialJSON(i))
+		}
+		out.CloseWithError(lines.Flush())
+	}()
+	report, err := s.Import(context.Background(), in, store.ImportOptions{})
+	if err != nil || report.Written != n {
+		b.Fatalf("%+v %v", report, err)
+	}
+	return s
+}
+
+func credentialJSON(i int) string {
+	return fmt.Sprintf(`{"id":"cred-%06d","machine_user":"mu:%06d","kind":"certificate","generation":1,"state":"active","issuer":"prod","names":["spiffe://prod.example/ns/core/sa/%06d"]}`, i, i, i)
+}
+
+func BenchmarkDirectory(b *testing.B) {
+	const n = store.DefaultHotLimit
+	for name, hotLimit := range map[string]int{"hot": 0, "cold": 1} {
+		s := manyCredentials(b, store.Config{InMemory: true, HotLimit: hotLimit}, n)
+		users, names := make([]string, 1024), make([]string, 1024)
+		for i := range users {
+			users[i] = fmt.Sprintf("mu:%06d", i*7919%n)
+			names[i] = fmt.Sprintf("spiffe://prod.example/ns/core/sa/%06d", i*7919%n)
+		}
+		view := viewOf(b, s)
+		for what, read := range map[string]func(i int) ([]*authz.Credential, error){
+			"of":    func(i int) ([]*authz.Credential, error) { return view.CredentialsOf(users[i%len(users)]) },
+			"named": func(i int) ([]*authz.Credential, error) { return view.CredentialsNamed(names[i%len(names)]) },
+		} {
+			b.Run(name+"/"+what, func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					if found, err := read(i); len(found) != 1 || err != nil {
+						b.Fatal(found, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkApplyCredential writes one of many credentials, as recording its last
+// use does, without a disk to wait for.
+func BenchmarkApplyCredential(b *testing.B) {
+	for _, n := range []int{1000, store.DefaultHotLimit} {
+		b.Run(fmt.Sprintf("credentials=%d", n), func(b *testing.B) {
+			s := manyCredentials(b, store.Config{InMemory: true}, n)
+			b.ReportAllocs()
+			used := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+			for i := 0; b.Loop(); i++ {
+				var c authz.Credential
+				if err := ijson.Unmarshal([]byte(credentialJSON(i*7919%n)), &c); err != nil {
+					b.Fatal(err)
+				}
+				c.LastUsedAt = used.Add(time.Duration(i) * time.Second)
+				apply(b, s, &c)
+			}
+		})
+	}
+}
+
 func BenchmarkSnapshotCold(b *testing.B) {
 	for _, n := range []int{1000, largePeople()} {
 		dir := b.TempDir()
@@ -186,6 +257,16 @@ func BenchmarkApplyParallel(b *testing.B) {
 			b.ReportMetric(float64(stats.Writes)/float64(stats.Commits), "writes/fsync")
 		})
 	}
+}
+
+func viewOf(b *testing.B, s *store.Store) *store.Snapshot {
+	b.Helper()
+	view, err := s.Snapshot()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(view.Close)
+	return view
 }
 
 func apply(b testing.TB, s *store.Store, entities ...authz.Entity) {

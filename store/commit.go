@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"reflect"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -39,6 +40,9 @@ func (w *write) result() Result {
 		created[i] = w.outcomes[i].isNew
 		if op.entity == nil {
 			continue
+		}
+		if stored := w.outcomes[i].succeeded; stored != nil {
+			reflect.ValueOf(op.entity).Elem().Set(reflect.ValueOf(stored).Elem())
 		}
 		head := op.entity.Head()
 		head.CreatedAt = fromMillis(w.outcomes[i].created)
@@ -284,14 +288,16 @@ func (g *group) record(r ref) (*record, error) {
 // issuersOf are the ids of the issuers readers see under url now.
 func (g *group) issuersOf(url string) (map[string]bool, error) {
 	ids := make(map[string]bool)
-	if hot := g.base.hot[issuersSlot]; hot != nil {
-		if issuer, ok := hot.issuers[url]; ok {
+	if index := g.base.issuers(); index != nil {
+		for _, issuer := range index.withURL(url) {
 			ids[issuer.ID] = true
 		}
 		return ids, nil
 	}
-	id, ok, err := firstIndexed(g.store.db, g.base.revision, indexPrefix(issuersCode, "url", url))
-	if ok {
+	txn := g.store.db.NewTransactionAt(g.base.revision, false)
+	defer txn.Discard()
+	keys, err := indexed(txn, issuersCode, "url", url, 1)
+	for _, id := range keys {
 		ids[id] = true
 	}
 	return ids, err

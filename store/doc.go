@@ -18,11 +18,24 @@
 // # Hot state
 //
 // Collections that are small and read by every decision (services, edges,
-// plans, tenants, machine users, revocations, renewals, issuers, API keys, and
-// the entitlements of tenants and plans) are kept in memory as one immutable
-// value, swapped together with the revision. A miss there is authoritative. A
-// hot collection that outgrows Config.HotLimit is served from Badger from then
-// on, until the store is opened again below the limit; answers are the same.
+// plans, tenants, machine users, revocations, renewals, issuers, credentials, API
+// keys, and the entitlements of tenants and plans) are kept in memory as one
+// immutable value, swapped together with the revision. A miss there is
+// authoritative. A hot collection that outgrows Config.HotLimit is served from
+// Badger from then on, until the store is opened again below the limit; answers
+// are the same.
+//
+// Issuers, credentials and API keys are kept decoded, and the first two with
+// indexes of their own: by URL and kind, by machine user and by every name. A
+// write copies the parts of an index that it touches, never the whole.
+//
+// # Succession
+//
+// An entity that replaces another may be an authz.Successor. Its Succeed is then
+// called within the write, after the precondition held, with the entity as the
+// writes before left it and the time of the write; what it changed is what is
+// stored, and what it refuses is refused. A delete ends the succession: what is
+// put after it succeeds nothing.
 //
 // # Key layout
 //
@@ -35,13 +48,27 @@
 //	                                        with user meta 1 a tombstone: revision, deleted_at
 //	x coll filter 00 value 00 key           index entry, empty; one for every authz Filters() name that is set,
 //	                                        save the first id of a pair, which orders the entities themselves
+//	x coll "names" 00 name 00 key           index entry of a credential, empty; one for each of its Names. Names are
+//	                                        whole in it: at most 2,000 bytes, none of them zero
 //	e coll expires_at(8, ms) key            expiry entry, empty; entities whose Expires is set
 //	c revision(8) part(2)                   change record: when, number of its first change, the changes
+//
+// Data of an older schema is brought up to date when it is opened; see
+// SchemaVersion. Counts of collections a version did not know are taken as zero.
 //
 // Every revision has a change record while the change log is on. Records past
 // Config.ChangeRetention are compacted, and with them the tombstones they made.
 // Compaction changes nothing a reader can see but the feed's floor, so it takes
 // no revision.
+//
+// # Secrets
+//
+// Nothing here is a secret that works. Exports and backups hold entities as they
+// are stored, and with them the salted hash of every shared secret
+// (Credential.SecretHash) and, in backups and in exports that ask for API keys by
+// name, the hash of every API key. So nothing is taken out on the way, and a
+// restored node knows its callers again; keep both where whoever reads them may
+// try to guess a weak secret.
 //
 // # Errors
 //

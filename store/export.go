@@ -12,7 +12,8 @@ import (
 
 // Export writes the entities of collections as NDJSON lines that Import reads,
 // all of one revision, which it returns. Without collections it writes all but
-// API keys, whose hashes leave only when asked for by name.
+// API keys, whose hashes leave only when asked for by name. Credentials leave with
+// the hashes of their secrets, without which an import could not bring them back.
 func (s *Store) Export(ctx context.Context, w io.Writer, wanted ...authz.Collection) (revision uint64, err error) {
 	if len(wanted) == 0 {
 		wanted = exportedByDefault()

@@ -3,10 +3,7 @@ package store
 import (
 	"hash/maphash"
 	"maps"
-	"slices"
 	"strings"
-
-	"github.com/verdict-pdp/verdict/authz"
 )
 
 // slot is one hot collection. Entitlements of tenants and plans are one; those
@@ -25,6 +22,7 @@ const (
 	revocationsSlot
 	renewalsSlot
 	apiKeysSlot
+	credentialsSlot
 
 	slotLimit
 )
@@ -57,6 +55,8 @@ func slotOf(code collCode, key string) slot {
 		return renewalsSlot
 	case apiKeysCode:
 		return apiKeysSlot
+	case credentialsCode:
+		return credentialsSlot
 	}
 	return coldSlot
 }
@@ -124,15 +124,12 @@ func (e *shardEdit[V]) get(key string) (V, bool) { return e.next.get(key) }
 // hotCollection holds every entity of a slot. It is immutable.
 type hotCollection struct {
 	records shards[*record]
-	groups  shards[[]*record]        // pair collections: first id -> its entities in key order
-	issuers map[string]*authz.Issuer // issuers: url -> issuer
+	index   hotIndex // nil for collections that are read by key alone
 	count   int
 }
 
-// under are the entities whose first id is first, in key order.
-func (h *hotCollection) under(first string) []*record {
-	group, _ := h.groups.get(first)
-	return group
+func newHotCollection(code collCode) *hotCollection {
+	return &hotCollection{index: newHotIndex(code)}
 }
 
 // hotChange is one entity's new state; a nil record deletes.
@@ -142,99 +139,39 @@ type hotChange struct {
 }
 
 // with is h after changes, of which each key has at most one.
-func (h *hotCollection) with(code collCode, changes []hotChange) *hotCollection {
-	next := &hotCollection{issuers: h.issuers, groups: h.groups, count: h.count}
-	records := editShards(&h.records)
+func (h *hotCollection) with(changes []hotChange) *hotCollection {
+	next := &hotCollection{index: h.index, count: h.count}
+	edit := editShards(&h.records)
+	var gone, come []*record
 	for _, change := range changes {
-		_, existed := records.get(change.key)
-		switch {
-		case change.record != nil:
-			records.set(change.key, change.record)
-			if !existed {
-				next.count++
-			}
-		case existed:
-			records.delete(change.key)
-			next.count--
+		if before, existed := edit.get(change.key); existed {
+			edit.delete(change.key)
+			gone = append(gone, before)
+		}
+		if change.record != nil {
+			edit.set(change.key, change.record)
+			come = append(come, change.record)
 		}
 	}
-	next.records = records.next
-	if code.collection().Pair() {
-		next.groups = regroup(&h.groups, changes)
-	}
-	if code == issuersCode {
-		next.issuers = reindexIssuers(h, changes)
+	next.records = edit.next
+	next.count += len(come) - len(gone)
+	if h.index != nil {
+		next.index = h.index.with(gone, come)
 	}
 	return next
+}
+
+// isShared says whether the entities of a collection are read by Go code, which
+// then shares them decoded.
+func isShared(code collCode) bool {
+	return code == issuersCode || code == apiKeysCode || code == credentialsCode
 }
 
 // decodeHot decodes the entities Go code reads, once, for all who share them. It
 // comes before a record is published.
-func decodeHot(code collCode, r *record) error {
-	if r.entity != nil || code != issuersCode && code != apiKeysCode {
-		return nil
+func decodeHot(code collCode, r *record) (err error) {
+	if r.entity == nil && isShared(code) {
+		r.entity, err = r.decodeShared(code.collection())
 	}
-	entity, err := r.decode(code.collection())
-	r.entity = entity
 	return err
-}
-
-// regroup merges changes into the groups they belong to.
-func regroup(base *shards[[]*record], changes []hotChange) shards[[]*record] {
-	byFirst := make(map[string][]hotChange)
-	for _, change := range changes {
-		first, _, _ := authz.SplitPairKey(change.key)
-		byFirst[first] = append(byFirst[first], change)
-	}
-	edit := editShards(base)
-	for first, group := range byFirst {
-		old, _ := base.get(first)
-		if merged := mergeGroup(old, group); len(merged) > 0 {
-			edit.set(first, merged)
-		} else {
-			edit.delete(first)
-		}
-	}
-	return edit.next
-}
-
-// mergeGroup is old, in key order, after changes. Stretches between two changes
-// are copied whole.
-func mergeGroup(old []*record, changes []hotChange) []*record {
-	slices.SortFunc(changes, func(a, b hotChange) int { return strings.Compare(a.key, b.key) })
-	merged := make([]*record, 0, len(old)+len(changes))
-	for _, change := range changes {
-		at, found := slices.BinarySearchFunc(old, change.key, func(r *record, key string) int { return strings.Compare(r.key, key) })
-		merged = append(merged, old[:at]...)
-		if found {
-			at++
-		}
-		old = old[at:]
-		if change.record != nil {
-			merged = append(merged, change.record)
-		}
-	}
-	return append(merged, old...)
-}
-
-func reindexIssuers(old *hotCollection, changes []hotChange) map[string]*authz.Issuer {
-	next := maps.Clone(old.issuers)
-	if next == nil {
-		next = make(map[string]*authz.Issuer)
-	}
-	for _, change := range changes {
-		before, ok := old.records.get(change.key)
-		if ok {
-			delete(next, before.entity.Field("url"))
-		}
-	}
-	for _, change := range changes {
-		if change.record == nil {
-			continue
-		}
-		if issuer, ok := change.record.entity.(*authz.Issuer); ok {
-			next[issuer.URL] = issuer
-		}
-	}
-	return next
 }

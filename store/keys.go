@@ -38,6 +38,8 @@ const (
 	revocationsCode
 	renewalsCode
 	apiKeysCode
+	rotationSetsCode
+	rotationsCode
 
 	codeLimit // one past the last
 )
@@ -55,6 +57,8 @@ var collections = [codeLimit]authz.Collection{
 	revocationsCode:  authz.Revocations,
 	renewalsCode:     authz.Renewals,
 	apiKeysCode:      authz.APIKeys,
+	rotationSetsCode: authz.RotationSets,
+	rotationsCode:    authz.Rotations,
 }
 
 // codeOf is the code of c, 0 when c is not known. It is a switch because it is
@@ -85,6 +89,10 @@ func codeOf(c authz.Collection) collCode {
 		return renewalsCode
 	case authz.APIKeys:
 		return apiKeysCode
+	case authz.RotationSets:
+		return rotationSetsCode
+	case authz.Rotations:
+		return rotationsCode
 	}
 	return 0
 }
@@ -127,12 +135,17 @@ func (r ref) dataKey() []byte {
 // dataRef undoes dataKey.
 func dataRef(k []byte) ref { return ref{code: collCode(k[1]), key: string(k[2:])} }
 
-// indexPrefix covers the index entries of one value. Neither names nor values
-// hold a zero byte: validation refuses control characters.
-func indexPrefix(code collCode, filter, value string) []byte {
-	k := make([]byte, 0, 4+len(filter)+len(value)+32)
+// namesIndex is the index of credentials by each of their names. It is no filter
+// of lists.
+const namesIndex = "names"
+
+// indexPrefix covers the index entries of one value. Neither stored values nor
+// keys hold a zero byte: validation refuses control characters. So a value asked
+// for that holds one covers nothing.
+func indexPrefix(code collCode, index, value string) []byte {
+	k := make([]byte, 0, 4+len(index)+len(value)+32)
 	k = append(k, kindIndex, byte(code))
-	k = append(k, filter...)
+	k = append(k, index...)
 	k = append(k, 0)
 	k = append(k, value...)
 	return append(k, 0)
@@ -151,6 +164,11 @@ func sideKeysOf(code collCode, key string, entity authz.Entity) [][]byte {
 			continue
 		}
 		keys = append(keys, append(indexPrefix(code, filter, value), key...))
+	}
+	if credential, ok := entity.(*authz.Credential); ok {
+		for _, name := range credential.Names {
+			keys = append(keys, append(indexPrefix(code, namesIndex, name), key...))
+		}
 	}
 	return keys
 }

@@ -59,7 +59,11 @@ func (s *Store) List(ctx context.Context, q Query) (Page, error) {
 			return err
 		}
 		for _, key := range keys {
-			entity, err := view.listed(txn, q.Collection, key)
+			rec, err := readPromised(txn, ref{code: codeOf(q.Collection), key: key})
+			if err != nil {
+				return err
+			}
+			entity, err := rec.decode(q.Collection)
 			if err != nil {
 				return err
 			}
@@ -74,18 +78,6 @@ func (s *Store) List(ctx context.Context, q Query) (Page, error) {
 		return Page{}, err
 	}
 	return page, nil
-}
-
-// listed reads an entity the index promised.
-func (v *Snapshot) listed(txn *badger.Txn, c authz.Collection, key string) (authz.Entity, error) {
-	rec, err := readCold(txn, ref{code: codeOf(c), key: key})
-	if err != nil {
-		return nil, err
-	}
-	if rec == nil {
-		return nil, corrupt(notFound(ref{code: codeOf(c), key: key}))
-	}
-	return rec.decode(c)
 }
 
 // check validates q, sets its defaults and decodes its cursor.

@@ -13,7 +13,9 @@ type Op struct {
 	// Key names the entity; it may be left out when Entity carries its id.
 	Key string
 	// Entity is what to store under Key, nil to delete. The store normalizes and
-	// validates it and, once the write is committed, fills its Header.
+	// validates it. Once the write is committed it is as it was stored: its Header
+	// is filled, and an authz.Successor is what Succeed made of it. A write that
+	// fails leaves it normalized.
 	Entity authz.Entity
 	// If must hold for the write to happen. The zero Precondition always holds.
 	If Precondition
@@ -70,8 +72,8 @@ type Result struct {
 	// Revision is the data revision the write made; 0 when it changed nothing,
 	// which only an import does.
 	Revision uint64
-	// Entities are those of the Ops in order, nil for a delete, with their
-	// Header as it was stored.
+	// Entities are those of the Ops in order, nil for a delete, as they were
+	// stored: with their Header and with what Succeed changed.
 	Entities []authz.Entity
 	// Created says of each of the Ops whether its entity did not exist before.
 	Created []bool
@@ -86,16 +88,30 @@ const (
 	unlessNotDue               // the sweeper: an entity that no longer expires is left alone
 )
 
-// operation is an Op made ready outside the commit lock.
+// operation is an Op made ready outside the commit lock. Evaluating a write does
+// not change it: one that did not fit into its group is evaluated again.
 type operation struct {
 	ref
-	entity  authz.Entity // nil deletes
+	entity authz.Entity // nil deletes; the caller's
+	form
+	pre    Precondition
+	intent intent
+	due    int64 // unlessNotDue: delete only what expired at or before it
+}
+
+// form is how an entity is stored.
+type form struct {
 	content content
 	// sideKeys are its index and expiry entries.
 	sideKeys [][]byte
-	pre      Precondition
-	intent   intent
-	due      int64 // unlessNotDue: delete only what expired at or before it
+}
+
+func newForm(r ref, entity authz.Entity) (form, error) {
+	made, err := newContent(entity)
+	if err != nil {
+		return form{}, err
+	}
+	return form{content: made, sideKeys: sideKeysOf(r.code, r.key, entity)}, nil
 }
 
 // prepare checks op and does all the work that does not depend on what is stored.
@@ -140,17 +156,12 @@ func preparePut(op Op) (operation, error) {
 	if op.Key != "" && op.Key != head.ID {
 		return operation{}, authz.Invalid("id", "is "+strconv.Quote(head.ID)+" but the request names "+strconv.Quote(op.Key))
 	}
-	made, err := newContent(op.Entity)
+	r := ref{code: code, key: head.ID}
+	made, err := newForm(r, op.Entity)
 	if err != nil {
 		return operation{}, err
 	}
-	return operation{
-		ref:      ref{code: code, key: head.ID},
-		entity:   op.Entity,
-		content:  made,
-		sideKeys: sideKeysOf(code, head.ID, op.Entity),
-		pre:      op.If,
-	}, nil
+	return operation{ref: r, entity: op.Entity, form: made, pre: op.If}, nil
 }
 
 func unknownCollection(c authz.Collection) error {

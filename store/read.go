@@ -18,6 +18,15 @@ func readCold(txn *badger.Txn, r ref) (*record, error) {
 	return itemRecord(item, r.key)
 }
 
+// readPromised reads an entity that an index holds.
+func readPromised(txn *badger.Txn, r ref) (*record, error) {
+	rec, err := readCold(txn, r)
+	if err == nil && rec == nil {
+		err = corrupt(notFound(r))
+	}
+	return rec, err
+}
+
 // itemRecord is the entity of a data item, nil for a tombstone.
 func itemRecord(item *badger.Item, key string) (*record, error) {
 	if item.UserMeta() == metaTombstone {
@@ -50,13 +59,13 @@ func scan(txn *badger.Txn, prefix, from []byte, values bool, visit func(*badger.
 	return nil
 }
 
-// firstIndexed is the key of the first entity under an index prefix.
-func firstIndexed(db *badger.DB, revision uint64, prefix []byte) (key string, ok bool, err error) {
-	txn := db.NewTransactionAt(revision, false)
-	defer txn.Discard()
+// indexed are the keys of the entities an index holds under value, in their
+// order, up to limit of them; 0 means all.
+func indexed(txn *badger.Txn, code collCode, index, value string, limit int) (keys []string, err error) {
+	prefix := indexPrefix(code, index, value)
 	err = scan(txn, prefix, nil, false, func(item *badger.Item) (bool, error) {
-		key, ok = string(item.Key()[len(prefix):]), true
-		return false, nil
+		keys = append(keys, string(item.Key()[len(prefix):]))
+		return len(keys) != limit, nil
 	})
-	return key, ok, err
+	return keys, err
 }

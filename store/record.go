@@ -28,7 +28,7 @@ type record struct {
 	created  int64 // Unix milliseconds
 	updated  int64
 	json     []byte
-	entity   authz.Entity // decoded; only of issuers and API keys in hot state
+	entity   authz.Entity // decoded and shared; see isShared
 }
 
 func (r *record) fact() authz.Fact {
@@ -41,6 +41,17 @@ func (r *record) decode(c authz.Collection) (authz.Entity, error) {
 	if err := ijson.UnmarshalOpen(r.json, entity); err != nil {
 		return nil, corrupt(fmt.Errorf("%s %q: %w", c, r.key, err))
 	}
+	return entity, nil
+}
+
+// decodeShared makes the entity that readers share. It has the defaults of this
+// version also when an older one, which had other fields, stored it.
+func (r *record) decodeShared(c authz.Collection) (authz.Entity, error) {
+	entity, err := r.decode(c)
+	if err != nil {
+		return nil, err
+	}
+	entity.Normalize()
 	return entity, nil
 }
 

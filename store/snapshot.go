@@ -9,7 +9,7 @@ import (
 )
 
 // Snapshot is the data frozen at one revision. It implements authz.Facts and
-// authz.IssuerFinder. It is for one goroutine at a time and must be closed:
+// authz.Directory. It is for one goroutine at a time and must be closed:
 // while it is open, no version it can read is discarded.
 type Snapshot struct {
 	store  *Store
@@ -19,8 +19,8 @@ type Snapshot struct {
 }
 
 var (
-	_ authz.Facts        = (*Snapshot)(nil)
-	_ authz.IssuerFinder = (*Snapshot)(nil)
+	_ authz.Facts     = (*Snapshot)(nil)
+	_ authz.Directory = (*Snapshot)(nil)
 )
 
 // Snapshot freezes the data as it is now.
@@ -75,7 +75,7 @@ func (v *Snapshot) Under(c authz.Collection, first string, limit int) (facts []a
 		return nil, false, err
 	}
 	if hot := v.state.hotFor(code, first); hot != nil {
-		facts, more = clip(hot.under(first), limit)
+		facts, more = clip(hot.index.(*pairIndex).under(first), limit)
 		return facts, more, nil
 	}
 	return v.underCold(code, first, limit)
@@ -114,40 +114,6 @@ func (v *Snapshot) underCold(code collCode, first string, limit int) (facts []au
 	return facts, more, err
 }
 
-// IssuerByURL finds the issuer whose URL is exactly url. The result is shared
-// and must not be changed.
-func (v *Snapshot) IssuerByURL(url string) (*authz.Issuer, bool, error) {
-	if err := v.usable(issuersCode); err != nil {
-		return nil, false, err
-	}
-	if hot := v.state.hot[issuersSlot]; hot != nil {
-		issuer, ok := hot.issuers[url]
-		return issuer, ok, nil
-	}
-	if err := v.store.enter(); err != nil {
-		return nil, false, err
-	}
-	id, ok, err := firstIndexed(v.store.db, v.state.revision, indexPrefix(issuersCode, "url", url))
-	v.store.leave()
-	if !ok {
-		return nil, false, err
-	}
-	entity, ok, err := v.shared(issuersCode, id)
-	if !ok {
-		return nil, false, err
-	}
-	return entity.(*authz.Issuer), true, nil
-}
-
-// APIKey finds an API key by id. The result is shared and must not be changed.
-func (v *Snapshot) APIKey(id string) (*authz.APIKey, bool, error) {
-	entity, ok, err := v.shared(apiKeysCode, id)
-	if !ok {
-		return nil, false, err
-	}
-	return entity.(*authz.APIKey), true, nil
-}
-
 // Entity reads one entity as a value the caller may change. CodeNotFound when
 // there is none.
 func (v *Snapshot) Entity(c authz.Collection, key string) (authz.Entity, error) {
@@ -166,19 +132,6 @@ func (v *Snapshot) Entity(c authz.Collection, key string) (authz.Entity, error) 
 		return nil, notFound(ref{code: code, key: key})
 	}
 	return rec.decode(c)
-}
-
-// shared is a decoded entity that is not to be changed.
-func (v *Snapshot) shared(code collCode, key string) (authz.Entity, bool, error) {
-	rec, err := v.record(code, key)
-	if rec == nil {
-		return nil, false, err
-	}
-	if rec.entity != nil {
-		return rec.entity, true, nil
-	}
-	entity, err := rec.decode(code.collection())
-	return entity, err == nil, err
 }
 
 // record is one entity, nil when there is none.

@@ -61,7 +61,7 @@ func (s *state) with(p persisted, changes []hotChange, limit int) *state {
 		if len(bySlot[at]) == 0 || s.hot[at] == nil {
 			continue
 		}
-		collection := s.hot[at].with(at.code(), bySlot[at])
+		collection := s.hot[at].with(bySlot[at])
 		if collection.count > limit {
 			collection = nil
 		}
@@ -73,4 +73,20 @@ func (s *state) with(p persisted, changes []hotChange, limit int) *state {
 // hotFor is the hot collection that would hold key, nil when it is cold.
 func (s *state) hotFor(code collCode, key string) *hotCollection {
 	return s.hot[slotOf(code, key)]
+}
+
+// issuers is the index of the issuers, nil when they are cold.
+func (s *state) issuers() *issuerIndex {
+	if hot := s.hot[issuersSlot]; hot != nil {
+		return hot.index.(*issuerIndex)
+	}
+	return nil
+}
+
+// credentials is the index of the credentials, nil when they are cold.
+func (s *state) credentials() *credentialIndex {
+	if hot := s.hot[credentialsSlot]; hot != nil {
+		return hot.index.(*credentialIndex)
+	}
+	return nil
 }

@@ -1,9 +1,7 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -11,9 +9,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 )
-
-// SchemaVersion is the version of the key layout this build reads and writes.
-const SchemaVersion = 1
 
 // Store is the data at rest of one node. All methods may be called concurrently.
 type Store struct {
@@ -81,11 +76,15 @@ func Open(config Config) (*Store, error) {
 
 // load makes the first state from what is on disk.
 func (s *Store) load() error {
-	if err := checkSchema(s.db); err != nil {
+	version, err := readSchema(s.db)
+	if err != nil {
 		return err
 	}
 	stored, err := loadPersisted(s.db)
 	if err != nil {
+		return err
+	}
+	if err := upgrade(s.db, version, stored.revision); err != nil {
 		return err
 	}
 	first := &state{persisted: stored, superseded: make(chan struct{})}
@@ -121,59 +120,7 @@ func loadHot(txn *badger.Txn, at slot, limit int) (*hotCollection, error) {
 	if len(changes) > limit {
 		return nil, nil
 	}
-	return new(hotCollection).with(code, changes), nil
-}
-
-// checkSchema refuses data of a newer version, and marks an empty database as ours.
-func checkSchema(db *badger.DB) error {
-	v, err := readMeta(db, schemaKey)
-	if err != nil {
-		return err
-	}
-	if v == nil {
-		return initialise(db)
-	}
-	if len(v) != 4 {
-		return corrupt(fmt.Errorf("schema version is %d bytes", len(v)))
-	}
-	return refuseNewer("the data directory", binary.BigEndian.Uint32(v))
-}
-
-func refuseNewer(what string, version uint32) error {
-	if version > SchemaVersion {
-		return authz.Errorf(authz.CodeConflict, "%s has schema version %d and this Verdict reads up to %d; start a newer Verdict", what, version, SchemaVersion)
-	}
-	return nil
-}
-
-// initialise writes the schema version into an empty database. Badger does not
-// take revision 0, so it stands at 1, before the first write of ours.
-func initialise(db *badger.DB) error {
-	if empty, err := isEmpty(db); err != nil || !empty {
-		return errors.Join(err, authz.Errorf(authz.CodeConflict, "the data directory holds a database that is not Verdict's; choose another directory"))
-	}
-	txn := db.NewTransactionAt(1, true)
-	defer txn.Discard()
-	if err := txn.Set(schemaKey, schemaValue()); err != nil {
-		return internal("initialising the data directory", err)
-	}
-	if err := txn.CommitAt(1, nil); err != nil {
-		return internal("initialising the data directory", err)
-	}
-	return nil
-}
-
-func schemaValue() []byte { return binary.BigEndian.AppendUint32(nil, SchemaVersion) }
-
-func isEmpty(db *badger.DB) (bool, error) {
-	empty := true
-	err := db.View(func(txn *badger.Txn) error {
-		return scan(txn, nil, nil, false, func(*badger.Item) (bool, error) {
-			empty = false
-			return false, nil
-		})
-	})
-	return empty, err
+	return newHotCollection(code).with(changes), nil
 }
 
 func loadPersisted(db *badger.DB) (persisted, error) {

@@ -3,10 +3,12 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // write is a list of operations that happen together, with what became of it.
@@ -27,6 +29,7 @@ type outcome struct {
 	changed          bool
 	isNew            bool // there was no such entity before
 	created, updated int64
+	succeeded        authz.Entity // what Succeed made of the operation's entity; nil when it was not asked
 }
 
 func newWrite(ops []operation) *write {
@@ -126,16 +129,29 @@ func (d *draft) apply(op *operation, out *outcome) error {
 }
 
 func (d *draft) put(op *operation, current *record, out *outcome) error {
+	if op.unchanged(op.content, current) {
+		return nil
+	}
+	was, err := current.was(op.code)
+	if err != nil {
+		return err
+	}
+	made, succeeded := op.form, authz.Entity(nil)
+	if _, is := op.entity.(authz.Successor); is && was != nil {
+		if succeeded, made, err = d.succeed(op, was); err != nil {
+			return err
+		}
+		if op.unchanged(made.content, current) {
+			return nil
+		}
+	}
 	created := d.now
 	if current != nil {
 		created = current.created
 	}
-	if current != nil && op.intent == unlessSame && bytes.Equal(current.json, op.content.withHeader(current.created, current.updated, current.revision)) {
-		return nil
-	}
 	next := &record{
 		key: op.key, revision: d.revision, created: created, updated: d.now,
-		json: op.content.withHeader(created, d.now, d.revision),
+		json: made.content.withHeader(created, d.now, d.revision),
 	}
 	if err := decodeHot(op.code, next); err != nil {
 		return err
@@ -143,17 +159,41 @@ func (d *draft) put(op *operation, current *record, out *outcome) error {
 	if err := d.checkIssuer(next); err != nil {
 		return err
 	}
-	if err := d.reindex(op, current); err != nil {
-		return err
-	}
+	d.reindex(op.ref, was, made.sideKeys)
 	d.entries = append(d.entries, entry{key: op.dataKey(), value: next.value()})
 	d.records[op.ref] = next
 	if current == nil {
 		d.counts[op.code]++
 	}
 	d.changes = append(d.changes, change{op: changePut, ref: op.ref})
-	*out = outcome{changed: true, isNew: current == nil, created: created, updated: d.now}
+	*out = outcome{changed: true, isNew: current == nil, created: created, updated: d.now, succeeded: succeeded}
 	return nil
+}
+
+// unchanged says whether an import would store what is there already.
+func (op *operation) unchanged(made content, current *record) bool {
+	return current != nil && op.intent == unlessSame && bytes.Equal(current.json, made.withHeader(current.created, current.updated, current.revision))
+}
+
+// succeed lets the entity of op succeed the one it replaces. It works on a copy:
+// the entity is the caller's, and op may be evaluated again after other writes.
+func (d *draft) succeed(op *operation, was authz.Entity) (authz.Entity, form, error) {
+	next := op.code.collection().New()
+	if err := ijson.UnmarshalOpen(op.content.json, next); err != nil {
+		return nil, form{}, internal("reading the entity again", err)
+	}
+	successor, ok := next.(authz.Successor)
+	if !ok {
+		return nil, form{}, internal("replacing the entity", fmt.Errorf("%T succeeds nothing", next))
+	}
+	if err := successor.Succeed(was, fromMillis(d.now)); err != nil {
+		return nil, form{}, err
+	}
+	if err := next.Validate(); err != nil {
+		return nil, form{}, err
+	}
+	made, err := newForm(op.ref, next)
+	return next, made, err
 }
 
 func (d *draft) delete(op *operation, current *record, out *outcome) error {
@@ -165,9 +205,11 @@ func (d *draft) delete(op *operation, current *record, out *outcome) error {
 	if current == nil {
 		return notFound(op.ref)
 	}
-	if err := d.reindex(op, current); err != nil {
+	was, err := current.was(op.code)
+	if err != nil {
 		return err
 	}
+	d.reindex(op.ref, was, nil)
 	d.entries = append(d.entries, d.group.grave(op.ref, d.revision, d.now))
 	d.records[op.ref] = nil
 	d.counts[op.code]--
@@ -189,36 +231,32 @@ func due(op *operation, current *record) (bool, error) {
 	return !expires.IsZero() && expires.UnixMilli() <= op.due, nil
 }
 
-// reindex deletes the index and expiry entries of current that op does not keep,
-// and adds those of op that current lacks.
-func (d *draft) reindex(op *operation, current *record) error {
-	old, err := sideKeys(op, current)
-	if err != nil {
-		return err
+// reindex deletes the index and expiry entries that an entity had and does not
+// keep, and adds those it lacked. was is nil when there was none.
+func (d *draft) reindex(r ref, was authz.Entity, keep [][]byte) {
+	var old [][]byte
+	if was != nil {
+		old = sideKeysOf(r.code, r.key, was)
 	}
 	for _, k := range old {
-		if !holds(op.sideKeys, k) {
+		if !holds(keep, k) {
 			d.entries = append(d.entries, entry{key: k, deleted: true})
 		}
 	}
-	for _, k := range op.sideKeys {
+	for _, k := range keep {
 		if !holds(old, k) {
 			d.entries = append(d.entries, entry{key: k})
 		}
 	}
-	return nil
 }
 
-// sideKeys are the index and expiry entries of current.
-func sideKeys(op *operation, current *record) ([][]byte, error) {
-	if current == nil {
+// was is the entity that a write is about to replace or delete, nil when there
+// is none.
+func (r *record) was(code collCode) (authz.Entity, error) {
+	if r == nil {
 		return nil, nil
 	}
-	entity, err := current.decode(op.code.collection())
-	if err != nil {
-		return nil, err
-	}
-	return sideKeysOf(op.code, op.key, entity), nil
+	return r.decode(code.collection())
 }
 
 func holds(keys [][]byte, key []byte) bool {

@@ -55,6 +55,9 @@ func Run(t *testing.T, open Open) {
 		"batches are atomic":            testBatches,
 		"refused entities":              testRefused,
 		"one issuer per URL":            testIssuerURL,
+		"directory":                     testDirectory,
+		"machine users succeed":         testMachineUserSucceeds,
+		"credentials succeed":           testCredentialSucceeds,
 		"concurrent writes":             testConcurrentWrites,
 		"cancelled write":               testCancelledWrite,
 		"lists":                         testLists,
@@ -89,8 +92,14 @@ func Samples() []authz.Entity {
 		&authz.Edge{From: "mu:user-svc", To: "svc:email", Actions: []string{"email.send"}, Owner: "core"},
 		&authz.Entitlement{Holder: "user:u-ana", Feature: "email.invoice.issued", Source: "support", ExpiresAt: later},
 		&authz.Entitlement{Holder: "plan:business", Feature: "email.invoice.issued"},
-		&authz.Credential{Header: id("cred-1"), MachineUser: "mu:user-svc", Kind: "public_key"},
 		&authz.Issuer{Header: id("demo"), URL: "https://issuer.example", JWKSURL: "https://issuer.example/jwks", Algorithms: []string{"ES256"}},
+		&authz.Credential{Header: id("cred-1"), MachineUser: "mu:user-svc", Kind: authz.KindPublicKey, Keys: []byte(`{"keys":[]}`)},
+		&authz.Credential{Header: id("cred-2"), MachineUser: "mu:user-svc", Kind: authz.KindSharedSecret, Generation: 2, SecretHash: "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA"},
+		&authz.Credential{Header: id("cred-3"), MachineUser: "mu:user-svc", Kind: authz.KindCertificate, Issuer: "demo", Names: []string{"spiffe://prod.example/user-svc", "dns:user-svc.example"}},
+		&authz.RotationSet{Header: id("mail-pair"), Members: []string{"mu:user-svc", "mu:mail-svc"}, Kind: authz.KindSharedSecret, Owner: "core"},
+		&authz.Rotation{Header: id("mail-pair"), Phase: authz.PhaseDrain, Kind: authz.KindSharedSecret, QuietS: 600,
+			Members: []authz.RotationMember{{MachineUser: "mu:user-svc", Old: []string{"cred-1"}, New: "cred-2"}},
+			Steps:   []authz.RotationStep{{Step: authz.StepPrepare, At: later.AddDate(0, 0, -1)}}},
 		&authz.Revocation{Listed: authz.Listed{By: "subject", Of: "mu:other"}, Until: later},
 		&authz.Renewal{Listed: authz.Listed{By: "tenant", Of: "acme"}, IssuedBefore: later, Deadline: later},
 		&authz.APIKey{Header: id("k1"), Name: "pep", Hash: strings.Repeat("a", 64), Roles: []authz.Role{authz.RoleDecide}},
@@ -619,6 +628,16 @@ func testSnapshots(t *testing.T, s *store.Store, _ *Clock) {
 	_, _, err = last.Under(authz.Edges, "mu:a", 1)
 	wantCode(t, err, authz.CodeInternal)
 	_, _, err = last.IssuerByURL("x")
+	wantCode(t, err, authz.CodeInternal)
+	_, _, err = last.IssuerByID("x")
+	wantCode(t, err, authz.CodeInternal)
+	_, err = last.IssuersOf(authz.IssuerJWT)
+	wantCode(t, err, authz.CodeInternal)
+	_, _, err = last.Credential("x")
+	wantCode(t, err, authz.CodeInternal)
+	_, err = last.CredentialsOf("x")
+	wantCode(t, err, authz.CodeInternal)
+	_, err = last.CredentialsNamed("x")
 	wantCode(t, err, authz.CodeInternal)
 	_, err = last.Entity(authz.Users, "u")
 	wantCode(t, err, authz.CodeInternal)
