@@ -54,6 +54,14 @@ func newArena(t testing.TB) arena {
 	a.issuers[laxURL].Types = []string{"", "JWT", "dpop+jwt", "secevent+jwt", "logout+jwt", "token-introspection+jwt",
 		"client-authentication+jwt", "statuslist+jwt", "wit+jwt", "entity-statement+jwt"}
 	a.issuers[laxURL].Algorithms = []string{"ES256", "HS256", "none"}
+	a.issuers[laxURL].StatusLists = []string{"https://lax.example/list"}
+	// Issuers that sign no tokens, whatever keys they have.
+	for _, kind := range []string{authz.IssuerIntrospection, authz.IssuerX509} {
+		mute := *a.issuers[esURL]
+		mute.ID, mute.URL, mute.Kind = kind, "https://"+kind+".example", kind
+		mute.Introspection = &authz.Introspection{TokenPrefix: "not-here-"}
+		a.issuers[mute.URL] = &mute
+	}
 	// A key for PS512 of an issuer that also signs RS256.
 	mixed := *a.issuers[psURL]
 	mixed.Keys = json.RawMessage(strings.ReplaceAll(string(mixed.Keys), `"PS256"`, `"PS512"`))
@@ -149,15 +157,15 @@ func (a arena) serializationAttacks(good string, parts []string) []attack {
 		{name: "NUL inside", token: parts[0] + ".\x00" + parts[1] + "." + parts[2], cause: "not_compact"},
 		{name: "unused bits set", token: unusedBits(good), cause: "bad_base64"},
 		{name: "impossible length", token: parts[0] + "." + parts[1] + ".AAAAA", cause: "bad_base64"},
-		{name: "two parts", token: parts[0] + "." + parts[1], cause: "not_compact"},
-		{name: "four parts", token: good + ".AA", cause: "not_compact"},
-		{name: "encrypted, five parts", token: encode(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647}`) + ".AA.AA.AA.AA", cause: "not_compact"},
+		{name: "two parts", token: parts[0] + "." + parts[1], code: authz.IssuerUntrusted, cause: "issuer_unknown"},
+		{name: "four parts", token: good + ".AA", code: authz.IssuerUntrusted, cause: "issuer_unknown"},
+		{name: "encrypted, five parts", token: encode(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647}`) + ".AA.AA.AA.AA", code: authz.IssuerUntrusted, cause: "issuer_unknown"},
 		{name: "only dots", token: "..", cause: "malformed"},
 		{name: "detached payload", token: parts[0] + ".." + parts[2], cause: "malformed"},
 		{name: "empty signature", token: parts[0] + "." + parts[1] + ".", cause: "bad_signature"},
 		{name: "cut signature", token: good[:len(good)-2], cause: "bad_signature"},
 		{name: "100,000 dots", token: strings.Repeat(".", 100_000), cause: "too_large"},
-		{name: "16,384 dots", token: strings.Repeat(".", token.MaxTokenBytes), cause: "not_compact"},
+		{name: "16,384 dots", token: strings.Repeat(".", token.MaxTokenBytes), cause: "too_large"},
 		{name: "oversize", token: a.es.token(a.es.header("ES256"), payload(esURL, `"x":"`+strings.Repeat("x", 16<<10)+`"`)), cause: "too_large"},
 	}
 }
@@ -250,6 +258,9 @@ func (a arena) typeAttacks() []attack {
 
 func (a arena) payloadAttacks() []attack {
 	token := func(payload string) string { return a.es.token(a.es.header("ES256"), payload) }
+	lax := func(payload string) string {
+		return a.es.token(fmt.Sprintf(`{"alg":"ES256","kid":%q}`, a.es.kid), payload)
+	}
 	return []attack{
 		{name: "payload null", token: token(`null`), cause: "malformed"},
 		{name: "payload a list", token: token(`[` + payload(esURL) + `]`), cause: "malformed"},
@@ -269,8 +280,17 @@ func (a arena) payloadAttacks() []attack {
 		{name: "case variant of sub", token: token(fmt.Sprintf(`{"iss":%q,"SUB":"mu:admin","exp":1e9}`, esURL)), cause: "missing_sub"},
 		{name: "case variant of exp", token: token(fmt.Sprintf(`{"iss":%q,"sub":"mu:a","EXP":1e9}`, esURL)), cause: "missing_exp"},
 		{name: "case variant of iss", token: token(`{"ISS":"` + esURL + `","sub":"mu:a","exp":1e9}`), cause: "missing_iss"},
-		{name: "bound to a certificate", token: token(payload(esURL, `"cnf":{"x5t#S256":"A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"}`)), cause: "bound_token"},
-		{name: "bound to a DPoP key", token: token(payload(esURL, `"cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`)), cause: "bound_token"},
+		{name: "bound to a certificate", token: token(payload(esURL, `"cnf":{"x5t#S256":"A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"}`)), code: authz.TokenBindingMismatch, cause: "certificate_missing"},
+		{name: "bound in a way nobody knows", token: token(payload(esURL, `"cnf":{"kid":"k"}`)), code: authz.TokenBindingMismatch, cause: "unsupported_binding"},
+		{name: "bound to nothing", token: token(payload(esURL, `"cnf":{}`)), code: authz.TokenBindingMismatch, cause: "unsupported_binding"},
+		{name: "bound to null", token: token(payload(esURL, `"cnf":null`)), code: authz.TokenBindingMismatch, cause: "unsupported_binding"},
+		{name: "on a status list nobody registered", token: token(payload(esURL, `"status":{"status_list":{"idx":0,"uri":"https://attacker.example/list"}}`)), cause: "status_unchecked"},
+		{name: "status of no known kind", token: token(payload(esURL, `"status":null`)), cause: "status_unchecked"},
+		{name: "status of another list", token: lax(payload(laxURL, `"status":{"status_list":{"idx":0,"uri":"https://attacker.example/list"}}`)), cause: "status_list_unknown"},
+		{name: "status without list", token: lax(payload(laxURL, `"status":{}`)), cause: "bad_status"},
+		{name: "status out of any range", token: lax(payload(laxURL, `"status":{"status_list":{"idx":-1,"uri":"https://lax.example/list"}}`)), cause: "bad_status"},
+		{name: "status list never fetched", token: lax(payload(laxURL, `"status":{"status_list":{"idx":0,"uri":"https://lax.example/list"}}`)), code: authz.IssuerUnavailable, cause: "status_list_unavailable"},
+		{name: "bound to a DPoP key", token: token(payload(esURL, `"cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`)), code: authz.TokenBindingMismatch, cause: "proof_missing"},
 	}
 }
 
@@ -303,6 +323,9 @@ func (a arena) issuerAttacks() []attack {
 		return attack{name: "iss " + name, token: token(iss), code: authz.IssuerUntrusted, cause: "issuer_unknown"}
 	}
 	return []attack{
+		{name: "iss of an authority that is asked", token: token("https://introspection.example"), code: authz.IssuerUntrusted, cause: "issuer_kind"},
+		{name: "iss of a certificate authority", token: token("https://x509.example"), code: authz.IssuerUntrusted, cause: "issuer_kind"},
+		{name: "SPIFFE id of nobody, without iss", token: a.es.token(a.es.header("ES256"), `{"sub":"spiffe://nobody.example/x","exp":1e9}`), code: authz.IssuerUntrusted, cause: "issuer_unknown"},
 		unknown("trailing slash", esURL+"/"),
 		unknown("upper case", "https://ES.example"),
 		unknown("upper case scheme", "HTTPS://es.example"),
@@ -387,7 +410,11 @@ func TestAttacks(t *testing.T) {
 			}
 			p := verify(a.v, a.issuers, attack.token)
 			wantFault(t, p, code, attack.cause)
-			if p.Evidence != authz.EvidenceJWT {
+			kind := authz.EvidenceJWT
+			if strings.Count(attack.token, ".") != 2 {
+				kind = authz.EvidenceOpaque
+			}
+			if p.Evidence != kind {
 				t.Errorf("evidence %q", p.Evidence)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/token/statuslist"
 )
 
 // Bounds of what a token may say.
@@ -23,19 +24,44 @@ type claims struct {
 	fault *authz.Fault
 }
 
-// readClaims maps the payload's claims to what policies judge. jti names the
-// token; fallback does when it has none.
-func readClaims(payload object, issuer *authz.Issuer, fallback string) (*authz.Token, *authz.Fault) {
+// readClaims reads what the payload of a JWT, or asserted claims, say. jti names
+// the token; fallback does when it has none.
+func readClaims(payload object, issuer *authz.Issuer, fallback string) (*said, *authz.Fault) {
 	c := claims{object: payload}
+	s := c.read(issuer, fallback)
+	s.token.ExpiresAt = c.expiry()
+	c.place(s, issuer)
+	if issuer.Kind == authz.IssuerSPIFFE {
+		c.checkSVID(s, issuer)
+	}
+	if c.fault != nil {
+		return nil, c.fault
+	}
+	return s, nil
+}
+
+// readAnswer reads what an issuer says of an opaque token (RFC 7662 section 2.2).
+// exp is optional there. A status claim is passed over: the answer itself says how
+// the token stands.
+func readAnswer(payload object, issuer *authz.Issuer, fallback string) (*said, *authz.Fault) {
+	c := claims{object: payload}
+	s := c.read(issuer, fallback)
+	s.token.ExpiresAt = c.date("exp", math.Floor)
+	if c.fault != nil {
+		return nil, c.fault
+	}
+	return s, nil
+}
+
+// read maps the payload's claims to what policies judge.
+func (c *claims) read(issuer *authz.Issuer, fallback string) *said {
 	mapping := issuer.Claims
-	t := &authz.Token{
+	s := &said{token: authz.Token{
 		Issuer:            issuer.ID,
 		IssuerURL:         issuer.URL,
 		ID:                authz.TokenID(issuer.URL, c.name("jti", fallback)),
-		ExpiresAt:         c.expiry(),
 		NotBefore:         c.date("nbf", math.Ceil),
 		IssuedAt:          c.date("iat", math.Floor),
-		Subject:           c.subject(mapping.Subject),
 		Audiences:         c.audiences(),
 		AcceptedAudiences: slices.Clip(issuer.Audiences),
 		Leeway:            time.Duration(issuer.LeewayS) * time.Second,
@@ -45,11 +71,11 @@ func readClaims(payload object, issuer *authz.Issuer, fallback string) (*authz.T
 		Methods:           c.strings(mapping.Methods),
 		Credential:        c.id(mapping.Credential),
 		Own:               issuer.Own,
-	}
-	if c.fault != nil {
-		return nil, c.fault
-	}
-	return t, nil
+	}}
+	c.subject(s, issuer)
+	c.onBehalfOf(s, issuer)
+	c.binding(s)
+	return s
 }
 
 func (c *claims) fail(cause, message, fix string) {
@@ -100,12 +126,83 @@ func (c *claims) id(claim string) string {
 	return s
 }
 
-func (c *claims) subject(claim string) string {
-	if c.get(claim) == nil {
+// subject reads whom the token is about: a machine user, or a name of the
+// issuer's own.
+func (c *claims) subject(s *said, issuer *authz.Issuer) {
+	claim := issuer.Claims.Subject
+	switch {
+	case c.get(claim) == nil:
 		c.fail("missing_sub", "The token names no subject: it has no claim "+strconv.Quote(claim)+".", fixIssuerClaims)
-		return ""
+	case issuer.SubjectIs == authz.SubjectIsFederated:
+		s.name = c.text(claim)
+	default:
+		s.token.Subject = c.id(claim)
 	}
-	return c.id(claim)
+}
+
+// defaultSubject is the claim that says whom a token was issued for when another
+// one names the machine user.
+const defaultSubject = "sub"
+
+// onBehalfOf reads sub of our own tokens that name the machine user elsewhere:
+// the user or tenant they were issued for, as "user:<id>" or "tenant:<id>".
+func (c *claims) onBehalfOf(s *said, issuer *authz.Issuer) {
+	if !issuer.Own || issuer.Claims.Subject == defaultSubject || c.get(defaultSubject) == nil {
+		return
+	}
+	sub := c.text(defaultSubject)
+	if sub == "" || sub == s.token.Subject || sub == s.name {
+		return
+	}
+	typ, id, _ := strings.Cut(sub, ":")
+	if typ != authz.OnBehalfOfUser && typ != authz.OnBehalfOfTenant || authz.ValidateID("sub", id) != nil {
+		c.fail("bad_on_behalf_of", "The claim sub is neither the machine user nor user:<id> nor tenant:<id>.", fixIssuerClaims)
+		return
+	}
+	s.token.OnBehalfOf = &authz.OnBehalfOf{Type: typ, ID: id}
+}
+
+// binding reads cnf: the keys the token is bound to.
+func (c *claims) binding(s *said) {
+	confirmation, bound, fault := readConfirmation(c.object)
+	if fault != nil && c.fault == nil {
+		c.fault = fault
+	}
+	if bound {
+		s.confirmation = confirmation
+	}
+}
+
+// place reads status: where the token stands in one of its issuer's status lists.
+func (c *claims) place(s *said, issuer *authz.Issuer) {
+	value := c.get("status")
+	if value == nil {
+		return
+	}
+	if len(issuer.StatusLists) == 0 {
+		c.fail("status_unchecked", "The token says where its status is listed, and no status list of its issuer is registered.", "Register the issuer's status_lists.")
+		return
+	}
+	place, err := statuslist.ParseReference(value)
+	if err != nil {
+		c.fail("bad_status", "The claim status is no reference to a status list.", fixIssuerClaims)
+		return
+	}
+	if !slices.Contains(issuer.StatusLists, place.URI) {
+		c.fail("status_list_unknown", "The token's status is in a list its issuer is not registered with.", "Add the list to the issuer's status_lists if it is the issuer's.")
+		return
+	}
+	s.place = &place
+}
+
+// checkSVID holds the claims to the JWT-SVID specification, section 3.
+func (c *claims) checkSVID(s *said, issuer *authz.Issuer) {
+	if domain, ok := trustDomain(c.object); !ok || domain != issuer.URL || s.name == "" {
+		c.fail("bad_spiffe_id", "The token's subject is not a SPIFFE id of its trust domain.", fixNewToken)
+	}
+	if len(s.token.Audiences) == 0 {
+		c.fail("missing_aud", "The token has no audience, which a JWT-SVID must have.", "Ask the issuer for a token made for an audience.")
+	}
 }
 
 // date reads a NumericDate (RFC 7519 section 2) in whole seconds; round goes

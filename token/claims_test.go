@@ -1,7 +1,6 @@
 package token_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/base64"
@@ -60,7 +59,7 @@ func TestClaimsRefused(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			wantFault(t, verify(v, issuers, sign(t, signer, nil, test.claims)), authz.TokenInvalid, test.cause)
-			p := v.Verify(context.Background(), authz.Evidence{Claims: json.RawMessage(mustJSON(t, test.claims))}, issuers, now)
+			p := present(v, issuers, authz.Evidence{Claims: json.RawMessage(mustJSON(t, test.claims))})
 			wantFault(t, p, authz.TokenInvalid, test.cause)
 		})
 	}
@@ -70,9 +69,10 @@ func TestClaimMapping(t *testing.T) {
 	signer := newSigner(t, "ES256")
 	v := newVerifier(t, token.Config{})
 	issuer := demoIssuer(t, signer)
+	issuer.Own = false // a third party may name credentials of its own
 	issuer.Claims = authz.ClaimMapping{Subject: "client_id", Tenant: "org", Env: "stage", Scope: "scp", Methods: "how", Credential: "https://demo/cred"}
 	p := verify(v, registry{demoURL: issuer}, sign(t, signer, nil, with(map[string]any{
-		"client_id": "mu:billing", "org": "acme", "stage": "dev", "scp": " a  b ", "how": []string{"swk"}, "https://demo/cred": "cred-1",
+		"sub": "mu:billing", "client_id": "mu:billing", "org": "acme", "stage": "dev", "scp": " a  b ", "how": []string{"swk"}, "https://demo/cred": "cred-1",
 		// Claims that are not mapped may be anything.
 		"tenant": 1, "env": []int{1}, "scope": 1, "amr": "pwd",
 	})))
@@ -141,7 +141,7 @@ func TestLevel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			claims := with(test.changes)
 			byToken := verify(v, issuers, sign(t, signer, nil, claims))
-			byClaims := v.Verify(context.Background(), authz.Evidence{Claims: json.RawMessage(mustJSON(t, claims))}, issuers, now)
+			byClaims := present(v, issuers, authz.Evidence{Claims: json.RawMessage(mustJSON(t, claims))})
 			if diff := cmp.Diff([]int{test.level, test.level}, []int{byToken.Level, byClaims.Level}); diff != "" {
 				t.Error(diff)
 			}
@@ -154,9 +154,9 @@ func TestAssertedClaims(t *testing.T) {
 	issuer := demoIssuer(t, newSigner(t, "ES256"))
 	issuers := registry{demoURL: issuer}
 	assert := func(raw string) authz.Principal {
-		return v.Verify(context.Background(), authz.Evidence{Claims: json.RawMessage(raw)}, issuers, now)
+		return present(v, issuers, authz.Evidence{Claims: json.RawMessage(raw)})
 	}
-	raw := mustJSON(t, with(map[string]any{"cnf": map[string]any{"jkt": "x"}, "jti": nil}))
+	raw := mustJSON(t, with(map[string]any{"jti": nil}))
 	sum := sha256.Sum256([]byte(raw))
 	want := authz.Principal{
 		Subject: "mu:user-svc", Evidence: authz.EvidenceClaims, Level: 3, Freshness: authz.Fresh,
@@ -181,12 +181,12 @@ func TestAssertedClaims(t *testing.T) {
 
 func TestNoEvidence(t *testing.T) {
 	v := newVerifier(t, token.Config{})
-	p := v.Verify(context.Background(), authz.Evidence{}, registry{}, now)
+	p := present(v, registry{}, authz.Evidence{})
 	wantFault(t, p, authz.CredentialMissing, "no_evidence")
 	if p.Evidence != authz.EvidenceNone {
 		t.Errorf("evidence %q", p.Evidence)
 	}
-	p = v.Verify(context.Background(), authz.Evidence{Token: "a", Claims: json.RawMessage(`{}`)}, registry{}, now)
+	p = present(v, registry{}, authz.Evidence{Token: "a", Claims: json.RawMessage(`{}`)})
 	wantFault(t, p, authz.TokenInvalid, "ambiguous")
 }
 
@@ -204,7 +204,10 @@ func TestBrokenRegistryIsAnOutage(t *testing.T) {
 }
 
 // laxRegistry finds its one issuer under any URL.
-type laxRegistry struct{ issuer *authz.Issuer }
+type laxRegistry struct {
+	registry
+	issuer *authz.Issuer
+}
 
 func (r laxRegistry) IssuerByURL(string) (*authz.Issuer, bool, error) { return r.issuer, true, nil }
 
@@ -212,7 +215,7 @@ func TestIssuerIsComparedByteForByteWhateverTheRegistryFinds(t *testing.T) {
 	signer := newSigner(t, "ES256")
 	v := newVerifier(t, token.Config{})
 	text := sign(t, signer, nil, with(map[string]any{"iss": demoURL + "/"}))
-	wantFault(t, verify(v, laxRegistry{demoIssuer(t, signer)}, text), authz.IssuerUntrusted, "issuer_unknown")
+	wantFault(t, verify(v, laxRegistry{issuer: demoIssuer(t, signer)}, text), authz.IssuerUntrusted, "issuer_unknown")
 }
 
 // A token without jti is named by what was signed: the second valid ECDSA

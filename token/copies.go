@@ -20,10 +20,11 @@ type copies struct {
 	dir string
 }
 
-// copied is the content of one file.
+// copied is the content of one file. One of the URLs is set, and says what it is.
 type copied struct {
 	Issuer    string    `json:"issuer"`
-	URL       string    `json:"jwks_url"`
+	KeysURL   string    `json:"jwks_url,omitempty"`
+	ListURL   string    `json:"status_list_url,omitempty"`
 	FetchedAt time.Time `json:"fetched_at"`
 	ETag      string    `json:"etag,omitempty"`
 	Body      string    `json:"body"`
@@ -35,7 +36,11 @@ const (
 )
 
 func (c copies) path(id sourceID) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(id.issuer), id.issuer, id.url))
+	name := fmt.Appendf(nil, "%d:%s%s", len(id.issuer), id.issuer, id.url)
+	if id.kind == listDocument {
+		name = append([]byte("list:"), name...)
+	}
+	sum := sha256.Sum256(name)
 	return filepath.Join(c.dir, hex.EncodeToString(sum[:])+copySuffix)
 }
 
@@ -45,7 +50,13 @@ func (c copies) save(id sourceID, f *fetched) error {
 	if c.dir == "" {
 		return nil
 	}
-	data, err := ijson.Marshal(copied{Issuer: id.issuer, URL: id.url, FetchedAt: f.at, ETag: f.etag, Body: string(f.body)})
+	content := copied{Issuer: id.issuer, FetchedAt: f.at, ETag: f.etag, Body: string(f.body)}
+	if id.kind == listDocument {
+		content.ListURL = id.url
+	} else {
+		content.KeysURL = id.url
+	}
+	data, err := ijson.Marshal(content)
 	if err != nil {
 		return err
 	}
@@ -70,29 +81,37 @@ func (c copies) load(path string) (sourceID, *fetched, error) {
 	if err := ijson.Unmarshal(data, &content); err != nil {
 		return sourceID{}, nil, err
 	}
-	id := sourceID{issuer: content.Issuer, url: content.URL}
+	id := content.id()
 	if path != c.path(id) {
-		return sourceID{}, nil, errors.New("holds the keys of another issuer than its name says")
+		return sourceID{}, nil, errors.New("holds the document of another issuer than its name says")
 	}
 	body := []byte(content.Body)
-	if _, err := readKeys(body); err != nil {
+	hints, err := readHints(id, body)
+	if err != nil {
 		return sourceID{}, nil, err
 	}
-	return id, &fetched{number: documents.Add(1), at: content.FetchedAt, etag: content.ETag, body: body}, nil
+	return id, &fetched{hints: hints, number: documents.Add(1), at: content.FetchedAt, etag: content.ETag, body: body}, nil
 }
 
-// loadCopies gives the verifier the sets of its last life. A file that cannot be
+func (c copied) id() sourceID {
+	if c.ListURL != "" {
+		return sourceID{issuer: c.Issuer, kind: listDocument, url: c.ListURL}
+	}
+	return sourceID{issuer: c.Issuer, kind: keyDocument, url: c.KeysURL}
+}
+
+// loadCopies gives the verifier the documents of its last life. A file that cannot be
 // used is passed over: the next fetch replaces it.
 func (v *Verifier) loadCopies() error {
 	if v.copies.dir == "" {
 		return nil
 	}
 	if err := os.MkdirAll(v.copies.dir, 0o700); err != nil {
-		return fmt.Errorf("making the directory of issuer keys: %w", err)
+		return fmt.Errorf("making the directory of issuers' documents: %w", err)
 	}
 	entries, err := os.ReadDir(v.copies.dir)
 	if err != nil {
-		return fmt.Errorf("reading the directory of issuer keys: %w", err)
+		return fmt.Errorf("reading the directory of issuers' documents: %w", err)
 	}
 	for _, entry := range entries {
 		path, err := filepath.Join(v.copies.dir, entry.Name()), error(nil)
@@ -103,7 +122,7 @@ func (v *Verifier) loadCopies() error {
 			err = v.loadCopy(path)
 		}
 		if err != nil {
-			v.log.Warn("copy of an issuer's keys is not used", "file", entry.Name(), "error", err)
+			v.log.Warn("copy of an issuer's document is not used", "file", entry.Name(), "error", err)
 		}
 	}
 	return nil

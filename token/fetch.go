@@ -14,13 +14,12 @@ import (
 
 // Limits of one fetch.
 const (
-	maxDocumentBytes = 256 << 10
-	maxHeaderBytes   = 64 << 10
-	maxRedirects     = 3
-	fetchTimeout     = 10 * time.Second
+	maxHeaderBytes = 64 << 10
+	maxRedirects   = 3
+	fetchTimeout   = 10 * time.Second
 )
 
-// fetcher gets JWK Sets over https, or over http from a loopback address.
+// fetcher gets documents over https, or over http from a loopback address.
 type fetcher struct {
 	client *http.Client
 }
@@ -53,18 +52,18 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// get fetches a JWK Set. When the server says that last still is the document,
+// get fetches a document. When the server says that last still is the document,
 // the result has its number and body. The caller sets at. The error's text is
 // fit for an operator's eyes.
-func (f fetcher) get(ctx context.Context, url string, last *fetched) (*fetched, error) {
-	if err := authz.ValidateFetchURL("jwks_url", url); err != nil {
+func (f fetcher) get(ctx context.Context, id sourceID, last *fetched) (*fetched, error) {
+	if err := authz.ValidateFetchURL(id.kind.field(), id.url); err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, id.url, nil)
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Accept", "application/jwk-set+json, application/json")
+	request.Header.Set("Accept", id.kind.accept())
 	if last != nil && last.etag != "" {
 		request.Header.Set("If-None-Match", last.etag)
 	}
@@ -74,25 +73,25 @@ func (f fetcher) get(ctx context.Context, url string, last *fetched) (*fetched, 
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusNotModified && last != nil {
-		return &fetched{number: last.number, etag: last.etag, body: last.body}, nil
+		return &fetched{hints: last.hints, number: last.number, etag: last.etag, body: last.body}, nil
 	}
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the server answered %d, not 200", response.StatusCode)
 	}
-	return readDocument(response, last)
+	return readDocument(id, response, last)
 }
 
-// readDocument reads an answer whole and sees that it is a JWK Set, so that a
-// broken answer never replaces a good one.
-func readDocument(response *http.Response, last *fetched) (*fetched, error) {
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxDocumentBytes+1))
+// readDocument reads an answer whole and sees that it is what was asked for.
+func readDocument(id sourceID, response *http.Response, last *fetched) (*fetched, error) {
+	body, err := io.ReadAll(io.LimitReader(response.Body, int64(id.kind.maxBytes())+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
-	if _, err := readKeys(body); err != nil {
+	hints, err := readHints(id, body)
+	if err != nil {
 		return nil, fmt.Errorf("the answer %w", err)
 	}
-	document := &fetched{etag: response.Header.Get("ETag"), body: body}
+	document := &fetched{hints: hints, etag: response.Header.Get("ETag"), body: body}
 	if last != nil && bytes.Equal(last.body, body) {
 		document.number = last.number
 	} else {

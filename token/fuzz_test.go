@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 
@@ -8,20 +9,74 @@ import (
 	"github.com/verdict-pdp/verdict/token"
 )
 
-// FuzzVerify sends arbitrary text: nothing panics, and nobody is proved. Keys are
-// made anew by every fuzzing process, so no text of the corpus is signed by one.
+// FuzzVerify presents arbitrary evidence of every kind: nothing panics, and nobody
+// is proved. Keys are made anew by every fuzzing process, so no text of the corpus
+// is signed by one. Asserted claims, which nobody signs, may prove somebody.
 func FuzzVerify(f *testing.F) {
-	for _, attack := range newArena(f).attacks(f) {
-		f.Add(attack.token)
+	const kinds = 9
+	for i, attack := range newArena(f).attacks(f) {
+		f.Add(attack.token, "", uint8(0))
+		f.Add(attack.token, attack.token, uint8(i%kinds))
 	}
+	f.Add(payload(esURL), "", uint8(2))
+	f.Add("opaque~token", "ask", uint8(1))
 	a := newArena(f)
-	f.Fuzz(func(t *testing.T, text string) {
-		p := verify(a.v, a.issuers, text)
-		if p.Fault == nil || p.Subject != "" || p.Token != nil || p.Level != 0 {
-			t.Errorf("proved %+v", p)
+	ca := newCA(f, nil, "fuzzed", nil)
+	f.Add(string(ca.Raw), string(ca.Raw), uint8(5))
+	trusted := &authz.Issuer{Header: authz.Header{ID: "roots"}, URL: "roots", Kind: authz.IssuerX509, Roots: pemOf("CERTIFICATE", ca.Raw)}
+	trusted.Normalize()
+	a.issuers["roots"], a.issuers["ask"] = trusted, ledgerlink("ask", "")
+	v := newVerifier(f, token.Config{
+		CacheSize: -1, Identifiers: []string{"us"}, Introspector: &mute{},
+		Secrets: secretsFunc(func(string, string, string, []token.SecretCandidate) (int, error) { return 0, token.ErrSecretMismatch }),
+	})
+	f.Fuzz(func(t *testing.T, text, more string, kind uint8) {
+		e := [kinds]authz.Evidence{
+			{Token: text},
+			{Token: text, Issuer: more},
+			{Claims: []byte(text)},
+			{ClientID: more, ClientSecret: text},
+			{ClientID: more, Assertion: text},
+			{Certificate: &authz.Certificate{Chain: [][]byte{[]byte(text), []byte(more)}}},
+			{Token: text, Certificate: &authz.Certificate{Thumbprint: more}},
+			{Claims: []byte(text), Certificate: &authz.Certificate{Chain: [][]byte{[]byte(more)}}},
+			{Token: text, Proof: &authz.Proof{JWT: more, Method: "GET", URL: more}},
+		}[kind%kinds]
+		p := present(v, a.issuers, e)
+		if p.Fault == nil && len(e.Claims) > 0 && p.Level <= 3 && p.Subject != "" {
+			return
+		}
+		if p.Fault == nil || p.Subject != "" || p.Token != nil || p.Level != 0 || p.Credential != nil || p.Certificate != nil {
+			t.Fatalf("proved %+v", p)
 		}
 		if p.Fault.Code == "" || p.Fault.Cause == "" || p.Fault.Message == "" || p.Fault.Fix == "" {
 			t.Errorf("says too little: %+v", p.Fault)
+		}
+	})
+}
+
+// mute knows no token.
+type mute struct{}
+
+func (mute) Introspect(context.Context, *authz.Issuer, string, string) (token.IntrospectionAnswer, error) {
+	return token.IntrospectionAnswer{}, token.ErrInactive
+}
+
+// FuzzEvent signs arbitrary payloads as security events: what is accepted has all
+// its parts.
+func FuzzEvent(f *testing.F) {
+	signer := newSigner(f, "ES256")
+	v := newVerifier(f, token.Config{})
+	issuers := registry{demoURL: transmitter(f, signer)}
+	f.Add(mustJSON(f, event(nil)))
+	f.Add(mustJSON(f, event(map[string]any{"sub": "x", "events": map[string]any{"": 1}})))
+	forge := forgerOf(f, signer)
+	f.Fuzz(func(t *testing.T, payload string) {
+		forge := forge
+		forge.t = t
+		got, err := v.VerifyEvent(t.Context(), issuers, forge.token(`{"alg":"ES256","typ":"secevent+jwt"}`, payload), now)
+		if err == nil && (got.Issuer == nil || got.JTI == "" || got.Type == "" || !json.Valid(got.Payload) || !json.Valid(got.SubjectID) || got.IssuedAt.IsZero()) {
+			t.Errorf("%+v of %q", got, payload)
 		}
 	})
 }
@@ -51,7 +106,7 @@ func FuzzSigned(f *testing.F) {
 		if signed.Token.IssuerURL != plain["iss"] || signed.Subject != plain["sub"] {
 			t.Errorf("%+v of %q", signed, payload)
 		}
-		asserted := a.v.Verify(t.Context(), authz.Evidence{Claims: []byte(payload)}, a.issuers, now)
+		asserted := present(a.v, a.issuers, authz.Evidence{Claims: []byte(payload)})
 		if asserted.Subject != signed.Subject || asserted.Level != signed.Level {
 			t.Errorf("asserted %+v, signed %+v", asserted, signed)
 		}

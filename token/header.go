@@ -1,7 +1,6 @@
 package token
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,6 +17,8 @@ type header struct {
 	alg string
 	kid *string // nil when absent
 	typ *string // nil when absent
+	// hinted: it also names the certificate of its key.
+	hinted bool
 }
 
 // parseHeader reads the header before any library does. Members that carry keys,
@@ -52,6 +53,7 @@ func (h *header) set(m member) *authz.Fault {
 	case "jwk", "jku", "x5u", "x5c", "b64", "zip":
 		return invalid("header_"+m.name, "The token's header has "+m.name+"; keys come only from the registered issuer and the payload is plain.", fixNewToken)
 	case "x5t", "x5t#S256":
+		h.hinted = true
 		return nil // well-known issuers name the key's certificate too; keys are found by kid only
 	}
 	return invalid("header_member", "The token's header has a member other than alg, kid, typ and x5t.", fixNewToken)
@@ -104,24 +106,4 @@ func mediaType(typ string) string {
 		return rest
 	}
 	return typ
-}
-
-// checkProfile holds the header against what the issuer is registered with.
-func (h header) checkProfile(issuer *authz.Issuer) *authz.Fault {
-	if !slices.Contains(issuer.Algorithms, h.alg) || !slices.Contains(authz.Algorithms(), h.alg) {
-		return invalid("alg_not_allowed", "The token is signed with an algorithm its issuer is not registered with.", "Sign with one of the issuer's algorithms, or add this one to the issuer.")
-	}
-	typ := ""
-	if h.typ != nil {
-		if typ = mediaType(*h.typ); typ == "" {
-			return invalid("bad_type", "The token's typ is empty.", fixNewToken)
-		}
-	}
-	if slices.Contains(foreignTypes(), typ) {
-		return invalid("bad_type", "The token is a "+typ+", which is not an access token.", "Send the access token.")
-	}
-	if !slices.ContainsFunc(issuer.Types, func(accepted string) bool { return mediaType(accepted) == typ }) {
-		return invalid("bad_type", "The token's typ is not one its issuer is registered with.", "Send an access token, or add its typ to the issuer's types.")
-	}
-	return nil
 }

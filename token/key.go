@@ -39,6 +39,8 @@ type keyProblem struct {
 	member  string // of the JWK; "" when it is the whole
 	message string // continues the member's name
 	unsafe  bool
+	// elsewhere: the key is read for another purpose, so it is not ignored.
+	elsewhere bool
 }
 
 func unusableKey(member, message string) *keyProblem {
@@ -50,8 +52,8 @@ func unsafeKey(member, message string) *keyProblem {
 }
 
 // parseKey reads one JWK (RFC 7517 section 4) for an issuer that signs with
-// algorithms.
-func parseKey(raw jsontext.Value, algorithms []string) (*key, *keyProblem) {
+// algorithms, and with keys for that purpose.
+func parseKey(raw jsontext.Value, algorithms []string, purpose keyPurpose) (*key, *keyProblem) {
 	jwk, err := readObject(raw)
 	if err != nil {
 		return nil, unsafeKey("", "is not a JSON object")
@@ -59,7 +61,7 @@ func parseKey(raw jsontext.Value, algorithms []string) (*key, *keyProblem) {
 	if problem := checkPublic(jwk); problem != nil {
 		return nil, problem
 	}
-	if problem := checkUse(jwk); problem != nil {
+	if problem := purpose.check(jwk); problem != nil {
 		return nil, problem
 	}
 	k := &key{}
@@ -90,6 +92,29 @@ func checkPublic(jwk object) *keyProblem {
 		if jwk.get(private) != nil {
 			return unsafeKey(private, "is private key material; register the public key only, and replace this key")
 		}
+	}
+	return nil
+}
+
+// keyPurpose is what an issuer's tokens are signed for, which its keys must allow.
+type keyPurpose int
+
+const (
+	forSignatures keyPurpose = iota // use is sig or absent
+	forJWTSVID                      // use is jwt-svid
+)
+
+func (p keyPurpose) check(jwk object) *keyProblem {
+	if p == forSignatures {
+		return checkUse(jwk)
+	}
+	switch forJWT, forX509 := svidUse(jwk); {
+	case forX509:
+		return &keyProblem{message: "is an authority for certificates", elsewhere: true}
+	case !forJWT:
+		return unusableKey("use", "is not "+useJWTSVID)
+	case jwk.get("kid") == nil:
+		return unsafeKey("kid", "is required of a key for JWT-SVIDs")
 	}
 	return nil
 }

@@ -164,7 +164,7 @@ func TestUnknownKeysAreIgnored(t *testing.T) {
 	if p := verify(v, registry{demoURL: issuer}, sign(t, signer, nil, good())); p.Fault != nil {
 		t.Errorf("%+v", p.Fault)
 	}
-	if s := v.Status(issuer); s.Keys != 1 || s.Ignored != 5 || s.Freshness != authz.Fresh {
+	if s := v.Status(issuer); s.Keys != 1 || s.Ignored != 5 || s.State != authz.Fresh {
 		t.Errorf("%+v", s)
 	}
 }

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"crypto/x509"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,9 +14,10 @@ const maxKeys = 100
 
 // keySet is a parsed JWK Set. It is immutable.
 type keySet struct {
-	keys    map[string]*key // :: kid -> key; "" is a single nameless key
-	ignored int             // keys of the document that are not used
-	refusal *authz.Error    // of the first unsafe key; nil when there is none
+	keys        map[string]*key     // :: kid -> key; "" is a single nameless key
+	authorities []*x509.Certificate // what certificates are verified with
+	ignored     int                 // keys of the document that are not used
+	refusal     *authz.Error        // of the first unsafe key; nil when there is none
 }
 
 // parseSet reads a JWK Set key by key, so that one key it cannot use, or must
@@ -23,14 +25,21 @@ type keySet struct {
 // none is used: there is no telling which was meant. The error means that the
 // document is no JWK Set at all; its field is relative to the document.
 func parseSet(document []byte, algorithms []string) (*keySet, error) {
+	return parseSetFor(forSignatures, document, algorithms)
+}
+
+// parseSetFor reads the keys of a JWK Set that are for one purpose. Those of
+// another that is read elsewhere are not counted.
+func parseSetFor(purpose keyPurpose, document []byte, algorithms []string) (*keySet, error) {
 	elements, err := readKeys(document)
 	if err != nil {
 		return nil, err
 	}
 	set := &keySet{keys: map[string]*key{}}
 	twice := map[string]bool{} // :: kid -> it was seen more than once
+	elsewhere := 0
 	for i, element := range elements {
-		k, problem := parseKey(element, algorithms)
+		k, problem := parseKey(element, algorithms, purpose)
 		if problem == nil && k.kid == "" && len(elements) > 1 {
 			problem = unsafeKey("kid", "is required in a set with more than one key")
 		}
@@ -39,13 +48,17 @@ func parseSet(document []byte, algorithms []string) (*keySet, error) {
 			delete(set.keys, k.kid)
 			problem = unsafeKey("kid", "is used by another key of the set")
 		}
+		if problem != nil && problem.elsewhere {
+			elsewhere++
+			continue
+		}
 		if problem != nil {
 			set.refuse(i, problem)
 			continue
 		}
 		set.keys[k.kid] = k
 	}
-	set.ignored = len(elements) - len(set.keys)
+	set.ignored = len(elements) - len(set.keys) - elsewhere
 	return set, nil
 }
 

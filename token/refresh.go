@@ -2,6 +2,8 @@ package token
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -9,9 +11,9 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// How key sets are refreshed.
+// How documents are refreshed.
 const (
-	// A set is refreshed when 70 to 90 % of fresh_for_s is over: ahead of time,
+	// One is refreshed when 70 to 90 % of its fresh time is over: ahead of time,
 	// and not by all nodes at once.
 	earliestRefresh, latestRefresh = 0.7, 0.9
 	// After a failure the next attempt comes after 1 s, doubling up to 5 min, half
@@ -21,8 +23,8 @@ const (
 	longestWait = time.Minute
 	// maxFetches run at a time.
 	maxFetches = 8
-	// Tokens with unknown kids make an issuer's set be fetched at most once in
-	// askEvery, and one kid only once in askAgain.
+	// Tokens with unknown kids, and lists that do not verify, make a document be
+	// fetched at most once in askEvery, and one kid only once in askAgain.
 	askEvery, askAgain = 30 * time.Second, 2 * time.Minute
 	maxAskedKids       = 4096
 )
@@ -33,10 +35,17 @@ type askedKid struct {
 	kid    string
 }
 
-// Run fetches and refreshes the key sets of issuers with a jwks_url until ctx
-// ends, and waits for the fetches under way. issuers gives every registered
-// issuer, or nil when that cannot be said just now: sets of issuers not in the
-// list are forgotten, their copies on disk too. Run is called once.
+// work is one claimed fetch.
+type work struct {
+	source *source
+	issuer *authz.Issuer
+}
+
+// Run fetches and refreshes what issuers publish, their keys and status lists,
+// until ctx ends, and waits for the fetches under way. issuers gives every
+// registered issuer, or nil when that cannot be said just now: documents of
+// issuers not in the list are forgotten, their copies on disk too. Run is called
+// once.
 func (v *Verifier) Run(ctx context.Context, issuers func() []*authz.Issuer) error {
 	var fetches sync.WaitGroup
 	defer fetches.Wait()
@@ -59,7 +68,7 @@ func (v *Verifier) Run(ctx context.Context, issuers func() []*authz.Issuer) erro
 	}
 }
 
-// Refresh has the keys of an issuer fetched now: after it was written, or when an
+// Refresh has what an issuer publishes fetched now: after it was written, or when an
 // operator asks. It does not wait.
 func (v *Verifier) Refresh(issuerID string) {
 	v.mu.RLock()
@@ -79,7 +88,7 @@ func (v *Verifier) askFor(issuer *authz.Issuer, kid *string) {
 	if issuer.JWKSURL == "" || kid == nil {
 		return
 	}
-	s, now := v.source(issuer), v.now()
+	s, now := v.source(keySource(issuer)), v.now()
 	asked := askedKid{source: s.id, kid: *kid}
 	if at, ok := v.asked.Get(asked); ok && now.Sub(at) < askAgain {
 		return
@@ -102,24 +111,32 @@ func (s *source) ask(now time.Time) bool {
 
 // plan forgets the sources of issuers that are gone, claims those that are due
 // and says how long nothing else will be.
-func (v *Verifier) plan(issuers []*authz.Issuer) (due []*source, wait time.Duration) {
+func (v *Verifier) plan(issuers []*authz.Issuer) (due []work, wait time.Duration) {
 	now := v.now()
 	wait = longestWait
 	registered := map[sourceID]bool{}
 	for _, issuer := range issuers {
-		if issuer.JWKSURL == "" {
-			continue
-		}
-		s := v.begin(sourceID{issuer: issuer.ID, url: issuer.JWKSURL})
-		registered[s.id] = true
-		if left, claimed := s.claim(issuer, now); claimed {
-			due = append(due, s)
-		} else {
-			wait = min(wait, left)
+		for _, id := range sourcesOf(issuer) {
+			s := v.begin(id)
+			registered[id] = true
+			if v.waitsForKeys(issuer, id) {
+				continue // the fetch of the keys wakes Run
+			}
+			if left, claimed := s.claim(issuer, now); claimed {
+				due = append(due, work{source: s, issuer: issuer})
+			} else {
+				wait = min(wait, left)
+			}
 		}
 	}
 	v.forget(registered)
 	return due, wait
+}
+
+// waitsForKeys says whether a document cannot be verified yet, for the issuer's
+// keys were never fetched.
+func (v *Verifier) waitsForKeys(issuer *authz.Issuer, id sourceID) bool {
+	return id.kind == listDocument && issuer.JWKSURL != "" && v.source(keySource(issuer)).current.Load() == nil
 }
 
 // claim starts a fetch that is due, or says how long it is not. A fetch under
@@ -148,7 +165,7 @@ func (s *source) dueLocked(issuer *authz.Issuer) time.Time {
 	case document == nil:
 		return time.Time{}
 	}
-	life := time.Duration(s.spread * float64(issuer.FreshForS) * float64(time.Second))
+	life := time.Duration(s.spread * float64(document.freshFor(issuer)))
 	return document.at.Add(life.Round(time.Millisecond))
 }
 
@@ -163,7 +180,7 @@ func (v *Verifier) forget(registered map[sourceID]bool) {
 		}
 		delete(v.sources, id)
 		if err := v.copies.remove(id); err != nil {
-			v.log.Error("copy of an issuer's keys cannot be removed", "issuer", id.issuer, "error", err)
+			v.log.Error("copy of an issuer's document cannot be removed", "issuer", id.issuer, "document", id.kind, "error", err)
 		}
 	}
 }
@@ -175,8 +192,9 @@ func (s *source) busy() bool {
 }
 
 // refresh does one claimed fetch and plans the next.
-func (v *Verifier) refresh(ctx context.Context, slots chan struct{}, s *source) {
+func (v *Verifier) refresh(ctx context.Context, slots chan struct{}, w work) {
 	defer v.wakeUp()
+	s := w.source
 	select {
 	case slots <- struct{}{}:
 		defer func() { <-slots }()
@@ -184,22 +202,51 @@ func (v *Verifier) refresh(ctx context.Context, slots chan struct{}, s *source) 
 		s.failedWith(ctx.Err(), v.now(), v.random())
 		return
 	}
-	document, err := v.fetch.get(ctx, s.id.url, s.current.Load())
+	last := s.current.Load()
+	document, err := v.fetch.get(ctx, s.id, last)
 	now := v.now()
+	if err == nil {
+		document.at = now.UTC()
+		err = v.admit(w, document, last)
+	}
 	if err != nil {
 		if ctx.Err() == nil { // not because we are stopping
-			v.log.WarnContext(ctx, "issuer's keys cannot be fetched", "issuer", s.id.issuer, "error", err)
+			v.log.WarnContext(ctx, "issuer's document cannot be fetched", "issuer", s.id.issuer, "document", s.id.kind, "error", err)
 		}
 		s.failedWith(err, now, v.random())
 		return
 	}
-	document.at = now.UTC()
 	s.current.Store(document)
 	err = v.copies.save(s.id, document)
 	if err != nil {
-		v.log.ErrorContext(ctx, "copy of an issuer's keys cannot be kept", "issuer", s.id.issuer, "error", err)
+		v.log.ErrorContext(ctx, "copy of an issuer's document cannot be kept", "issuer", s.id.issuer, "document", s.id.kind, "error", err)
 	}
 	s.succeeded(err, now, v.random())
+}
+
+// admit says whether a fetched document may replace the last: a bundle must not be
+// older (SPIFFE Trust Domain and Bundle section 4.1.1) while the last is still of
+// use, and a status list must be verified and not over.
+func (v *Verifier) admit(w work, document, last *fetched) error {
+	if last != nil && document.sequence < last.sequence {
+		if _, usable := last.stands(w.issuer, document.at); usable {
+			return errors.New("the answer is an older bundle than the one in use (spiffe_sequence)")
+		}
+	}
+	if w.source.id.kind != listDocument {
+		return nil
+	}
+	if document.ended(document.at) {
+		return errors.New("the answer is a status list whose time is over (exp)")
+	}
+	keys, fault := v.ring(w.issuer, document.at)
+	if fault != nil {
+		return errors.New("the issuer's keys, which verify the list, cannot be had")
+	}
+	if _, err := v.verifyList(w.source.id.url, document.body, w.issuer, keys); err != nil {
+		return fmt.Errorf("the answer %w", err)
+	}
+	return nil
 }
 
 func (s *source) failedWith(err error, now time.Time, random float64) {
@@ -222,6 +269,6 @@ func (s *source) succeeded(keeping error, now time.Time, random float64) {
 	s.spread = earliestRefresh + random*(latestRefresh-earliestRefresh)
 	s.failed, s.failedAt = "", time.Time{}
 	if keeping != nil {
-		s.failed, s.failedAt = "the fetched keys cannot be kept on disk", now
+		s.failed, s.failedAt = "what was fetched cannot be kept on disk", now
 	}
 }

@@ -189,10 +189,10 @@ func (a *authority) settle() (wait time.Duration) {
 	return wait
 }
 
-func (a *authority) status() token.Status { return a.v.Status(a.issuer) }
+func (a *authority) status() authz.IssuerStatus { return a.v.Status(a.issuer) }
 
 func (a *authority) verify(text string) authz.Principal {
-	return a.v.Verify(context.Background(), authz.Evidence{Token: text}, registry{demoURL: a.issuer}, a.clock.Now())
+	return a.v.Verify(context.Background(), authz.Presentation{Evidence: authz.Evidence{Token: text}, Directory: registry{demoURL: a.issuer}, Now: a.clock.Now()})
 }
 
 func (a *authority) proves(text, freshness string) {
@@ -208,9 +208,10 @@ func TestFetchedKeysAge(t *testing.T) {
 	a.fetched(1)
 	text := sign(t, a.signer, nil, good())
 	a.proves(text, authz.Fresh)
-	want := token.Status{
-		Freshness: authz.Fresh, Keys: 1, FetchedAt: now, FreshUntil: now.Add(10 * time.Minute), UsableUntil: now.Add(time.Hour),
-		NextRefresh: now.Add(8 * time.Minute), // 0.8 of fresh_for_s
+	want := authz.IssuerStatus{
+		State: authz.Fresh, Keys: 1, FetchedAt: now, FreshUntil: now.Add(10 * time.Minute), UsableUntil: now.Add(time.Hour),
+		UsableUntilByTier: map[string]time.Time{"0": now.Add(time.Hour), "1": now.Add(time.Hour), "2": now.Add(time.Hour), "3": now.Add(time.Hour)},
+		NextRefresh:       now.Add(8 * time.Minute), // 0.8 of fresh_for_s
 	}
 	if diff := cmp.Diff(want, a.status()); diff != "" {
 		t.Error(diff)
@@ -224,7 +225,7 @@ func TestFetchedKeysAge(t *testing.T) {
 	}
 	a.clock.advance(time.Second)
 	a.clock.until(t, "the failed refresh", func() bool { return a.status().LastError != "" })
-	if s := a.status(); !strings.Contains(s.LastError, "503") || s.Freshness != authz.Fresh {
+	if s := a.status(); !strings.Contains(s.LastError, "503") || s.State != authz.Fresh {
 		t.Errorf("%+v", s)
 	}
 	a.proves(text, authz.Fresh) // remembered, and the last good set still counts
@@ -238,7 +239,7 @@ func TestFetchedKeysAge(t *testing.T) {
 	wantFault(t, a.verify(sign(t, other, nil, good())), authz.IssuerUnavailable, "keys_unavailable")
 
 	a.clock.advance(50 * time.Minute)
-	if s := a.status(); s.Freshness != token.TooOld {
+	if s := a.status(); s.State != token.TooStale {
 		t.Errorf("%+v", s)
 	}
 	wantFault(t, a.verify(text), authz.IssuerUnavailable, "keys_unavailable")
@@ -247,7 +248,7 @@ func TestFetchedKeysAge(t *testing.T) {
 	a.v.Refresh("demo")
 	a.clock.until(t, "recovery", func() bool { return a.status().LastError == "" })
 	a.proves(text, authz.Fresh)
-	if s := a.status(); s.Freshness != authz.Fresh || !s.LastErrorAt.IsZero() {
+	if s := a.status(); s.State != authz.Fresh || !s.LastErrorAt.IsZero() {
 		t.Errorf("%+v", s)
 	}
 }
@@ -270,7 +271,7 @@ func TestFailedFetchesBackOff(t *testing.T) {
 		t.Error(diff)
 	}
 	wantFault(t, a.verify(sign(t, a.signer, nil, good())), authz.IssuerUnavailable, "keys_unavailable")
-	if got := a.status().Freshness; got != token.Missing {
+	if got := a.status().State; got != token.Missing {
 		t.Errorf("freshness %q", got)
 	}
 }
@@ -405,7 +406,7 @@ func TestAnswersThatAreNotKeySets(t *testing.T) {
 			a.jwks.serve(test.handler)
 			a.start()
 			a.clock.until(t, "the failure", func() bool { return a.status().LastError != "" })
-			if s := a.status(); !strings.Contains(s.LastError, test.says) || s.Freshness != token.Missing {
+			if s := a.status(); !strings.Contains(s.LastError, test.says) || s.State != token.Missing {
 				t.Errorf("%+v; want an error saying %q", s, test.says)
 			}
 			a.stop() // so that nothing writes the log while it is read
@@ -460,7 +461,7 @@ func TestHTTPSIsNeverLeft(t *testing.T) {
 	}
 	a.jwks.body(publicSet(t, a.signer))
 	a.v.Refresh("demo")
-	a.clock.until(t, "the keys", func() bool { return a.status().Freshness == authz.Fresh })
+	a.clock.until(t, "the keys", func() bool { return a.status().State == authz.Fresh })
 	a.proves(sign(t, a.signer, nil, good()), authz.Fresh)
 }
 
@@ -537,7 +538,7 @@ func TestRemovedIssuerIsForgotten(t *testing.T) {
 	a.fetched(1)
 	a.list()
 	a.settle()
-	if got := a.status().Freshness; got != token.Missing {
+	if got := a.status().State; got != token.Missing {
 		t.Errorf("freshness %q", got)
 	}
 	hits := a.jwks.hits.Load()
@@ -628,7 +629,7 @@ func TestUnusableCopiesArePassedOver(t *testing.T) {
 			}
 			var log bytes.Buffer
 			v := newVerifier(t, token.Config{Dir: a.dir, Now: a.clock.Now, Log: slog.New(slog.NewTextHandler(&log, nil))})
-			if got := v.Status(a.issuer).Freshness; got != token.Missing {
+			if got := v.Status(a.issuer).State; got != token.Missing {
 				t.Errorf("freshness %q", got)
 			}
 			if !strings.Contains(log.String(), "is not used") {
@@ -658,7 +659,7 @@ func TestKeysThatCannotBeKept(t *testing.T) {
 	}
 	a.v.Refresh("demo")
 	a.clock.until(t, "the failure", func() bool { return a.status().LastError != "" })
-	if s := a.status(); !strings.Contains(s.LastError, "on disk") || s.Freshness != authz.Fresh {
+	if s := a.status(); !strings.Contains(s.LastError, "on disk") || s.State != authz.Fresh {
 		t.Errorf("%+v", s)
 	}
 	a.proves(sign(t, a.signer, nil, good()), authz.Fresh)

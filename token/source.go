@@ -18,36 +18,57 @@ type setID struct {
 
 // ring is an issuer's key set as it stands at a moment.
 type ring struct {
-	id        setID
-	set       *keySet
-	freshness string
+	standing
+	id  setID
+	set *keySet
 }
 
-// sourceID names where an issuer's keys are fetched: with another URL begins
-// another history.
+// sourceID names a document that is fetched for an issuer: from another URL
+// begins another history.
 type sourceID struct {
 	issuer string
+	kind   documentKind
 	url    string
 }
 
-// source is the fetched key set of one issuer and the plan to refresh it.
+// keySource names where an issuer's keys are fetched.
+func keySource(issuer *authz.Issuer) sourceID {
+	return sourceID{issuer: issuer.ID, kind: keyDocument, url: issuer.JWKSURL}
+}
+
+// sourcesOf lists what is fetched for an issuer, its keys first.
+func sourcesOf(issuer *authz.Issuer) []sourceID {
+	var all []sourceID
+	if issuer.JWKSURL != "" {
+		all = append(all, keySource(issuer))
+	}
+	for _, url := range issuer.StatusLists {
+		all = append(all, sourceID{issuer: issuer.ID, kind: listDocument, url: url})
+	}
+	return all
+}
+
+// source is one document that is fetched for an issuer, and the plan to refresh
+// it.
 type source struct {
 	id      sourceID
-	current atomic.Pointer[fetched] // nil until the first fetch or loaded copy
+	current atomic.Pointer[fetched]      // nil until the first fetch or loaded copy
+	list    atomic.Pointer[verifiedList] // what current says, of a status list
 
 	mu       sync.Mutex // guards what follows
 	running  bool       // a fetch is under way
 	atOnce   bool       // a fetch is due whatever the plan says
 	failures int        // fetches failed in a row
 	retryAt  time.Time  // when the next fetch is due while failures > 0
-	spread   float64    // share of fresh_for after which the set is refreshed
+	spread   float64    // share of its fresh time after which the document is refreshed
 	failed   string     // why the last fetch, or keeping its copy, failed; "" when it did not
 	failedAt time.Time
-	askedAt  time.Time // when an unknown kid last made a fetch due
+	askedAt  time.Time // when evidence last made a fetch due
 }
 
-// fetched is one JWK Set document as an issuer served it. It is immutable.
+// fetched is one document as an issuer served it. It is immutable.
 type fetched struct {
+	hints
 	number uint64    // of the document; equal numbers, equal bodies
 	at     time.Time // when the issuer last said that this is the document
 	etag   string
@@ -57,53 +78,106 @@ type fetched struct {
 // documents numbers documents across all verifiers of the process.
 var documents atomic.Uint64
 
-// freshness classes the document's age; a document that is not usable has none.
-func (f *fetched) freshness(issuer *authz.Issuer, now time.Time) (freshness string, usable bool) {
-	age := now.Sub(f.at)
+// stands classes the document's age; one that is not usable stands for nothing.
+func (f *fetched) stands(issuer *authz.Issuer, now time.Time) (s standing, usable bool) {
+	s = standing{freshness: authz.Fresh, age: max(0, now.Sub(f.at)), fetched: true}
 	switch {
-	case age <= time.Duration(issuer.FreshForS)*time.Second:
-		return authz.Fresh, true
-	case age <= time.Duration(issuer.UsableForS)*time.Second:
-		return authz.Stale, true
+	case f.ended(now):
+		return standing{}, false
+	case s.age <= f.freshFor(issuer):
+		return s, true
+	case s.age <= time.Duration(issuer.UsableForS)*time.Second:
+		s.freshness = authz.Stale
+		return s, true
 	}
-	return "", false
+	return standing{}, false
 }
+
+// freshFor is how long after a fetch the document counts as fresh: as the issuer is
+// registered, or shorter if it says so itself.
+func (f *fetched) freshFor(issuer *authz.Issuer) time.Duration {
+	life := time.Duration(issuer.FreshForS) * time.Second
+	if f.refresh > 0 {
+		life = min(life, f.refresh)
+	}
+	if !f.ends.IsZero() {
+		life = min(life, max(0, f.ends.Sub(f.at)))
+	}
+	return life
+}
+
+// until is when something that holds for so long ends.
+func (f *fetched) until(life time.Duration) time.Time {
+	end := f.at.Add(life)
+	if !f.ends.IsZero() && f.ends.Before(end) {
+		return f.ends
+	}
+	return end
+}
+
+func (f *fetched) ended(now time.Time) bool { return !f.ends.IsZero() && !now.Before(f.ends) }
 
 // ring gives the issuer's keys at now. A set that is missing or too old is
 // nobody's fault but the issuer's.
 func (v *Verifier) ring(issuer *authz.Issuer, now time.Time) (ring, *authz.Fault) {
 	if issuer.JWKSURL == "" {
-		return v.parsed(issuer, 0, issuer.Keys, authz.Fresh)
+		return v.parsed(issuer, 0, issuer.Keys, unfetched)
 	}
-	document := v.source(issuer).current.Load()
+	document := v.source(keySource(issuer)).current.Load()
 	if document == nil {
 		return ring{}, unavailable("keys_unavailable", "The issuer's keys have not been fetched yet.")
 	}
-	freshness, usable := document.freshness(issuer, now)
+	stands, usable := document.stands(issuer, now)
 	if !usable {
 		return ring{}, unavailable("keys_unavailable", "The issuer's keys are too old to be used and cannot be fetched.")
 	}
-	return v.parsed(issuer, document.number, document.body, freshness)
+	return v.parsed(issuer, document.number, document.body, stands)
 }
 
 // parsed parses a document for an issuer, once as long as it is remembered.
-func (v *Verifier) parsed(issuer *authz.Issuer, number uint64, document []byte, freshness string) (ring, *authz.Fault) {
+func (v *Verifier) parsed(issuer *authz.Issuer, number uint64, document []byte, stands standing) (ring, *authz.Fault) {
 	id := setID{issuer: issuer.ID, revision: issuer.Revision, document: number}
 	set, ok := v.sets.Get(id)
 	if !ok {
 		var err error
-		if set, err = parseSet(document, issuer.Algorithms); err != nil {
-			return ring{}, unavailable("keys_unavailable", "The issuer's keys are not a JWK Set.")
+		if set, err = readSet(issuer, document); err != nil {
+			return ring{}, unavailable("keys_unavailable", "What is registered or fetched as the issuer's keys cannot be read as such.")
 		}
 		v.sets.Add(id, set)
 	}
-	return ring{id: id, set: set, freshness: freshness}, nil
+	return ring{id: id, set: set, standing: stands}, nil
 }
 
-// source finds the source of an issuer with a jwks_url, or begins it and has Run
-// fetch it.
-func (v *Verifier) source(issuer *authz.Issuer) *source {
-	id := sourceID{issuer: issuer.ID, url: issuer.JWKSURL}
+// readSet reads what an issuer verifies with: keys, of a trust domain authorities
+// too, of a certificate authority those alone.
+func readSet(issuer *authz.Issuer, document []byte) (*keySet, error) {
+	switch issuer.Kind {
+	case authz.IssuerX509:
+		roots, err := parseRoots(issuer.Roots)
+		return &keySet{authorities: roots}, err
+	case authz.IssuerSPIFFE:
+		return readBundle(document, algorithmsOf(issuer))
+	}
+	return parseSet(document, issuer.Algorithms)
+}
+
+// readBundle reads a SPIFFE bundle.
+func readBundle(document []byte, algorithms []string) (*keySet, error) {
+	set, err := parseSetFor(forJWTSVID, document, algorithms)
+	if err != nil {
+		return nil, err
+	}
+	authorities, unusable, err := parseBundle(document)
+	if err != nil {
+		return nil, err
+	}
+	set.authorities = authorities
+	set.ignored += unusable
+	return set, nil
+}
+
+// source finds a source, or begins it and has Run fetch it.
+func (v *Verifier) source(id sourceID) *source {
 	v.mu.RLock()
 	s := v.sources[id]
 	v.mu.RUnlock()

@@ -87,33 +87,34 @@ func TestRFC7515Examples(t *testing.T) {
 func TestRFC9449Examples(t *testing.T) {
 	e := examples(t).RFC9449
 	v := newVerifier(t, token.Config{})
-	wantFault(t, verify(v, registry{}, e.AccessToken), authz.TokenInvalid, "not_compact")
+	wantFault(t, verify(v, registry{}, e.AccessToken), authz.TokenInvalid, "not_compact") // it has two dots, so only a hint could say that it is opaque
 	for _, proof := range e.Proofs {
 		wantFault(t, verify(v, registry{}, proof.Proof), authz.TokenInvalid, "header_jwk")
 	}
 }
 
-// SPIFFE bundles are JWK Sets with keys for other uses.
+// SPIFFE bundles: keys for JWT-SVIDs and authorities for X.509-SVIDs. Sets made
+// for another purpose have nothing for a trust domain.
 func TestSPIFFEBundles(t *testing.T) {
 	type counts struct{ Keys, Ignored int }
 	want := map[string]counts{
-		"jwtbundle-jwks_missing_kid":               {1, 1},
-		"jwtbundle-jwks_valid_1":                   {1, 0},
-		"jwtbundle-jwks_valid_2":                   {2, 0},
-		"witbundle-jwks_missing_kid":               {1, 1},
-		"witbundle-jwks_valid_1":                   {1, 0},
-		"witbundle-jwks_valid_2":                   {2, 0},
-		"spiffebundle-spiffebundle_missing_kid":    {0, 2},
-		"spiffebundle-spiffebundle_multiple_x509":  {0, 2},
+		"jwtbundle-jwks_missing_kid":               {0, 2},
+		"jwtbundle-jwks_valid_1":                   {0, 1},
+		"jwtbundle-jwks_valid_2":                   {0, 2},
+		"witbundle-jwks_missing_kid":               {0, 2},
+		"witbundle-jwks_valid_1":                   {0, 1},
+		"witbundle-jwks_valid_2":                   {0, 2},
+		"spiffebundle-spiffebundle_missing_kid":    {1, 1},
+		"spiffebundle-spiffebundle_multiple_x509":  {1, 1},
 		"spiffebundle-spiffebundle_no_keys":        {0, 0},
-		"spiffebundle-spiffebundle_valid_1":        {0, 2},
-		"spiffebundle-spiffebundle_valid_2":        {0, 7},
-		"spiffebundle-spiffebundle_valid_with_wit": {0, 5},
+		"spiffebundle-spiffebundle_valid_1":        {2, 0},
+		"spiffebundle-spiffebundle_valid_2":        {7, 0},
+		"spiffebundle-spiffebundle_valid_with_wit": {3, 2},
 	}
 	v := newVerifier(t, token.Config{})
 	for name, counted := range want {
 		issuer := &authz.Issuer{
-			Header: authz.Header{ID: name}, URL: "https://spiffe.example", Algorithms: []string{"ES256", "ES384"},
+			Header: authz.Header{ID: name}, URL: "spiffe://spiffe.example", Kind: authz.IssuerSPIFFE,
 			Keys: vector(t, "spiffe/bundles/"+name+".json"),
 		}
 		issuer.Normalize()

@@ -8,46 +8,41 @@ import (
 
 // verified is what is remembered of a token whose signature and claims were
 // good, under the SHA-256 of its text. It holds for one revision of the issuer
-// and one key set document only.
+// and one key set document only, and says nothing about credentials, statuses or
+// bindings, which are looked at anew each time.
 type verified struct {
-	set   setID
-	token authz.Token
-	level int
+	set  setID
+	said said
 }
 
-// at is the principal the token proves while its issuer's keys are that fresh.
-func (k *verified) at(freshness string) authz.Principal {
-	t := k.token
-	return authz.Principal{
-		Subject: t.Subject, Evidence: authz.EvidenceJWT, Token: &t,
-		Level: k.level, Freshness: freshness,
-	}
-}
-
-// recall answers for a token verified before, if its issuer is still registered
-// and neither it nor its keys have changed since. Everything else is verified
-// anew, which also finds the fault.
-func (v *Verifier) recall(view view, name [sha256.Size]byte) (authz.Principal, bool) {
+// recall finds a token verified before, if its issuer is still registered and
+// neither it nor its keys have changed since. Everything else is verified anew,
+// which also finds the fault.
+func (v *Verifier) recall(p *authz.Presentation, name [sha256.Size]byte) (*verified, *authz.Issuer, ring, bool) {
 	if v.verified == nil {
-		return authz.Principal{}, false
+		return nil, nil, ring{}, false
 	}
 	known, ok := v.verified.Get(name)
 	if !ok {
-		return authz.Principal{}, false
+		return nil, nil, ring{}, false
 	}
-	issuer, ok, err := view.issuers.IssuerByURL(known.token.IssuerURL)
+	issuer, ok, err := p.Directory.IssuerByURL(known.said.token.IssuerURL)
 	if err != nil || !ok {
-		return authz.Principal{}, false // verifying anew meets, and reports, the same
+		return nil, nil, ring{}, false // verifying anew meets, and reports, the same
 	}
-	ring, fault := v.ring(issuer, view.now)
-	if fault != nil || ring.id != known.set {
-		return authz.Principal{}, false
+	keys, fault := v.ring(issuer, p.Now)
+	if fault != nil || keys.id != known.set {
+		return nil, nil, ring{}, false
 	}
-	return known.at(ring.freshness), true
+	return known, issuer, keys, true
 }
 
-func (v *Verifier) remember(name [sha256.Size]byte, known *verified) {
-	if v.verified != nil {
-		v.verified.Add(name, known)
+// remember keeps what a token said. One that names a subject of a trust domain
+// but was issued by another issuer is not kept: registering the trust domain must
+// be seen by its next use.
+func (v *Verifier) remember(name [sha256.Size]byte, known *verified, issuer *authz.Issuer) {
+	if v.verified == nil || issuer.Kind != authz.IssuerSPIFFE && isSPIFFEName(known.said.name) {
+		return
 	}
+	v.verified.Add(name, known)
 }

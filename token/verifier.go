@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,13 +21,20 @@ const maxParsedSets = 1024
 // Config is what a Verifier needs. The zero Config is usable: fetched keys then
 // do not survive a restart.
 type Config struct {
-	// Dir is where last good copies of fetched key sets are kept. It is made,
+	// Identifiers are what we are called in the aud of client assertions: the URLs
+	// of our token endpoint and issuer. Without any, no assertion is accepted.
+	Identifiers []string
+	// Introspector asks issuers about opaque tokens; nil accepts none.
+	Introspector Introspector
+	// Secrets compares client secrets; nil accepts none.
+	Secrets Secrets
+	// Dir is where last good copies of what issuers publish are kept. It is made,
 	// mode 0700, when missing. Empty keeps none.
 	Dir string
 	// CacheSize is how many verified tokens are remembered, so that a token seen
 	// again costs no signature check. 0 means DefaultCacheSize, negative none.
 	CacheSize int
-	// Transport fetches key sets. Nil means one like http.DefaultTransport.
+	// Transport fetches what issuers publish. Nil means one like http.DefaultTransport.
 	Transport http.RoundTripper
 	// Log receives what an operator should know of fetching; nil discards it.
 	Log *slog.Logger
@@ -39,6 +47,12 @@ type Config struct {
 
 // Verifier verifies evidence. It is safe for use by any number of goroutines.
 type Verifier struct {
+	*possession // what proves a key anew each time, and what was used up
+
+	identifiers  []string
+	introspector Introspector // nil accepts no opaque tokens
+	secrets      Secrets      // nil accepts no client secrets
+
 	log    *slog.Logger
 	now    func() time.Time
 	after  func(time.Duration) <-chan time.Time
@@ -56,11 +70,15 @@ type Verifier struct {
 	sources map[sourceID]*source // guarded by mu
 }
 
-// New makes a Verifier and loads the last good key sets from config.Dir. It
-// fails when Dir cannot be made or read. Run keeps fetched sets fresh; without
-// it, issuers with a jwks_url have the keys New loaded and no others.
+// New makes a Verifier and loads the last good documents from config.Dir. It
+// fails when Dir cannot be made or read. Run keeps what issuers publish fresh;
+// without it there is what New loaded and nothing else.
 func New(config Config) (*Verifier, error) {
 	v := &Verifier{
+		identifiers:  slices.Clone(config.Identifiers),
+		introspector: config.Introspector,
+		secrets:      config.Secrets,
+
 		log:     config.Log,
 		now:     config.Now,
 		after:   config.After,
@@ -71,6 +89,10 @@ func New(config Config) (*Verifier, error) {
 		sources: map[sourceID]*source{},
 	}
 	v.fillDefaults()
+	var err error
+	if v.possession, err = newPossession(v.now()); err != nil {
+		return nil, err
+	}
 	if err := v.makeCaches(config.CacheSize); err != nil {
 		return nil, err
 	}

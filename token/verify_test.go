@@ -3,6 +3,8 @@ package token_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +18,8 @@ const demoURL = "https://demo.brightfold.example"
 
 var now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-// registry is the registered issuers, by URL.
+// registry is the registered issuers, by URL. As a directory it has no
+// credentials.
 type registry map[string]*authz.Issuer
 
 func (r registry) IssuerByURL(url string) (*authz.Issuer, bool, error) {
@@ -24,11 +27,86 @@ func (r registry) IssuerByURL(url string) (*authz.Issuer, bool, error) {
 	return issuer, ok, nil
 }
 
+func (r registry) IssuerByID(id string) (*authz.Issuer, bool, error) {
+	for _, issuer := range r {
+		if issuer.ID == id {
+			return issuer, true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+func (r registry) IssuersOf(kind string) ([]*authz.Issuer, error) {
+	var all []*authz.Issuer
+	for _, issuer := range r {
+		if issuer.Kind == kind {
+			all = append(all, issuer)
+		}
+	}
+	slices.SortFunc(all, func(a, b *authz.Issuer) int { return strings.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+func (registry) Credential(string) (*authz.Credential, bool, error)   { return nil, false, nil }
+func (registry) CredentialsOf(string) ([]*authz.Credential, error)    { return nil, nil }
+func (registry) CredentialsNamed(string) ([]*authz.Credential, error) { return nil, nil }
+
+// directory is a registry with credentials, which may change between questions.
+type directory struct {
+	registry
+	credentials []*authz.Credential
+}
+
+func (d *directory) add(c authz.Credential) *authz.Credential {
+	c.Normalize()
+	d.credentials = append(d.credentials, &c)
+	return &c
+}
+
+func (d *directory) Credential(id string) (*authz.Credential, bool, error) {
+	for _, c := range d.credentials {
+		if c.ID == id {
+			return c, true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+func (d *directory) CredentialsOf(machineUser string) ([]*authz.Credential, error) {
+	of := d.those(func(c *authz.Credential) bool { return c.MachineUser == machineUser })
+	slices.SortStableFunc(of, func(a, b *authz.Credential) int { return b.Generation - a.Generation })
+	return of, nil
+}
+
+func (d *directory) CredentialsNamed(name string) ([]*authz.Credential, error) {
+	return d.those(func(c *authz.Credential) bool { return slices.Contains(c.Names, name) }), nil
+}
+
+func (d *directory) those(fits func(*authz.Credential) bool) (all []*authz.Credential) {
+	for _, c := range d.credentials {
+		if fits(c) {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b *authz.Credential) int { return strings.Compare(a.ID, b.ID) })
+	return all
+}
+
+var errDisk = errors.New("disk is gone")
+
 // brokenRegistry cannot be read.
 type brokenRegistry struct{}
 
-func (brokenRegistry) IssuerByURL(string) (*authz.Issuer, bool, error) {
-	return nil, false, errors.New("disk is gone")
+func (brokenRegistry) IssuerByURL(string) (*authz.Issuer, bool, error)      { return nil, false, errDisk }
+func (brokenRegistry) IssuerByID(string) (*authz.Issuer, bool, error)       { return nil, false, errDisk }
+func (brokenRegistry) IssuersOf(string) ([]*authz.Issuer, error)            { return nil, errDisk }
+func (brokenRegistry) Credential(string) (*authz.Credential, bool, error)   { return nil, false, errDisk }
+func (brokenRegistry) CredentialsOf(string) ([]*authz.Credential, error)    { return nil, errDisk }
+func (brokenRegistry) CredentialsNamed(string) ([]*authz.Credential, error) { return nil, errDisk }
+
+// present verifies evidence at now.
+func present(v *token.Verifier, d authz.Directory, e authz.Evidence) authz.Principal {
+	return v.Verify(context.Background(), authz.Presentation{Evidence: e, Directory: d, Now: now, Source: "10.4.2.19", Caller: "pep-1"})
 }
 
 func newVerifier(t testing.TB, config token.Config) *token.Verifier {
@@ -109,8 +187,8 @@ func with(changes map[string]any) map[string]any {
 	return claims
 }
 
-func verify(v *token.Verifier, issuers authz.IssuerFinder, text string) authz.Principal {
-	return v.Verify(context.Background(), authz.Evidence{Token: text}, issuers, now)
+func verify(v *token.Verifier, d authz.Directory, text string) authz.Principal {
+	return present(v, d, authz.Evidence{Token: text})
 }
 
 func wantFault(t *testing.T, p authz.Principal, code authz.ReasonCode, cause string) {
@@ -134,13 +212,15 @@ func TestVerifyReadsEveryClaim(t *testing.T) {
 		t.Run(alg, func(t *testing.T) {
 			signer := newSigner(t, alg)
 			v := newVerifier(t, token.Config{})
-			issuers := registry{demoURL: demoIssuer(t, signer)}
+			issuers := &directory{registry: registry{demoURL: demoIssuer(t, signer)}}
+			issuers.add(authz.Credential{Header: authz.Header{ID: "cred-81", CreatedAt: now}, MachineUser: "mu:user-svc", Kind: authz.KindSharedSecret})
 			text := sign(t, signer, nil, with(map[string]any{
 				"aud": []string{"brightfold", "svc:email"}, "nbf": now.Unix() - 1, "tenant": "acme", "env": "prod",
 				"scope": "email.send email.read", "amr": []string{"hwk"}, "credential_id": "cred-81", "ignored": 1e300,
 			}))
 			want := authz.Principal{
 				Subject: "mu:user-svc", Evidence: authz.EvidenceJWT, Level: 3, Freshness: authz.Fresh,
+				Credential: &authz.Proved{ID: "cred-81", Type: authz.KindSharedSecret, State: authz.CredentialActive, Generation: 1, MadeAt: now},
 				Token: &authz.Token{
 					ID: authz.TokenID(demoURL, "j-1"), Issuer: "demo", IssuerURL: demoURL,
 					KeyID: authz.IssuerKeyID(demoURL, signer.KeyID()), Subject: "mu:user-svc",

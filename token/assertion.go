@@ -1,0 +1,287 @@
+package token
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Bounds of a client assertion.
+const (
+	maxAssertionBytes = 8 << 10
+	maxAssertionLife  = 5 * time.Minute
+)
+
+const (
+	fixAssertion = "Sign a new client assertion (RFC 7523): iss and sub the machine user's id, aud our identifier as its only value, a new jti, exp at most 5 minutes ahead."
+	fixClientKey = "Sign with a key registered as a public_key credential of the machine user, and name it by its kid."
+)
+
+// credentialID names one revision of a credential.
+type credentialID struct {
+	id       string
+	revision uint64
+}
+
+// assertion is a verified client assertion (private_key_jwt).
+type assertion struct {
+	machineUser string
+	// credential is the public key it is signed with, in any state: whether that
+	// state is accepted is for policies to judge.
+	credential *authz.Credential
+	keyID      string    // kid of the key within credential; "" when it is nameless
+	issuedAt   time.Time // zero when it has no iat
+	expiresAt  time.Time
+}
+
+// verifyAssertion verifies a client assertion by RFC 7523 section 3 as its
+// successor (draft-ietf-oauth-rfc7523bis) tightens it. clientID may be empty;
+// otherwise it must be the assertion's iss and sub. credentials lists the
+// credentials of a machine user; an error of it is the caller's to log.
+// audiences are our own identifiers, compared byte for byte.
+//
+// An assertion that no registered key signed is CREDENTIAL_UNKNOWN; one that is
+// malformed, late, for somebody else or used before is TOKEN_INVALID. Its jti is
+// used up last, only by an assertion that passed everything else; a rehearsal sees
+// that it was used and uses nothing.
+func (s *possession) verifyAssertion(text, clientID string, credentials func(machineUser string) ([]*authz.Credential, error), audiences []string, now time.Time, rehearsal bool) (*assertion, *authz.Fault) {
+	c, h, fault := readAssertion(text)
+	if fault != nil {
+		return nil, fault
+	}
+	payload, err := readObject(c.payload)
+	if err != nil {
+		return nil, invalid("assertion_malformed", "The client assertion's payload is not one JSON object with each member once.", fixAssertion)
+	}
+	claims := claims{object: payload}
+	machineUser, fault := claims.client(clientID)
+	if fault != nil {
+		return nil, fault
+	}
+	known, err := credentials(machineUser)
+	if err != nil {
+		return nil, &authz.Fault{Code: authz.IssuerUnavailable, Cause: "credential_lookup", Message: "The registered credentials cannot be read.", Fix: "Retry shortly. If it stays, an operator should see what this node logs."}
+	}
+	credential, key, fault := s.signerOf(c, h, known)
+	if fault != nil {
+		return nil, fault
+	}
+	a := &assertion{machineUser: machineUser, credential: credential, keyID: key.kid}
+	if fault := s.judgeClaims(a, &claims, audiences, now); fault != nil {
+		return nil, fault
+	}
+	if fault := s.useAssertion(a, &claims, now, rehearsal); fault != nil {
+		return nil, fault
+	}
+	return a, nil
+}
+
+// readAssertion reads as far as the header. Every header member that a token may
+// have an assertion may have.
+func readAssertion(text string) (compact, header, *authz.Fault) {
+	if len(text) > maxAssertionBytes {
+		return compact{}, header{}, invalid("assertion_malformed", "The client assertion is larger than 8 kB.", fixAssertion)
+	}
+	c, fault := parseCompact(text)
+	if fault != nil {
+		return compact{}, header{}, invalid("assertion_malformed", "The client assertion is not a signed JWT in compact form.", fixAssertion)
+	}
+	h, fault := parseHeader(c.header)
+	if fault != nil {
+		return compact{}, header{}, invalid("assertion_header", "The client assertion's header is refused ("+fault.Cause+").", fixAssertion)
+	}
+	if !slices.Contains(authz.Algorithms(), h.alg) {
+		return compact{}, header{}, invalid("assertion_algorithm", "The client assertion's alg is not an accepted asymmetric signature algorithm.", fixAssertion)
+	}
+	if h.typ != nil && !slices.Contains([]string{"client-authentication+jwt", "jwt"}, mediaType(*h.typ)) {
+		return compact{}, header{}, invalid("assertion_type", "The client assertion's typ is neither client-authentication+jwt nor JWT.", fixAssertion)
+	}
+	return c, h, nil
+}
+
+// client reads who made the assertion: iss and sub are one (RFC 7523 section 3).
+func (c *claims) client(clientID string) (string, *authz.Fault) {
+	issuer, subject := c.id("iss"), c.id("sub")
+	switch {
+	case c.fault != nil || subject == "":
+		return "", invalid("assertion_subject", "The client assertion's sub is not a machine user's id.", fixAssertion)
+	case issuer != subject:
+		return "", invalid("assertion_subject", "The client assertion's iss and sub are not the same.", fixAssertion)
+	case clientID != "" && clientID != subject:
+		return "", invalid("assertion_subject", "The client assertion is another client's than client_id says.", "Leave client_id out, or send the machine user's id.")
+	}
+	return subject, nil
+}
+
+// signerOf finds the public key credential that signed, accepted ones first.
+func (s *possession) signerOf(c compact, h header, credentials []*authz.Credential) (*authz.Credential, *key, *authz.Fault) {
+	var accepted, others []*authz.Credential
+	for _, credential := range credentials {
+		switch {
+		case credential.Kind != authz.KindPublicKey:
+		case credential.Accepted():
+			accepted = append(accepted, credential)
+		default:
+			others = append(others, credential)
+		}
+	}
+	fault := unknownKey("no_key", "The machine user has no registered public key that the client assertion names.")
+	for _, group := range [][]*authz.Credential{accepted, others} {
+		credential, key, why := s.signerAmong(c, h, group)
+		if key != nil {
+			return credential, key, nil
+		}
+		if why != nil && fault.Cause == "no_key" {
+			fault = why
+		}
+	}
+	return nil, nil, fault
+}
+
+// signerAmong tries the keys that the header names, in the order of their
+// credentials. The fault says why none of them will do; it is nil when there are
+// none.
+func (s *possession) signerAmong(c compact, h header, credentials []*authz.Credential) (*authz.Credential, *key, *authz.Fault) {
+	named := s.named(h.kid, credentials)
+	if h.kid == nil && len(named) > 1 {
+		return nil, nil, unknownKey("kid_required", "The machine user has more than one registered public key, and the client assertion has no kid.")
+	}
+	var fault *authz.Fault
+	for _, n := range named {
+		switch {
+		case n.key.alg != h.alg:
+			fault = unknownKey("key_algorithm", "The client assertion is signed with another algorithm than its key is for.")
+		case n.key.verify(c) != nil:
+			fault = unknownKey("bad_signature", "The client assertion's signature does not verify with the registered key.")
+		default:
+			return n.credential, n.key, nil
+		}
+	}
+	return nil, nil, fault
+}
+
+// credentialKey is one key of a public key credential.
+type credentialKey struct {
+	credential *authz.Credential
+	key        *key
+}
+
+// named lists the keys with a kid, at most one a credential, or all keys for nil.
+func (s *possession) named(kid *string, credentials []*authz.Credential) (named []credentialKey) {
+	for _, credential := range credentials {
+		for name, key := range s.keysOf(credential) {
+			if kid == nil || *kid == name {
+				named = append(named, credentialKey{credential: credential, key: key})
+			}
+		}
+	}
+	return named
+}
+
+// keysOf are the keys of a credential, parsed once as long as they are remembered.
+func (s *possession) keysOf(c *authz.Credential) map[string]*key {
+	id := credentialID{id: c.ID, revision: c.Revision}
+	if set, ok := s.keys.Get(id); ok {
+		return set.keys
+	}
+	set, err := parseSet(c.Keys, authz.Algorithms())
+	if err != nil {
+		return nil // CheckCredential lets none be stored
+	}
+	s.keys.Add(id, set)
+	return set.keys
+}
+
+// judgeClaims holds the claims of a signed assertion against us and the time.
+func (s *possession) judgeClaims(a *assertion, c *claims, audiences []string, now time.Time) *authz.Fault {
+	audience, isText := text(c.get("aud"))
+	a.expiresAt, a.issuedAt = c.date("exp", math.Floor), c.date("iat", math.Floor)
+	notBefore := c.date("nbf", math.Ceil)
+	switch {
+	case c.fault != nil:
+		return invalid("assertion_claim", "The client assertion is malformed. "+c.fault.Message, fixAssertion)
+	case !isText || !slices.Contains(audiences, audience):
+		return invalid("assertion_audience", "The client assertion's aud is not our identifier, as one string.", fixAssertion)
+	case a.expiresAt.IsZero():
+		return invalid("assertion_exp", "The client assertion never expires: it has no exp.", fixAssertion)
+	case !now.Before(a.expiresAt):
+		return invalid("assertion_expired", "The client assertion has expired.", fixAssertion)
+	case a.issuedAt.After(now.Add(maxLead)) || notBefore.After(now.Add(maxLead)):
+		return invalid("assertion_early", "The client assertion's iat or nbf lies in the future.", "Set the client's clock.")
+	case a.expiresAt.Sub(now) > maxAssertionLife, !a.issuedAt.IsZero() && a.expiresAt.Sub(a.issuedAt) > maxAssertionLife:
+		return invalid("assertion_life", "The client assertion lives longer than 5 minutes.", fixAssertion)
+	case a.earliest().Before(s.replay.started):
+		return invalid("before_start", "The client assertion was made, or without iat may have been made, before this node started, so it may have been used already.", fixAgain)
+	}
+	return nil
+}
+
+// earliest is when the assertion may have been made at the earliest.
+func (a *assertion) earliest() time.Time {
+	if a.issuedAt.IsZero() {
+		return a.expiresAt.Add(-maxAssertionLife)
+	}
+	return a.issuedAt
+}
+
+func (s *possession) useAssertion(a *assertion, c *claims, now time.Time, rehearsal bool) *authz.Fault {
+	jti := c.text("jti")
+	if jti == "" || len(jti) > maxJTIBytes {
+		return invalid("assertion_jti", "The client assertion's jti is not a string of 1 to "+strconv.Itoa(maxJTIBytes)+" bytes.", fixAssertion)
+	}
+	switch s.spend("assertion:"+a.machineUser, jti, a.expiresAt, now, rehearsal) {
+	case fresh:
+		return nil
+	case full:
+		return invalid("replay_full", "No more client assertions can be remembered just now, so none is accepted.", fixLater)
+	}
+	return invalid("assertion_replayed", "The client assertion was used before; each may be used once.", fixAssertion)
+}
+
+func unknownKey(cause, message string) *authz.Fault {
+	return &authz.Fault{Code: authz.CredentialUnknown, Cause: cause, Message: message, Fix: fixClientKey}
+}
+
+// CheckCredential says whether a credential may be stored: the keys of a public
+// key are public, strong, pinned to one algorithm each and told apart by kid, and
+// the names of a certificate have the spelling certificates are looked up by. It
+// complements Credential.Validate. The error is an *authz.Error that names the
+// field. A credential without any proves nobody here, and may be named by the
+// tokens of an issuer that verifies it.
+func CheckCredential(c *authz.Credential) error {
+	switch c.Kind {
+	case authz.KindPublicKey:
+		return checkKeys(c.Keys)
+	case authz.KindCertificate:
+		return checkNames(c.Names)
+	}
+	return nil
+}
+
+func checkKeys(document []byte) error {
+	if len(document) == 0 {
+		return nil // its issuer verifies it; here it is only named, by tokens got with it
+	}
+	set, err := parseSet(document, authz.Algorithms())
+	switch {
+	case err != nil:
+		return inKeys(err)
+	case set.refusal != nil:
+		return inKeys(set.refusal)
+	case len(set.keys) == 0:
+		return authz.Invalid("keys", "has no key that client assertions can be verified with")
+	}
+	return nil
+}
+
+func checkNames(names []string) error {
+	for i, name := range names {
+		if problem := checkName(name); problem != "" {
+			return authz.Invalid("names["+strconv.Itoa(i)+"]", problem)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Secrets compares client secrets with the hashes of credentials, and bounds how
+// many may be guessed.
+type Secrets interface {
+	// CheckSecret returns the index of the candidate the secret is of. It is called
+	// without candidates too, for a client nobody knows, and must then take as long.
+	// source is who presents the secret and from where. The errors, which may be
+	// wrapped, are ErrSecretMismatch, ErrSecretThrottled and ErrSecretBusy.
+	CheckSecret(ctx context.Context, clientID, source, secret string, candidates []SecretCandidate) (int, error)
+}
+
+// SecretCandidate is a credential a secret may be of.
+type SecretCandidate struct {
+	ID      string
+	Version uint64 // a match is remembered for one version and hash only
+	Hash    string `json:"-"`
+}
+
+// What Secrets fails with.
+var (
+	ErrSecretMismatch  = errors.New("token: the secret is of no credential of the client")
+	ErrSecretThrottled = errors.New("token: too many wrong secrets for the client from this source")
+	ErrSecretBusy      = errors.New("token: too many secrets are being compared")
+)
+
+// How many secrets one attempt is compared with. Those that would be denied
+// anyway are among them so that the denial can say why.
+const (
+	maxAcceptedSecrets = 4
+	maxSecrets         = 8
+)
+
+// checkSecret proves the machine user whose secret was presented.
+func (v *Verifier) checkSecret(ctx context.Context, p *authz.Presentation) (proven, *authz.Fault) {
+	clientID := p.Evidence.ClientID
+	if clientID == "" {
+		return proven{}, missing("no_client_id", "The secret comes without the id of whose it is.", "Send credential.client_id: the machine user's id.")
+	}
+	if v.secrets == nil {
+		return proven{}, secretMismatch()
+	}
+	all, err := p.Directory.CredentialsOf(clientID)
+	if err != nil {
+		return proven{}, v.lookupFault(ctx, causeCredentialLookup, err)
+	}
+	credentials := withSecrets(all, clientID)
+	candidates := make([]SecretCandidate, len(credentials))
+	for i, c := range credentials {
+		candidates[i] = SecretCandidate{ID: c.ID, Version: uint64(c.Generation), Hash: c.SecretHash}
+	}
+	match, err := v.secrets.CheckSecret(ctx, clientID, guesserOf(p), p.Evidence.ClientSecret, candidates)
+	if err != nil {
+		return proven{}, v.secretFault(ctx, err)
+	}
+	if match < 0 || match >= len(credentials) {
+		return proven{}, secretMismatch()
+	}
+	return proven{
+		Principal:  authz.Principal{Subject: clientID, Evidence: authz.EvidenceSecret, Freshness: authz.Fresh},
+		credential: credentials[match],
+	}, nil
+}
+
+// withSecrets lists the credentials that a secret of the client may be of: first
+// the accepted ones, newest generation first as the directory has them.
+func withSecrets(all []*authz.Credential, clientID string) []*authz.Credential {
+	var accepted, others []*authz.Credential
+	for _, c := range all {
+		switch {
+		case c.Kind != authz.KindSharedSecret || c.SecretHash == "" || c.MachineUser != clientID:
+		case !c.Accepted():
+			others = append(others, c)
+		case len(accepted) < maxAcceptedSecrets:
+			accepted = append(accepted, c)
+		}
+	}
+	listed := append(accepted, others...)
+	return listed[:min(len(listed), maxSecrets)]
+}
+
+// guesserOf names who presents a secret and from where. Whoever has one IPv6
+// address has the whole /64.
+func guesserOf(p *authz.Presentation) string {
+	source := p.Source
+	if address, err := netip.ParseAddr(source); err == nil && address.Is6() && !address.Is4In6() {
+		source = netip.PrefixFrom(address.WithZone(""), 64).Masked().String()
+	}
+	return p.Caller + "|" + source
+}
+
+func (v *Verifier) secretFault(ctx context.Context, err error) *authz.Fault {
+	limited := func(cause, message string) *authz.Fault {
+		return &authz.Fault{Code: authz.RateLimited, Cause: cause, Message: message, Fix: "Retry later, with the right secret."}
+	}
+	switch {
+	case errors.Is(err, ErrSecretThrottled):
+		return limited("secret_throttled", "Too many wrong secrets were sent for this client from this source.")
+	case errors.Is(err, ErrSecretBusy):
+		return limited("secret_busy", "Too many secrets are being compared just now.")
+	case !errors.Is(err, ErrSecretMismatch):
+		v.log.ErrorContext(ctx, "client secret cannot be compared", "error", err)
+	}
+	return secretMismatch()
+}
+
+// secretMismatch is one fault for a wrong secret and a client nobody knows: a
+// guesser is not told which.
+func secretMismatch() *authz.Fault {
+	return unknown("secret_mismatch", "The client id and secret are of no registered credential.", "Send the machine user's id and its current secret.")
+}

@@ -1,0 +1,106 @@
+package token
+
+import (
+	"crypto/x509"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// What tests of proofs, assertions and certificates need of the inside.
+type (
+	Possession   = possession
+	Trust        = trust
+	Peer         = peer
+	Assertion    = assertion
+	Confirmation = confirmation
+	Replay       = replay
+	UseResult    = useResult
+)
+
+const (
+	Used  = used
+	Full  = full
+	First = fresh
+
+	MaxUsedIDs = maxUsedIDs
+)
+
+var (
+	NewPossession = newPossession
+	NewReplay     = newReplay
+	ParseRoots    = parseRoots
+	ParseBundle   = parseBundle
+	VerifyPeer    = verifyPeer
+	Thumbprint    = thumbprint
+	SameTarget    = sameTarget
+)
+
+func NewTrust(issuer *authz.Issuer, authorities ...*x509.Certificate) Trust {
+	return trust{issuer: issuer, authorities: authorities}
+}
+
+func (p *peer) Names() []string         { return p.names }
+func (p *peer) ID() string              { return p.id }
+func (p *peer) Thumbprint() string      { return p.thumbprint }
+func (p *peer) IssuerID() string        { return p.issuer.ID }
+func (p *peer) Leaf() *x509.Certificate { return p.leaf }
+
+func (c confirmation) Named() (thumbprint, jkt string) { return c.thumbprint, c.jkt }
+
+func (a *assertion) Says() (machineUser, credential, keyID string, issuedAt, expiresAt time.Time) {
+	return a.machineUser, a.credential.ID, a.keyID, a.issuedAt, a.expiresAt
+}
+
+func (s *possession) CheckProof(p *authz.Proof, token, jkt string, now time.Time, rehearsal bool) *authz.Fault {
+	return s.checkProof(p, token, jkt, now, rehearsal)
+}
+
+func (s *possession) VerifyAssertion(text, clientID string, credentials func(string) ([]*authz.Credential, error), audiences []string, now time.Time, rehearsal bool) (*Assertion, *authz.Fault) {
+	return s.verifyAssertion(text, clientID, credentials, audiences, now, rehearsal)
+}
+
+func (r *replay) Use(scope, id string, expires, now time.Time) UseResult {
+	return r.use(scope, id, expires, now)
+}
+
+func (r *replay) WouldUse(scope, id string, expires time.Time) UseResult {
+	return r.wouldUse(scope, id, expires)
+}
+
+// ReadConfirmation reads the cnf of a payload's JSON.
+func ReadConfirmation(payload string) (Confirmation, bool, *authz.Fault) {
+	o, err := readObject([]byte(payload))
+	if err != nil {
+		return confirmation{}, false, jsonFault("payload", err)
+	}
+	return readConfirmation(o)
+}
+
+// SVIDProblem says what keeps a certificate from being an X.509-SVID leaf.
+func SVIDProblem(leaf *x509.Certificate) error {
+	_, err := svidOf(leaf)
+	return err
+}
+
+// SVIDUse says what a JWK of a SPIFFE bundle is for.
+func SVIDUse(jwk string) (forJWT, forX509 bool) {
+	o, err := readObject([]byte(jwk))
+	if err != nil {
+		return false, false
+	}
+	return svidUse(o)
+}
+
+// KeyThumbprint is the RFC 7638 thumbprint of a JWK.
+func KeyThumbprint(jwk string) (string, error) {
+	o, err := readObject([]byte(jwk))
+	if err != nil {
+		return "", err
+	}
+	public, _, problem := readPublic(o)
+	if problem != nil {
+		return "", authz.Invalid(problem.member, problem.message)
+	}
+	return keyThumbprint(public)
+}

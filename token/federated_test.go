@@ -1,0 +1,164 @@
+package token_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/token"
+)
+
+const deploy = "repo:brightfold/app:ref:refs/heads/main"
+
+// buildhub is a third party with names of its own.
+func buildhub(t testing.TB, s *token.Signer) *authz.Issuer {
+	issuer := demoIssuer(t, s)
+	issuer.SubjectIs, issuer.Own = authz.SubjectIsFederated, false
+	return issuer
+}
+
+// Whom a name means is looked up at every verification, remembered tokens too.
+func TestFederatedNamesAreLookedUpLive(t *testing.T) {
+	signer := newSigner(t, "ES256")
+	d := &directory{registry: registry{demoURL: buildhub(t, signer)}}
+	v := newVerifier(t, token.Config{})
+	text := sign(t, signer, nil, with(map[string]any{"sub": deploy}))
+	wantFault(t, verify(v, d, text), authz.CredentialUnknown, "federated_unknown")
+
+	c := federatedIn(d, "demo", deploy)
+	for range 2 {
+		p := verify(v, d, text)
+		if p.Fault != nil || p.Subject != "mu:user-svc" || p.Token.Subject != "mu:user-svc" || p.Credential.ID != "fed-1" || p.Credential.MadeAt != now || p.Level != 3 {
+			t.Fatalf("%+v %+v", p, p.Fault)
+		}
+	}
+	c.State = authz.CredentialRevoked // for policies to judge
+	if p := verify(v, d, text); p.Fault != nil || p.Credential.State != authz.CredentialRevoked {
+		t.Errorf("%+v %+v", p.Credential, p.Fault)
+	}
+	c.MachineUser = "mu:other"
+	if p := verify(v, d, text); p.Subject != "mu:other" || p.Token.Subject != "mu:other" {
+		t.Errorf("%+v", p)
+	}
+	d.credentials = nil
+	wantFault(t, verify(v, d, text), authz.CredentialUnknown, "federated_unknown")
+}
+
+func TestFederatedNameMeansOneMachineUser(t *testing.T) {
+	signer := newSigner(t, "ES256")
+	text := sign(t, signer, nil, with(map[string]any{"sub": deploy}))
+	credential := func(id, machineUser, state string, generation int, change ...func(*authz.Credential)) authz.Credential {
+		c := authz.Credential{
+			Header: authz.Header{ID: id}, MachineUser: machineUser, Kind: authz.KindFederated, Issuer: "demo",
+			Names: []string{"other", deploy}, State: state, Generation: generation,
+		}
+		for _, f := range change {
+			f(&c)
+		}
+		return c
+	}
+	active, retired := authz.CredentialActive, authz.CredentialRetired
+	tests := map[string]struct {
+		credentials []authz.Credential
+		want        string // id, or the cause of the fault
+	}{
+		"newest":                {[]authz.Credential{credential("a", "mu:a", active, 1), credential("b", "mu:a", active, 2)}, "b"},
+		"accepted before newer": {[]authz.Credential{credential("a", "mu:a", active, 1), credential("b", "mu:a", retired, 2)}, "a"},
+		"retired when alone":    {[]authz.Credential{credential("a", "mu:a", retired, 1)}, "a"},
+		"first id of equals":    {[]authz.Credential{credential("b", "mu:a", active, 1), credential("a", "mu:a", active, 1)}, "a"},
+		"two machine users":     {[]authz.Credential{credential("a", "mu:a", active, 1), credential("b", "mu:b", retired, 2)}, "ambiguous"},
+		"of another issuer":     {[]authz.Credential{credential("a", "mu:a", active, 1, func(c *authz.Credential) { c.Issuer = "else" })}, "federated_unknown"},
+		"of another kind":       {[]authz.Credential{credential("a", "mu:a", active, 1, func(c *authz.Credential) { c.Kind = authz.KindCertificate })}, "federated_unknown"},
+		"of another issuer's user too": {[]authz.Credential{credential("a", "mu:a", active, 1),
+			credential("b", "mu:b", active, 1, func(c *authz.Credential) { c.Issuer = "else" })}, "a"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := &directory{registry: registry{demoURL: buildhub(t, signer)}}
+			for _, c := range test.credentials {
+				d.add(c)
+			}
+			p := verify(newVerifier(t, token.Config{}), d, text)
+			switch {
+			case p.Fault != nil:
+				wantFault(t, p, authz.CredentialUnknown, test.want)
+			case p.Credential.ID != test.want || p.Subject != "mu:a":
+				t.Errorf("%+v of %s, want %s", p.Credential, p.Subject, test.want)
+			}
+		})
+	}
+}
+
+// The credential a token says it was got with is looked up at every verification.
+func TestCredentialBehindAToken(t *testing.T) {
+	signer := newSigner(t, "ES256")
+	issuer := demoIssuer(t, signer)
+	d := &directory{registry: registry{demoURL: issuer}}
+	v := newVerifier(t, token.Config{})
+	text := sign(t, signer, nil, with(map[string]any{"credential_id": "cred-1"}))
+	wantFault(t, verify(v, d, text), authz.CredentialUnknown, "credential_removed")
+
+	from, to := now.Add(-time.Hour), now.Add(time.Hour)
+	c := d.add(authz.Credential{Header: authz.Header{ID: "cred-1", CreatedAt: now}, MachineUser: "mu:user-svc", Kind: authz.KindSharedSecret, Generation: 3, NotBefore: from, NotAfter: to})
+	for _, state := range []string{authz.CredentialActive, authz.CredentialRetired, authz.CredentialRevoked} {
+		c.State = state
+		p := verify(v, d, text)
+		want := authz.Proved{ID: "cred-1", Type: authz.KindSharedSecret, State: state, Generation: 3, MadeAt: from, NotBefore: from, NotAfter: to}
+		if p.Fault != nil || *p.Credential != want {
+			t.Errorf("%+v %+v", p.Credential, p.Fault)
+		}
+	}
+	c.MachineUser = "mu:other"
+	wantFault(t, verify(v, d, text), authz.CredentialUnknown, "credential_subject")
+	d.credentials = nil
+	issuer.Own, issuer.Revision = false, 8 // a third party has credentials of its own
+	if p := verify(v, d, text); p.Fault != nil || p.Credential != nil {
+		t.Errorf("%+v %+v", p.Credential, p.Fault)
+	}
+}
+
+// Tokens of our own service name the machine user in client_id, and in sub whom
+// they were issued for.
+func TestOnBehalfOf(t *testing.T) {
+	signer := newSigner(t, "ES256")
+	issuer := demoIssuer(t, signer)
+	issuer.Claims.Subject = "client_id"
+	v := newVerifier(t, token.Config{})
+	claims := func(sub any) string {
+		return sign(t, signer, nil, with(map[string]any{"client_id": "mu:billing", "sub": sub}))
+	}
+	user := &authz.OnBehalfOf{Type: authz.OnBehalfOfUser, ID: "u-ana"}
+	tenant := &authz.OnBehalfOf{Type: authz.OnBehalfOfTenant, ID: "acme:eu"}
+	for name, test := range map[string]struct {
+		sub   any
+		want  *authz.OnBehalfOf
+		cause string
+	}{
+		"user": {"user:u-ana", user, ""}, "tenant": {"tenant:acme:eu", tenant, ""},
+		"itself": {"mu:billing", nil, ""}, "absent": {nil, nil, ""},
+		"another machine user": {"mu:other", nil, "bad_on_behalf_of"},
+		"unknown type":         {"org:acme", nil, "bad_on_behalf_of"},
+		"no id":                {"user:", nil, "bad_on_behalf_of"},
+		"no valid id":          {"user:a/b", nil, "bad_on_behalf_of"},
+		"upper case":           {"User:u-ana", nil, "bad_on_behalf_of"},
+		"a number":             {7, nil, "claim_type"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := verify(v, registry{demoURL: issuer}, claims(test.sub))
+			if test.cause != "" {
+				wantFault(t, p, authz.TokenInvalid, test.cause)
+				return
+			}
+			if p.Fault != nil || p.Subject != "mu:billing" {
+				t.Fatalf("%+v", p.Fault)
+			}
+			if got := p.Token.OnBehalfOf; (got == nil) != (test.want == nil) || got != nil && *got != *test.want {
+				t.Errorf("on behalf of %+v, want %+v", got, test.want)
+			}
+		})
+	}
+	issuer.Own, issuer.Revision = false, 8 // nobody else may say so
+	if p := verify(v, registry{demoURL: issuer}, claims("user:u-ana")); p.Fault != nil || p.Token.OnBehalfOf != nil {
+		t.Errorf("%+v %+v", p.Token, p.Fault)
+	}
+}

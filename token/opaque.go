@@ -1,0 +1,171 @@
+package token
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// maxOpaqueBytes is the longest opaque token looked at.
+const maxOpaqueBytes = 4 << 10
+
+// Introspector asks issuers about opaque tokens (RFC 7662). It is where the
+// deadlines, breakers and memories of that are; source is where the token came
+// from, as Presentation.Source has it.
+type Introspector interface {
+	// Introspect returns ErrInactive when the issuer says that the token is not
+	// active, and ErrUnavailable when that cannot be said; both may be wrapped.
+	Introspect(ctx context.Context, issuer *authz.Issuer, token, source string) (IntrospectionAnswer, error)
+}
+
+// What an Introspector fails with.
+var (
+	ErrInactive    = errors.New("token: its issuer says that it is not active")
+	ErrUnavailable = errors.New("token: its issuer cannot be asked")
+)
+
+// IntrospectionAnswer is what an issuer said about an active token.
+type IntrospectionAnswer struct {
+	Claims []byte    // the JSON object as received, active included; never changed
+	At     time.Time // when the issuer was asked
+	// Freshness is authz.Fresh, or authz.Stale while the issuer cannot be asked.
+	Freshness string
+	Age       time.Duration // since At
+	// KnownSource: the token came from this source before, while its issuer
+	// confirmed it.
+	KnownSource bool
+}
+
+// introspect asks the issuer of an opaque token about it.
+func (v *Verifier) introspect(ctx context.Context, p *authz.Presentation) (proven, *authz.Fault) {
+	text := p.Evidence.Token
+	if len(text) > MaxTokenBytes {
+		return proven{}, tooLarge()
+	}
+	if len(text) > maxOpaqueBytes {
+		return proven{}, invalid("too_large", "The token is no JWT and larger than 4 kB.", fixSendAsIssued)
+	}
+	if !b64token(text) {
+		return proven{}, invalid("not_compact", "The token has a byte that no token has, opaque or not.", fixSendAsIssued)
+	}
+	issuer, fault := v.opaqueIssuer(ctx, p)
+	if fault != nil {
+		return proven{}, fault
+	}
+	if v.introspector == nil {
+		return proven{}, unavailable("introspection_unavailable", "This node cannot ask issuers about opaque tokens.")
+	}
+	answer, err := v.introspector.Introspect(ctx, issuer, text, p.Source)
+	switch {
+	case errors.Is(err, ErrInactive):
+		return proven{}, inactive()
+	case err != nil:
+		return proven{}, unavailable("introspection_unavailable", "The token's issuer cannot be asked about it, and what it said before is too old.")
+	}
+	said, fault := readIntrospection(answer.Claims, issuer, text)
+	if fault != nil {
+		return proven{}, fault
+	}
+	stands := standing{freshness: answer.Freshness, age: answer.Age, fetched: true}
+	x, fault := v.complete(ctx, p, authz.EvidenceOpaque, said, issuer, unfetched.and(stands))
+	if fault == nil && answer.KnownSource {
+		x.Supports = []string{authz.SupportKnownSource}
+	}
+	return x, fault
+}
+
+func inactive() *authz.Fault {
+	return invalid("inactive", "The token's issuer says that it is not active: expired, revoked or never issued.", fixNewToken)
+}
+
+// readIntrospection reads an answer about the token text. It looks at active once
+// more, because everything hangs on it.
+func readIntrospection(answer []byte, issuer *authz.Issuer, text string) (*said, *authz.Fault) {
+	payload, err := readObject(answer)
+	if err != nil {
+		return nil, jsonFault("issuer's answer about the token", err)
+	}
+	if string(payload.get("active")) != "true" {
+		return nil, inactive()
+	}
+	if payload.get("iss") != nil {
+		url, fault := issuerURL(payload)
+		if fault != nil {
+			return nil, fault
+		}
+		if url != issuer.URL {
+			return nil, invalid("issuer_mismatch", "The token's issuer says that another one issued it.", "Register the issuer with the url its answers have as iss.")
+		}
+	}
+	sum := sha256.Sum256([]byte(text))
+	return readAnswer(payload, issuer, hex.EncodeToString(sum[:]))
+}
+
+// opaqueIssuer says which issuer a token is shown to: the one the caller names,
+// or the one with the longest prefix the token starts with, or the only one.
+func (v *Verifier) opaqueIssuer(ctx context.Context, p *authz.Presentation) (*authz.Issuer, *authz.Fault) {
+	if p.Evidence.Issuer != "" {
+		return v.hintedIssuer(ctx, p)
+	}
+	issuers, err := p.Directory.IssuersOf(authz.IssuerIntrospection)
+	if err != nil {
+		return nil, v.lookupFault(ctx, causeIssuerLookup, err)
+	}
+	var found *authz.Issuer
+	var longest, equals int
+	for _, issuer := range issuers {
+		prefix := tokenPrefix(issuer)
+		if prefix == "" || !strings.HasPrefix(p.Evidence.Token, prefix) || len(prefix) < longest {
+			continue
+		}
+		if len(prefix) > longest {
+			found, longest, equals = issuer, len(prefix), 0
+		}
+		equals++
+	}
+	switch {
+	case equals > 1:
+		return nil, refusedIssuer("issuer_ambiguous", "The token starts like those of more than one registered issuer.", "Send the issuer's id in credential.issuer, or give the issuers different token prefixes.")
+	case found != nil:
+		return found, nil
+	case len(issuers) == 1 && tokenPrefix(issuers[0]) == "":
+		return issuers[0], nil
+	}
+	return nil, refusedIssuer("issuer_unknown", "The token is no JWT, and nothing says which registered issuer's it is.", "Send the issuer's id in credential.issuer, or register the issuer's token prefix.")
+}
+
+func (v *Verifier) hintedIssuer(ctx context.Context, p *authz.Presentation) (*authz.Issuer, *authz.Fault) {
+	issuer, ok, err := p.Directory.IssuerByID(p.Evidence.Issuer)
+	switch {
+	case err != nil:
+		return nil, v.lookupFault(ctx, causeIssuerLookup, err)
+	case !ok || issuer.ID != p.Evidence.Issuer:
+		return nil, refusedIssuer("issuer_unknown", "credential.issuer is not the id of a registered issuer.", "Send the id of the issuer the token is of.")
+	case issuer.Kind != authz.IssuerIntrospection:
+		return nil, refusedIssuer("issuer_kind", "credential.issuer is not an issuer that is asked about tokens.", "Leave credential.issuer out for a JWT, or register the issuer with kind introspection.")
+	}
+	return issuer, nil
+}
+
+func tokenPrefix(issuer *authz.Issuer) string {
+	if issuer.Introspection == nil {
+		return ""
+	}
+	return issuer.Introspection.TokenPrefix
+}
+
+// b64token is the alphabet of bearer tokens, RFC 6750 section 2.1.
+func b64token(text string) bool {
+	body := strings.TrimRight(text, "=")
+	for i := range len(body) {
+		if b := body[i]; !base64url(b) && strings.IndexByte(".~+/", b) < 0 {
+			return false
+		}
+	}
+	return body != ""
+}
