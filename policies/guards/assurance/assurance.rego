@@ -14,8 +14,9 @@ import data.verdict.lib.trust
 # custom:
 #   code: AUTH_TOO_WEAK
 #   fix: >-
-#     Authenticate at the required level: 2 a token, 3 a short-lived token bound to this
-#     audience and not got with a shared secret, 4 a token bound to the caller's key.
+#     Authenticate at the required level: 1 a secret, 2 a token, 3 a short-lived token meant
+#     for this audience and not got with a secret, or a signed assertion, 4 a client
+#     certificate or a token bound to the sender's key, 5 the same of an attested workload.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"level": level, "required": trust.required_level}) if {
 	not _reached

@@ -2,7 +2,8 @@
 # title: Subject
 # description: >-
 #   Denies callers that are not registered, not active or nobody's, or that act for
-#   a tenant which is not active, and calls that cross environments or tenants.
+#   a user or tenant which is not active, and calls that cross environments or tenants
+#   or leave whom their token was issued for.
 package guards.subject
 
 import data.verdict.lib.facts
@@ -87,6 +88,28 @@ deny contains reasons.denial(rego.metadata.rule(), {"caller": caller, "differs":
 }
 
 # METADATA
+# description: The call is not about the user or tenant that its token was issued for.
+# custom:
+#   code: TENANT_MISMATCH
+#   fix: Use a token issued for the user or tenant that this call is about, of the caller's tenant.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"on_behalf_of": represented}) if {
+	represented := input.token.on_behalf_of
+	not _within_mandate
+}
+
+# METADATA
+# description: The user that the token was issued for is not active.
+# custom:
+#   code: SUBJECT_SUSPENDED
+#   fix: Do not act for this user until it is active again.
+#   status: 403
+deny contains reasons.denial(rego.metadata.rule(), {"on_behalf_of": input.token.on_behalf_of, "state": state}) if {
+	state := object.get(_represented_user, "state", "missing")
+	state != "active"
+}
+
+# METADATA
 # description: The request does not say whose tenant's data an external caller touches.
 # custom:
 #   code: INPUT_INCOMPLETE
@@ -103,10 +126,10 @@ deny contains reasons.denial(rego.metadata.rule(), {"missing": ["resource.proper
 #   code: TENANT_SUSPENDED
 #   fix: Do not act for this tenant until it is registered and active again.
 #   status: 403
-deny contains reasons.denial(rego.metadata.rule(), {"tenant": tenant, "state": _tenant_state}) if {
-	tenant := facts.caller_tenant
-	tenant != ""
-	_tenant_state != "active"
+deny contains reasons.denial(rego.metadata.rule(), {"tenant": tenant, "state": state}) if {
+	some tenant in _represented_tenants
+	state := _state_of_tenant(tenant)
+	state != "active"
 }
 
 # METADATA
@@ -120,10 +143,44 @@ _expired if {
 	not times.ahead(expires_at, facts.now_ns)
 }
 
-# The state of the tenant the caller acts for.
-default _tenant_state := "missing"
+# The tenants the caller acts for: its own or its token's, and the one its token was
+# issued for.
+_represented_tenants contains facts.caller_tenant if facts.caller_tenant != ""
 
-_tenant_state := data.tenants[facts.caller_tenant].state
+_represented_tenants contains input.token.on_behalf_of.id if input.token.on_behalf_of.type == "tenant"
+
+_state_of_tenant(id) := state if {
+	state := data.tenants[id].state
+} else := "missing"
+
+_represented_user := data.users[input.token.on_behalf_of.id] if input.token.on_behalf_of.type == "user"
+
+# A token issued for a user lets its holder touch that user and their tenant's data.
+_within_mandate if {
+	tenant := object.get(_represented_user, "tenant", "")
+	facts.caller_tenant in {"", tenant}
+	about := input.resource.properties
+	object.get(about, "tenant", tenant) == tenant
+	object.get(about, "recipient", input.token.on_behalf_of.id) == input.token.on_behalf_of.id
+}
+
+# One issued for a tenant lets its holder touch the data and the users of that tenant,
+# and the call must be about one of them.
+_within_mandate if {
+	input.token.on_behalf_of.type == "tenant"
+	facts.caller_tenant in {"", input.token.on_behalf_of.id}
+	_tenants_touched == {input.token.on_behalf_of.id}
+}
+
+_tenants_touched contains input.resource.properties.tenant
+
+_tenants_touched contains object.get(_recipient, "tenant", "") if {
+	object.filter(input.resource.properties, ["recipient"]) != {}
+}
+
+default _recipient := {}
+
+_recipient := data.users[input.resource.properties.recipient]
 
 # The only tenant whose data the caller may touch. Internal callers serve every
 # tenant; external ones only the tenant they act for.

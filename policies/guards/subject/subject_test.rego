@@ -159,6 +159,98 @@ test_internal_caller_serves_every_tenant if {
 	f.codes("subject", _for_tenant("helios"), f.world) == set()
 }
 
+_people := f.changed(f.world, ["users"], object.union(f.world.users, {
+	"u-mate": {"id": "u-mate", "tenant": "acme", "state": "active"},
+	"u-other": {"id": "u-other", "tenant": "helios", "state": "active"},
+	"u-nobody-s": {"id": "u-nobody-s", "state": "active"},
+}))
+
+_of_acme := f.changed(_people, array.concat(f.caller_path, ["tenant"]), "acme")
+
+_helios := f.changed(_people, ["tenants", "helios"], {"id": "helios", "state": "active"})
+
+# The question of a token issued for somebody, about these properties.
+_for(type, id, properties) := f.changed(
+	f.changed(f.question, ["resource", "properties"], properties),
+	["token", "on_behalf_of"], {"type": type, "id": id},
+)
+
+test_token_issued_for_a_user if {
+	every case in [
+		{"id": "u-reader", "about": {}, "codes": set()},
+		{"id": "u-reader", "about": {"recipient": "u-reader"}, "codes": set()},
+		{"id": "u-reader", "about": {"recipient": "u-reader", "tenant": "acme"}, "codes": set()},
+		{"id": "u-reader", "about": {"recipient": "u-mate"}, "codes": {"TENANT_MISMATCH"}},
+		{"id": "u-reader", "about": {"recipient": ""}, "codes": {"TENANT_MISMATCH"}},
+		{"id": "u-reader", "about": {"tenant": "helios"}, "codes": {"TENANT_MISMATCH"}},
+		{"id": "u-other", "about": {"recipient": "u-other"}, "codes": set()},
+		{"id": "u-nobody-s", "about": {"recipient": "u-nobody-s"}, "codes": set()},
+		{"id": "u-nobody-s", "about": {"tenant": "acme"}, "codes": {"TENANT_MISMATCH"}},
+		{"id": "u-unknown", "about": {}, "codes": {"TENANT_MISMATCH"}},
+		{"id": "u-unknown", "about": {"recipient": "u-unknown"}, "codes": {"TENANT_MISMATCH"}},
+	] {
+		f.codes("subject", _for("user", case.id, case.about), _people) == case.codes
+	}
+}
+
+test_a_user_of_another_tenant_than_the_caller_s if {
+	every id, codes in {"u-reader": set(), "u-other": {"TENANT_MISMATCH"}, "u-nobody-s": {"TENANT_MISMATCH"}} {
+		f.codes("subject", _for("user", id, {}), _of_acme) == codes
+		f.codes("subject", f.changed(_for("user", id, {}), ["token", "tenant"], "acme"), _people) == codes
+	}
+}
+
+test_token_issued_for_a_tenant if {
+	every case in [
+		{"about": {"tenant": "acme"}, "codes": set()},
+		{"about": {"recipient": "u-reader"}, "codes": set()},
+		{"about": {"recipient": "u-reader", "tenant": "acme"}, "codes": set()},
+		{"about": {}, "codes": {"TENANT_MISMATCH"}},
+		{"about": {"tenant": "helios"}, "codes": {"TENANT_MISMATCH"}},
+		{"about": {"recipient": "u-reader", "tenant": "helios"}, "codes": {"TENANT_MISMATCH"}},
+		{"about": {"recipient": "u-other", "tenant": "acme"}, "codes": {"TENANT_MISMATCH"}},
+		{"about": {"recipient": "u-nobody-s", "tenant": "acme"}, "codes": {"TENANT_MISMATCH"}},
+		{"about": {"recipient": "u-unknown", "tenant": "acme"}, "codes": {"TENANT_MISMATCH"}},
+		{"about": {"recipient": "u-unknown"}, "codes": {"TENANT_MISMATCH"}},
+	] {
+		f.codes("subject", _for("tenant", "acme", case.about), _helios) == case.codes
+		f.codes("subject", _for("tenant", "acme", case.about), _of_acme) == case.codes
+	}
+	f.codes("subject", _for("tenant", "helios", {"tenant": "helios"}), _helios) == set()
+	f.codes("subject", _for("tenant", "helios", {"tenant": "helios"}), f.changed(_helios, array.concat(f.caller_path, ["tenant"]), "acme")) == {"TENANT_MISMATCH"}
+}
+
+test_a_token_issued_for_something_else_reaches_nothing if {
+	every represented in [{}, {"type": "group", "id": "g-1"}, {"type": "user"}, {"id": "u-reader"}, {"type": "tenant"}, "user:u-reader", null, false] {
+		asked := f.changed(f.question, ["token", "on_behalf_of"], represented)
+		f.details("subject", "TENANT_MISMATCH", asked, _people) == {{"on_behalf_of": represented}}
+	}
+}
+
+test_an_id_means_something_of_its_type_only if {
+	every type in ["user", "group", ""] {
+		f.codes("subject", _for(type, "acme", {"tenant": "acme"}), _people) == {"TENANT_MISMATCH"}
+	}
+	f.codes("subject", _for("tenant", "u-reader", {"recipient": "u-reader"}), _people) == {"TENANT_MISMATCH", "TENANT_SUSPENDED"}
+}
+
+test_whom_a_token_was_issued_for_must_be_active if {
+	user := _for("user", "u-reader", {})
+	every state in ["suspended", "Active", "", null] {
+		f.details("subject", "SUBJECT_SUSPENDED", user, f.changed(_people, ["users", "u-reader", "state"], state)) == {{
+			"on_behalf_of": {"type": "user", "id": "u-reader"},
+			"state": state,
+		}}
+		tenant := _for("tenant", "acme", {"tenant": "acme"})
+		f.details("subject", "TENANT_SUSPENDED", tenant, f.changed(_people, ["tenants", "acme", "state"], state)) == {{
+			"tenant": "acme",
+			"state": state,
+		}}
+	}
+	f.codes("subject", user, f.without(_people, ["users", "u-reader", "state"])) == {"SUBJECT_SUSPENDED"}
+	f.codes("subject", _for("tenant", "acme", {"tenant": "acme"}), f.without(_people, ["tenants", "acme"])) == {"TENANT_SUSPENDED"}
+}
+
 test_answer_holds_until_the_caller_expires if {
 	facts := f.changed(f.world, array.concat(f.caller_path, ["expires_at"]), "2026-11-22T10:00:10Z")
 	f.member("subject", "valid_until", f.question, facts) == {1795341610000000000}

@@ -3,11 +3,15 @@
 # description: >-
 #   Denies tokens outside their time, meant for somebody else, of an issuer that may
 #   not speak for the machine user, too old for the tier of the called service,
-#   revoked, or past the deadline to renew them. Signature and shape were judged
-#   before. Times are whole seconds since 1970.
+#   revoked, or past the deadline to renew them; and any evidence that stands on what
+#   an issuer said too long ago for that tier. Evidence that is no token is otherwise
+#   left to guards.credential. Signature and shape were judged before. Times are whole
+#   seconds since 1970.
 package guards.token
 
+import data.verdict.config
 import data.verdict.lib.facts
+import data.verdict.lib.lists
 import data.verdict.lib.reasons
 import data.verdict.lib.times
 
@@ -52,6 +56,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"cause": "issued_in_future",
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"audiences": audiences, "accepted": _accepted_audiences}) if {
 	not _for_us
+	not _for_nobody_named
 	audiences := {audience | some audience in input.token.audiences}
 	input.token
 }
@@ -63,11 +68,9 @@ deny contains reasons.denial(rego.metadata.rule(), {"audiences": audiences, "acc
 #   fix: List the issuer in the machine user's issuers, or use a token of one listed.
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"issuer": issuer, "issuers": issuers}) if {
+	not _vouched_for
 	issuers := object.get(facts.machine_user, "issuers", [])
-	own := object.get(input.token, "own", false)
-	[issuers, own] != [[], true] # when none is listed, our own may
 	issuer := object.get(input.token, "issuer", "")
-	not issuer in issuers
 }
 
 # METADATA
@@ -91,8 +94,18 @@ deny contains reasons.denial(rego.metadata.rule(), {"max_age_s": _max_age_s, "ag
 deny contains reasons.denial(rego.metadata.rule(), {"by": by, "of": of}) if {
 	some [by, of] in _names
 	revocation := data.revocations[by][of]
-	not _ended(revocation)
-	not _issued_since(object.get(revocation, "issued_before", _never))
+	lists.hits(revocation, _issued_ns, facts.now_ns)
+}
+
+# METADATA
+# description: The status list of the token's issuer does not call it valid.
+# custom:
+#   code: TOKEN_REVOKED
+#   fix: Ask the issuer why, then authenticate again for a new token.
+#   status: 401
+deny contains reasons.denial(rego.metadata.rule(), {"by": "status_list", "status": status}) if {
+	status := input.token.status
+	status != "valid"
 }
 
 # METADATA
@@ -103,7 +116,8 @@ deny contains reasons.denial(rego.metadata.rule(), {"by": by, "of": of}) if {
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"by": "tokens_valid_from", "tokens_valid_from": from}) if {
 	from := facts.machine_user.tokens_valid_from
-	not _issued_since(from)
+	not times.reached(from, _issued_ns)
+	input.token
 }
 
 # METADATA
@@ -115,6 +129,32 @@ deny contains reasons.denial(rego.metadata.rule(), {"by": "tokens_valid_from", "
 deny contains reasons.denial(rego.metadata.rule(), {"by": by, "of": of, "deadline": renewal.deadline}) if {
 	some [by, of, renewal] in _renewals
 	times.over(renewal, "deadline", facts.now_ns)
+}
+
+# METADATA
+# description: What the issuer last said is too old for a service of this tier, and the issuer is out of reach.
+# custom:
+#   code: ISSUER_UNAVAILABLE
+#   fix: Try again once the issuer answers; its owner can see how long it has not.
+#   status: 503
+deny contains reasons.denial(rego.metadata.rule(), {"age_s": age, "usable_for_s": _usable_for_s}) if {
+	not _usable
+	age := object.get(input, ["trust", "age_s"], null)
+}
+
+# METADATA
+# description: The issuer is out of reach, and nothing else speaks for the caller of so critical a service.
+# custom:
+#   code: ISSUER_UNAVAILABLE
+#   fix: >-
+#     Try again once the issuer answers; or present a client certificate of the machine
+#     user, or call from where this token was used before.
+#   status: 503
+deny contains reasons.denial(rego.metadata.rule(), {"cause": "stale_unsupported"}) if {
+	_stale
+	_usable
+	not _needs_no_support
+	not _supported
 }
 
 # METADATA
@@ -132,12 +172,20 @@ deny contains reasons.denial(rego.metadata.rule(), {"missing": sort(_missing)}) 
 advice contains {"id": "renew_token", "within_s": floor((_deadline - facts.now_ns) / 1000000000)}
 
 # METADATA
-# description: When the token expires, becomes too old, or must have been renewed.
+# description: The issuer is out of reach; what it said stays usable for so many seconds.
+advice contains {"id": "issuer_stale", "issuer": _issuer, "usable_for_s": _usable_for_s - input.trust.age_s} if _stale
+
+# METADATA
+# description: >-
+#   When the token expires, becomes too old, or must have been renewed, and when what
+#   its issuer said is no longer usable.
 valid_until contains input.token.expires_at * 1000000000
 
 valid_until contains (input.token.issued_at + _max_age_s) * 1000000000
 
 valid_until contains _deadline
+
+valid_until contains facts.now_ns + ((_usable_for_s - input.trust.age_s) * 1000000000)
 
 # The first deadline of a renewal that is still ahead.
 _deadline := min({deadline |
@@ -150,42 +198,120 @@ _deadline := min({deadline |
 _renewals := {[by, of, renewal] |
 	some [by, of] in _names
 	renewal := data.renewals[by][of]
-	not _ended(renewal)
-	not _issued_since(object.get(renewal, "issued_before", _never))
+	lists.hits(renewal, _issued_ns, facts.now_ns)
 }
 
 # What a list may name this token by: [by, of].
 _names contains ["token", input.token.id]
 
-_names contains ["subject", input.subject.id]
+_names contains ["issuer_key", input.token.key_id]
+
+_names contains ["issuer", input.token.issuer]
 
 _names contains ["tenant", input.token.tenant]
 
-_names contains ["tenant", facts.machine_user.tenant]
-
-_names contains ["issuer_key", input.token.key_id]
-
 _names contains ["credential", input.token.credential]
 
-_ended(entry) if times.reached(entry.until, facts.now_ns)
+_names contains ["credential", input.credential.id] if input.token
 
-# The token is known to have been issued at this time or later. It counts as issued as
-# early as the leeway allows, or one from a clock ahead of ours would escape a list.
-_issued_since(text) if {
-	leeway_s := object.get(input.token, "leeway_s", 0)
-	times.reached(text, (input.token.issued_at - leeway_s) * 1000000000)
-}
+_names contains ["subject", input.subject.id] if input.token
 
-# No token is issued as late as this.
-_never := "9999-12-31T23:59:59Z"
+_names contains ["tenant", facts.machine_user.tenant] if input.token
+
+_names contains ["everything", "all"] if input.token
+
+# The token counts as issued as early as the leeway allows, or one from a clock ahead of
+# ours would escape a list. One that does not say was issued before everything.
+default _issued_ns := -9223372036854775807
+
+_issued_ns := (input.token.issued_at - object.get(input.token, "leeway_s", 0)) * 1000000000
 
 _missing contains "time" if not facts.timed
 
-_missing contains "token" if not input.token
+_missing contains "token" if {
+	not input.token
+	not object.get(input, ["credential", "kind"], "") in {"secret", "assertion", "certificate"}
+}
 
-_missing contains "token.issued_at" if not is_number(object.get(input.token, "issued_at", null))
+_missing contains "token.issued_at" if {
+	not is_number(object.get(input.token, "issued_at", null))
+	not _says_only_when_it_expires
+}
 
 _missing contains "token.expires_at" if not is_number(object.get(input.token, "expires_at", null))
+
+# An authority that is asked about an opaque token may leave out when it issued it and
+# for whom (RFC 7662 section 2.2).
+_says_only_when_it_expires if {
+	input.credential.kind == "opaque"
+	object.filter(input.token, ["issued_at"]) == {}
+	is_number(input.token.expires_at)
+}
+
+_for_nobody_named if {
+	input.credential.kind == "opaque"
+	object.filter(input.token, ["audiences"]) == {}
+}
+
+# The issuer may speak for the machine user: it is listed, or is our own and none is.
+_vouched_for if {
+	object.get(facts.machine_user, "issuers", []) == []
+	input.token.own == true
+}
+
+_vouched_for if {
+	some issuer in facts.machine_user.issuers
+	issuer == input.token.issuer
+}
+
+# A federated credential lists its issuer itself, and the token was found to be of that
+# issuer. That holds of the credential the token's subject led to, not of one that
+# the token claims it was got with: any issuer may claim that. Certificates are registered
+# by their thumbprint or with the issuer of their name, so it is not judged for them.
+_vouched_for if {
+	input.credential.type == "federated"
+	object.get(input.token, "credential", "") != input.credential.id
+}
+
+_issuer := object.get(input, ["token", "issuer"], object.get(input, ["certificate", "issuer"], ""))
+
+# The issuer could not be asked again when it was time to.
+_stale if object.get(input, ["trust", "freshness"], "fresh") != "fresh"
+
+# Nothing the proof stands on grows old, or it has not grown too old for the service.
+_usable if {
+	not _stale
+	object.filter(object.get(input, "trust", {}), ["age_s", "usable_for_s"]) == {}
+}
+
+_usable if {
+	is_number(input.trust.age_s)
+	input.trust.age_s <= _usable_for_s
+}
+
+# How long what the issuer said is usable for the called service: what its tier allows,
+# or the least of any tier when that is not known.
+default _usable_for_s := -1
+
+_usable_for_s := limit if {
+	limit := input.trust.usable_for_s[facts.service.tier]
+	is_number(limit)
+} else := limit if {
+	limit := min(input.trust.usable_for_s)
+	is_number(limit)
+}
+
+# What else speaks for the caller while its issuer is out of reach.
+_supported if {
+	some support in input.trust.supports
+	support in {"certificate", "known_source"}
+}
+
+_needs_no_support if {
+	facts.service.tier in {0, 1, 2, 3}
+	is_array(config.stale.support_required_tiers)
+	not facts.service.tier in config.stale.support_required_tiers
+}
 
 _for_us if {
 	some audience in input.token.audiences

@@ -149,6 +149,8 @@ _names := {
 	"tenant": "acme",
 	"issuer_key": "key-1",
 	"credential": "cred-1",
+	"issuer": "demo",
+	"everything": "all",
 }
 
 _named := f.changed(_with_claim("credential", "cred-1"), ["token", "tenant"], "acme")
@@ -163,6 +165,26 @@ test_revoked_by_each_name if {
 test_revoked_by_the_tenant_of_the_caller if {
 	facts := f.changed(_listed("revocations", "tenant", "acme", {}), array.concat(f.caller_path, ["tenant"]), "acme")
 	f.codes("token", f.question, facts) == {"TOKEN_REVOKED"}
+}
+
+test_revoked_by_the_credential_its_subject_led_to if {
+	f.details("token", "TOKEN_REVOKED", f.asked_with("federated"), _listed("revocations", "credential", "cred-federated", {})) == {{
+		"by": "credential",
+		"of": "cred-federated",
+	}}
+}
+
+test_everything_issued_before if {
+	every issued_before, codes in {"2026-11-22T09:59:30Z": set(), "2026-11-22T09:59:31Z": {"TOKEN_REVOKED"}} {
+		f.codes("token", f.question, _listed("revocations", "everything", "all", {"issued_before": issued_before})) == codes
+	}
+}
+
+test_status_of_the_issuer_s_list if {
+	f.codes("token", _with_claim("status", "valid"), f.world) == set()
+	every status in ["invalid", "suspended", "application_3", "Valid", "", null, false, 0] {
+		f.details("token", "TOKEN_REVOKED", _with_claim("status", status), f.world) == {{"by": "status_list", "status": status}}
+	}
 }
 
 test_revocation_ends if {
@@ -260,6 +282,192 @@ test_missing_claims_are_named if {
 	f.details("token", "INPUT_INCOMPLETE", f.without(f.question, ["token", "expires_at"]), f.world) == {{"missing": ["token.expires_at"]}}
 	f.codes("token", f.without(f.question, ["token"]), f.world) == {"INPUT_INCOMPLETE"}
 	f.details("token", "INPUT_INCOMPLETE", f.without(f.question, ["token"]), f.world) == {{"missing": ["token"]}}
+}
+
+test_evidence_that_is_no_token_has_none if {
+	listed := f.changed(f.world, ["revocations"], {
+		"subject": {"mu:caller": {}},
+		"everything": {"all": {}},
+		"tenant": {"acme": {}},
+		"credential": {"cred-secret": {}, "cred-key": {}, "cred-certificate": {}},
+	})
+	renewed := f.changed(listed, ["renewals"], {"subject": {"mu:caller": _renewal}})
+	of_tenant := f.changed(renewed, array.concat(f.caller_path, ["tenant"]), "acme")
+	facts := f.changed(of_tenant, array.concat(f.caller_path, ["tokens_valid_from"]), "2030-01-01T00:00:00Z")
+	every kind in ["secret", "assertion", "certificate"] {
+		f.codes("token", f.asked_with(kind), facts) == set()
+		f.member("token", "advice", f.asked_with(kind), facts) == set()
+		f.member("token", "valid_until", f.asked_with(kind), facts) == set()
+	}
+}
+
+test_only_evidence_known_to_be_no_token_may_have_none if {
+	every kind in ["jwt", "claims", "opaque", "none", "", "Secret", null] {
+		asked := f.without(f.changed(f.question, ["credential", "kind"], kind), ["token"])
+		f.details("token", "INPUT_INCOMPLETE", asked, f.world) == {{"missing": ["token"]}}
+	}
+	f.codes("token", f.without(f.without(f.question, ["token"]), ["credential"]), f.world) == {"INPUT_INCOMPLETE"}
+}
+
+test_a_token_beside_such_evidence_is_judged if {
+	f.codes("token", f.changed(_with_claim("expires_at", _now), ["credential", "kind"], "secret"), f.world) == {"TOKEN_EXPIRED"}
+}
+
+_opaque := f.asked_with("opaque")
+
+test_an_opaque_token_may_say_only_when_it_expires if {
+	f.codes("token", _opaque, f.world) == set()
+	f.codes("token", f.changed(_opaque, ["token", "expires_at"], _now), f.world) == {"TOKEN_EXPIRED"}
+	f.details("token", "INPUT_INCOMPLETE", f.without(_opaque, ["token", "expires_at"]), f.world) == {{"missing": ["token.expires_at", "token.issued_at"]}}
+	every kind in ["jwt", "claims", "", null] {
+		asked := f.changed(_opaque, ["credential", "kind"], kind)
+		f.codes("token", asked, f.world) == {"INPUT_INCOMPLETE", "TOKEN_AUDIENCE_MISMATCH"}
+		f.details("token", "INPUT_INCOMPLETE", asked, f.world) == {{"missing": ["token.issued_at"]}}
+	}
+}
+
+test_what_an_opaque_token_says_is_judged if {
+	every issued_at, codes in {_now: set(), _now - 901: {"TOKEN_RENEWAL_REQUIRED"}, _now + 1: {"TOKEN_INVALID"}} {
+		f.codes("token", f.changed(_opaque, ["token", "issued_at"], issued_at), f.world) == codes
+	}
+	every issued_at in [null, "2026-11-22T09:59:30Z"] {
+		"INPUT_INCOMPLETE" in f.codes("token", f.changed(_opaque, ["token", "issued_at"], issued_at), f.world)
+	}
+	asked := f.changed(_opaque, ["token", "accepted_audiences"], ["brightfold"])
+	every audiences, codes in {["brightfold"]: set(), ["other"]: {"TOKEN_AUDIENCE_MISMATCH"}, []: {"TOKEN_AUDIENCE_MISMATCH"}} {
+		f.codes("token", f.changed(asked, ["token", "audiences"], audiences), f.world) == codes
+	}
+}
+
+test_an_opaque_token_that_does_not_say_was_issued_before_everything if {
+	f.codes("token", _opaque, _listed("revocations", "everything", "all", {"issued_before": "1970-01-01T00:00:00Z"})) == {"TOKEN_REVOKED"}
+	f.codes("token", _opaque, f.changed(f.world, array.concat(f.caller_path, ["tokens_valid_from"]), "1970-01-01T00:00:00Z")) == {"TOKEN_REVOKED"}
+	f.member("token", "advice", _opaque, _listed("renewals", "issuer", "demo", _renewal)) == {{"id": "renew_token", "within_s": 240}}
+}
+
+_federated := f.asked_with("federated")
+
+test_a_federated_credential_names_its_issuer_itself if {
+	every facts in [f.world, _spoken_for_by([]), _spoken_for_by(["demo"])] {
+		f.codes("token", _federated, facts) == set()
+		f.codes("token", f.changed(_federated, ["token", "credential"], "cred-other"), facts) == set()
+	}
+}
+
+test_an_issuer_cannot_claim_a_federated_credential if {
+	every spoilt in [
+		f.changed(_federated, ["token", "credential"], "cred-federated"),
+		f.changed(_federated, ["credential", "type"], "shared_secret"),
+		f.without(_federated, ["credential", "type"]),
+		f.without(_federated, ["credential", "id"]),
+	] {
+		f.codes("token", spoilt, f.world) == {"ISSUER_UNTRUSTED"}
+	}
+}
+
+_limits := [1800, 2000, 7200, 9000]
+
+# The question when its issuer last spoke so long ago.
+_aged(age_s, freshness) := f.changed(f.question, ["trust"], {
+	"level": 3,
+	"freshness": freshness,
+	"age_s": age_s,
+	"usable_for_s": _limits,
+})
+
+_called(tier) := f.changed(f.world, array.concat(f.service_path, ["tier"]), tier)
+
+test_freshness_for_the_tier_of_the_service if {
+	every case in [
+		{"tier": 0, "usable_for_s": 1800},
+		{"tier": 1, "usable_for_s": 2000},
+		{"tier": 2, "usable_for_s": 7200},
+		{"tier": 3, "usable_for_s": 9000},
+		{"tier": 4, "usable_for_s": 1800},
+		{"tier": -1, "usable_for_s": 1800},
+		{"tier": "1", "usable_for_s": 1800},
+		{"tier": null, "usable_for_s": 1800},
+	] {
+		f.codes("token", _aged(case.usable_for_s, "fresh"), _called(case.tier)) == set()
+		f.details("token", "ISSUER_UNAVAILABLE", _aged(case.usable_for_s + 1, "fresh"), _called(case.tier)) == {{
+			"age_s": case.usable_for_s + 1,
+			"usable_for_s": case.usable_for_s,
+		}}
+	}
+	f.codes("token", _aged(1800, "fresh"), f.without(f.world, f.service_path)) == set()
+	f.codes("token", _aged(1801, "fresh"), f.without(f.world, f.service_path)) == {"ISSUER_UNAVAILABLE"}
+}
+
+test_an_outage_is_no_fault_of_the_caller if {
+	{denial.status | some denial in f.denials("token", _aged(9001, "stale"), f.world)} == {503}
+}
+
+test_evidence_without_a_token_grows_old_too if {
+	every kind in ["certificate", "secret", "assertion"] {
+		f.codes("token", f.changed(f.asked_with(kind), ["trust"], _aged(2001, "fresh").trust), f.world) == {"ISSUER_UNAVAILABLE"}
+	}
+}
+
+test_what_does_not_grow_old_needs_no_limits if {
+	f.codes("token", f.without(f.question, ["trust", "freshness"]), f.world) == set()
+	f.codes("token", f.changed(f.question, ["trust", "freshness"], "stale"), f.world) == {"ISSUER_UNAVAILABLE"}
+}
+
+test_an_age_without_a_limit_or_the_reverse_is_too_old if {
+	every spoilt in [
+		f.without(_aged(0, "fresh"), ["trust", "age_s"]),
+		f.without(_aged(0, "fresh"), ["trust", "usable_for_s"]),
+		f.changed(_aged(0, "fresh"), ["trust", "age_s"], "0"),
+		f.changed(_aged(0, "fresh"), ["trust", "age_s"], null),
+		f.changed(_aged(0, "fresh"), ["trust", "usable_for_s"], []),
+		f.changed(_aged(0, "fresh"), ["trust", "usable_for_s"], ["9", "9", "9", "9"]),
+		f.changed(_aged(0, "fresh"), ["trust", "usable_for_s"], 9000),
+	] {
+		f.codes("token", spoilt, f.world) == {"ISSUER_UNAVAILABLE"}
+	}
+	f.codes("token", f.changed(_aged(0, "fresh"), ["trust", "usable_for_s"], [9, "9", 9, 9]), f.world) == set()
+}
+
+test_the_most_critical_tier_wants_support_while_stale if {
+	every tier, codes in {0: {"ISSUER_UNAVAILABLE"}, 1: set(), 2: set(), 3: set(), 4: {"ISSUER_UNAVAILABLE"}} {
+		f.codes("token", _aged(60, "stale"), _called(tier)) == codes
+		f.codes("token", _aged(60, "fresh"), _called(tier)) == set()
+		every support in ["certificate", "known_source"] {
+			f.codes("token", f.changed(_aged(60, "stale"), ["trust", "supports"], [support]), _called(tier)) == set()
+		}
+		every supports in [[], ["hearsay"], "certificate", null] {
+			f.codes("token", f.changed(_aged(60, "stale"), ["trust", "supports"], supports), _called(tier)) == codes
+		}
+	}
+	f.details("token", "ISSUER_UNAVAILABLE", _aged(60, "stale"), _called(0)) == {{"cause": "stale_unsupported"}}
+	f.details("token", "ISSUER_UNAVAILABLE", _aged(1801, "stale"), _called(0)) == {{"age_s": 1801, "usable_for_s": 1800}}
+	f.codes("token", _aged(60, "stale"), f.without(f.world, f.service_path)) == {"ISSUER_UNAVAILABLE"}
+}
+
+test_without_settings_every_tier_wants_support if {
+	every settings in [{}, {"support_required_tiers": "1"}, {"support_required_tiers": {"tier": 0}}] {
+		denials := f.denials("token", _aged(60, "stale"), f.world) with data.verdict.config.stale as settings
+		{denial.details | some denial in denials} == {{"cause": "stale_unsupported"}}
+	}
+}
+
+test_any_word_but_fresh_is_stale if {
+	every freshness in ["Fresh", "", null, false] {
+		f.codes("token", _aged(60, freshness), _called(0)) == {"ISSUER_UNAVAILABLE"}
+	}
+}
+
+test_a_stale_issuer_is_told_with_the_time_left if {
+	f.member("token", "advice", _aged(500, "stale"), f.world) == {{"id": "issuer_stale", "issuer": "demo", "usable_for_s": 1500}}
+	f.member("token", "advice", _aged(500, "fresh"), f.world) == set()
+	of_certificate := f.changed(f.asked_with("certificate"), ["trust"], _aged(500, "stale").trust)
+	f.member("token", "advice", of_certificate, f.world) == {{"id": "issuer_stale", "issuer": "prod", "usable_for_s": 1500}}
+}
+
+test_answer_holds_until_what_the_issuer_said_is_too_old if {
+	every freshness in ["fresh", "stale"] {
+		((_now + 1500) * 1000000000) in f.member("token", "valid_until", _aged(500, freshness), f.world)
+	}
 }
 
 test_without_a_time_nothing_is_in_time if {

@@ -23,6 +23,8 @@ test_each_guard_denies_on_its_own if {
 	every case in [
 		{"codes": {"SUBJECT_UNKNOWN"}, "asked": f.changed(f.question, ["subject", "id"], "mu:nobody"), "world": f.world},
 		{"codes": {"SUBJECT_SUSPENDED"}, "asked": f.question, "world": f.changed(f.world, array.concat(f.caller_path, ["state"]), "suspended")},
+		{"codes": {"CREDENTIAL_RETIRED"}, "asked": f.changed(f.question, ["credential"], {"kind": "jwt", "id": "cred-1", "type": "federated", "state": "retired"}), "world": f.changed(f.world, array.concat(f.caller_path, ["issuers"]), ["demo"])},
+		{"codes": {"ISSUER_UNAVAILABLE"}, "asked": f.changed(f.question, ["trust", "freshness"], "stale"), "world": f.world},
 		{"codes": {"TOKEN_EXPIRED"}, "asked": f.changed(f.question, ["token", "expires_at"], 1795341599), "world": f.world},
 		{"codes": {"SERVICE_UNKNOWN"}, "asked": f.changed(f.question, ["resource", "id"], "svc:nowhere"), "world": f.world},
 		{"codes": {"EDGE_NOT_DECLARED"}, "asked": f.question, "world": f.without(f.world, f.edge_path)},
@@ -40,6 +42,69 @@ test_each_guard_denies_on_its_own if {
 		decided.cacheable_for_s == 0
 		_codes(case.asked, case.world) == case.codes
 	}
+}
+
+# :: kind of evidence -> does it do for internal callers of tiers 0 to 3, then external ones
+_enough := {
+	"secret": [false, false, false, false, false, false, false, false],
+	"opaque": [false, false, false, true, false, false, false, false],
+	"jwt": [false, true, true, true, false, false, false, true],
+	"claims": [false, true, true, true, false, false, false, true],
+	"federated": [false, true, true, true, false, false, false, true],
+	"assertion": [false, true, true, true, false, false, false, true],
+	"bound jwt": [true, true, true, true, false, true, true, true],
+	"certificate": [true, true, true, true, false, true, true, true],
+	"attested certificate": [true, true, true, true, true, true, true, true],
+}
+
+# The level that internal callers of tiers 0 to 3 need, then external ones.
+_required := [4, 3, 3, 2, 5, 4, 4, 3]
+
+# Callers of an origin call a service of a tier that says nothing of levels.
+_calling(origin, tier) := json.patch(f.world, [
+	{"op": "add", "path": array.concat(f.caller_path, ["origin"]), "value": origin},
+	{"op": "add", "path": array.concat(f.caller_path, ["tenant"]), "value": "acme"},
+	{"op": "add", "path": array.concat(f.service_path, ["tier"]), "value": tier},
+	{"op": "remove", "path": array.concat(f.service_path, ["required_level"])},
+])
+
+# An external caller needs a service that takes external ones.
+_taken(world, "internal", _) := world
+
+_taken(world, "external", level) := f.changed(world, array.concat(f.service_path, ["required_level"]), {"external": level})
+
+_asked_for_acme(kind) := f.changed(f.asked_with(kind), ["resource", "properties", "tenant"], "acme")
+
+test_every_evidence_against_every_tier_and_origin if {
+	object.keys(_enough) == object.keys(f.evidence)
+	every kind, outcomes in _enough {
+		every i, allowed in outcomes {
+			origin := ["internal", "external"][floor(i / 4)]
+			world := _calling(origin, i % 4)
+			f.decision(_asked_for_acme(kind), world).required_level == _required[i]
+			decided := f.decision(_asked_for_acme(kind), _taken(world, origin, _required[i]))
+			decided.allow == allowed
+			{reason.code | some reason in decided.reasons} == {code | code := {false: "AUTH_TOO_WEAK"}[allowed]}
+		}
+	}
+}
+
+test_a_service_of_the_strictest_tier_takes_no_external_caller_that_it_does_not_name if {
+	every kind, _ in _enough {
+		"EXTERNAL_NOT_ALLOWED" in _codes(_asked_for_acme(kind), _calling("external", 0))
+	}
+}
+
+test_advice_of_credential_and_token_comes_with_an_allow if {
+	secret := f.changed(f.asked_with("secret"), ["credential", "state"], "retiring")
+	asked := f.changed(secret, ["trust"], {"level": 3, "freshness": "stale", "age_s": 90, "usable_for_s": [100, 92, 100, 100]})
+	decided := f.decision(asked, f.world)
+	decided.allow == true
+	decided.advice == {
+		{"id": "retiring_credential", "credential": "cred-secret", "generation": 3},
+		{"id": "issuer_stale", "issuer": "", "usable_for_s": 2},
+	}
+	decided.cacheable_for_s == 2
 }
 
 test_denials_of_several_guards_are_told_together if {

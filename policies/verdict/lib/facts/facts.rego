@@ -78,6 +78,16 @@ default tier := {}
 
 tier := object.get(config.tiers, _tier_name, object.get(config.tiers, "0", {}))
 
+# METADATA
+# description: The settings of the machine user's tier; of tier 0, the strictest, when it has none.
+default caller_tier := {}
+
+caller_tier := object.get(config.tiers, _caller_tier_name, object.get(config.tiers, "0", {}))
+
 default _tier_name := "0"
 
 _tier_name := sprintf("%v", [service.tier])
+
+default _caller_tier_name := "0"
+
+_caller_tier_name := sprintf("%v", [machine_user.tier])

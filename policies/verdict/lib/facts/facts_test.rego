@@ -57,6 +57,23 @@ test_a_caller_acts_for_its_own_tenant_or_else_its_token_s if {
 	_caller_tenant(of_helios, f.without(f.world, f.caller_path)) == ""
 }
 
+_caller_tier(tier) := settings if {
+	settings := facts.caller_tier with input as f.question
+		with data.machine_users as {"mu:caller": {"tier": tier}}
+		with data.verdict.config.tiers as {"0": {"name": "strictest"}, "2": {"name": "second"}}
+}
+
+test_a_caller_of_no_known_tier_is_of_the_strictest if {
+	_caller_tier(2) == {"name": "second"}
+	every tier in [0, 1, 9, null, [2]] {
+		_caller_tier(tier) == {"name": "strictest"}
+	}
+	unknown := facts.caller_tier with input as f.question with data.machine_users as {}
+	unknown == data.verdict.config.tiers["0"]
+	nothing := facts.caller_tier with data.verdict.config as {}
+	nothing == {}
+}
+
 test_seconds_are_whole if {
 	facts.now_s == 1795341599 with input as {"time": "2026-11-22T09:59:59.999999999Z"}
 }

@@ -19,5 +19,5 @@ _chosen(guard) := mode if {
 	mode := facts.edge_in_force.modes[guard]
 } else := mode if {
 	mode := facts.edge_in_force.mode
-	not guard in {"subject", "token"} # which judge who the caller is
+	not guard in {"subject", "credential", "token"} # which judge who the caller is
 } else := config.modes[guard]

@@ -41,7 +41,7 @@ test_the_edge_s_mode_of_the_guard_speaks_first if {
 }
 
 test_the_mode_of_the_whole_edge_leaves_who_the_caller_is_alone if {
-	every guard in ["subject", "token"] {
+	every guard in ["subject", "credential", "token"] {
 		_of(guard, {"mode": "off"}, {}) == "enforce"
 		_of(guard, {"modes": {guard: "observe"}}, {}) == "observe"
 	}
