@@ -1,0 +1,60 @@
+package oauth
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server/wire"
+	"github.com/verdict-pdp/verdict/tokenservice"
+)
+
+// refusal is the body of an error answer (RFC 6749 section 5.2).
+type refusal struct {
+	Error       tokenservice.Code  `json:"error"`
+	Description string             `json:"error_description,omitempty"`
+	Reasons     []authz.ReasonCode `json:"reasons,omitempty"` // of the decision
+}
+
+// challenge is in every 401 (RFC 9110 section 11.6.1).
+const challenge = `Basic realm="verdict", charset="UTF-8"`
+
+// When to try again, in seconds. A guesser at secrets earns one guess in this time.
+const (
+	retryLater = "10" // after 429
+	retrySoon  = "1"  // after 503
+)
+
+// refuse answers with what err says. Any other error than a refusal is returned.
+func refuse(c echo.Context, err error) error {
+	var why *tokenservice.Error
+	if !errors.As(err, &why) {
+		return err
+	}
+	status := statusOf(why.Code)
+	h := c.Response().Header()
+	switch status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", challenge)
+	case http.StatusTooManyRequests:
+		h.Set("Retry-After", retryLater)
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", retrySoon)
+	}
+	keepNowhere(c)
+	return wire.WriteJSON(c.Response(), status, &refusal{Error: why.Code, Description: why.Description, Reasons: why.Reasons})
+}
+
+func statusOf(code tokenservice.Code) int {
+	switch code {
+	case tokenservice.InvalidClient:
+		return http.StatusUnauthorized
+	case tokenservice.RateLimited:
+		return http.StatusTooManyRequests
+	case tokenservice.TemporarilyUnavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
+}

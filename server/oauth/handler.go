@@ -1,0 +1,107 @@
+package oauth
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server/reqctx"
+	"github.com/verdict-pdp/verdict/server/wire"
+	"github.com/verdict-pdp/verdict/tokenservice"
+)
+
+// Handler serves the token service. Service is required.
+type Handler struct {
+	Service *tokenservice.Service
+}
+
+// Mount adds the routes to e. Only at api.PathIntrospect is the caller
+// authenticated before; see NeedsNoKey.
+func (h *Handler) Mount(e *echo.Echo) {
+	e.POST(api.PathToken, h.token)
+	e.POST(api.PathRevokeOwn, h.revoke)
+	e.POST(api.PathIntrospect, h.introspect)
+	e.GET(api.PathJWKS, h.keySet)
+	e.GET(api.PathMetadata, h.metadata)
+}
+
+// NeedsNoKey says whether a route of this room is for callers without an API key.
+func NeedsNoKey(route string) bool {
+	return slices.Contains([]string{api.PathToken, api.PathRevokeOwn, api.PathJWKS, api.PathMetadata}, route)
+}
+
+// AssertionAudiences are the aud values a client assertion may have, each as the only
+// one (RFC 7523 section 3): the issuer, as its clients should write it, and the token
+// endpoint, as many do.
+func AssertionAudiences(issuer string) []string { return []string{issuer, issuer + api.PathToken} }
+
+func (h *Handler) token(c echo.Context) error {
+	form, client, err := readClient(c)
+	if err != nil {
+		return refuse(c, err)
+	}
+	issued, err := h.Service.Token(c.Request().Context(), tokenservice.Request{
+		Client:    client,
+		GrantType: form.get("grant_type"),
+		Audiences: append(form.all("resource"), form.all("audience")...),
+		Scope:     form.get("scope"),
+		Subject:   form.get("subject"),
+	})
+	if err != nil {
+		return refuse(c, err)
+	}
+	keepNowhere(c)
+	return wire.WriteJSON(c.Response(), http.StatusOK, &issued)
+}
+
+func (h *Handler) revoke(c echo.Context) error {
+	form, client, err := readClient(c)
+	if err != nil {
+		return refuse(c, err)
+	}
+	if err := h.Service.Revoke(c.Request().Context(), client, form.get("token")); err != nil {
+		return refuse(c, err)
+	}
+	keepNowhere(c)
+	return c.NoContent(http.StatusOK)
+}
+
+func (h *Handler) introspect(c echo.Context) error {
+	ctx := c.Request().Context()
+	if _, err := reqctx.Require(ctx, authz.RoleDecide); err != nil {
+		return err
+	}
+	form, err := readForm(c.Response(), c.Request())
+	if err != nil {
+		return refuse(c, err)
+	}
+	if form.get("token") == "" {
+		return refuse(c, tokenservice.Refuse(tokenservice.InvalidRequest, "token is required: the token to look at."))
+	}
+	said, err := h.Service.Introspect(ctx, form.get("token"))
+	if err != nil {
+		return refuse(c, err)
+	}
+	keepNowhere(c)
+	return wire.WriteJSON(c.Response(), http.StatusOK, &said)
+}
+
+// readClient reads the body and who sent it.
+func readClient(c echo.Context) (form, tokenservice.Client, error) {
+	f, err := readForm(c.Response(), c.Request())
+	if err != nil {
+		return nil, tokenservice.Client{}, err
+	}
+	client, err := clientOf(c.Request(), f)
+	return f, client, err
+}
+
+// keepNowhere keeps an answer out of every cache (RFC 6749 section 5.1).
+func keepNowhere(c echo.Context) {
+	h := c.Response().Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+}

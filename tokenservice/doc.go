@@ -1,0 +1,51 @@
+// Package tokenservice issues access tokens to machine users that have no issuer of
+// their own: an OAuth 2.0 authorization server with one grant, client credentials
+// (RFC 6749 section 4.4). To the decision path it is an issuer like any other.
+//
+// # Asking for a token is a decision
+//
+// Config.Decide is asked whether the machine user that its evidence proves may do
+// token.issue at the service Config.Service; for a token on behalf of a user or a
+// tenant token.issue_for, with recipient or tenant in resource.properties. The
+// audience is in action.properties. Nothing is issued or revoked without an allow,
+// so edges, networks, hours, limits, credential states and required levels hold here
+// as they do everywhere.
+//
+// # Tokens
+//
+// JWTs of the RFC 9068 profile, signed with ES256, for exactly one audience: the id
+// of a registered service, and never Config.Service itself, which every service
+// would take. client_id is the machine user; sub is the machine user, or
+// "user:<id>" or "tenant:<id>" for a token on behalf of one. They live
+// Config.Lifetime, and no longer than the client certificate they were got with, to
+// which they are bound (RFC 8705).
+//
+// Tokens of its own the service knows by their signature: no text is read that a key
+// of the ring did not sign.
+//
+// # Keys
+//
+// Private keys lie in Config.Dir and nowhere else, one file a key, mode 0600:
+//
+//	key-<sequence>.json  {"sequence": 3, "alone": false, "signs_from": RFC 3339, "key": JWK}
+//
+// signs_from is absent until the key has been published; alone says that no key made
+// before it counts any more. The key that signs is the last whose signs_from has
+// come, so that a switch is a moment on the clock and no write:
+//
+//	make      Overlap before the last key ends: its file is written, then it is published
+//	next      published, then given a signs_from Overlap later
+//	current   signs from then on, for about KeyLifetime
+//	previous  published until MaxLifetime and 5 minutes after it stopped, then deleted
+//
+// A crash between any two steps leaves files from which New carries on. Two promises
+// follow. A token verifies with every key set published from its signing to its
+// expiry. A key signs only after it was published, and was so for Overlap, but for the
+// first key of a folder and the one an emergency makes, which sign at once: no older
+// key set that anybody keeps would have a better one.
+//
+// RotateNow is that emergency. It drops every key there is, since whoever could read
+// one could read all; tokens signed with them are refused as soon as it returns.
+//
+// No secret, token or private key reaches a log line or an error.
+package tokenservice

@@ -1,0 +1,116 @@
+package tokenservice
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/verdict-pdp/verdict/ijson"
+)
+
+// folder is where the private keys lie. One Service uses it at a time.
+type folder string
+
+// unfinished is how the names of files begin that a crash kept from being whole.
+const unfinished = ".new-"
+
+// load reads the keys in the order they were made, finishes an emergency that a crash
+// cut short, and deletes files that never became whole. Other files are left alone.
+func (f folder) load() ([]*key, error) {
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(string(f))
+	if err != nil {
+		return nil, err
+	}
+	var keys []*key
+	for _, entry := range entries {
+		switch name := entry.Name(); {
+		case strings.HasPrefix(name, unfinished):
+			if err := os.Remove(filepath.Join(string(f), name)); err != nil {
+				return nil, err
+			}
+		case strings.HasPrefix(name, "key-") && strings.HasSuffix(name, ".json"):
+			k, err := f.read(name)
+			if err != nil {
+				return nil, fmt.Errorf("signing key file %s: %w", name, err)
+			}
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, func(a, b *key) int { return a.Sequence - b.Sequence })
+	return f.dropBeforeAlone(keys)
+}
+
+func (f folder) read(name string) (*key, error) {
+	data, err := os.ReadFile(filepath.Join(string(f), name))
+	if err != nil {
+		return nil, err
+	}
+	var r record
+	if err := ijson.Unmarshal(data, &r); err != nil {
+		return nil, errors.New("it is not whole, or not of this program") // the cause might quote the key
+	}
+	if name != fileName(r.Sequence) {
+		return nil, fmt.Errorf("it holds the key of %s", fileName(r.Sequence))
+	}
+	return keyOf(r)
+}
+
+// dropBeforeAlone deletes the keys made before the last that stands alone.
+func (f folder) dropBeforeAlone(keys []*key) ([]*key, error) {
+	for i := len(keys) - 1; i > 0; i-- {
+		if keys[i].Alone {
+			return keys[i:], f.remove(keys[:i])
+		}
+	}
+	return keys, nil
+}
+
+// write makes the key durable, whole or not at all, in a file only its user may read.
+func (f folder) write(k *key) error {
+	data, err := ijson.Marshal(k.record)
+	if err != nil {
+		return errors.New("the signing key cannot be written as JSON") // the cause might quote it
+	}
+	file, err := os.CreateTemp(string(f), unfinished+"*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), filepath.Join(string(f), fileName(k.Sequence)))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return f.sync()
+}
+
+// remove deletes the files of keys, durably. Those gone already are fine.
+func (f folder) remove(keys []*key) error {
+	var failed []error
+	for _, k := range keys {
+		if err := os.Remove(filepath.Join(string(f), fileName(k.Sequence))); !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(append(failed, f.sync())...)
+}
+
+// sync makes renames and removals durable.
+func (f folder) sync() error {
+	dir, err := os.Open(string(f))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+func fileName(sequence int) string { return fmt.Sprintf("key-%06d.json", sequence) }

@@ -1,0 +1,81 @@
+package tokenservice
+
+import (
+	"context"
+	"slices"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Introspection is what is known of a token (RFC 7662 section 2.2). Of one that is not
+// active nothing else is said.
+type Introspection struct {
+	Active       bool          `json:"active"`
+	ClientID     string        `json:"client_id,omitempty"`
+	TokenType    string        `json:"token_type,omitempty"`
+	ExpiresAt    int64         `json:"exp,omitzero"`
+	IssuedAt     int64         `json:"iat,omitzero"`
+	Subject      string        `json:"sub,omitempty"`
+	Audience     []string      `json:"aud,omitempty"`
+	Issuer       string        `json:"iss,omitempty"`
+	ID           string        `json:"jti,omitempty"`
+	Confirmation *Confirmation `json:"cnf,omitempty"`
+}
+
+// judgesToken are the guards whose denial ends a token, and the engine, which stands
+// for a policy that gave no answer. Others judge a call that may be made with it.
+var judgesToken = []string{"token", "credential", "subject", "engine"}
+
+// Introspect says whether a token of ours is active: a decision about the service it
+// is for finds nothing wrong with the token, the credential it was got with or the
+// machine user. Any other text is not active. That its sender holds the certificate a
+// token is bound to is for the service to check, by cnf (RFC 8705 section 3.2). The
+// error is always an *Error and means that this cannot be said now.
+func (s *Service) Introspect(ctx context.Context, text string) (Introspection, error) {
+	c, ok := s.ring.Load().open(text)
+	if !ok || c.expired(s.config.Now()) {
+		return Introspection{}, nil
+	}
+	properties, err := s.about(c.ClientID, c.behalf())
+	if err != nil {
+		return Introspection{}, s.refused(ctx, authz.Decision{}, err)
+	}
+	decision, err := s.config.Decide(ctx, introspection(text, c, properties))
+	if err != nil {
+		return Introspection{}, s.refused(ctx, decision, unavailable(err))
+	}
+	if decision.Subject != c.ClientID || slices.ContainsFunc(decision.Reasons, endsToken) {
+		return Introspection{}, nil
+	}
+	return Introspection{
+		Active:       true,
+		ClientID:     c.ClientID,
+		TokenType:    tokenType,
+		ExpiresAt:    c.ExpiresAt,
+		IssuedAt:     c.IssuedAt,
+		Subject:      c.Subject,
+		Audience:     c.Audience,
+		Issuer:       c.Issuer,
+		ID:           c.ID,
+		Confirmation: c.Confirmation,
+	}, nil
+}
+
+func endsToken(r authz.Reason) bool { return slices.Contains(judgesToken, r.Guard) }
+
+// introspection asks about a token as if its rightful holder had sent it to the
+// service it is for. A bound token comes with the certificate that it names itself;
+// that it is one of ours has been found by its signature.
+func introspection(text string, c *claims, properties map[string]any) authz.Request {
+	question := authz.Request{
+		Caller:   caller,
+		Evidence: authz.Evidence{Token: text},
+		Action:   authz.Action{Name: ActionIntrospect},
+		Resource: authz.Resource{Type: authz.ResourceService, ID: c.Audience[0], Properties: properties},
+	}
+	if c.Confirmation != nil {
+		question.Caller.Roles = []authz.Role{authz.RoleDecide, authz.RoleAssertCertificates}
+		question.Evidence.Certificate = &authz.Certificate{Thumbprint: c.Confirmation.Thumbprint, Asserted: true}
+	}
+	return question
+}

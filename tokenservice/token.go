@@ -1,0 +1,138 @@
+package tokenservice
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Token is the answer to a request (RFC 6749 section 5.1). It is secret.
+type Token struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"` // Bearer, also when it is bound to a certificate (RFC 8705)
+	ExpiresIn   int    `json:"expires_in"` // seconds
+}
+
+// String and GoString keep the token out of logs and errors.
+func (Token) String() string   { return "[token]" }
+func (Token) GoString() string { return "[token]" }
+
+const tokenType = "Bearer"
+
+// Token issues a token to the machine user that the request proves, if it may have
+// one. The error is always an *Error.
+func (s *Service) Token(ctx context.Context, r Request) (Token, error) {
+	wanted, err := r.read(s.config.Service)
+	if err != nil {
+		return Token{}, s.refused(ctx, authz.Decision{}, err)
+	}
+	properties, err := s.about(r.Client.ID, wanted.behalf)
+	if err != nil {
+		return Token{}, s.refused(ctx, authz.Decision{}, err)
+	}
+	decision, err := s.permit(ctx, &r.Client, wanted.action(), properties)
+	if err != nil {
+		return Token{}, s.refused(ctx, decision, err)
+	}
+	issued, err := s.issue(ctx, r.Client, wanted, decision)
+	if err != nil {
+		return Token{}, s.refused(ctx, decision, err)
+	}
+	return issued, nil
+}
+
+// issue makes the token that decision allows.
+func (s *Service) issue(ctx context.Context, client Client, wanted order, decision authz.Decision) (Token, error) {
+	exists, err := s.config.Services(wanted.audience)
+	switch {
+	case err != nil:
+		return Token{}, unavailable(err)
+	case !exists:
+		return Token{}, Refuse(InvalidTarget, "The audience is not the id of a registered service.")
+	case speaksForOthers(decision.Subject):
+		return Token{}, Refuse(UnauthorizedClient, "The machine user's id begins as that of a user or tenant does, so a token of it would be taken for one on their behalf; give it another id.")
+	}
+	now := s.config.Now()
+	claims, err := s.claims(&client, wanted, decision, now)
+	if err != nil {
+		return Token{}, err
+	}
+	key := s.ring.Load().current(now)
+	if key == nil {
+		return Token{}, unavailable(errors.New("no signing key has been published"))
+	}
+	text, err := key.signer.Sign(nil, claims)
+	if err != nil {
+		return Token{}, unavailable(err)
+	}
+	s.config.Log.InfoContext(ctx, "token issued",
+		"client", claims.ClientID, "subject", claims.Subject, "audience", wanted.audience,
+		"jti", claims.ID, "kid", key.signer.KeyID(), "decision", decision.ID)
+	return Token{
+		AccessToken: text,
+		TokenType:   tokenType,
+		ExpiresIn:   int(time.Unix(claims.ExpiresAt, 0).Sub(now) / time.Second),
+	}, nil
+}
+
+// claims are what the token says (RFC 9068 section 2.2).
+func (s *Service) claims(client *Client, wanted order, decision authz.Decision, now time.Time) (*claims, error) {
+	expires := now.Truncate(time.Second).Add(s.config.Lifetime)
+	c := &claims{
+		Issuer:     s.config.Issuer,
+		Subject:    decision.Subject,
+		ClientID:   decision.Subject,
+		Audience:   []string{wanted.audience},
+		ID:         s.config.NewID(),
+		Methods:    []string{client.method()},
+		Credential: decision.Credential,
+		IssuedAt:   now.Unix(),
+	}
+	if wanted.behalf != nil {
+		c.Subject = wanted.behalf.Type + ":" + wanted.behalf.ID
+		if wanted.behalf.Type == authz.OnBehalfOfTenant {
+			c.Tenant = wanted.behalf.ID
+		}
+	}
+	if client.method() == methodCertificate {
+		leaf, err := x509.ParseCertificate(client.Evidence.Certificate.Chain[0])
+		if err != nil {
+			return nil, Refuse(InvalidClient, "The client certificate cannot be read.")
+		}
+		c.Confirmation = &Confirmation{Thumbprint: thumbprint(leaf.Raw)}
+		if leaf.NotAfter.Before(expires) {
+			expires = leaf.NotAfter
+		}
+	}
+	if c.ExpiresAt = expires.Unix(); c.ExpiresAt <= c.IssuedAt {
+		return nil, Refuse(InvalidClient, "The client certificate ends now; present a newer one.")
+	}
+	return c, nil
+}
+
+// thumbprint is x5t#S256 (RFC 8705 section 3.1).
+func thumbprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// refused logs a refusal and gives it back. What a stranger sent is not logged, and
+// the reasons of evidence that proves nobody are in the record of the decision too.
+func (s *Service) refused(ctx context.Context, decision authz.Decision, err error) error {
+	var refusal *Error
+	if !errors.As(err, &refusal) {
+		refusal = unavailable(err)
+	}
+	attrs := []any{"code", string(refusal.Code), "reasons", refusal.Reasons, "client", decision.Subject, "decision", decision.ID}
+	if refusal.Cause != nil {
+		s.config.Log.WarnContext(ctx, "token not decided", append(attrs, "error", refusal.Cause)...)
+		return refusal
+	}
+	s.config.Log.InfoContext(ctx, "token refused", attrs...)
+	return refusal
+}
