@@ -18,12 +18,46 @@ type DecideRequest struct {
 	Explain string `json:"explain,omitempty"`
 }
 
-// Credential is the proof of the subject: exactly one member is given.
+// Credential is the proof of the subject. Exactly one of token, claims,
+// client_secret (with client_id) and client_assertion is given, or a certificate
+// alone; a certificate beside one of them, or a dpop beside a token, proves that
+// the sender holds the key the token is bound to.
 type Credential struct {
+	// Token is the subject's access token: a JWT, or one whose issuer is asked.
 	Token string `json:"token,omitempty"`
+	// Issuer is the id of the issuer of a token that does not say itself. Needed
+	// only when several such issuers are registered and the token has no prefix of
+	// one.
+	Issuer string `json:"issuer,omitempty"`
 	// Claims are a JSON object the caller has verified itself. It needs a key
 	// that may assert claims.
 	Claims json.RawMessage `json:"claims,omitempty"`
+	// ClientID is the machine user's id, ClientSecret one of its secrets.
+	ClientID     string `json:"client_id,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty"`
+	// ClientAssertion is a JWT the machine user signed itself (private_key_jwt,
+	// RFC 7523). It may be sent once.
+	ClientAssertion string `json:"client_assertion,omitempty"`
+	// Certificate is the client certificate of the subject's TLS connection to the
+	// caller: PEM with the leaf first, base64 of the leaf's DER, or the same between
+	// colons (RFC 9440). It needs a key that may assert certificates.
+	Certificate string `json:"certificate,omitempty"`
+	// CertificateThumbprint is the base64url SHA-256 of that certificate
+	// (x5t#S256), from a caller that knows no more. It proves a binding, no subject.
+	CertificateThumbprint string `json:"certificate_thumbprint,omitempty"`
+	// Connection takes the client certificate of the TLS connection this very
+	// request came over: the subject asks for itself.
+	Connection bool `json:"connection,omitzero"`
+	// DPoP is the proof sent beside the token, RFC 9449.
+	DPoP *DPoP `json:"dpop,omitempty"`
+}
+
+// DPoP is a proof of possession and the request it was made for, as the service
+// that received it saw it.
+type DPoP struct {
+	Proof  string `json:"proof"`
+	Method string `json:"method"` // POST
+	URL    string `json:"url"`    // https://email.example/v1/send
 }
 
 // Subject is who asks for access, e.g. {"type":"machine_user","id":"mu:user-svc"}.

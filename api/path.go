@@ -5,6 +5,17 @@ const (
 	PathDecide   = "/v1/decide"
 	PathBatch    = "/v1/decide/batch"
 	PathSimulate = "/v1/simulate"
+	PathEvents   = "/v1/events" // security events pushed by issuers, RFC 8935
+)
+
+// Paths of the token service, on the decisions listener. Machines that ask there
+// authenticate themselves; PathIntrospect alone needs an API key.
+const (
+	PathToken      = "/oauth2/token"
+	PathRevokeOwn  = "/oauth2/revoke"
+	PathIntrospect = "/oauth2/introspect"
+	PathJWKS       = "/oauth2/jwks"
+	PathMetadata   = "/.well-known/oauth-authorization-server" // RFC 8414
 )
 
 // Paths of the admin listener. Entities are at PathV1 + collection, and one of
@@ -18,7 +29,14 @@ const (
 	PathBackup  = "/v1/backup"
 	PathKeys    = "/v1/keys"
 	PathStatus  = "/v1/status"
-	PathMetrics = "/metrics"
+	PathSecrets = "/v1/secrets"
+	PathRevoke  = "/v1/revoke"
+	PathRenew   = "/v1/renew"
+	// PathReplaceKeys drops the keys the token service has signed with, at once.
+	PathReplaceKeys = "/v1/token_service/replace_keys"
+	// PathRotationSets + id + "/" + action; a GET of + "/status" says how far one is.
+	PathRotationSets = "/v1/rotation_sets/"
+	PathMetrics      = "/metrics"
 )
 
 // Paths of both listeners. PathHealth and PathReady need no key.
@@ -43,4 +61,6 @@ const (
 	TypeProblem = "application/problem+json" // RFC 9457
 	TypeNDJSON  = "application/x-ndjson"
 	TypeBackup  = "application/octet-stream"
+	TypeEvent   = "application/secevent+jwt" // RFC 8417
+	TypeForm    = "application/x-www-form-urlencoded"
 )

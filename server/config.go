@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/api"
 	"github.com/verdict-pdp/verdict/server/apikey"
+	"github.com/verdict-pdp/verdict/server/events"
+	"github.com/verdict-pdp/verdict/server/oauth"
 )
 
 // Defaults of Config.
@@ -36,9 +39,15 @@ type Config struct {
 	// Server closes them.
 	DecisionsListener, AdminListener net.Listener
 
+	// DecisionsTLS, when given, has decisions served over TLS.
+	DecisionsTLS *tls.Config
+
 	// API and Admin are the rooms of the two listeners.
 	API   *api.Handler
 	Admin *admin.Handler
+	// Events and OAuth are rooms of the decisions listener as well; nil serves none.
+	Events *events.Handler
+	OAuth  *oauth.Handler
 	// Keys authenticates callers.
 	Keys *apikey.Authenticator
 	// Ready lists what must be ready before this node should be asked.

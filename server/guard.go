@@ -16,6 +16,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server/oauth"
 	"github.com/verdict-pdp/verdict/server/reqctx"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
@@ -89,8 +90,11 @@ func deeper(params []string) bool {
 	return slices.ContainsFunc(params, func(param string) bool { return strings.Contains(param, "/") })
 }
 
-// needsNoKey says whether a route is for everybody.
-func needsNoKey(route string) bool { return route == api.PathHealth || route == api.PathReady }
+// needsNoKey says whether a route is for everybody, or for those who prove
+// themselves in another way.
+func needsNoKey(route string) bool {
+	return route == api.PathHealth || route == api.PathReady || oauth.NeedsNoKey(route)
+}
 
 // panicError is a panic of a handler. Its text is for the log.
 type panicError struct {

@@ -152,13 +152,27 @@ func samples() map[string]authz.Entity {
 		},
 		"Credential": &authz.Credential{
 			Header: head("cred-1"), MachineUser: "mu:a", Kind: "public_key", Generation: 2, State: authz.StateActive,
-			NotBefore: when, NotAfter: when, LastUsedAt: when, LastUsedFrom: "10.0.0.1",
+			NotBefore: when, NotAfter: when, Issuer: "demo", Names: []string{"spiffe://prod.example/a"}, Keys: []byte(`{"keys":[]}`),
+			SecretHash: "$argon2id$", LastUsedAt: when, LastUsedFrom: "10.0.0.1",
+		},
+		"RotationSet": &authz.RotationSet{Header: head("email-pair"), Members: []string{"mu:a"}, Kind: authz.KindSharedSecret, Shared: true, QuietS: 600, Owner: "core"},
+		"RotationRecord": &authz.Rotation{
+			Header: head("email-pair"), Phase: authz.PhaseDrain, Kind: authz.KindSharedSecret, QuietS: 600,
+			Members: []authz.RotationMember{{MachineUser: "mu:a", Old: []string{"c1"}, New: "c2"}},
+			Steps:   []authz.RotationStep{{Step: authz.StepSwitch, At: when, By: "operator", Forced: true}},
 		},
 		"Issuer": &authz.Issuer{
 			Header: head("demo"), URL: "https://issuer.example", Kind: "jwt", Keys: []byte(`{"keys":[]}`), JWKSURL: "https://issuer.example/jwks",
 			Algorithms: authz.Algorithms(), Audiences: []string{"us"}, Types: []string{"at+jwt"},
 			Claims:    authz.ClaimMapping{Subject: "sub", Tenant: "tenant", Env: "env", Scope: "scope", Methods: "amr", Credential: "credential_id"},
 			FreshForS: 600, UsableForS: 86400, LeewayS: 5, Own: true,
+			UsableForSByTier: map[string]int{"0": 1800}, SubjectIs: authz.SubjectIsFederated, Attested: true, Roots: "pem",
+			Introspection: &authz.Introspection{URL: "https://a", ClientID: "us", Secret: "a", DeadlineMS: 100, NegativeForS: 5, TokenPrefix: "ll_"},
+			StatusLists:   []string{"https://a/list"}, Events: &authz.EventStream{Audience: "us"},
+			Status: &authz.IssuerStatus{
+				State: "stale", Keys: 1, Ignored: 1, FetchedAt: when, FreshUntil: when, UsableUntil: when, UsableUntilByTier: map[string]time.Time{"0": when},
+				ChangesInS: &three, NextRefresh: when, LastError: "e", LastErrorAt: when, Breaker: "open", StatusLists: map[string]authz.IssuerStatus{"https://a/list": {State: "fresh"}},
+			},
 		},
 		"Revocation": &authz.Revocation{Header: head(id), Listed: listed, IssuedBefore: when, Until: when},
 		"Renewal":    &authz.Renewal{Header: head(id), Listed: listed, IssuedBefore: when, Deadline: when, Until: when},
@@ -193,6 +207,10 @@ func TestSchemasMatchTheGoTypes(t *testing.T) {
 		"Decision": api.Decision{}, "Problem": api.Problem{}, "Health": api.Health{}, "Readiness": api.Readiness{},
 		"Status": api.Status{}, "ChangeList": api.ChangeList[authz.Entity]{}, "Line": api.Line[authz.Entity]{},
 		"ImportReport": api.ImportReport{}, "KeyRequest": api.KeyRequest{}, "KeyList": api.KeyList{},
+		"SecretRequest": api.SecretRequest{}, "NewSecret": api.NewSecret[authz.Entity]{},
+		"RevokeRequest": api.RevokeRequest{}, "RevocationListing": api.Listing[authz.Entity]{},
+		"RenewRequest": api.RenewRequest{}, "RenewalListing": api.Listing[authz.Entity]{},
+		"Rotation": api.Rotation{}, "StartRotation": api.StartRotation{}, "StartedRotation": api.StartedRotation{},
 	}
 	for name, entity := range samples() {
 		types[name] = entity

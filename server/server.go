@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -52,9 +53,21 @@ func New(config Config) (*Server, error) {
 	s := &Server{config: config.withDefaults(), metrics: newMetrics(), document: document}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 
-	s.decisions = s.listener("decisions", true, s.common, s.config.API.Mount)
+	s.decisions = s.listener("decisions", true, s.decisionRooms()...)
 	s.admin = s.listener("admin", false, s.common, s.prometheus, s.config.Admin.Mount)
 	return s, nil
+}
+
+// decisionRooms are the rooms of the decisions listener.
+func (s *Server) decisionRooms() []mount {
+	rooms := []mount{s.common, s.config.API.Mount}
+	if s.config.Events != nil {
+		rooms = append(rooms, s.config.Events.Mount)
+	}
+	if s.config.OAuth != nil {
+		rooms = append(rooms, s.config.OAuth.Mount)
+	}
+	return rooms
 }
 
 // listener builds an Echo with rooms and the HTTP server before it.
@@ -101,6 +114,9 @@ func (s *Server) Listen() error {
 	var err error
 	if s.decisions.net, err = open(s.config.DecisionsListener, s.config.DecisionsAddr); err != nil {
 		return fmt.Errorf("listening for decisions: %w", err)
+	}
+	if s.config.DecisionsTLS != nil {
+		s.decisions.net = tls.NewListener(s.decisions.net, s.config.DecisionsTLS)
 	}
 	if s.admin.net, err = open(s.config.AdminListener, s.config.AdminAddr); err != nil {
 		return errors.Join(fmt.Errorf("listening for administration: %w", err), s.decisions.net.Close())

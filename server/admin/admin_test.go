@@ -99,6 +99,7 @@ func TestEveryCollection(t *testing.T) {
 		authz.Edges:        {"/mu:a/svc:a", `{"from":"mu:a","to":"svc:a","actions":["a"]}`},
 		authz.Entitlements: {"/user:u-a/email.x", `{"holder":"user:u-a","feature":"email.x"}`},
 		authz.Credentials:  {"/c1", `{"machine_user":"mu:a","kind":"public_key"}`},
+		authz.RotationSets: {"/email-pair", `{"members":["mu:a","mu:b"]}`},
 		authz.Issuers:      {"/demo", `{"url":"https://i","jwks_url":"https://i/k","algorithms":["ES256"]}`},
 		authz.Revocations:  {"/subject/mu:a", `{"by":"subject","of":"mu:a"}`},
 		authz.Renewals:     {"/tenant/acme", `{"by":"tenant","of":"acme","issued_before":"2026-01-01T00:00:00Z","deadline":"2026-02-01T00:00:00Z"}`},
@@ -107,7 +108,7 @@ func TestEveryCollection(t *testing.T) {
 	for _, c := range authz.AllCollections() {
 		test, ok := bodies[c]
 		if !ok {
-			if c != authz.APIKeys {
+			if c != authz.APIKeys && c != authz.Rotations {
 				t.Errorf("%s is not tested", c)
 			}
 			continue
@@ -248,7 +249,7 @@ func TestList(t *testing.T) {
 }
 
 func TestReviewersOnlyRead(t *testing.T) {
-	o := start(t, nil)
+	o := staged(t, &servertest.Lifecycle{Rotated: api.Rotation{ID: "s", Phase: "none"}})
 	o.Memory.Keep(&authz.User{Header: authz.Header{ID: "a", Revision: 1}, State: "active"})
 	tests := []struct {
 		method, path, body, contentType string
@@ -257,7 +258,10 @@ func TestReviewersOnlyRead(t *testing.T) {
 		{"GET", "/v1/users", "", "", 200},
 		{"GET", "/v1/users/a", "", "", 200},
 		{"GET", "/v1/changes", "", "", 200},
-		{"GET", "/v1/export", "", "", 200},
+		{"GET", "/v1/export", "", "", 403},
+		{"GET", "/v1/export?collection=credentials", "", "", 403},
+		{"GET", "/v1/export?collection=users&collection=edges", "", "", 200},
+		{"GET", "/v1/rotation_sets/s/status", "", "", 200},
 		{"GET", "/v1/status", "", "", 200},
 		{"POST", "/v1/users", `{"id":"b"}`, api.TypeJSON, 403},
 		{"PUT", "/v1/users/a", `{}`, api.TypeJSON, 403},
@@ -267,6 +271,14 @@ func TestReviewersOnlyRead(t *testing.T) {
 		{"GET", "/v1/keys", "", "", 403},
 		{"POST", "/v1/keys", `{}`, api.TypeJSON, 403},
 		{"DELETE", "/v1/keys/x", "", "", 403},
+		{"POST", "/v1/secrets", `{}`, api.TypeJSON, 403},
+		{"POST", "/v1/revoke", `{}`, api.TypeJSON, 403},
+		{"POST", "/v1/renew", `{}`, api.TypeJSON, 403},
+		{"POST", "/v1/rotation_sets/s/start", "", "", 403},
+		{"POST", "/v1/rotation_sets/s/advance", "", "", 403},
+		{"POST", "/v1/rotation_sets/s/force", "", "", 403},
+		{"POST", "/v1/rotation_sets/s/abort", "", "", 403},
+		{"POST", "/v1/rotation_sets/s/emergency", "", "", 403},
 	}
 	for _, test := range tests {
 		answer := o.Do(servertest.Call{Method: test.method, URL: o.Admin() + test.path, Key: o.Key(authz.RoleReview), Body: test.body, Header: http.Header{"Content-Type": {test.contentType}}})

@@ -81,22 +81,11 @@ func changeList(changes Changes) api.ChangeList[authz.Entity] {
 			Collection: string(change.Collection),
 			ID:         change.Key,
 			At:         change.At,
-			Entity:     shown(change.Entity),
+			Entity:     bare(change.Entity),
 		}
 		if change.Deleted {
 			sent[i].Op = api.OpDelete
 		}
 	}
 	return api.ChangeList[authz.Entity]{Changes: sent, NextAfter: changes.NextAfter, DataRevision: changes.Revision}
-}
-
-// shown is an entity as the feed shows it: an API key without its hash.
-func shown(entity authz.Entity) authz.Entity {
-	key, ok := entity.(*authz.APIKey)
-	if !ok {
-		return entity
-	}
-	bare := *key
-	bare.Hash = ""
-	return &bare
 }

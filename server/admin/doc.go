@@ -1,14 +1,22 @@
-// Package admin is the surface of the admin listener: entities, the change
-// feed, import, export, backup, API keys and status.
+// Package admin is the surface of the admin listener: entities, the life of
+// credentials, the change feed, import, export, backup, API keys and status.
 //
 //	GET    /v1/{collection}        operate, review   a page; ?limit= &cursor= and the collection's filters
 //	POST   /v1/{collection}        operate           create; 409 when the id is taken
 //	GET    /v1/{collection}/{id}   operate, review   one, with ETag
 //	PUT    /v1/{collection}/{id}   operate           create or replace
 //	DELETE /v1/{collection}/{id}   operate
+//	POST   /v1/secrets             operate           a machine user's new secret, in this answer only
+//	POST   /v1/revoke              operate           an entry of the revocation list
+//	POST   /v1/renew               operate           an entry of the renewal list
+//	POST   /v1/token_service/replace_keys            operate   every token of ours stops being good
+//	GET    /v1/rotation_sets/{id}/status             operate, review
+//	POST   /v1/rotation_sets/{id}/start              operate   new secrets, in this answer only
+//	POST   /v1/rotation_sets/{id}/{advance|force|abort|emergency}   operate
 //	GET    /v1/changes             operate, review   ?after= &limit= &wait_s=
 //	POST   /v1/import              operate           NDJSON in
-//	GET    /v1/export              operate, review   NDJSON out; ?collection= any number of times
+//	GET    /v1/export              operate, review   NDJSON out; ?collection= any number of times;
+//	                                                 credentials, which have hashes, to operate only
 //	GET    /v1/backup              operate
 //	GET    /v1/keys                operate           never the secrets, nor their hashes
 //	POST   /v1/keys                operate           the one answer with a secret
@@ -17,7 +25,9 @@
 //
 // A collection is every one of authz but api_keys, which is reached by /v1/keys
 // alone: an import line, an export or a list of api_keys is refused. A pair
-// collection has two ids in its path: /v1/edges/{from}/{to}.
+// collection has two ids in its path: /v1/edges/{from}/{to}. Rotations are read
+// only: their steps write them. No answer has the hash of a secret, and one of an
+// issuer says how it stands now, which is not part of what its ETag names.
 //
 // # Conditions
 //

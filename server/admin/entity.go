@@ -31,8 +31,12 @@ func (r resource) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	items := make([]authz.Entity, len(page.Items))
+	for i, entity := range page.Items {
+		items[i] = r.shown(entity)
+	}
 	return wire.WriteJSON(c.Response(), http.StatusOK, api.EntityList[authz.Entity]{
-		Items:        page.Items,
+		Items:        items,
 		NextCursor:   page.NextCursor,
 		DataRevision: page.Revision,
 	})
@@ -57,10 +61,10 @@ func (r resource) get(c echo.Context) error {
 		return err
 	}
 	c.Response().Header().Set("ETag", current)
-	if fresh {
+	if fresh && r.collection != authz.Issuers { // how an issuer stands changes between its revisions
 		return c.NoContent(http.StatusNotModified)
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, entity)
+	return wire.WriteJSON(c.Response(), http.StatusOK, r.shown(entity))
 }
 
 func (r resource) create(c echo.Context) error {
@@ -200,10 +204,10 @@ func (r resource) answer(c echo.Context, written Written) error {
 	c.Response().Header().Set("ETag", etag(head.Revision))
 	setRevision(c, written.Revision)
 	if !written.Created {
-		return wire.WriteJSON(c.Response(), http.StatusOK, written.Entity)
+		return wire.WriteJSON(c.Response(), http.StatusOK, r.shown(written.Entity))
 	}
 	c.Response().Header().Set("Location", listPath(r.collection)+"/"+head.ID)
-	return wire.WriteJSON(c.Response(), http.StatusCreated, written.Entity)
+	return wire.WriteJSON(c.Response(), http.StatusCreated, r.shown(written.Entity))
 }
 
 func setRevision(c echo.Context, revision uint64) {

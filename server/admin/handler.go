@@ -24,6 +24,15 @@ type Handler struct {
 	Entities Entities
 	Feed     Feed
 	Bulk     Bulk
+	// Credentials and Rotations act on credentials; the paths for what is nil are
+	// not served.
+	Credentials Credentials
+	Rotations   Rotations
+	// ReplaceKeys drops every key the token service has signed with and begins with a
+	// new one; nil when there is no token service, and CodeNotFound is answered.
+	ReplaceKeys func(context.Context) error
+	// IssuerStatus says how an issuer stands, for reads of issuers; nil leaves it out.
+	IssuerStatus func(*authz.Issuer) *authz.IssuerStatus
 	// Check holds entities of a collection to more than Validate does, before
 	// they are written one by one or imported: issuers to having usable keys.
 	// A collection without one needs no more.
@@ -46,8 +55,11 @@ func (h *Handler) Mount(e *echo.Echo) {
 	for _, c := range Collections() {
 		r := resource{h, c}
 		e.GET(listPath(c), r.list)
-		e.POST(listPath(c), r.create)
 		e.GET(entityPath(c), r.get)
+		if c == authz.Rotations {
+			continue // written by their steps alone
+		}
+		e.POST(listPath(c), r.create)
 		e.PUT(entityPath(c), r.put)
 		e.DELETE(entityPath(c), r.delete)
 	}
@@ -59,6 +71,15 @@ func (h *Handler) Mount(e *echo.Echo) {
 	e.POST(api.PathKeys, h.createKey)
 	e.DELETE(api.PathKeys+"/:id", h.revokeKey)
 	e.GET(api.PathStatus, h.status)
+	if h.Credentials != nil {
+		e.POST(api.PathSecrets, h.newSecret)
+		e.POST(api.PathRevoke, h.revoke)
+		e.POST(api.PathRenew, h.renew)
+		e.POST(api.PathReplaceKeys, h.replaceKeys)
+	}
+	if h.Rotations != nil {
+		h.mountRotations(e)
+	}
 }
 
 // Collections lists the collections with routes of their own: all but API keys.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,7 +38,8 @@ func (h *Handler) importLines(c echo.Context) error {
 
 func (h *Handler) exportLines(c echo.Context) error {
 	ctx := c.Request().Context()
-	if _, err := reader(ctx); err != nil {
+	caller, err := reader(ctx)
+	if err != nil {
 		return err
 	}
 	query, err := parameters(c, "collection")
@@ -47,6 +49,9 @@ func (h *Handler) exportLines(c echo.Context) error {
 	collections, err := exported(query["collection"])
 	if err != nil {
 		return err
+	}
+	if slices.Contains(collections, authz.Credentials) && !caller.Has(authz.RoleOperate) {
+		return &authz.Error{Code: authz.CodeForbidden, Field: "collection", Message: "includes credentials, whose export has the hashes of their secrets and needs the role operate; name the other collections"}
 	}
 	_, revision, err := h.Bulk.Counts(ctx)
 	if err != nil {

@@ -43,7 +43,7 @@ func (h *Handler) simulate(c echo.Context) error {
 
 // answer is decide and simulate, which differ in the role they need and in how
 // they read the body.
-func (h *Handler) answer(c echo.Context, role authz.Role, read func(*api.DecideRequest, authz.Caller) (authz.Request, error)) error {
+func (h *Handler) answer(c echo.Context, role authz.Role, read func(*api.DecideRequest, sender) (authz.Request, error)) error {
 	r := c.Request()
 	caller, err := reqctx.Require(r.Context(), role)
 	if err != nil {
@@ -53,7 +53,7 @@ func (h *Handler) answer(c echo.Context, role authz.Role, read func(*api.DecideR
 	if err := wire.ReadJSON(c.Response(), r, limit(h.BodyLimit, DefaultBodyLimit), &body); err != nil {
 		return err
 	}
-	request, err := read(&body, caller)
+	request, err := read(&body, senderOf(r, caller))
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (h *Handler) decideBatch(c echo.Context) error {
 	if err := wire.ReadJSON(c.Response(), r, limit(h.BatchBodyLimit, DefaultBatchBodyLimit), &body); err != nil {
 		return err
 	}
-	batch, err := questions(&body, caller)
+	batch, err := questions(&body, senderOf(r, caller))
 	if err != nil {
 		return err
 	}
@@ -87,6 +87,18 @@ func (h *Handler) decideBatch(c echo.Context) error {
 		return authz.Errorf(authz.CodeInternal, "%d decisions for %d questions", len(decisions), len(batch.Items))
 	}
 	return wire.WriteJSON(c.Response(), http.StatusOK, batchResponse(decisions, batch.Items))
+}
+
+// senderOf is who sent r. A client certificate of its connection is only
+// remembered: whether it leads anywhere is for the verifier to say.
+func senderOf(r *http.Request, caller authz.Caller) sender {
+	from := sender{caller: caller}
+	if r.TLS != nil {
+		for _, certificate := range r.TLS.PeerCertificates {
+			from.certificates = append(from.certificates, certificate.Raw)
+		}
+	}
+	return from
 }
 
 func limit(configured, otherwise int64) int64 {

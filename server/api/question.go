@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/verdict-pdp/verdict/api"
@@ -12,8 +11,8 @@ import (
 const timeMember = "time"
 
 // question reads the body of a decide.
-func question(body *api.DecideRequest, caller authz.Caller) (authz.Request, error) {
-	request, err := requestOf(body, caller)
+func question(body *api.DecideRequest, from sender) (authz.Request, error) {
+	request, err := requestOf(body, from)
 	if err != nil {
 		return authz.Request{}, err
 	}
@@ -25,8 +24,8 @@ func question(body *api.DecideRequest, caller authz.Caller) (authz.Request, erro
 
 // hypothesis reads the body of a simulation. The time it is judged at leaves
 // the context; without one it is judged now.
-func hypothesis(body *api.DecideRequest, caller authz.Caller) (authz.Request, error) {
-	request, err := requestOf(body, caller)
+func hypothesis(body *api.DecideRequest, from sender) (authz.Request, error) {
+	request, err := requestOf(body, from)
 	if err != nil {
 		return authz.Request{}, err
 	}
@@ -41,13 +40,13 @@ func hypothesis(body *api.DecideRequest, caller authz.Caller) (authz.Request, er
 }
 
 // requestOf is what decide and simulate read alike.
-func requestOf(body *api.DecideRequest, caller authz.Caller) (authz.Request, error) {
-	evidence, err := evidenceOf(body.Credential)
+func requestOf(body *api.DecideRequest, from sender) (authz.Request, error) {
+	evidence, err := evidenceOf(body.Credential, from)
 	if err != nil {
 		return authz.Request{}, err
 	}
 	request := authz.Request{
-		Caller:   caller,
+		Caller:   from.caller,
 		Evidence: evidence,
 		Subject:  (*authz.Subject)(body.Subject),
 		Context:  body.Context,
@@ -63,36 +62,27 @@ func requestOf(body *api.DecideRequest, caller authz.Caller) (authz.Request, err
 	return request, request.Validate()
 }
 
-func evidenceOf(credential *api.Credential) (authz.Evidence, error) {
-	if credential == nil {
-		return authz.Evidence{}, nil
-	}
-	claims := credential.Claims
-	if bytes.Equal(claims, []byte("null")) {
-		claims = nil
-	}
-	if len(claims) > 0 && claims[0] != '{' {
-		return authz.Evidence{}, authz.Invalid("credential.claims", "must be an object, the claims by name")
-	}
-	if len(claims) == 0 && credential.Token == "" {
-		return authz.Evidence{}, authz.Invalid("credential", "is empty; give token or claims, or leave it out")
-	}
-	return authz.Evidence{Token: credential.Token, Claims: claims}, nil
-}
-
 // askable holds what is not hypothetical to its stricter rules.
 func askable(request *authz.Request) error {
 	if len(request.Evidence.Claims) > 0 && !request.Caller.Has(authz.RoleAssertClaims) {
-		return &authz.Error{
-			Code:    authz.CodeForbidden,
-			Field:   "credential.claims",
-			Message: "need the role " + string(authz.RoleAssertClaims) + ", which API key " + request.Caller.ID + " does not have; send the token",
-		}
+		return lacks(request.Caller, authz.RoleAssertClaims, "credential.claims", "send the token")
+	}
+	if c := request.Evidence.Certificate; c != nil && c.Asserted && !request.Caller.Has(authz.RoleAssertCertificates) {
+		return lacks(request.Caller, authz.RoleAssertCertificates, "credential.certificate", "ask with a key that has it")
 	}
 	if _, ok := request.Context[timeMember]; ok {
 		return authz.Invalid("context."+timeMember, "is refused here: only "+api.PathSimulate+" takes a time")
 	}
 	return nil
+}
+
+// lacks is the error of a caller that may not say what it said in field.
+func lacks(caller authz.Caller, role authz.Role, field, instead string) error {
+	return &authz.Error{
+		Code:    authz.CodeForbidden,
+		Field:   field,
+		Message: "needs the role " + string(role) + ", which API key " + caller.ID + " does not have; " + instead,
+	}
 }
 
 // The times a simulation may be judged at: those that nanoseconds since 1970 in

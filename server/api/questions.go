@@ -11,7 +11,7 @@ import (
 
 // questions reads the body of a batch. Items that take the same default share
 // it: nobody may change a request's maps.
-func questions(body *api.BatchRequest, caller authz.Caller) (authz.Batch, error) {
+func questions(body *api.BatchRequest, from sender) (authz.Batch, error) {
 	if len(body.Items) == 0 {
 		return authz.Batch{}, authz.Invalid("items", "is required: the questions, 1 to "+strconv.Itoa(authz.MaxBatch))
 	}
@@ -29,7 +29,7 @@ func questions(body *api.BatchRequest, caller authz.Caller) (authz.Batch, error)
 	batch := authz.Batch{Items: make([]authz.Request, len(body.Items)), Semantics: semantics, AtLeast: body.AtLeast}
 	for i := range body.Items {
 		whole := withDefaults(&body.Items[i], body)
-		request, err := question(&whole, caller)
+		request, err := question(&whole, from)
 		if err != nil {
 			return authz.Batch{}, inItem(i, err)
 		}

@@ -270,3 +270,6 @@ func (m *Memory) Counts(context.Context) (map[authz.Collection]uint64, uint64, e
 	}
 	return counts, m.revision, nil
 }
+
+// Receive implements events.Receiver: it takes every event and keeps none.
+func (m *Memory) Receive(context.Context, string) error { return nil }

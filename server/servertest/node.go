@@ -16,6 +16,8 @@ import (
 	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/api"
 	"github.com/verdict-pdp/verdict/server/apikey"
+	"github.com/verdict-pdp/verdict/server/events"
+	"github.com/verdict-pdp/verdict/server/oauth"
 )
 
 // Now is what the clock of a Node says.
@@ -49,14 +51,18 @@ func Start(t testing.TB, edit func(*server.Config)) *Node {
 			Batch:  func(context.Context, authz.Batch) ([]authz.Decision, error) { return nil, nil },
 		},
 		Admin: &admin.Handler{
-			Entities: n.Memory,
-			Feed:     n.Memory,
-			Bulk:     n.Memory,
-			Policy:   func() authz.PolicyRef { return authz.PolicyRef{Generation: 3, Digest: "sha256:ab"} },
-			NewID:    func() string { return "key-new" },
-			Now:      time.Now,
-			Version:  "test",
+			Entities:    n.Memory,
+			Feed:        n.Memory,
+			Bulk:        n.Memory,
+			Credentials: &Lifecycle{},
+			Rotations:   &Lifecycle{},
+			Policy:      func() authz.PolicyRef { return authz.PolicyRef{Generation: 3, Digest: "sha256:ab"} },
+			NewID:       func() string { return "key-new" },
+			Now:         time.Now,
+			Version:     "test",
 		},
+		Events:   &events.Handler{Receiver: n.Memory},
+		OAuth:    &oauth.Handler{}, // its routes are there; its own tests call them
 		Keys:     &apikey.Authenticator{Keys: n.Memory, Now: func() time.Time { return Now }},
 		Gatherer: registry,
 		Logger:   slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
