@@ -85,6 +85,10 @@ func references(entity authz.Entity) []string {
 		refer(authz.Collection(kind+"s"), id)
 	case *authz.Credential:
 		refer(authz.MachineUsers, e.MachineUser)
+	case *authz.RotationSet:
+		for _, member := range e.Members {
+			refer(authz.MachineUsers, member)
+		}
 	}
 	return names
 }
@@ -95,8 +99,8 @@ func TestDataHoldsTheWholeCompany(t *testing.T) {
 		got[entity.Collection()]++
 	}
 	want := map[authz.Collection]int{
-		authz.Plans: 3, authz.Tenants: 3, authz.Users: 8, authz.Services: 14, authz.MachineUsers: 15,
-		authz.Edges: 26, authz.Entitlements: 12, authz.Credentials: 15,
+		authz.Plans: 3, authz.Tenants: 3, authz.Users: 8, authz.Services: 14, authz.MachineUsers: 17,
+		authz.Edges: 30, authz.Entitlements: 12, authz.Credentials: 15, authz.RotationSets: 3,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("entities by collection (-want +got):\n%s", diff)
@@ -121,7 +125,7 @@ func TestDataKeepsItsGaps(t *testing.T) {
 			}
 		}
 	}
-	want := map[string][]string{"unowned": {"mu:legacy-cron"}, "wildcards": {"mu:legacy-cron/svc:email"}, "excepted": {"mx:ledgerlink/svc:partner-gw"}}
+	want := map[string][]string{"unowned": {"mu:legacy-cron"}, "wildcards": {"mu:legacy-cron/svc:email"}, "excepted": {"mu:billing-svc/svc:token", "mx:ledgerlink/svc:partner-gw"}}
 	if diff := cmp.Diff(want, map[string][]string{"unowned": unowned, "wildcards": wildcards, "excepted": excepted}); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}

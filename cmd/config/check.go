@@ -85,6 +85,31 @@ func otherAddress(s, other *string) func() string {
 	}
 }
 
+// together wants a file and the one that goes with it, or neither.
+func together(s, other *string, name string) func() string {
+	return func() string {
+		if *s == "" && *other != "" {
+			return "is empty, but " + name + " is given; give both or neither"
+		}
+		return ""
+	}
+}
+
+// issuerURL wants what RFC 8414 section 2 wants of an issuer, and allows http for
+// a machine's own.
+func issuerURL(s *string) func() string {
+	return func() string {
+		if *s == "" {
+			return ""
+		}
+		u, err := url.Parse(*s)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return "is not a URL such as https://verdict.example, without user, query and fragment"
+		}
+		return ""
+	}
+}
+
 func endpoint(s *string) func() string {
 	return func() string {
 		if *s == "" {

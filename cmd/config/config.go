@@ -22,12 +22,15 @@ type Config struct {
 	// bundle inside the binary.
 	Policies string
 
-	Store   Store
-	Engine  Engine
-	Decide  Decide
-	HTTP    HTTP
-	Log     Log
-	Tracing Tracing
+	Store        Store
+	Engine       Engine
+	Decide       Decide
+	Credentials  Credentials
+	TokenService TokenService
+	TLS          TLS
+	HTTP         HTTP
+	Log          Log
+	Tracing      Tracing
 }
 
 // Store configures the data at rest.
@@ -62,6 +65,38 @@ type Engine struct {
 type Decide struct {
 	// AtLeastWait bounds the wait for a data revision asked for with at_least.
 	AtLeastWait time.Duration
+	// Audience is the aud a client assertion (private_key_jwt) must have. The URL of
+	// the token service does as well.
+	Audience string
+}
+
+// Credentials configures what is kept of the use of credentials.
+type Credentials struct {
+	// UseEvery is how often the last use of one credential is written; its first use
+	// is written at once.
+	UseEvery time.Duration
+}
+
+// TokenService configures our own issuer of tokens.
+type TokenService struct {
+	// Issuer is its URL: the iss of its tokens, and where its endpoints are reached.
+	// Empty: there is none.
+	Issuer string
+	// Service is the service that a machine user needs an edge to, with the action
+	// token.issue, to get tokens.
+	Service string
+	// Lifetime is how long a token is good for.
+	Lifetime time.Duration
+	// KeyLifetime is how long one key signs before the next one does.
+	KeyLifetime time.Duration
+}
+
+// TLS configures the listener of decisions. Clients may present certificates:
+// whether they lead anywhere is judged by the registered issuers.
+type TLS struct {
+	// Cert and Key are PEM files. They are read again when they change, so that the
+	// certificate is renewed without a restart.
+	Cert, Key string
 }
 
 // HTTP configures both listeners.
@@ -92,14 +127,16 @@ type Tracing struct {
 // Default is the configuration when nothing is said.
 func Default() Config {
 	return Config{
-		Data:        "./data",
-		Listen:      "127.0.0.1:8181",
-		AdminListen: "127.0.0.1:8182",
-		Store:       Store{ChangeLogMax: 1_000_000, ExpiredRetention: 30 * 24 * time.Hour, HotLimit: 100_000, MinFree: 256 << 20},
-		Engine:      Engine{Timeout: 250 * time.Millisecond, MaxKeys: 64, DecodedFacts: 10_000},
-		Decide:      Decide{AtLeastWait: 2 * time.Second},
-		HTTP:        HTTP{BodyLimit: 1 << 20, ShutdownTimeout: 15 * time.Second},
-		Log:         Log{Level: "info", Format: "text"},
+		Data:         "./data",
+		Listen:       "127.0.0.1:8181",
+		AdminListen:  "127.0.0.1:8182",
+		Store:        Store{ChangeLogMax: 1_000_000, ExpiredRetention: 30 * 24 * time.Hour, HotLimit: 100_000, MinFree: 256 << 20},
+		Engine:       Engine{Timeout: 250 * time.Millisecond, MaxKeys: 64, DecodedFacts: 10_000},
+		Decide:       Decide{AtLeastWait: 2 * time.Second, Audience: "verdict"},
+		Credentials:  Credentials{UseEvery: time.Minute},
+		TokenService: TokenService{Service: "svc:token", Lifetime: 5 * time.Minute, KeyLifetime: 30 * 24 * time.Hour},
+		HTTP:         HTTP{BodyLimit: 1 << 20, ShutdownTimeout: 15 * time.Second},
+		Log:          Log{Level: "info", Format: "text"},
 	}
 }
 

@@ -3,10 +3,14 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
+	"time"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/credentials"
+	"github.com/verdict-pdp/verdict/introspection"
 	"github.com/verdict-pdp/verdict/pdp"
 	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/store"
@@ -40,6 +44,8 @@ func (k keys) APIKey(_ context.Context, id string) (*authz.APIKey, bool, error) 
 type entities struct {
 	store    *store.Store
 	verifier *token.Verifier
+	asker    *introspection.Client
+	now      func() time.Time
 }
 
 // Get implements admin.Entities.
@@ -61,6 +67,7 @@ func (e entities) Put(ctx context.Context, entity authz.Entity, p admin.Precondi
 	}
 	written := result.Entities[0]
 	if written.Collection() == authz.Issuers {
+		e.asker.Forget(written.Head().ID)
 		e.verifier.Refresh(written.Head().ID)
 	}
 	return admin.Written{Entity: written, Created: result.Created[0], Revision: result.Revision}, nil
@@ -68,8 +75,41 @@ func (e entities) Put(ctx context.Context, entity authz.Entity, p admin.Precondi
 
 // Delete implements admin.Entities.
 func (e entities) Delete(ctx context.Context, c authz.Collection, key string, p admin.Precondition) (uint64, error) {
-	result, err := e.store.Apply(ctx, []store.Op{{Collection: c, Key: key, If: precondition(p)}})
-	return result.Revision, err
+	ops := []store.Op{{Collection: c, Key: key, If: precondition(p)}}
+	if c == authz.MachineUsers {
+		departure, err := e.departure(key)
+		if err != nil {
+			return 0, err
+		}
+		ops = append(ops, departure)
+	}
+	result, err := e.store.Apply(ctx, ops)
+	if err == nil && c == authz.Issuers {
+		e.asker.Forget(key)
+	}
+	return result.Revision, unbatched(err)
+}
+
+// departure keeps a deleted machine user's tokens dead.
+func (e entities) departure(machineUser string) (store.Op, error) {
+	before, err := e.store.Get(authz.Revocations, authz.PairKey(authz.BySubject, machineUser))
+	if err != nil && authz.CodeOf(err) != authz.CodeNotFound {
+		return store.Op{}, err
+	}
+	existing, _ := before.(*authz.Revocation)
+	return store.Op{Entity: credentials.Departure(machineUser, existing, e.now())}, nil
+}
+
+// unbatched takes the number of the operation out of an error about a write that
+// looks like one to its caller.
+func unbatched(err error) error {
+	var ours *authz.Error
+	if errors.As(err, &ours) && ours.Field == "ops[0]" {
+		bare := *ours
+		bare.Field = ""
+		return &bare
+	}
+	return err
 }
 
 func precondition(p admin.Precondition) store.Precondition {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -42,5 +43,20 @@ func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Demo && c.TokenService.Issuer == "" {
+		c.TokenService.Issuer = demoTokenIssuer(c.Config)
+	}
 	return c
+}
+
+// demoTokenIssuer lets the demo have a token service where its decisions are
+// served; none on a port that is not known yet.
+func demoTokenIssuer(c config.Config) string {
+	if strings.HasSuffix(c.Listen, ":0") {
+		return ""
+	}
+	if c.TLS.Cert != "" {
+		return "https://" + c.Listen
+	}
+	return "http://" + c.Listen
 }

@@ -17,21 +17,34 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
+	"github.com/verdict-pdp/verdict/credentials"
 	"github.com/verdict-pdp/verdict/engine"
+	"github.com/verdict-pdp/verdict/events"
+	"github.com/verdict-pdp/verdict/introspection"
 	"github.com/verdict-pdp/verdict/pdp"
+	"github.com/verdict-pdp/verdict/secret"
 	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
-	"github.com/verdict-pdp/verdict/server/api"
+	surface "github.com/verdict-pdp/verdict/server/api"
 	"github.com/verdict-pdp/verdict/server/apikey"
+	receiving "github.com/verdict-pdp/verdict/server/events"
+	"github.com/verdict-pdp/verdict/server/oauth"
 	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/token"
+	"github.com/verdict-pdp/verdict/tokenservice"
+	"github.com/verdict-pdp/verdict/usage"
 )
 
 // Daemon is one Verdict. Open, then Run once, then Close.
 type Daemon struct {
 	config   Config
 	store    *store.Store
+	asker    *introspection.Client
 	verifier *token.Verifier
+	uses     *usage.Uses
+	keeper   *credentials.Keeper
+	receiver *events.Receiver
+	issuing  *tokenservice.Service // nil when the token service is off
 	engine   engine.Engine
 	guards   []string // names of the active policies' guards
 	metrics  *metrics
@@ -57,10 +70,13 @@ func Open(ctx context.Context, c Config) (_ *Daemon, err error) {
 	}{
 		{"opening the store", d.openStore},
 		{"loading key sets", d.openVerifier},
+		{"preparing credentials", d.openKeeper},
+		{"preparing for security events", d.openReceiver},
 		{"loading the policies", d.loadPolicies},
 		{"making the first API keys", d.makeFirstKeys},
 		{"setting the demo up", d.setUpDemo},
 		{"building the pipeline", d.buildPipeline},
+		{"opening the token service", d.openTokenService},
 		{"building the server", d.buildServer},
 		{"listening", func(context.Context) error { return d.server.Listen() }},
 	} {
@@ -84,6 +100,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	})
 	group.Go(func() error { return d.store.Run(rooms) })
 	group.Go(func() error { return d.verifier.Run(rooms, d.issuers) })
+	group.Go(func() error { return d.uses.Run(rooms) })
+	if d.issuing != nil {
+		group.Go(func() error { return d.issuing.Run(rooms) })
+	}
 	return group.Wait()
 }
 
@@ -96,7 +116,13 @@ func (d *Daemon) Close() error {
 }
 
 // DecisionsURL is where decisions are served.
-func (d *Daemon) DecisionsURL() string { return "http://" + d.server.DecisionsAddr().String() }
+func (d *Daemon) DecisionsURL() string {
+	scheme := "http://"
+	if d.config.TLS.Cert != "" {
+		scheme = "https://"
+	}
+	return scheme + d.server.DecisionsAddr().String()
+}
 
 // AdminURL is where administration is served.
 func (d *Daemon) AdminURL() string { return "http://" + d.server.AdminAddr().String() }
@@ -144,8 +170,65 @@ func StoreConfig(c config.Config) store.Config {
 func NewKeyID() string { return "key-" + ulid.Make().String() }
 
 func (d *Daemon) openVerifier(context.Context) (err error) {
-	d.verifier, err = token.New(token.Config{Dir: d.path("jwks"), Transport: d.config.JWKSTransport, Log: d.config.Logger, Now: d.config.Now})
+	c := d.config
+	checker, err := secret.NewChecker(secret.Config{Now: c.Now})
+	if err != nil {
+		return err
+	}
+	d.asker = introspection.New(introspection.Config{Transport: c.JWKSTransport, Now: c.Now, Log: c.Logger})
+	d.verifier, err = token.New(token.Config{
+		Identifiers:  d.identifiers(),
+		Introspector: authorities{d.asker, newSecretFiles(d.path("secrets"), c.Now)},
+		Secrets:      clientSecrets{checker},
+		Dir:          d.path("jwks"),
+		Transport:    c.JWKSTransport,
+		Log:          c.Logger,
+		Now:          c.Now,
+	})
 	return err
+}
+
+// identifiers are what client assertions may be made out to.
+func (d *Daemon) identifiers() []string {
+	names := []string{d.config.Config.Decide.Audience}
+	if issuer := d.config.TokenService.Issuer; issuer != "" {
+		names = append(names, oauth.AssertionAudiences(issuer)...)
+	}
+	return names
+}
+
+func (d *Daemon) openKeeper(context.Context) (err error) {
+	c := d.config
+	d.uses, err = usage.New(usage.Config{Write: d.writeUses, Every: c.Credentials.UseEvery, Now: c.Now, Log: c.Logger})
+	if err != nil {
+		return err
+	}
+	d.keeper = credentials.New(credentials.Config{
+		Store:      vault{d.store},
+		LastUse:    d.lastUse,
+		Token:      d.named,
+		NewSecret:  secret.New,
+		HashSecret: func(text string) (string, error) { return secret.Hash(text), nil },
+		Now:        c.Now,
+	})
+	return nil
+}
+
+// named verifies a token that somebody names by sending it whole.
+func (d *Daemon) named(ctx context.Context, text string) (*authz.Token, error) {
+	view, err := d.store.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+	p := d.verifier.Verify(ctx, authz.Presentation{Evidence: authz.Evidence{Token: text}, Directory: view, Now: d.config.Now(), Rehearsal: true})
+	if p.Token != nil && p.Fault == nil {
+		return p.Token, nil
+	}
+	if p.Fault != nil && p.Fault.Code == authz.IssuerUnavailable {
+		return nil, &authz.Error{Code: authz.CodeUnavailable, Message: "the token cannot be verified now: " + p.Fault.Message}
+	}
+	return nil, authz.Invalid("token", "does not verify, so there is nothing to stop; name it by issuer and name (its jti)")
 }
 
 func (d *Daemon) buildPipeline(context.Context) (err error) {
@@ -166,22 +249,33 @@ func (d *Daemon) buildPipeline(context.Context) (err error) {
 func (d *Daemon) buildServer(context.Context) (err error) {
 	registry := prometheus.NewRegistry()
 	c := d.config
+	serveTLS, err := decisionsTLS(c.TLS, c.Logger)
+	if err != nil {
+		return err
+	}
 	d.server, err = server.New(server.Config{
 		DecisionsAddr:     c.Listen,
 		AdminAddr:         c.AdminListen,
 		DecisionsListener: c.DecisionsListener,
 		AdminListener:     c.AdminListener,
-		API:               &api.Handler{Decide: d.pdp.Decide, Batch: d.pdp.DecideBatch, BodyLimit: c.HTTP.BodyLimit},
+		DecisionsTLS:      serveTLS,
+		API:               &surface.Handler{Decide: d.pdp.Decide, Batch: d.pdp.DecideBatch, BodyLimit: c.HTTP.BodyLimit},
 		Admin: &admin.Handler{
-			Entities: entities{d.store, d.verifier},
+			Entities: entities{d.store, d.verifier, d.asker, c.Now},
 			Feed:     feed{d.store},
 			Bulk:     bulk{d.store},
 			Check: map[authz.Collection]func(authz.Entity) error{
 				authz.Issuers:     checkIssuer,
+				authz.Credentials: checkCredential,
 				authz.Edges:       d.checkModes,
 				authz.Revocations: d.checkListed,
 				authz.Renewals:    d.checkListed,
 			},
+			Credentials:  keeper{d.keeper},
+			Rotations:    keeper{d.keeper},
+			IssuerStatus: d.issuerStatus,
+			ReplaceKeys:  d.replaceKeys(),
+
 			Policy:  d.policy,
 			NewID:   NewKeyID,
 			Now:     c.Now,
@@ -189,6 +283,8 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 
 			BodyLimit: c.HTTP.BodyLimit,
 		},
+		Events:          &receiving.Handler{Receiver: d.receiver},
+		OAuth:           d.tokenRoom(),
 		Keys:            &apikey.Authenticator{Keys: keys{d.store}, Now: c.Now},
 		Ready:           []server.Check{{Name: "policy", Ready: d.policyReady}, {Name: "store", Ready: d.storeReady}},
 		Gatherer:        registry,
@@ -204,6 +300,7 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 	registry.MustRegister(d.metrics.collectors()...)
 	registry.MustRegister(d.server.Collectors()...)
 	registry.MustRegister(d.gauges()...)
+	registry.MustRegister(newIssuerMetrics(d))
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return nil
 }
@@ -234,7 +331,7 @@ func (d *Daemon) checkListed(e authz.Entity) error {
 	case *authz.Renewal:
 		listed = entry.Listed
 	}
-	if listed.Issuer == "" {
+	if listed.Issuer == "" || listed.By == authz.ByCertificate {
 		return nil
 	}
 	view, err := d.store.Snapshot()
@@ -249,3 +346,14 @@ func (d *Daemon) checkListed(e authz.Entity) error {
 }
 
 func checkIssuer(e authz.Entity) error { return token.CheckIssuer(e.(*authz.Issuer)) }
+
+// checkCredential refuses material nobody could prove anything with.
+func checkCredential(e authz.Entity) error {
+	c := e.(*authz.Credential)
+	if c.SecretHash != "" {
+		if err := secret.ValidateHash(c.SecretHash); err != nil {
+			return authz.Invalid("secret_hash", err.Error())
+		}
+	}
+	return token.CheckCredential(c)
+}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,9 @@ import (
 // the credential or the request's properties.
 func (d *Daemon) record(ctx context.Context, r authz.Request, decision authz.Decision, took time.Duration) {
 	d.metrics.observe(decision, took)
+	if decision.Credential != "" {
+		d.uses.Seen(decision.Credential, time.Time{}, d.config.Now(), sourceOf(r))
+	}
 	if !d.config.Logger.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
@@ -30,6 +34,15 @@ func (d *Daemon) record(ctx context.Context, r authz.Request, decision authz.Dec
 		slog.Int("keys_read", decision.KeysRead),
 		slog.Duration("took", took),
 	)
+}
+
+// sourceOf is the address a request says it came from, "" when that is none.
+func sourceOf(r authz.Request) string {
+	text, _ := r.Context["source_ip"].(string)
+	if _, err := netip.ParseAddr(text); err != nil {
+		return ""
+	}
+	return text
 }
 
 func (d *Daemon) writable() float64 {
@@ -63,6 +76,8 @@ func (d *Daemon) gauges() []prometheus.Collector {
 		gauge("verdict_store_open_snapshots", "Snapshots open now.", func() float64 { return float64(d.store.Stats().OpenSnapshots) }),
 		total("verdict_store_writes_total", "Writes committed, each one revision.", func() uint64 { return d.store.Stats().Writes }),
 		total("verdict_store_commits_total", "Groups the writes were committed in, each one fsync.", func() uint64 { return d.store.Stats().Commits }),
+		gauge("verdict_credential_uses_pending", "Last uses of credentials that wait to be written.", func() float64 { return float64(d.uses.Stats().Pending) }),
+		total("verdict_credential_uses_dropped_total", "Last uses given up because too many credentials were in use at once.", func() uint64 { return uint64(d.uses.Stats().Dropped) }),
 		total("verdict_store_cold_reads_total", "Point reads that went to disk or its cache.", func() uint64 { return d.store.Stats().ColdReads }),
 	}
 }

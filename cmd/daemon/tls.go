@@ -1,0 +1,117 @@
+package daemon
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/verdict-pdp/verdict/cmd/config"
+)
+
+// decisionsTLS is how decisions are served over TLS, nil when they are not. A
+// client may present a certificate and the handshake proves its key; whether it
+// leads to anybody is for the verifier to say, so nothing is refused here.
+func decisionsTLS(c config.TLS, log *slog.Logger) (*tls.Config, error) {
+	if c.Cert == "" {
+		return nil, nil
+	}
+	files := &certificateFiles{cert: c.Cert, key: c.Key, log: log}
+	if err := files.load(); err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		ClientAuth:     tls.RequestClientCert,
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: files.get,
+	}, nil
+}
+
+// certificateFiles serve a certificate from two files and read them again when
+// they change. While they cannot be read, or do not go together (one of them has
+// been replaced already), the last good certificate is served.
+type certificateFiles struct {
+	cert, key string
+	log       *slog.Logger
+
+	mu       sync.Mutex
+	current  *tls.Certificate // guarded by mu, as what follows
+	of       [2]time.Time     // when the files had changed last, as loaded or tried
+	failedAs string           // the last problem logged
+}
+
+func (f *certificateFiles) load() error {
+	of, err := f.changed()
+	if err != nil {
+		return err
+	}
+	certificate, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if err != nil {
+		return fmt.Errorf("reading the TLS certificate: %w", err)
+	}
+	f.current, f.of = &certificate, of
+	return nil
+}
+
+func (f *certificateFiles) changed() (of [2]time.Time, err error) {
+	for i, name := range []string{f.cert, f.key} {
+		info, err := os.Stat(name)
+		if err != nil {
+			return of, fmt.Errorf("reading the TLS certificate: %w", err)
+		}
+		of[i] = info.ModTime()
+	}
+	return of, nil
+}
+
+// get implements tls.Config.GetCertificate.
+func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	of, err := f.changed()
+	if err == nil && of == f.of {
+		return f.current, nil
+	}
+	if err == nil {
+		err = f.load()
+	}
+	f.report(err)
+	return f.current, nil
+}
+
+// report logs a problem once, however many handshakes meet it.
+func (f *certificateFiles) report(err error) {
+	switch {
+	case err == nil:
+		f.failedAs = ""
+		f.log.Info("TLS certificate read again", "file", f.cert)
+	case err.Error() != f.failedAs:
+		f.failedAs = err.Error()
+		f.log.Error("TLS certificate cannot be read again; the last one is served", "error", err)
+	}
+}
+
+// secretFile reads the secret of an introspection issuer: <data>/secrets/<name>,
+// without the line end an editor adds.
+func secretFile(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("the file %s does not exist; put the secret there, readable by this user only", path)
+	}
+	if err != nil {
+		return "", err
+	}
+	return string(trimLineEnd(text)), nil
+}
+
+func trimLineEnd(text []byte) []byte {
+	for len(text) > 0 && (text[len(text)-1] == '\n' || text[len(text)-1] == '\r') {
+		text = text[:len(text)-1]
+	}
+	return text
+}
