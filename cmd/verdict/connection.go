@@ -15,6 +15,7 @@ import (
 // file, default.
 type connection struct {
 	admin   bool // the admin listener with the operator's key, else decisions with the PEP's
+	keyless bool // no API key: the caller has a credential of its own
 	server  string
 	keyFile string
 }
@@ -29,10 +30,18 @@ func toDecisions(cmd *cobra.Command) *connection {
 	return connect(cmd, &connection{})
 }
 
+// toTokenService adds the flags of a command that asks for tokens.
+func toTokenService(cmd *cobra.Command) *connection {
+	return connect(cmd, &connection{keyless: true})
+}
+
 func connect(cmd *cobra.Command, to *connection) *connection {
 	defaults := config.Default()
 	f := cmd.Flags()
 	f.StringVar(&to.server, "server", "", "URL of the server ($"+to.serverEnv()+", else "+to.listenKey()+" of the configuration: http://"+to.listen(defaults)+")")
+	if to.keyless {
+		return to
+	}
 	f.StringVar(&to.keyFile, "key-file", "", "file with the API key ($"+envKeyFile+", else $"+envKey+" itself, else keys/"+to.keyName()+" of the data directory)")
 	addDataFlag(cmd)
 	return to
@@ -86,9 +95,11 @@ func (c *cli) dial(cmd *cobra.Command, to *connection) (*remote.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := c.apiKey(to, loaded.Config.Data)
-	if err != nil {
-		return nil, err
+	var key string
+	if !to.keyless {
+		if key, err = c.apiKey(to, loaded.Config.Data); err != nil {
+			return nil, err
+		}
 	}
 	client, err := remote.New(server, key, "verdict/"+buildVersion())
 	if err != nil {
@@ -112,5 +123,9 @@ func (c *cli) serverURL(to *connection, cfg config.Config) (string, error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port), nil
+	scheme := "http://"
+	if cfg.TLS.Cert != "" && !to.admin {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, port), nil
 }

@@ -22,9 +22,18 @@ func newDecide(c *cli) *cobra.Command {
 		Long: `Ask whether a machine user may do something to a service, now. Exits with 0 when
 the answer is allow and with 3 when it is deny.
 
-The credential is a token, read from a file or from standard input, or claims that
-were verified already (which needs a key with the role assert-claims). Values of
---prop and --context are read as JSON when they are JSON, else as text.
+The credential is one of these, each read from a file or from standard input:
+
+  a token           --token - or --token-file; --issuer when it does not say itself
+  a shared secret   --client-id with --client-secret - or --client-secret-file
+  an assertion      --client-assertion-file: a JWT the machine user signed (RFC 7523)
+  a certificate     --certificate, of a TLS connection that was checked already; it
+                    needs a key with the role assert-certificates
+  claims            --claims-file, checked already; needs the role assert-claims
+
+A certificate, or a DPoP proof (--dpop-file), beside a token shows that the sender
+holds the key the token is bound to. Values of --prop and --context are read as
+JSON when they are JSON, else as text.
 
 With --file the whole question is read from a file, or with - from standard input:
 the body of POST /v1/decide, or of POST /v1/decide/batch when it has items. A batch
@@ -33,13 +42,15 @@ exits with 0 only when every decision is allow.`,
     verdict decide --token - --action email.send --resource svc:email \
       --prop recipient=u-ana --prop message_class=invoice.issued \
       --context source_ip=10.4.2.19 --context env=prod
+  verdict decide --client-id mu:billing-svc --client-secret-file billing.secret \
+    --action email.send --resource svc:email
   verdict decide --file question.json --output json`,
 		Args: takes(0, 0),
 	}
 	q.flags(cmd)
 	to := toDecisions(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		body, batch, err := q.body(cmd, c.in)
+		body, batch, err := q.body(cmd, c)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/demo"
 	"github.com/verdict-pdp/verdict/ijson"
 	"github.com/verdict-pdp/verdict/token"
@@ -27,6 +28,8 @@ type demoToken struct {
 	notYetValid bool
 	algNone     bool
 	tamper      bool
+	dpopKey     string // file of the key to bind it to
+	certificate string // file of the certificate to bind it to
 }
 
 func (d *demoToken) flags(cmd *cobra.Command) {
@@ -42,6 +45,9 @@ func (d *demoToken) flags(cmd *cobra.Command) {
 	f.BoolVar(&d.notYetValid, "not-yet-valid", false, "spoil it: it becomes valid in an hour")
 	f.BoolVar(&d.algNone, "alg-none", false, "spoil it: not signed, alg none")
 	f.BoolVar(&d.tamper, "tamper", false, "spoil it: the signature is of other bytes")
+	f.StringVar(&d.dpopKey, "dpop-key", "", "bind it to the key in this PEM file, made when it is not there (DPoP)")
+	f.StringVar(&d.certificate, "certificate", "", "bind it to the client certificate in this PEM file (mTLS)")
+	cmd.MarkFlagsMutuallyExclusive("dpop-key", "certificate")
 	cmd.MarkFlagsMutuallyExclusive("alg-none", "tamper")
 	cmd.MarkFlagsMutuallyExclusive("alg-none", "kid")
 	cmd.MarkFlagsMutuallyExclusive("expired", "not-yet-valid")
@@ -71,8 +77,11 @@ func (d *demoToken) claims(subject string, now time.Time) map[string]any {
 	return claims
 }
 
-func (d *demoToken) mint(signer *token.Signer, subject string, now time.Time) (string, error) {
+func (d *demoToken) mint(signer *token.Signer, subject string, binding map[string]string, now time.Time) (string, error) {
 	claims := d.claims(subject, now)
+	if binding != nil {
+		claims["cnf"] = binding
+	}
 	if d.algNone {
 		return unsigned(claims)
 	}
@@ -88,6 +97,27 @@ func (d *demoToken) mint(signer *token.Signer, subject string, now time.Time) (s
 		return tampered(text)
 	}
 	return text, nil
+}
+
+// binding is the cnf claim of a token that only the holder of a key may use; nil for
+// one that whoever has it may use.
+func (d *demoToken) binding(c *cli) (map[string]string, error) {
+	switch {
+	case d.dpopKey != "":
+		key, err := demoKeyAt(d.dpopKey)
+		if err != nil {
+			return nil, err
+		}
+		jkt, err := key.thumbprint()
+		return map[string]string{authz.BindingProof: jkt}, err
+	case d.certificate != "":
+		chain, err := c.readCertificates(d.certificate)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]string{authz.BindingCertificate: hashText(chain[0].Bytes)}, nil
+	}
+	return nil, nil
 }
 
 // unsigned is a token with alg none (RFC 7519 section 6), which no server may take.

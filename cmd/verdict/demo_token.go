@@ -21,7 +21,8 @@ func newDemoToken(c *cli) *cobra.Command {
 		Short: "Print a fresh token of the demo issuer",
 		Long: `Print a fresh access token (RFC 9068) for a machine user, signed with the demo
 issuer's key in the data directory. It is good for five minutes; flags spoil it, to
-see what the server says.`,
+see what the server says, or bind it to a key or a certificate, so that it is good
+only with a proof of that.`,
 		Example: `  verdict demo token mu:user-svc
   verdict demo token mu:user-svc --expired | verdict decide --token - \
     --action audit.write --resource svc:audit`,
@@ -34,7 +35,11 @@ see what the server says.`,
 			if err != nil {
 				return err
 			}
-			text, err := d.mint(signer, args[0], c.now())
+			binding, err := d.binding(c)
+			if err != nil {
+				return err
+			}
+			text, err := d.mint(signer, args[0], binding, c.now())
 			if err != nil {
 				return err
 			}

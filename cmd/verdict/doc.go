@@ -11,8 +11,10 @@
 //	    --context source_ip=10.4.2.19 --context env=prod
 //
 // serve has two listeners: decisions for enforcement points, by default on
-// 127.0.0.1:8181, and the admin API for operators, on 127.0.0.1:8182. Neither
-// has TLS of its own: to serve other hosts, put a TLS proxy in front.
+// 127.0.0.1:8181, and the admin API for operators, on 127.0.0.1:8182. Decisions
+// are served over TLS when tls.cert and tls.key are given; machine users may then
+// present client certificates. The admin API has no TLS of its own: to serve other
+// hosts, put a TLS proxy in front.
 //
 // On first start serve makes two API keys in its data directory, keys/pep.key
 // (may ask for decisions) and keys/operator.key (may read and write everything),
@@ -31,8 +33,14 @@
 //	import, export                 many entities, one JSON object a line
 //	backup, restore                everything, as one file
 //	key create|list|revoke         API keys
+//	issuer list|get                how the issuers of tokens and certificates stand
+//	credential list                generations, last use, and when each is due
+//	secret create                  a new shared secret of a machine user
+//	token get                      a token of our own token service
+//	rotate                         a rotation set, from one generation to the next
+//	revoke, renew                  stop tokens and credentials; have tokens renewed
 //	test                           run the tests of a policy folder, without a server
-//	demo token                     a fresh token of the demo issuer, good or spoilt
+//	demo token, demo dpop          a fresh token of the demo issuer, good, spoilt or bound; a proof for it
 //	config check                   each effective value and where it came from
 //	version, completion, help
 //
@@ -45,12 +53,16 @@
 //
 // Each is the first of these that is set:
 //
-//	address  --server, $VERDICT_SERVER (decide) or $VERDICT_ADMIN_SERVER (the others),
+//	address  --server, $VERDICT_SERVER (decide, token get) or $VERDICT_ADMIN_SERVER (the others),
 //	         listen or admin_listen of the configuration
 //	key      --key-file, $VERDICT_KEY_FILE, $VERDICT_KEY,
-//	         keys/pep.key (decide) or keys/operator.key (the others) of the data directory
+//	         keys/pep.key (decide) or keys/operator.key (the others) of the data directory;
+//	         token get needs none
 //
-// There is no flag for a key or a token itself, because every process of a
+// A server's certificate is checked against the roots of the system, or the file
+// that $SSL_CERT_FILE names.
+//
+// There is no flag for a key, a token or a secret itself, because every process of a
 // machine can read a command line.
 //
 // # Configuration
@@ -64,6 +76,9 @@
 //	data: ./data                  # data directory
 //	listen: 127.0.0.1:8181        # decisions
 //	admin_listen: 127.0.0.1:8182  # admin API
+//	tls:
+//	  cert: ""                    # PEM file; empty serves decisions over plain HTTP
+//	  key: ""                     # PEM file of its private key; both are read again when they change
 //	demo: false                   # Brightfold demo data and issuer, into an empty data directory
 //	policies: ""                  # policy folder; empty is the base bundle in the binary
 //	store:
@@ -77,6 +92,14 @@
 //	  decoded_facts: 10000        # entities kept in the form policies read
 //	decide:
 //	  at_least_wait: 2s           # longest wait for a revision asked for
+//	  audience: verdict           # aud of client assertions (private_key_jwt) made out to us
+//	credentials:
+//	  use_every: 1m               # how often the last use of one credential is written
+//	token_service:
+//	  issuer: ""                  # URL tokens are issued under; empty is no token service
+//	  service: svc:token          # edges to it with token.issue say who may get tokens
+//	  lifetime: 5m                # life of a token
+//	  key_lifetime: 720h          # how long one key signs
 //	http:
 //	  body_limit: 1MiB            # largest request body; imports are streamed
 //	  drain_delay: 0s             # how long /readyz says 503 before the listeners close
@@ -95,6 +118,8 @@
 //	3  decide only: a decision is deny
 //	4  there is no such entity
 //	5  it exists already, or was changed since the revision named
-//	6  there is no API key, or it is not accepted or lacks the role
+//	6  there is no API key or credential, or it is not accepted or lacks the role
 //	7  the server cannot be reached or cannot answer now; trying again later may work
+//	8  issuer list --check only: an issuer is not fresh
+//	9  rotate only: the rotation is not done; nobody watches it any more, or it was aborted
 package main

@@ -28,8 +28,12 @@ func columns(c authz.Collection) []string {
 		return []string{"holder", "feature", "effect", "address_purpose", "source", "expires_at", "revision"}
 	case authz.Credentials:
 		return []string{"id", "machine_user", "kind", "generation", "state", "not_after", "revision"}
+	case authz.RotationSets:
+		return []string{"id", "members", "kind", "shared", "quiet_s", "owner", "revision"}
+	case authz.Rotations:
+		return []string{"id", "phase", "kind", "quiet_s", "revision"}
 	case authz.Issuers:
-		return []string{"id", "url", "algorithms", "audiences", "own", "revision"}
+		return []string{"id", "url", "kind", "algorithms", "audiences", "own", "revision"}
 	case authz.Revocations:
 		return []string{"by", "of", "issued_before", "until", "reason", "revision"}
 	case authz.Renewals:

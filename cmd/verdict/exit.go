@@ -13,6 +13,8 @@ const (
 	exitConflict    exitStatus = 5
 	exitForbidden   exitStatus = 6
 	exitUnreachable exitStatus = 7
+	exitNotFresh    exitStatus = 8
+	exitNotRotated  exitStatus = 9
 )
 
 // exitMeaning is one row of the list of exit codes.
@@ -29,7 +31,9 @@ func exitMeanings() []exitMeaning {
 		{exitDeny, "decide only: a decision is deny"},
 		{exitNotFound, "there is no such entity"},
 		{exitConflict, "it exists already, or was changed since the revision named"},
-		{exitForbidden, "there is no API key, or it is not accepted or lacks the role"},
+		{exitForbidden, "there is no API key or credential, or it is not accepted or lacks the role"},
 		{exitUnreachable, "the server cannot be reached or cannot answer now; trying again later may work"},
+		{exitNotFresh, "issuer list --check only: an issuer is not fresh"},
+		{exitNotRotated, "rotate only: the rotation is not done; nobody watches it any more, or it was aborted"},
 	}
 }

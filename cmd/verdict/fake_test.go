@@ -7,9 +7,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -20,7 +22,7 @@ type fake struct {
 	dir string
 
 	mu      sync.Mutex
-	answers map[string]answer // :: "GET /v1/plans?limit=100" -> answer
+	answers map[string][]answer // :: "GET /v1/plans?limit=100" -> answers in turn, the last for good
 }
 
 type fakeKey struct{}
@@ -33,7 +35,7 @@ type answer struct {
 }
 
 func newFake(dir string) *fake {
-	f := &fake{dir: dir, answers: map[string]answer{}}
+	f := &fake{dir: dir, answers: map[string][]answer{}}
 	f.Server = httptest.NewServer(f)
 	return f
 }
@@ -43,9 +45,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	f.mu.Lock()
-	a, ok := f.answers[r.Method+" "+r.URL.RequestURI()]
-	f.mu.Unlock()
+	a, ok := f.next(r.Method + " " + r.URL.RequestURI())
 	if !ok {
 		http.Error(w, "the script has no answer to "+r.Method+" "+r.URL.RequestURI(), http.StatusTeapot)
 		return
@@ -59,6 +59,19 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
+}
+
+func (f *fake) next(request string) (answer, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	answers := f.answers[request]
+	if len(answers) == 0 {
+		return answer{}, false
+	}
+	if len(answers) > 1 {
+		f.answers[request] = answers[1:]
+	}
+	return answers[0], true
 }
 
 // keep writes the request to the file "request", as far as scripts look at it.
@@ -80,10 +93,24 @@ func (f *fake) keep(r *http.Request) error {
 	return os.WriteFile(filepath.Join(f.dir, "request"), []byte(b.String()), 0o600)
 }
 
-// answerCommand is `answer STATUS METHOD PATH [FILE [HEADER VALUE]...]`.
+// answerCommand is `answer STATUS METHOD PATH [FILE [HEADER VALUE]...]`: what to
+// answer from now on. In FILE {{-5m}} is the time five minutes ago, {{1h}} that in
+// an hour.
 func answerCommand(ts *testscript.TestScript, neg bool, args []string) {
+	a := readAnswer(ts, neg, args)
+	register(ts, args[1]+" "+args[2], func([]answer) []answer { return []answer{a} })
+}
+
+// thenCommand is `then STATUS METHOD PATH [FILE [HEADER VALUE]...]`: what to answer
+// once what was registered before has been answered, each once.
+func thenCommand(ts *testscript.TestScript, neg bool, args []string) {
+	a := readAnswer(ts, neg, args)
+	register(ts, args[1]+" "+args[2], func(before []answer) []answer { return append(before, a) })
+}
+
+func readAnswer(ts *testscript.TestScript, neg bool, args []string) answer {
 	if neg || len(args) < 3 {
-		ts.Fatalf("usage: answer STATUS METHOD PATH [FILE [HEADER VALUE]...]")
+		ts.Fatalf("usage: answer|then STATUS METHOD PATH [FILE [HEADER VALUE]...]")
 	}
 	status, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -92,12 +119,22 @@ func answerCommand(ts *testscript.TestScript, neg bool, args []string) {
 		a.header.Set("Content-Type", "application/problem+json")
 	}
 	if len(args) > 3 {
-		a.body = ts.ReadFile(args[3])
+		a.body = withTimes(ts, ts.ReadFile(args[3]))
 	}
 	for i := 4; i+1 < len(args); i += 2 {
 		a.header.Set(args[i], args[i+1])
 	}
-	register(ts, args[1]+" "+args[2], a)
+	return a
+}
+
+var moment = regexp.MustCompile(`\{\{(-?[0-9a-z]+)\}\}`)
+
+func withTimes(ts *testscript.TestScript, text string) string {
+	return moment.ReplaceAllStringFunc(text, func(m string) string {
+		d, err := time.ParseDuration(strings.Trim(m, "{}"))
+		ts.Check(err)
+		return time.Now().Add(d).UTC().Format(time.RFC3339)
+	})
 }
 
 // cutCommand is `cut METHOD PATH FILE`: answer 200 with FILE, then break the
@@ -106,12 +143,13 @@ func cutCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: cut METHOD PATH FILE")
 	}
-	register(ts, args[0]+" "+args[1], answer{status: http.StatusOK, body: ts.ReadFile(args[2]), header: http.Header{}, cut: true})
+	a := answer{status: http.StatusOK, body: ts.ReadFile(args[2]), header: http.Header{}, cut: true}
+	register(ts, args[0]+" "+args[1], func([]answer) []answer { return []answer{a} })
 }
 
-func register(ts *testscript.TestScript, request string, a answer) {
+func register(ts *testscript.TestScript, request string, change func([]answer) []answer) {
 	f := ts.Value(fakeKey{}).(*fake)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.answers[request] = a
+	f.answers[request] = change(f.answers[request])
 }

@@ -11,12 +11,14 @@ func newKey(c *cli) *cobra.Command {
 	cmd.Long = `Create, list and revoke the API keys of enforcement points and operators. A key may
 do what its roles say and nothing else:
 
-  decide         ask for decisions
-  assert-claims  send claims it has verified itself instead of a token
-  simulate       ask hypothetical questions
-  operate        read and write entities, keys and backups
-  author         push policies
-  review         read entities and the change feed`
+  decide               ask for decisions
+  assert-claims        send claims it has verified itself instead of a token
+  assert-certificates  send client certificates of TLS connections it has ended
+  simulate             ask hypothetical questions
+  operate              read and write entities, keys and backups; revoke and rotate
+  author               push policies
+  review               read entities and the change feed
+  transmit             push security events of an issuer`
 	return cmd
 }
 

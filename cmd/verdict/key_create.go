@@ -157,10 +157,7 @@ func (c *cli) createAndSaveKey(ctx context.Context, create keyMaker, request api
 	if err != nil {
 		return file.abort(err)
 	}
-	if _, err := file.WriteString(k.Key + "\n"); err != nil {
-		return keyLost(k, file.abort(err))
-	}
-	if err := file.commit(); err != nil {
+	if err := file.finish(k.Key + "\n"); err != nil {
 		return keyLost(k, err)
 	}
 	document, err := withoutKey(answer)

@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"answer": answerCommand,
+			"then":   thenCommand,
 			"cut":    cutCommand,
 			"exits":  exitsCommand,
 			"judge":  judgeCommand,

@@ -43,6 +43,15 @@ func (f *outFile) commit() error {
 	return syncDir(filepath.Dir(f.path))
 }
 
+// finish writes text as the whole content and commits the file. On an error
+// nothing is left of it.
+func (f *outFile) finish(text string) error {
+	if _, err := f.WriteString(text); err != nil {
+		return f.abort(err)
+	}
+	return f.commit()
+}
+
 // abort removes what was written; err is why, and is returned with whatever
 // went wrong doing so.
 func (f *outFile) abort(err error) error {

@@ -47,6 +47,11 @@ func (c *cli) listAll(ctx context.Context, client *remote.Client, call remote.Ca
 	if c.output == formatJSON {
 		rows = &jsonPages{w: c.out}
 	}
+	return eachPage(ctx, client, call, rows)
+}
+
+// eachPage follows the cursors from call on.
+func eachPage(ctx context.Context, client *remote.Client, call remote.Call, rows pageWriter) error {
 	var first uint64
 	for {
 		p, err := fetchPage(ctx, client, call)

@@ -3,13 +3,11 @@ package main
 import (
 	"bytes"
 	"io"
-	"os"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // progress shows on standard error how much of a transfer is done, when that is
@@ -88,9 +86,4 @@ func (p *progress) done() error {
 	bar := p.bar
 	p.bar = nil
 	return bar.Clear()
-}
-
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -16,17 +16,15 @@ import (
 
 // question is the body of a decide call, as flags.
 type question struct {
-	file       string
-	subject    string
-	action     string
-	resource   string
-	props      []string
-	context    []string
-	token      string
-	tokenFile  string
-	claimsFile string
-	atLeast    uint64
-	explain    string
+	file     string
+	subject  string
+	action   string
+	resource string
+	props    []string
+	context  []string
+	proof    proof
+	atLeast  uint64
+	explain  string
 }
 
 func (q *question) flags(cmd *cobra.Command) {
@@ -37,29 +35,25 @@ func (q *question) flags(cmd *cobra.Command) {
 	f.StringVar(&q.resource, "resource", "", "service it is done to, such as svc:email")
 	f.StringArrayVar(&q.props, "prop", nil, "property of the resource, name=value (repeatable)")
 	f.StringArrayVar(&q.context, "context", nil, "context of the call, name=value (repeatable)")
-	f.StringVar(&q.token, "token", "", "- reads the token from standard input")
-	f.StringVar(&q.tokenFile, "token-file", "", "file with the token")
-	f.StringVar(&q.claimsFile, "claims-file", "", "file with claims that were verified already, JSON")
 	f.Uint64Var(&q.atLeast, "at-least", 0, "data revision the answer must include")
 	f.StringVar(&q.explain, "explain", "", "how much the answer tells: none or reasons")
 	complete(cmd, "explain", string(authz.ExplainNone), string(authz.ExplainReasons))
-	cmd.MarkFlagsMutuallyExclusive("token", "token-file", "claims-file")
-	for _, flag := range []string{"subject", "action", "resource", "prop", "context", "token", "token-file", "claims-file", "at-least", "explain"} {
+	for _, flag := range append(q.proof.flags(cmd), "subject", "action", "resource", "prop", "context", "at-least", "explain") {
 		cmd.MarkFlagsMutuallyExclusive("file", flag)
 	}
 }
 
 // body is the JSON to send, and whether it is a batch. A body read with --file
 // is sent as it is: the server judges it.
-func (q *question) body(cmd *cobra.Command, in io.Reader) (body []byte, batch bool, err error) {
+func (q *question) body(cmd *cobra.Command, c *cli) (body []byte, batch bool, err error) {
 	if q.file != "" {
-		body, err = readInput(q.file, in)
+		body, err = readInput(q.file, c.in)
 		if err != nil {
 			return nil, false, err
 		}
 		return body, hasItems(body), nil
 	}
-	credential, err := q.credential(in)
+	credential, err := q.proof.credential(c)
 	if err != nil {
 		return nil, false, err
 	}
@@ -117,40 +111,6 @@ func (q *question) parties(members map[string]any) error {
 		members["context"] = context
 	}
 	return nil
-}
-
-func (q *question) credential(in io.Reader) (map[string]any, error) {
-	switch {
-	case q.token != "" && q.token != "-":
-		return nil, usage("--token takes only -, to read the token from standard input: a command line can be read by every process of the machine",
-			"Pipe it in, `... | verdict decide --token -`, or name a file with --token-file.")
-	case q.token == "-":
-		return readToken("-", in)
-	case q.tokenFile != "":
-		return readToken(q.tokenFile, in)
-	case q.claimsFile != "":
-		claims, err := readInput(q.claimsFile, in)
-		if err != nil {
-			return nil, err
-		}
-		if err := ijson.Check(claims); err != nil {
-			return nil, usage(q.claimsFile+": "+err.Error(), "The file holds the claims as one JSON object.")
-		}
-		return map[string]any{"claims": json.RawMessage(claims)}, nil
-	}
-	return nil, nil
-}
-
-func readToken(path string, in io.Reader) (map[string]any, error) {
-	data, err := readInput(path, in)
-	if err != nil {
-		return nil, err
-	}
-	token := strings.TrimSpace(string(data))
-	if token == "" {
-		return nil, usage("there is no token in "+inputName(path), "`verdict demo token SUBJECT` makes one for the demo data.")
-	}
-	return map[string]any{"token": token}, nil
 }
 
 // parsePairs reads name=value texts; a value that is JSON is taken as JSON.

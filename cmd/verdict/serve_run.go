@@ -104,7 +104,7 @@ func welcome(w io.Writer, cfg config.Config, d *daemon.Daemon) error {
 		text += "new key     " + file + "\n"
 	}
 	if cfg.Demo {
-		text += "\n" + tryDemo(cfg.Data, d.DecisionsURL())
+		text += "\n" + tryDemo(cfg.Data, d.DecisionsURL(), cfg.TLS.Cert)
 	}
 	_, err := io.WriteString(w, text)
 	return err
@@ -112,7 +112,7 @@ func welcome(w io.Writer, cfg config.Config, d *daemon.Daemon) error {
 
 // tryDemo says what to try with the demo data or, when the data directory lacks
 // what that needs, how to get it: a restored one has no keys.
-func tryDemo(data, url string) string {
+func tryDemo(data, url, cert string) string {
 	var lacking string
 	if pep := pepKeyFile(data); !fileExists(pep) {
 		lacking += fmt.Sprintf("There is no API key at %s to try the demo with. With the server stopped, this makes one:\n\n"+
@@ -126,7 +126,7 @@ func tryDemo(data, url string) string {
 	if lacking != "" {
 		return lacking
 	}
-	return tryIt(data, url)
+	return tryIt(data, url, cert)
 }
 
 func pepKeyFile(data string) string { return filepath.Join(data, "keys", "pep.key") }
@@ -138,14 +138,19 @@ func fileExists(path string) bool {
 
 // tryIt is two questions to paste into another terminal. They read the key and
 // mint the token when they are pasted, so they work for as long as the server runs.
-func tryIt(data, url string) string {
+// Over TLS they trust the server's own certificate, which may be signed by nobody.
+func tryIt(data, url, cert string) string {
+	trust := ""
+	if cert != "" {
+		trust = "--cacert " + cert + " "
+	}
 	ask := func(recipient, class string) string {
-		return fmt.Sprintf(`curl -s %s/v1/decide -H "Authorization: Bearer $(cat %s)" -H 'Content-Type: application/json' -d '{
+		return fmt.Sprintf(`curl -s %s%s/v1/decide -H "Authorization: Bearer $(cat %s)" -H 'Content-Type: application/json' -d '{
   "credential": {"token": "'"$(%s demo token mu:user-svc --data %s)"'"},
   "action": {"name": "email.send"},
   "resource": {"type": "service", "id": "svc:email", "properties": {"recipient": "%s", "message_class": "%s"}},
   "context": {"source_ip": "10.4.2.19", "env": "prod"}}'
-`, url, pepKeyFile(data), os.Args[0], data, recipient, class)
+`, trust, url, pepKeyFile(data), os.Args[0], data, recipient, class)
 	}
 	return "Paste into another terminal, in this folder:\n" +
 		"\nMay the user service send Ana her invoice? (allow, and which address to use)\n\n" + ask("u-ana", "invoice.issued") +

@@ -21,13 +21,23 @@ import (
 	verdict "github.com/verdict-pdp/verdict/cmd/verdict"
 )
 
-// TestServe starts the real server with the demo data, as an operator would, and
-// runs the scripts of testdata/serve against it.
+// TestServe starts the real server with the demo data, as an operator would, for
+// each of the scripts of testdata/serve, and runs it against that.
 func TestServe(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/serve/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts, %v", len(scripts), err)
+	}
+	for _, script := range scripts {
+		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) { serveScript(t, script) })
+	}
+}
+
+func serveScript(t *testing.T, script string) {
 	data := t.TempDir()
 	decisions, admin := startServer(t, "--demo", "--data", data)
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/serve",
+		Files:               []string{script},
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("VERDICT_SERVER", decisions)
@@ -161,7 +171,7 @@ func TestTryDemo(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			text := verdict.TryDemo(data, "http://here")
+			text := verdict.TryDemo(data, "http://here", "")
 			for _, part := range []string{paste, noKey, noIssuer} {
 				if got, want := strings.Contains(text, part), slices.Contains(test.want, part); got != want {
 					t.Errorf("says %q: %v, want %v", part, got, want)

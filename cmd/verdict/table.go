@@ -12,6 +12,10 @@ type table struct {
 	w      io.Writer
 	header []string
 	widths []int
+	// screen cuts lines to the width of a terminal; the zero one cuts none.
+	screen screen
+	// colours, when not nil, is what a column's cells are shown in on such a screen.
+	colours map[int]func(cell string) colour // :: column -> colour of a cell
 }
 
 func newTable(w io.Writer, header ...string) *table {
@@ -30,7 +34,7 @@ func (t *table) page(rows [][]string) error {
 		}
 	}
 	for _, row := range rows {
-		if err := say(t.w, "%s", t.line(row)); err != nil {
+		if err := writeAll(t.w, []byte(t.line(row)+"\n")); err != nil {
 			return err
 		}
 	}
@@ -38,15 +42,19 @@ func (t *table) page(rows [][]string) error {
 }
 
 func (t *table) line(row []string) string {
-	var b strings.Builder
+	var parts []part
 	for i, cell := range row {
+		p := part{text: cell}
 		if cell == "" {
-			cell = "-"
+			p.text = "-"
 		}
-		b.WriteString(cell)
+		if of := t.colours[i]; of != nil {
+			p.colour = of(cell)
+		}
+		parts = append(parts, p)
 		if i < len(row)-1 {
-			b.WriteString(strings.Repeat(" ", max(0, t.widths[i]-utf8.RuneCountInString(cell))+2))
+			parts = append(parts, part{text: strings.Repeat(" ", max(0, t.widths[i]-utf8.RuneCountInString(p.text))+2)})
 		}
 	}
-	return b.String()
+	return t.screen.line(parts...)
 }

@@ -30,7 +30,7 @@ type Client struct {
 }
 
 // New makes a client of the server at base, an http or https URL, that presents
-// the API key.
+// the API key; an empty one is not presented.
 func New(base, key, userAgent string) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
@@ -148,7 +148,9 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	for name, values := range call.Header {
 		request.Header[name] = values
 	}
-	request.Header.Set("Authorization", "Bearer "+c.key)
+	if c.key != "" {
+		request.Header.Set("Authorization", "Bearer "+c.key)
+	}
 	request.Header.Set("User-Agent", c.userAgent)
 	if call.Body != nil {
 		request.Header.Set("Content-Type", api.TypeJSON)

@@ -58,6 +58,8 @@ func TestProblems(t *testing.T) {
 		"members of the future":  {"application/problem+json", `{"detail":"no","more":{"x":1}}`, "no", true},
 		"not a problem document": {"text/html", `<h1>no</h1>`, "without saying why", false},
 		"broken":                 {"application/problem+json", `{"detail":`, "without saying why", false},
+		"of a token endpoint":    {"application/json", `{"error":"access_denied","error_description":"no edge","reasons":["EDGE_NOT_DECLARED"]}`, "access_denied: no edge (EDGE_NOT_DECLARED)", true},
+		"other JSON":             {"application/json", `{"detail":"no"}`, "without saying why", false},
 		"no media type":          {"", `{"detail":"no"}`, "without saying why", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +99,30 @@ func TestErrorsDoNotHoldTheKey(t *testing.T) {
 		if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestNoKeyIsNotPresented(t *testing.T) {
+	var presented []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { presented = r.Header["Authorization"] }))
+	defer server.Close()
+	client, err := remote.New(server.URL, "", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Do(context.Background(), get("/x")); err != nil {
+		t.Fatal(err)
+	}
+	if presented != nil {
+		t.Errorf("presented %q", presented)
+	}
+	call := get("/x")
+	call.Header = http.Header{"Authorization": {"Basic eDp5"}}
+	if _, err := client.Do(context.Background(), call); err != nil {
+		t.Fatal(err)
+	}
+	if len(presented) != 1 || presented[0] != "Basic eDp5" {
+		t.Errorf("presented %q, want the call's own", presented)
 	}
 }
 

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -47,7 +48,7 @@ func readProblem(response *http.Response) *Problem {
 		Fix: "Check that this is the address of a Verdict server, and of the right one of its two listeners.",
 	}
 	media, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if err != nil || media != api.TypeProblem {
+	if err != nil || media != api.TypeProblem && media != api.TypeJSON {
 		return foreign
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
@@ -55,7 +56,11 @@ func readProblem(response *http.Response) *Problem {
 		return foreign
 	}
 	p := &Problem{}
-	if err := ijson.UnmarshalOpen(body, p); err != nil {
+	read := readDocument
+	if media == api.TypeJSON {
+		read = readRefusal
+	}
+	if err := read(body, p); err != nil {
 		return foreign
 	}
 	p.Status = response.StatusCode
@@ -64,6 +69,32 @@ func readProblem(response *http.Response) *Problem {
 		p.RequestID = response.Header.Get(api.HeaderRequestID)
 	}
 	return p
+}
+
+func readDocument(body []byte, p *Problem) error { return ijson.UnmarshalOpen(body, p) }
+
+// readRefusal reads the error of a token endpoint (RFC 6749 section 5.2). It has no
+// code of ours: the status says what kind of error it is.
+func readRefusal(body []byte, p *Problem) error {
+	var refusal struct {
+		Error       string   `json:"error"`
+		Description string   `json:"error_description"`
+		Reasons     []string `json:"reasons"` // of the decision that refused it
+	}
+	if err := ijson.UnmarshalOpen(body, &refusal); err != nil {
+		return err
+	}
+	if refusal.Error == "" {
+		return errors.New("it has no error")
+	}
+	p.Detail = refusal.Error
+	if refusal.Description != "" {
+		p.Detail += ": " + refusal.Description
+	}
+	if len(refusal.Reasons) > 0 {
+		p.Detail += " (" + strings.Join(refusal.Reasons, ", ") + ")"
+	}
+	return nil
 }
 
 // Unreachable is the error of a server that gave no answer.

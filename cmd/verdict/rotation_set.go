@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/ijson"
+)
+
+// rotationSet is one set on the server.
+type rotationSet struct {
+	client *remote.Client
+	id     string
+}
+
+// rotation is how far a set is, with the bytes it was read from.
+type rotation struct {
+	api.Rotation
+	raw []byte
+}
+
+func (r rotation) running() bool {
+	return r.Phase == authz.PhasePropagate || r.Phase == authz.PhaseDrain
+}
+
+// ready says whether there is evidence for the next step.
+func (r rotation) ready() bool { return r.running() && len(r.WaitingFor) == 0 }
+
+func (s rotationSet) path(action string) string {
+	return api.PathRotationSets + url.PathEscape(s.id) + "/" + action
+}
+
+func (s rotationSet) status(ctx context.Context) (rotation, error) {
+	return s.ask(ctx, remote.Call{Method: http.MethodGet, Path: s.path("status")})
+}
+
+// step takes one of the steps api.RotationAdvance and so on.
+func (s rotationSet) step(ctx context.Context, action string) (rotation, error) {
+	return s.ask(ctx, remote.Call{Method: http.MethodPost, Path: s.path(action)})
+}
+
+func (s rotationSet) ask(ctx context.Context, call remote.Call) (rotation, error) {
+	answer, err := s.client.Do(ctx, call)
+	if err != nil {
+		return rotation{}, notRotated(err)
+	}
+	now := rotation{raw: answer.Body}
+	if err := ijson.UnmarshalOpen(answer.Body, &now.Rotation); err != nil {
+		return rotation{}, unreadable(err)
+	}
+	if now.Phase == "" {
+		return rotation{}, unreadable(errors.New("it has no phase"))
+	}
+	return now, nil
+}
+
+// started is the answer of a start, with its bytes.
+type started struct {
+	api.StartedRotation
+	raw []byte
+}
+
+func (s rotationSet) start(ctx context.Context, members map[string]api.Material) (*started, error) {
+	body, err := ijson.Marshal(api.StartRotation{Members: members})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := s.client.Do(ctx, remote.Call{Method: http.MethodPost, Path: s.path(api.RotationStart), Body: bytes.NewReader(body)})
+	if err != nil {
+		return nil, notRotated(err)
+	}
+	begun := &started{raw: answer.Body}
+	if err := ijson.UnmarshalOpen(answer.Body, &begun.StartedRotation); err != nil {
+		return nil, unreadable(err)
+	}
+	return begun, nil
+}
+
+// notRotated names what to do in the words of rotations.
+func notRotated(err error) error {
+	f := failureOf(err)
+	switch f.code {
+	case authz.CodeNotFound:
+		f.fix = fixOfSets
+	case authz.CodeConflict:
+		f.fix = "`verdict rotate SET --once` shows how far the rotation is."
+	}
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return f
+}
