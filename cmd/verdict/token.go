@@ -3,5 +3,5 @@ package main
 import "github.com/spf13/cobra"
 
 func newToken(c *cli) *cobra.Command {
-	return group("token", "Get tokens of Verdict's own token service", newTokenGet(c))
+	return group("token", "Work with Verdict's own token service", newTokenGet(c), newTokenReplaceKeys(c))
 }
