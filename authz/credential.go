@@ -85,6 +85,16 @@ func (c *Credential) Field(name string) string {
 	return ""
 }
 
+// AcceptedAt says whether the credential proves anybody at a time.
+func (c *Credential) AcceptedAt(at time.Time) bool {
+	return c.Accepted() && !at.Before(c.NotBefore) && !c.OverAt(at)
+}
+
+// OverAt says whether the credential has passed its not_after.
+func (c *Credential) OverAt(at time.Time) bool {
+	return !c.NotAfter.IsZero() && !at.Before(c.NotAfter)
+}
+
 // Accepted says whether a credential in this state proves anybody.
 func (c *Credential) Accepted() bool {
 	switch c.State {
@@ -102,14 +112,21 @@ func (c *Credential) Normalize() {
 	}
 }
 
-// Succeed implements Successor: a hash and a last use that a writer left out are
-// kept, and what was retired or revoked stays so.
+// Succeed implements Successor: whose a credential is, and of what kind, is
+// settled for good; a hash and a last use that a writer left out are kept; and what
+// was retired or revoked stays so.
 func (c *Credential) Succeed(previous Entity, _ time.Time) error {
 	was := previous.(*Credential)
+	if c.MachineUser != was.MachineUser {
+		return Invalid("machine_user", "of a credential is settled: this one is of "+was.MachineUser+"; make a new credential instead")
+	}
+	if c.Kind != was.Kind {
+		return Invalid("kind", "of a credential is settled: this one is a "+was.Kind+"; make a new credential instead")
+	}
 	if was.State == CredentialRevoked && c.State != CredentialRevoked || was.State == CredentialRetired && c.State != CredentialRetired && c.State != CredentialRevoked {
 		return Invalid("state", "is final once it is "+was.State+"; make a new generation instead")
 	}
-	if c.SecretHash == "" && c.Kind == was.Kind {
+	if c.SecretHash == "" {
 		c.SecretHash = was.SecretHash
 	}
 	if c.LastUsedAt.Before(was.LastUsedAt) {

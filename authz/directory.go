@@ -65,16 +65,20 @@ func (m *MachineUser) Field(name string) string {
 // Normalize makes a state left out active.
 func (m *MachineUser) Normalize() { defaultTo(&m.State, StateActive) }
 
-// Succeed implements Successor: a machine user that becomes active again has all
-// its older tokens refused, and TokensValidFrom never goes back behind now, so that
-// no write brings a dead token to life.
+// Succeed implements Successor: a machine user that becomes active again, or is
+// extended after it had ended, has all its older tokens refused, and TokensValidFrom
+// never goes back behind now, so that no write brings a dead token to life.
 func (m *MachineUser) Succeed(previous Entity, at time.Time) error {
 	was := previous.(*MachineUser)
-	if was.State != StateActive && m.State == StateActive {
+	if !was.activeAt(at) && m.activeAt(at) {
 		m.TokensValidFrom = latest(m.TokensValidFrom, at)
 	}
 	m.TokensValidFrom = latest(m.TokensValidFrom, earliest(was.TokensValidFrom, at))
 	return nil
+}
+
+func (m *MachineUser) activeAt(at time.Time) bool {
+	return m.State == StateActive && (m.ExpiresAt.IsZero() || at.Before(m.ExpiresAt))
 }
 
 func latest(a, b time.Time) time.Time {

@@ -95,13 +95,14 @@ type Proved struct {
 	NotAfter   time.Time
 }
 
-// VerifiedCertificate is a client certificate that leads to a registered
-// issuer's trust roots.
+// VerifiedCertificate is a client certificate that leads to a registered issuer's
+// trust roots, or one a token is bound to that leads nowhere we know.
 type VerifiedCertificate struct {
 	ID         string // CertificateID
 	Thumbprint string // base64url SHA-256 of its DER
-	Name       string // the name its subject was found by, as in Credential.Names
-	Issuer     string // id of the issuer
+	Name       string // the name its subject was found by, as in Credential.Names; empty when none
+	Issuer     string // id of the issuer; empty when it leads to none, and so proves a binding alone
+	Credential string // id of the credential it was found by; empty when none is registered
 	NotBefore  time.Time
 	NotAfter   time.Time
 }

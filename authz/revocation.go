@@ -14,6 +14,10 @@ const (
 	ByEverything  = "everything"  // every token whatever; of is Everything
 )
 
+// LongestTokenLife is longer than any token is good for: no service may accept an
+// older one. An entry that stops tokens and lasts as long has stopped them for good.
+const LongestTokenLife = 367 * 24 * time.Hour
+
 // Everything is the one Of of ByEverything.
 const Everything = "all"
 
@@ -67,7 +71,8 @@ func (l *Listed) Place(by, of string) {
 }
 
 // validateDerived refuses an entry that could match nothing and would look as if
-// it did: of must be what issuer and name make, and only tokens and keys have them.
+// it did: of must be what issuer and name make, and only tokens, keys and certificates
+// have them.
 func (l *Listed) validateDerived() error {
 	var derived, prefix string
 	switch l.By {
@@ -106,7 +111,8 @@ func (l *Listed) Field(name string) string {
 	return ""
 }
 
-// Revocation stops tokens now. Its id is "by/of". Rego: data.revocations[by][of].
+// Revocation stops tokens now, and by credential, subject, tenant, issuer or
+// certificate the secrets and certificates presented without one. Its id is "by/of". Rego: data.revocations[by][of].
 type Revocation struct {
 	Header
 	Listed
@@ -116,6 +122,24 @@ type Revocation struct {
 	// Until is when the entry ends by itself, normally when the last token it
 	// stops has expired; zero never ends.
 	Until time.Time `json:"until,omitzero"`
+}
+
+// AtLeast makes the entry stop all that another one of the same name stops, for at
+// least as long; was may be nil.
+func (r *Revocation) AtLeast(was *Revocation) {
+	if was == nil {
+		return
+	}
+	r.IssuedBefore = unlessZero(latest, r.IssuedBefore, was.IssuedBefore)
+	r.Until = unlessZero(latest, r.Until, was.Until)
+}
+
+// unlessZero is the zero time, which stands for no limit, if either is.
+func unlessZero(pick func(a, b time.Time) time.Time, a, b time.Time) time.Time {
+	if a.IsZero() || b.IsZero() {
+		return time.Time{}
+	}
+	return pick(a, b)
 }
 
 // Collection is Revocations.
@@ -147,6 +171,17 @@ type Renewal struct {
 	IssuedBefore time.Time `json:"issued_before"`
 	Deadline     time.Time `json:"deadline"`
 	Until        time.Time `json:"until,omitzero"` // the entry ends by itself; zero never ends
+}
+
+// AtLeast makes the entry have all tokens renewed that another one of the same name
+// does, no later and for at least as long; was may be nil.
+func (r *Renewal) AtLeast(was *Renewal) {
+	if was == nil {
+		return
+	}
+	r.IssuedBefore = latest(r.IssuedBefore, was.IssuedBefore)
+	r.Deadline = earliest(r.Deadline, was.Deadline)
+	r.Until = unlessZero(latest, r.Until, was.Until)
 }
 
 // Collection is Renewals.

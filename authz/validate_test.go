@@ -163,6 +163,50 @@ func TestCredentialSucceeds(t *testing.T) {
 	}
 }
 
+func TestACredentialStaysWhoseItIs(t *testing.T) {
+	was := &authz.Credential{MachineUser: "mu:a", Kind: authz.KindSharedSecret, State: "active", SecretHash: "h"}
+	for field, is := range map[string]*authz.Credential{
+		"machine_user": {MachineUser: "mu:b", Kind: authz.KindSharedSecret, State: "active"},
+		"kind":         {MachineUser: "mu:a", Kind: authz.KindPublicKey, State: "active"},
+	} {
+		var ours *authz.Error
+		if err := is.Succeed(was, time.Unix(0, 0)); !errors.As(err, &ours) || ours.Field != field {
+			t.Errorf("with another %s: %v", field, err)
+		}
+	}
+}
+
+// TestEntriesMerge: an entry made to stop at least what another one does is never
+// weaker than either.
+func TestEntriesMerge(t *testing.T) {
+	at := func(h int) time.Time {
+		if h == 0 {
+			return time.Time{}
+		}
+		return time.Unix(int64(h)*3600, 0)
+	}
+	for _, test := range []struct{ before, until, wasBefore, wasUntil, wantBefore, wantUntil int }{
+		{1, 5, 2, 4, 2, 5}, {2, 4, 1, 5, 2, 5}, {0, 4, 1, 5, 0, 5}, {1, 4, 0, 5, 0, 5}, {1, 0, 2, 5, 2, 0}, {1, 4, 2, 0, 2, 0},
+	} {
+		r := &authz.Revocation{IssuedBefore: at(test.before), Until: at(test.until)}
+		r.AtLeast(&authz.Revocation{IssuedBefore: at(test.wasBefore), Until: at(test.wasUntil)})
+		if !r.IssuedBefore.Equal(at(test.wantBefore)) || !r.Until.Equal(at(test.wantUntil)) {
+			t.Errorf("%+v made %v until %v", test, r.IssuedBefore, r.Until)
+		}
+		n := &authz.Renewal{IssuedBefore: at(max(test.before, 1)), Deadline: at(9), Until: at(test.until)}
+		n.AtLeast(&authz.Renewal{IssuedBefore: at(max(test.wasBefore, 1)), Deadline: at(8), Until: at(test.wasUntil)})
+		if !n.IssuedBefore.Equal(at(max(test.before, test.wasBefore, 1))) || !n.Deadline.Equal(at(8)) || !n.Until.Equal(at(test.wantUntil)) {
+			t.Errorf("%+v made a renewal of %v by %v until %v", test, n.IssuedBefore, n.Deadline, n.Until)
+		}
+	}
+	r, n := &authz.Revocation{Until: at(1)}, &authz.Renewal{Deadline: at(1)}
+	r.AtLeast(nil)
+	n.AtLeast(nil)
+	if !r.Until.Equal(at(1)) || !n.Deadline.Equal(at(1)) {
+		t.Error("none changed them")
+	}
+}
+
 // TestDeadTokensStayDead: no write of a machine user makes a refused token good.
 func TestDeadTokensStayDead(t *testing.T) {
 	now := time.Unix(1000, 0)
@@ -180,6 +224,11 @@ func TestDeadTokensStayDead(t *testing.T) {
 		"left out":                     {was: "active", is: "active", from: early, wantAfter: early},
 		"moved back":                   {was: "active", is: "active", from: time.Unix(900, 0), to: early, wantAfter: time.Unix(900, 0)},
 		"a slip of the hand corrected": {was: "active", is: "active", from: ahead, to: early, wantAfter: now},
+	}
+	was := &authz.MachineUser{State: "active", ExpiresAt: early}
+	is := &authz.MachineUser{State: "active", ExpiresAt: ahead}
+	if err := is.Succeed(was, now); err != nil || !is.TokensValidFrom.Equal(now) {
+		t.Errorf("one that had ended and is extended: %v from %v", err, is.TokensValidFrom)
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -286,14 +335,22 @@ func TestIssuerKinds(t *testing.T) {
 		"keys#ca":                       func(i *authz.Issuer) { ca(i); i.JWKSURL = "https://a" },
 		"roots":                         func(i *authz.Issuer) { ca(i); i.Roots = "" },
 		"roots#of another kind":         func(i *authz.Issuer) { i.Roots = "pem" },
-		"url":                           func(i *authz.Issuer) { trustDomain(i); i.Algorithms = authz.Algorithms(); i.URL = "spiffe://Prod.example" },
-		"url#path":                      func(i *authz.Issuer) { trustDomain(i); i.Algorithms = authz.Algorithms(); i.URL = "spiffe://prod.example/a" },
-		"subject_is":                    func(i *authz.Issuer) { i.SubjectIs = "user" },
-		"usable_for_s_by_tier.4":        func(i *authz.Issuer) { i.UsableForSByTier = map[string]int{"4": 10} },
-		"usable_for_s_by_tier.1":        func(i *authz.Issuer) { i.UsableForSByTier = map[string]int{"1": i.UsableForS + 1} },
-		"status_lists[0]":               func(i *authz.Issuer) { i.StatusLists = []string{"http://issuer.example/list"} },
-		"status_lists":                  func(i *authz.Issuer) { ca(i); i.StatusLists = []string{"https://a"} },
-		"events.audience":               func(i *authz.Issuer) { i.Events = &authz.EventStream{} },
+		"url": func(i *authz.Issuer) {
+			trustDomain(i)
+			i.Algorithms = authz.Algorithms()
+			i.URL = "spiffe://Prod.example"
+		},
+		"url#path": func(i *authz.Issuer) {
+			trustDomain(i)
+			i.Algorithms = authz.Algorithms()
+			i.URL = "spiffe://prod.example/a"
+		},
+		"subject_is":             func(i *authz.Issuer) { i.SubjectIs = "user" },
+		"usable_for_s_by_tier.4": func(i *authz.Issuer) { i.UsableForSByTier = map[string]int{"4": 10} },
+		"usable_for_s_by_tier.1": func(i *authz.Issuer) { i.UsableForSByTier = map[string]int{"1": i.UsableForS + 1} },
+		"status_lists[0]":        func(i *authz.Issuer) { i.StatusLists = []string{"http://issuer.example/list"} },
+		"status_lists":           func(i *authz.Issuer) { ca(i); i.StatusLists = []string{"https://a"} },
+		"events.audience":        func(i *authz.Issuer) { i.Events = &authz.EventStream{} },
 	})
 	i := valid[*authz.Issuer](t)
 	i.UsableForS, i.UsableForSByTier = 7200, map[string]int{"0": 1800}

@@ -60,7 +60,7 @@ func credentialValue(p *authz.Principal) ast.Value {
 }
 
 func certificateValue(c *authz.VerifiedCertificate) ast.Value {
-	o := make(object, 0, 6).text("id", c.ID).text("thumbprint", c.Thumbprint).text("name", c.Name).text("issuer", c.Issuer)
+	o := make(object, 0, 7).text("id", c.ID).text("thumbprint", c.Thumbprint).text("name", c.Name).text("issuer", c.Issuer).text("credential", c.Credential)
 	return o.when("not_before", c.NotBefore).when("not_after", c.NotAfter).value()
 }
 

@@ -37,7 +37,7 @@ func documented(q authz.Question) map[string]any {
 	addText(doc["credential"].(map[string]any), "binding", q.Principal.Binding)
 	if c := q.Principal.Certificate; c != nil {
 		certificate := map[string]any{}
-		for name, s := range map[string]string{"id": c.ID, "thumbprint": c.Thumbprint, "name": c.Name, "issuer": c.Issuer} {
+		for name, s := range map[string]string{"id": c.ID, "thumbprint": c.Thumbprint, "name": c.Name, "issuer": c.Issuer, "credential": c.Credential} {
 			addText(certificate, name, s)
 		}
 		addTimes(certificate, map[string]time.Time{"not_before": c.NotBefore, "not_after": c.NotAfter})
@@ -159,7 +159,7 @@ func addStanding(t *rapid.T, p *authz.Principal) {
 		}
 	}
 	if rapid.Bool().Draw(t, "certificate?") {
-		p.Certificate = &authz.VerifiedCertificate{ID: text(t), Thumbprint: text(t), Name: text(t), Issuer: text(t), NotBefore: moment(t), NotAfter: moment(t)}
+		p.Certificate = &authz.VerifiedCertificate{ID: text(t), Thumbprint: text(t), Name: text(t), Issuer: text(t), Credential: text(t), NotBefore: moment(t), NotAfter: moment(t)}
 	}
 	if rapid.Bool().Draw(t, "ages?") {
 		p.Age = time.Duration(rapid.Int64Range(0, int64(48*time.Hour)).Draw(t, "age"))
