@@ -95,11 +95,12 @@ type Directory interface {
 	IssuersOf(kind string) ([]*Issuer, error)
 	// Credential finds a credential by its id.
 	Credential(id string) (c *Credential, ok bool, err error)
-	// CredentialsOf lists the credentials of a machine user, newest generation
-	// first, at most MaxCredentials of them.
+	// CredentialsOf lists the credentials of a machine user, at most MaxCredentials
+	// of them: accepted ones first, and of those and of the others the newest
+	// generation first.
 	CredentialsOf(machineUser string) ([]*Credential, error)
 	// CredentialsNamed lists the credentials that have name among their Names, in
-	// the order of their ids, at most MaxCredentials of them.
+	// the same order and as many.
 	CredentialsNamed(name string) ([]*Credential, error)
 }
 

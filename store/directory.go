@@ -48,9 +48,10 @@ func (v *Snapshot) Credential(id string) (*authz.Credential, bool, error) {
 	return shared[*authz.Credential](v, credentialsCode, id)
 }
 
-// CredentialsOf lists the credentials of a machine user, newest generation first
-// and those of one generation in the order of their ids, at most
-// authz.MaxCredentials of them. Of a cold collection it reads all of them.
+// CredentialsOf lists the credentials of a machine user: accepted ones first, of
+// those and of the others the newest generation first, and those of one generation in
+// the order of their ids; at most authz.MaxCredentials of them. Of a cold collection
+// it reads all of them.
 func (v *Snapshot) CredentialsOf(machineUser string) ([]*authz.Credential, error) {
 	if err := v.usable(credentialsCode); err != nil {
 		return nil, err
@@ -60,12 +61,12 @@ func (v *Snapshot) CredentialsOf(machineUser string) ([]*authz.Credential, error
 		return firstCredentials(found), nil
 	}
 	found, err := listCold[*authz.Credential](v, credentialsCode, "machine_user", machineUser, 0)
-	slices.SortFunc(found, newestFirst)
+	slices.SortFunc(found, acceptedFirst)
 	return firstCredentials(found), err
 }
 
 // CredentialsNamed lists the credentials that have name among their Names, in the
-// order of their ids, at most authz.MaxCredentials of them.
+// order of CredentialsOf and as many.
 func (v *Snapshot) CredentialsNamed(name string) ([]*authz.Credential, error) {
 	if err := v.usable(credentialsCode); err != nil {
 		return nil, err
@@ -74,7 +75,9 @@ func (v *Snapshot) CredentialsNamed(name string) ([]*authz.Credential, error) {
 		found, _ := index.byName.get(name)
 		return firstCredentials(found), nil
 	}
-	return listCold[*authz.Credential](v, credentialsCode, namesIndex, name, authz.MaxCredentials)
+	found, err := listCold[*authz.Credential](v, credentialsCode, namesIndex, name, 0)
+	slices.SortFunc(found, acceptedFirst)
+	return firstCredentials(found), err
 }
 
 func firstCredentials(all []*authz.Credential) []*authz.Credential {

@@ -108,10 +108,13 @@ func (m *directoryMachine) reopen(t *rapid.T) {
 }
 
 func drawCredential(t *rapid.T) *authz.Credential {
+	id := rapid.SampledFrom(directoryIDs).Draw(t, "id")
+	kinds := []string{authz.KindCertificate, authz.KindFederated, authz.KindSharedSecret}
+	which := slices.Index(directoryIDs, id) // whose it is, and of what kind, is settled
 	c := &authz.Credential{
-		Header:      authz.Header{ID: rapid.SampledFrom(directoryIDs).Draw(t, "id")},
-		MachineUser: rapid.SampledFrom(directoryUsers).Draw(t, "machine user"),
-		Kind:        rapid.SampledFrom([]string{authz.KindCertificate, authz.KindFederated, authz.KindSharedSecret}).Draw(t, "kind"),
+		Header:      authz.Header{ID: id},
+		MachineUser: directoryUsers[which%len(directoryUsers)],
+		Kind:        kinds[which/2%len(kinds)],
 		Generation:  rapid.IntRange(1, 3).Draw(t, "generation"),
 		State:       rapid.SampledFrom([]string{authz.CredentialActive, authz.CredentialActive, authz.CredentialRetiring, authz.CredentialRevoked}).Draw(t, "state"),
 	}
@@ -287,14 +290,22 @@ func (v directoryView) check(t *rapid.T) {
 		got, err := v.snapshot.IssuersOf(kind)
 		same(t, "issuers of "+kind, scanFor(v.model.issuers, nil, func(i *authz.Issuer) bool { return i.Kind == kind }), got, err)
 	}
-	newest := func(a, b *authz.Credential) int { return cmp.Compare(b.Generation, a.Generation) }
+	rank := func(c *authz.Credential) int {
+		if c.Accepted() {
+			return 0
+		}
+		return 1
+	}
+	acceptedFirst := func(a, b *authz.Credential) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Generation, a.Generation))
+	}
 	for _, user := range directoryUsers {
 		got, err := v.snapshot.CredentialsOf(user)
-		same(t, "credentials of "+user, scanFor(v.model.credentials, newest, func(c *authz.Credential) bool { return c.MachineUser == user }), got, err)
+		same(t, "credentials of "+user, scanFor(v.model.credentials, acceptedFirst, func(c *authz.Credential) bool { return c.MachineUser == user }), got, err)
 	}
 	for _, name := range directoryNames {
 		got, err := v.snapshot.CredentialsNamed(name)
-		same(t, "credentials named "+name, scanFor(v.model.credentials, nil, func(c *authz.Credential) bool { return slices.Contains(c.Names, name) }), got, err)
+		same(t, "credentials named "+name, scanFor(v.model.credentials, acceptedFirst, func(c *authz.Credential) bool { return slices.Contains(c.Names, name) }), got, err)
 	}
 }
 

@@ -74,8 +74,8 @@ func (i *issuerIndex) withURL(url string) []*authz.Issuer {
 
 // credentialIndex finds credentials.
 type credentialIndex struct {
-	byUser shards[[]*authz.Credential] // :: machine user -> its credentials, newest first
-	byName shards[[]*authz.Credential] // :: name -> who has it in the order of their ids
+	byUser shards[[]*authz.Credential] // :: machine user -> its credentials, as acceptedFirst has them
+	byName shards[[]*authz.Credential] // :: name -> the credentials that have it, likewise
 }
 
 func (c *credentialIndex) with(gone, come []*record) hotIndex {
@@ -83,16 +83,24 @@ func (c *credentialIndex) with(gone, come []*record) hotIndex {
 	users := func(c *authz.Credential) []string { return []string{c.MachineUser} }
 	names := func(c *authz.Credential) []string { return c.Names }
 	return &credentialIndex{
-		byUser: regroup(&c.byUser, left, joined, users, newestFirst),
-		byName: regroup(&c.byName, left, joined, names, byID),
+		byUser: regroup(&c.byUser, left, joined, users, acceptedFirst),
+		byName: regroup(&c.byName, left, joined, names, acceptedFirst),
 	}
 }
 
 func byID[E authz.Entity](a, b E) int { return strings.Compare(a.Head().ID, b.Head().ID) }
 
-// newestFirst is the order of Directory.CredentialsOf.
-func newestFirst(a, b *authz.Credential) int {
-	return cmp.Or(cmp.Compare(b.Generation, a.Generation), byID(a, b))
+// acceptedFirst is the order of the Directory: however many old generations there
+// are, those that still prove somebody are among the first.
+func acceptedFirst(a, b *authz.Credential) int {
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Generation, a.Generation), byID(a, b))
+}
+
+func rank(c *authz.Credential) int {
+	if c.Accepted() {
+		return 0
+	}
+	return 1
 }
 
 func decoded[E authz.Entity](records []*record) []E {

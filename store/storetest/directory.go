@@ -67,19 +67,19 @@ func testDirectory(t *testing.T, s *store.Store, _ *Clock) {
 		got, err := view.CredentialsOf(user)
 		wantIDs(t, "credentials of "+user, want, got, err)
 	}
-	for name, want := range map[string]string{"dns:shared": "c-1 c-2", "dns:a": "c-1", "dns:a.b": "d-1", "dns:\u00e9\n\t/": "c-3", long: "c-3", long + "n": "", "dns:": "", "": "", "dns:a\x00c-1": "", "dns:a\x00": ""} {
+	for name, want := range map[string]string{"dns:shared": "c-2 c-1", "dns:a": "c-1", "dns:a.b": "d-1", "dns:\u00e9\n\t/": "c-3", long: "c-3", long + "n": "", "dns:": "", "": "", "dns:a\x00c-1": "", "dns:a\x00": ""} {
 		got, err := view.CredentialsNamed(name)
 		wantIDs(t, fmt.Sprintf("credentials named %.40q", name), want, got, err)
 	}
 	// A rename leaves the old name, a delete all of them.
-	Apply(t, s, store.Op{Entity: certificate("c-1", "mu:b", 7, "dns:b", "dns:shared")}, store.Op{Collection: authz.Credentials, Key: "c-3"})
+	Apply(t, s, store.Op{Entity: certificate("c-1", "mu:a", 7, "dns:b", "dns:shared")}, store.Op{Collection: authz.Credentials, Key: "c-3"})
 	later := View(t, s)
 	for name, want := range map[string]string{"dns:shared": "c-1 c-2", "dns:a": "", "dns:b": "c-1", long: ""} {
 		got, err := later.CredentialsNamed(name)
 		wantIDs(t, "credentials named "+name[:min(len(name), 20)]+" later", want, got, err)
 	}
 	got, err := later.CredentialsOf("mu:a")
-	wantIDs(t, "credentials of mu:a later", "c-2", got, err)
+	wantIDs(t, "credentials of mu:a later", "c-1 c-2", got, err)
 	got, err = view.CredentialsOf("mu:a")
 	wantIDs(t, "credentials of mu:a before", "c-2 c-3 c-1", got, err)
 	testDirectoryLimit(t, s)
@@ -89,18 +89,23 @@ func testDirectory(t *testing.T, s *store.Store, _ *Clock) {
 func testDirectoryLimit(t *testing.T, s *store.Store) {
 	const n = authz.MaxCredentials + 4
 	var ops []store.Op
-	var newest, first []string
+	var newest []string
 	for i := range n {
-		ops = append(ops, store.Op{Entity: certificate(fmt.Sprintf("many-%02d", i), "mu:many", i+1, "dns:many")})
+		c := certificate(fmt.Sprintf("many-%02d", i), "mu:many", i+1, "dns:many")
+		if i > 0 {
+			c.State = authz.CredentialRetired
+		}
+		ops = append(ops, store.Op{Entity: c})
 		if i < authz.MaxCredentials {
-			first = append(first, fmt.Sprintf("many-%02d", i))
-			newest = append(newest, fmt.Sprintf("many-%02d", n-1-i))
+			newest = append(newest, fmt.Sprintf("many-%02d", n-i))
 		}
 	}
+	// The one that is still accepted is the oldest, and comes first all the same.
+	newest[0] = "many-00"
 	Apply(t, s, ops...)
 	view := View(t, s)
 	got, err := view.CredentialsOf("mu:many")
 	wantIDs(t, "credentials of mu:many", strings.Join(newest, " "), got, err)
 	got, err = view.CredentialsNamed("dns:many")
-	wantIDs(t, "credentials named dns:many", strings.Join(first, " "), got, err)
+	wantIDs(t, "credentials named dns:many", strings.Join(newest, " "), got, err)
 }
