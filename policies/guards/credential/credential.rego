@@ -160,6 +160,8 @@ _names contains ["certificate", input.certificate.id]
 
 _names contains ["issuer", input.certificate.issuer]
 
+_names contains ["credential", input.certificate.credential]
+
 _names contains ["credential", input.credential.id] if not input.token
 
 _names contains ["subject", input.subject.id] if not input.token

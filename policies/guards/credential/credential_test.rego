@@ -224,6 +224,12 @@ test_a_token_is_the_token_guard_s_but_its_certificate_is_not if {
 	}
 }
 
+test_a_certificate_beside_a_token_is_as_good_as_its_credential if {
+	asked := f.changed(f.question, ["certificate"], object.union(f.certificate, {"credential": "cred-82"}))
+	f.details("credential", "CREDENTIAL_REVOKED", asked, _revoked("credential", "cred-82", {})) == {{"by": "credential", "of": "cred-82"}}
+	f.codes("credential", asked, _revoked("credential", "cred-83", {})) == set()
+}
+
 test_what_is_proved_now_was_not_issued_before if {
 	every issued_before, codes in {
 		"2026-11-22T09:00:00Z": set(),

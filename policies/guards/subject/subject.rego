@@ -105,7 +105,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"on_behalf_of": represented}
 #   fix: Do not act for this user until it is active again.
 #   status: 403
 deny contains reasons.denial(rego.metadata.rule(), {"on_behalf_of": input.token.on_behalf_of, "state": state}) if {
-	state := object.get(_represented_user, "state", "missing")
+	state := object.get(facts.represented_user, "state", "missing")
 	state != "active"
 }
 
@@ -143,21 +143,21 @@ _expired if {
 	not times.ahead(expires_at, facts.now_ns)
 }
 
-# The tenants the caller acts for: its own or its token's, and the one its token was
-# issued for.
+# The tenants the caller acts for: its own or its token's, and the one, or the one of
+# the user, its token was issued for.
 _represented_tenants contains facts.caller_tenant if facts.caller_tenant != ""
 
 _represented_tenants contains input.token.on_behalf_of.id if input.token.on_behalf_of.type == "tenant"
+
+_represented_tenants contains facts.represented_user.tenant
 
 _state_of_tenant(id) := state if {
 	state := data.tenants[id].state
 } else := "missing"
 
-_represented_user := data.users[input.token.on_behalf_of.id] if input.token.on_behalf_of.type == "user"
-
 # A token issued for a user lets its holder touch that user and their tenant's data.
 _within_mandate if {
-	tenant := object.get(_represented_user, "tenant", "")
+	tenant := object.get(facts.represented_user, "tenant", "")
 	facts.caller_tenant in {"", tenant}
 	about := input.resource.properties
 	object.get(about, "tenant", tenant) == tenant

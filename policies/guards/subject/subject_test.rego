@@ -159,15 +159,15 @@ test_internal_caller_serves_every_tenant if {
 	f.codes("subject", _for_tenant("helios"), f.world) == set()
 }
 
-_people := f.changed(f.world, ["users"], object.union(f.world.users, {
+_users := f.changed(f.world, ["users"], object.union(f.world.users, {
 	"u-mate": {"id": "u-mate", "tenant": "acme", "state": "active"},
 	"u-other": {"id": "u-other", "tenant": "helios", "state": "active"},
 	"u-nobody-s": {"id": "u-nobody-s", "state": "active"},
 }))
 
-_of_acme := f.changed(_people, array.concat(f.caller_path, ["tenant"]), "acme")
+_people := f.changed(_users, ["tenants", "helios"], {"id": "helios", "state": "active"})
 
-_helios := f.changed(_people, ["tenants", "helios"], {"id": "helios", "state": "active"})
+_of_acme := f.changed(_people, array.concat(f.caller_path, ["tenant"]), "acme")
 
 # The question of a token issued for somebody, about these properties.
 _for(type, id, properties) := f.changed(
@@ -193,6 +193,14 @@ test_token_issued_for_a_user if {
 	}
 }
 
+test_the_tenant_of_a_represented_user_is_active if {
+	asked := _for("user", "u-other", {})
+	every state in ["suspended", "gone"] {
+		f.codes("subject", asked, f.changed(_people, ["tenants", "helios", "state"], state)) == {"TENANT_SUSPENDED"}
+	}
+	f.codes("subject", asked, f.without(_people, ["tenants", "helios"])) == {"TENANT_SUSPENDED"}
+}
+
 test_a_user_of_another_tenant_than_the_caller_s if {
 	every id, codes in {"u-reader": set(), "u-other": {"TENANT_MISMATCH"}, "u-nobody-s": {"TENANT_MISMATCH"}} {
 		f.codes("subject", _for("user", id, {}), _of_acme) == codes
@@ -213,11 +221,11 @@ test_token_issued_for_a_tenant if {
 		{"about": {"recipient": "u-unknown", "tenant": "acme"}, "codes": {"TENANT_MISMATCH"}},
 		{"about": {"recipient": "u-unknown"}, "codes": {"TENANT_MISMATCH"}},
 	] {
-		f.codes("subject", _for("tenant", "acme", case.about), _helios) == case.codes
+		f.codes("subject", _for("tenant", "acme", case.about), _people) == case.codes
 		f.codes("subject", _for("tenant", "acme", case.about), _of_acme) == case.codes
 	}
-	f.codes("subject", _for("tenant", "helios", {"tenant": "helios"}), _helios) == set()
-	f.codes("subject", _for("tenant", "helios", {"tenant": "helios"}), f.changed(_helios, array.concat(f.caller_path, ["tenant"]), "acme")) == {"TENANT_MISMATCH"}
+	f.codes("subject", _for("tenant", "helios", {"tenant": "helios"}), _people) == set()
+	f.codes("subject", _for("tenant", "helios", {"tenant": "helios"}), f.changed(_people, array.concat(f.caller_path, ["tenant"]), "acme")) == {"TENANT_MISMATCH"}
 }
 
 test_a_token_issued_for_something_else_reaches_nothing if {

@@ -218,6 +218,8 @@ _names contains ["subject", input.subject.id] if input.token
 
 _names contains ["tenant", facts.machine_user.tenant] if input.token
 
+_names contains ["tenant", facts.represented_user.tenant]
+
 _names contains ["everything", "all"] if input.token
 
 # The token counts as issued as early as the leeway allows, or one from a clock ahead of

@@ -167,6 +167,12 @@ test_revoked_by_the_tenant_of_the_caller if {
 	f.codes("token", f.question, facts) == {"TOKEN_REVOKED"}
 }
 
+test_revoked_by_the_tenant_of_the_user_it_is_for if {
+	asked := f.changed(f.question, ["token", "on_behalf_of"], {"type": "user", "id": "u-reader"})
+	f.details("token", "TOKEN_REVOKED", asked, _listed("revocations", "tenant", "acme", {})) == {{"by": "tenant", "of": "acme"}}
+	f.codes("token", f.question, _listed("revocations", "tenant", "acme", {})) == set()
+}
+
 test_revoked_by_the_credential_its_subject_led_to if {
 	f.details("token", "TOKEN_REVOKED", f.asked_with("federated"), _listed("revocations", "credential", "cred-federated", {})) == {{
 		"by": "credential",

@@ -32,6 +32,12 @@ test_a_more_critical_tier_is_never_laxer if {
 	}
 }
 
+test_no_tier_but_the_last_takes_a_shared_secret_from_outside if {
+	every tier in ["0", "1", "2"] {
+		config.tiers[tier].least_level.external == 2
+	}
+}
+
 test_weak_proof_is_the_only_denial_that_may_be_excepted if {
 	config.exceptable_codes == ["AUTH_TOO_WEAK"]
 }

@@ -73,6 +73,10 @@ default caller_tenant := ""
 caller_tenant := object.get(machine_user, "tenant", object.get(input, ["token", "tenant"], ""))
 
 # METADATA
+# description: The user the caller's token was issued for.
+represented_user := data.users[input.token.on_behalf_of.id] if input.token.on_behalf_of.type == "user"
+
+# METADATA
 # description: The settings of the service's tier; of tier 0, the strictest, when it has none.
 default tier := {}
 

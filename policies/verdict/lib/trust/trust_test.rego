@@ -30,6 +30,14 @@ test_a_service_that_is_not_registered_requires_what_tier_0_does if {
 	_required(f.without(f.world, f.service_path)) == 4
 }
 
+test_a_shared_secret_is_never_enough_from_outside_on_a_tier_that_matters if {
+	outside := f.changed(f.world, array.concat(f.caller_path, ["origin"]), "external")
+	lax := f.changed(outside, array.concat(f.service_path, ["required_level", "external"]), 1)
+	every tier, required in {"0": 2, "1": 2, "2": 2, "3": 1} {
+		_required(f.changed(lax, array.concat(f.service_path, ["tier"]), to_number(tier))) == required
+	}
+}
+
 test_without_settings_5_is_required if {
 	level := trust.required_level with input as f.question with data.verdict.config as {}
 	level == 5
