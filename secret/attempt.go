@@ -44,4 +44,9 @@ type Candidate struct {
 	// Hash is an argon2id hash in PHC form. One that ValidateHash refuses never
 	// matches.
 	Hash string `json:"-"`
+	// Spent says that a match would only explain a denial: the credential was
+	// retired or revoked. Such a candidate is compared by its mark, and by argon2 as
+	// long as that costs nobody else anything: a few times for each client, and only
+	// while a turn is free.
+	Spent bool
 }

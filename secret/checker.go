@@ -88,10 +88,20 @@ type Checker struct {
 	wait    time.Duration
 	marks   *marks
 	guesses *guesses
-	turns   *turns
-	tries   *tries
-	matches func(phc, string) bool // phc.matches; tests count its calls
+	// explanations counts, for each client, what may be spent on saying that a wrong
+	// secret is a spent one.
+	explanations *guesses
+	turns        *turns
+	tries        *tries
+	matches      func(phc, string) bool // phc.matches; tests count its calls
 }
+
+// How often a wrong secret of one client is compared with its spent ones: twice in
+// a row, and once more a minute.
+const (
+	explainBurst = 2
+	explainEvery = time.Minute
+)
 
 // NewChecker makes a Checker that has proved nothing yet.
 func NewChecker(config Config) (*Checker, error) {
@@ -107,9 +117,13 @@ func NewChecker(config Config) (*Checker, error) {
 	if err != nil {
 		return nil, err
 	}
+	explanations, err := newGuesses(explainBurst, explainEvery, config.MaxGuessers, 1)
+	if err != nil {
+		return nil, err
+	}
 	return &Checker{
 		clock: config.Now, wait: config.Wait,
-		marks: marks, guesses: guesses, turns: newTurns(config.MaxConcurrent), tries: newTries(),
+		marks: marks, guesses: guesses, explanations: explanations, turns: newTurns(config.MaxConcurrent), tries: newTries(),
 		matches: phc.matches,
 	}, nil
 }
@@ -123,7 +137,7 @@ func NewChecker(config Config) (*Checker, error) {
 //
 // It takes microseconds, and cannot fail with ErrThrottled or ErrBusy, when the
 // secret was proved before (it is warm), when every candidate is warm, and when
-// there are none.
+// there are none. Spent candidates are looked at last, and may be passed over.
 func (c *Checker) Check(ctx context.Context, a Attempt) (int, error) {
 	if len(a.Candidates) > MaxCandidates {
 		return -1, fmt.Errorf("secret: there are %d candidates; at most %d are compared", len(a.Candidates), MaxCandidates)
@@ -132,8 +146,8 @@ func (c *Checker) Check(ctx context.Context, a Attempt) (int, error) {
 		return -1, ErrMismatch
 	}
 	presented := c.marks.of(a.Secret)
-	match, cold := c.marks.recall(a.Candidates, presented)
-	if match >= 0 || len(cold) == 0 {
+	match, cold, spent := c.marks.recall(a.Candidates, presented)
+	if match >= 0 || len(cold)+len(spent) == 0 {
 		return answer(match)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.wait)
@@ -150,12 +164,12 @@ func (c *Checker) prove(ctx context.Context, a Attempt, presented mac) (int, err
 			defer c.tries.end(t) // this pass returns
 		}
 		// Looked at after begin: one who ended just before has left its mark by now.
-		match, cold := c.marks.recall(a.Candidates, presented)
-		if match >= 0 || len(cold) == 0 {
+		match, cold, spent := c.marks.recall(a.Candidates, presented)
+		if match >= 0 || len(cold)+len(spent) == 0 {
 			return answer(match)
 		}
 		if ours {
-			return c.guess(ctx, a, presented, cold)
+			return c.find(ctx, a, presented, cold, spent)
 		}
 		select {
 		case <-ended:
@@ -163,6 +177,37 @@ func (c *Checker) prove(ctx context.Context, a Attempt, presented mac) (int, err
 			return -1, ErrBusy
 		}
 	}
+}
+
+// find looks among the cold candidates, and then among the spent ones.
+func (c *Checker) find(ctx context.Context, a Attempt, presented mac, cold, spent []int) (match int, err error) {
+	match, err = -1, ErrMismatch
+	if len(cold) > 0 {
+		match, err = c.guess(ctx, a, presented, cold)
+	}
+	if !errors.Is(err, ErrMismatch) || len(spent) == 0 {
+		return match, err
+	}
+	if explained := c.explain(a, presented, spent); explained >= 0 {
+		return explained, nil
+	}
+	return -1, err
+}
+
+// explain finds the spent candidate whose secret is presented, as long as that
+// keeps nobody waiting; -1 when it is of none, or that is not looked at.
+func (c *Checker) explain(a Attempt, presented mac, spent []int) int {
+	hashes, _ := parseHashes(a.Candidates, spent)
+	by := guesserOf(a.ClientID, "")
+	if len(hashes) == 0 || !c.explanations.take(by, c.clock()) {
+		return -1
+	}
+	if !c.turns.acquireFree() {
+		c.explanations.giveBack(by)
+		return -1
+	}
+	defer c.turns.release()
+	return c.compare(a, presented, hashes)
 }
 
 // guess spends a guess and a turn on the cold candidates. A guess that was right,

@@ -19,9 +19,11 @@
 //
 // Whether a credential is pending, active, retiring or revoked is not judged here.
 // Who wants a credential to stop working leaves it out of the candidates, or looks
-// at its state once it matched. A candidate that is never used stays cold, and
-// makes every wrong secret for its client cost a run, so those whose match would
-// change no answer are better left out.
+// at its state once it matched; one whose match only explains a denial is Spent. A
+// spent one is compared by its mark, which it keeps from its better days, and else
+// by argon2 twice in a row and once a minute for each client, while a turn is free:
+// then a wrong secret is not told apart from a retired one. A candidate that is not
+// used yet stays cold, and makes wrong secrets for its client cost runs.
 //
 // # What a stranger can and cannot do
 //

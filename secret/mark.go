@@ -16,11 +16,20 @@ type mac [sha256.Size]byte
 // only for as long as the process lives.
 type marks struct {
 	key   []byte
-	known *lru.Cache[Candidate, mac] // :: candidate -> mac of its one secret
+	known *lru.Cache[marked, mac] // :: candidate -> mac of its one secret
 }
 
+// marked is what a mark is of.
+type marked struct {
+	id      string
+	version uint64
+	hash    string
+}
+
+func markedOf(c Candidate) marked { return marked{id: c.ID, version: c.Version, hash: c.Hash} }
+
 func newMarks(size int) (*marks, error) {
-	known, err := lru.New[Candidate, mac](size)
+	known, err := lru.New[marked, mac](size)
 	if err != nil {
 		return nil, err
 	}
@@ -39,19 +48,22 @@ func (m *marks) of(secret string) (sum mac) {
 }
 
 // recall gives the first candidate whose mark is presented, -1 when none is, and
-// the candidates without a mark, which only argon2 can judge. Every candidate is
-// compared, in constant time, whichever matches.
-func (m *marks) recall(candidates []Candidate, presented mac) (match int, cold []int) {
+// the candidates without a mark, which only argon2 can judge, the spent ones apart.
+// Every candidate is compared, in constant time, whichever matches.
+func (m *marks) recall(candidates []Candidate, presented mac) (match int, cold, spent []int) {
 	match = -1
 	for i := len(candidates) - 1; i >= 0; i-- {
-		mark, ok := m.known.Get(candidates[i])
-		if !ok {
+		mark, ok := m.known.Get(markedOf(candidates[i]))
+		switch {
+		case ok:
+			match = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(mark[:], presented[:]), i, match)
+		case candidates[i].Spent:
+			spent = append(spent, i)
+		default:
 			cold = append(cold, i)
-			continue
 		}
-		match = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(mark[:], presented[:]), i, match)
 	}
-	return match, cold
+	return match, cold, spent
 }
 
-func (m *marks) add(candidate Candidate, proved mac) { m.known.Add(candidate, proved) }
+func (m *marks) add(candidate Candidate, proved mac) { m.known.Add(markedOf(candidate), proved) }

@@ -54,6 +54,17 @@ func (t *turns) acquire(ctx context.Context, in lane) bool {
 	}
 }
 
+// acquireFree takes a turn that nobody waits for, or none.
+func (t *turns) acquireFree() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.free == 0 {
+		return false
+	}
+	t.free--
+	return true
+}
+
 // leave gives up waiting; false means the turn came first and is the caller's.
 func (t *turns) leave(in lane, called chan struct{}) bool {
 	t.mu.Lock()

@@ -41,9 +41,21 @@ func (d *Daemon) lastUse(id string) (time.Time, string) {
 	return use.At, use.From
 }
 
-// writeUses stores last uses. A credential that is gone is passed over. When one
-// of them is written by somebody else meanwhile it fails, and is called again.
-func (d *Daemon) writeUses(ctx context.Context, uses []usage.Use) error {
+// usesAttempts is how often last uses are read and written anew when somebody else
+// wrote one of the credentials in between.
+const usesAttempts = 5
+
+// writeUses stores last uses. A credential that is gone is passed over.
+func (d *Daemon) writeUses(ctx context.Context, uses []usage.Use) (err error) {
+	for range usesAttempts {
+		if err = d.tryUses(ctx, uses); authz.CodeOf(err) != authz.CodePrecondition {
+			return err
+		}
+	}
+	return err
+}
+
+func (d *Daemon) tryUses(ctx context.Context, uses []usage.Use) error {
 	view, err := d.store.Snapshot()
 	if err != nil {
 		return err

@@ -249,7 +249,7 @@ func (d *Daemon) buildPipeline(context.Context) (err error) {
 func (d *Daemon) buildServer(context.Context) (err error) {
 	registry := prometheus.NewRegistry()
 	c := d.config
-	serveTLS, err := decisionsTLS(c.TLS, c.Logger)
+	serveTLS, err := decisionsTLS(c.TLS, c.Now, c.Logger)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,7 +17,7 @@ import (
 // the credential or the request's properties.
 func (d *Daemon) record(ctx context.Context, r authz.Request, decision authz.Decision, took time.Duration) {
 	d.metrics.observe(decision, took)
-	if decision.Credential != "" {
+	if decision.Credential != "" && proves(r.Evidence, decision) {
 		d.uses.Seen(decision.Credential, time.Time{}, d.config.Now(), sourceOf(r))
 	}
 	if !d.config.Logger.Enabled(ctx, slog.LevelDebug) {
@@ -34,6 +36,22 @@ func (d *Daemon) record(ctx context.Context, r authz.Request, decision authz.Dec
 		slog.Int("keys_read", decision.KeysRead),
 		slog.Duration("took", took),
 	)
+}
+
+// proves says whether a decision is evidence that a credential is in use. A secret,
+// an assertion or a certificate was proved by whoever has it. A token only says what
+// it was got with: one that is expired, revoked or of an issuer that may not speak for
+// the machine user says nothing, or anybody's token could move a rotation on.
+func proves(e authz.Evidence, decision authz.Decision) bool {
+	if e.Token == "" && len(e.Claims) == 0 {
+		return true
+	}
+	for _, r := range slices.Concat(decision.Reasons, decision.WouldDeny) {
+		if r.Status == http.StatusUnauthorized {
+			return false
+		}
+	}
+	return true
 }
 
 // sourceOf is the address a request says it came from, "" when that is none.

@@ -16,11 +16,11 @@ import (
 // decisionsTLS is how decisions are served over TLS, nil when they are not. A
 // client may present a certificate and the handshake proves its key; whether it
 // leads to anybody is for the verifier to say, so nothing is refused here.
-func decisionsTLS(c config.TLS, log *slog.Logger) (*tls.Config, error) {
+func decisionsTLS(c config.TLS, now func() time.Time, log *slog.Logger) (*tls.Config, error) {
 	if c.Cert == "" {
 		return nil, nil
 	}
-	files := &certificateFiles{cert: c.Cert, key: c.Key, log: log}
+	files := &certificateFiles{cert: c.Cert, key: c.Key, now: now, log: log}
 	if err := files.load(); err != nil {
 		return nil, err
 	}
@@ -32,29 +32,37 @@ func decisionsTLS(c config.TLS, log *slog.Logger) (*tls.Config, error) {
 	}, nil
 }
 
+// lookEvery is how often the files are looked at, however many handshakes there are.
+const lookEvery = time.Second
+
 // certificateFiles serve a certificate from two files and read them again when
 // they change. While they cannot be read, or do not go together (one of them has
 // been replaced already), the last good certificate is served.
 type certificateFiles struct {
 	cert, key string
+	now       func() time.Time
 	log       *slog.Logger
 
 	mu       sync.Mutex
 	current  *tls.Certificate // guarded by mu, as what follows
+	looked   time.Time        // when the files were looked at last
 	of       [2]time.Time     // when the files had changed last, as loaded or tried
 	failedAs string           // the last problem logged
 }
 
+// load reads the files as they are now. What could not be read is not tried again
+// until it changes.
 func (f *certificateFiles) load() error {
 	of, err := f.changed()
 	if err != nil {
 		return err
 	}
+	f.looked, f.of = f.now(), of
 	certificate, err := tls.LoadX509KeyPair(f.cert, f.key)
 	if err != nil {
 		return fmt.Errorf("reading the TLS certificate: %w", err)
 	}
-	f.current, f.of = &certificate, of
+	f.current = &certificate
 	return nil
 }
 
@@ -73,6 +81,11 @@ func (f *certificateFiles) changed() (of [2]time.Time, err error) {
 func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	now := f.now()
+	if left := now.Sub(f.looked); 0 <= left && left < lookEvery {
+		return f.current, nil
+	}
+	f.looked = now
 	of, err := f.changed()
 	if err == nil && of == f.of {
 		return f.current, nil
@@ -106,7 +119,11 @@ func secretFile(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return string(trimLineEnd(text)), nil
+	secret := string(trimLineEnd(text))
+	if secret == "" {
+		return "", fmt.Errorf("the file %s is empty; put the secret there", path)
+	}
+	return secret, nil
 }
 
 func trimLineEnd(text []byte) []byte {

@@ -60,7 +60,8 @@ func TestCertificateIsRenewedWithoutARestart(t *testing.T) {
 	write(t, files.Cert, cert, at)
 	write(t, files.Key, key, at)
 	var log bytes.Buffer
-	served, err := daemon.DecisionsTLS(files, slog.New(slog.NewTextHandler(&log, nil)))
+	now := at
+	served, err := daemon.DecisionsTLS(files, func() time.Time { return now }, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +70,7 @@ func TestCertificateIsRenewedWithoutARestart(t *testing.T) {
 	}
 	serial := func() int64 {
 		t.Helper()
+		now = now.Add(2 * time.Second)
 		certificate, err := served.GetCertificate(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -91,10 +93,21 @@ func TestCertificateIsRenewedWithoutARestart(t *testing.T) {
 	if serial() != 2 {
 		t.Errorf("serves %d, want the new one", serial())
 	}
+	// Handshakes within a second do not look again.
+	cert, key = pair(t, 3)
+	write(t, files.Cert, cert, at.Add(time.Hour))
+	write(t, files.Key, key, at.Add(time.Hour))
+	served3, err := served.GetCertificate(nil)
+	if leaf, parsed := x509.ParseCertificate(served3.Certificate[0]); err != nil || parsed != nil || leaf.SerialNumber.Int64() != 2 {
+		t.Errorf("looked again at once: %v %v %v", leaf.SerialNumber, err, parsed)
+	}
+	if serial() != 3 {
+		t.Errorf("serves %d, want the newest", serial())
+	}
 	if err := os.Remove(files.Key); err != nil {
 		t.Fatal(err)
 	}
-	if serial() != 2 {
+	if serial() != 3 {
 		t.Errorf("serves %d without its file", serial())
 	}
 	if strings.Contains(log.String(), "PRIVATE") {
@@ -104,10 +117,10 @@ func TestCertificateIsRenewedWithoutARestart(t *testing.T) {
 
 func TestTLSFilesMustBeThere(t *testing.T) {
 	missing := config.TLS{Cert: filepath.Join(t.TempDir(), "cert.pem"), Key: "key.pem"}
-	if _, err := daemon.DecisionsTLS(missing, slog.Default()); err == nil || !strings.Contains(err.Error(), "cert.pem") {
+	if _, err := daemon.DecisionsTLS(missing, time.Now, slog.Default()); err == nil || !strings.Contains(err.Error(), "cert.pem") {
 		t.Errorf("opened with %v", err)
 	}
-	if served, err := daemon.DecisionsTLS(config.TLS{}, slog.Default()); served != nil || err != nil {
+	if served, err := daemon.DecisionsTLS(config.TLS{}, time.Now, slog.Default()); served != nil || err != nil {
 		t.Errorf("without files: %v, %v", served, err)
 	}
 }
@@ -126,5 +139,9 @@ func TestSecretsOfIssuersAreReadAgain(t *testing.T) {
 	now = now.Add(time.Minute)
 	if text, err := files.Read("ledgerlink"); text != "hunter2" || err != nil {
 		t.Errorf("read %q, %v", text, err)
+	}
+	write(t, filepath.Join(dir, "empty"), []byte("\n"), now)
+	if _, err := files.Read("empty"); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("read an empty file: %v", err)
 	}
 }
