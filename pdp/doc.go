@@ -4,13 +4,14 @@
 //	evidence -> evaluate the guards -> assemble -> record -> answer
 //
 // It knows only interfaces; cmd hands it the rooms behind them. Nothing in it
-// touches the network or waits for a disk write.
+// touches the network or waits for a disk write, but what a caller asks for: a
+// Verifier may ask the issuer of an opaque token about it, within a deadline.
 //
 // Promises:
 //   - a Decision allows only when evidence proved a subject and the active
 //     policy's well-formed judgement allowed it; every other path denies;
 //   - an error means that no decision was made;
 //   - one request, or one whole batch, sees one data revision and one policy
-//     generation;
+//     generation, and evidence that may be used once is presented once;
 //   - every decision that is not a simulation is recorded once.
 package pdp

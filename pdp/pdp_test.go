@@ -378,6 +378,7 @@ func TestEvidenceIsPresentedOnce(t *testing.T) {
 		"another":          {[]authz.Request{from(token, "1"), from(other, "1"), from(token, "1")}, []string{"1", "1", "1"}},
 		"from elsewhere":   {[]authz.Request{from(token, "1"), from(token, "2")}, []string{"1", "2"}},
 		"a proof":          {[]authz.Request{from(proved, "1"), from(again, "2")}, []string{"1"}},
+		"a proof, again":   {[]authz.Request{from(proved, "1"), from(other, "1"), from(again, "1")}, []string{"1", "1"}},
 		"with and without": {[]authz.Request{from(token, "1"), from(proved, "1")}, []string{"1", "1"}},
 	}
 	for name, test := range tests {
@@ -415,5 +416,26 @@ func TestAssertedCertificatesNeedTheirRole(t *testing.T) {
 	r.Caller.Roles = append(slices.Clone(r.Caller.Roles), authz.RoleAssertCertificates)
 	if _, err := s.pdp().Decide(t.Context(), r); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestASharedProofHasNoSupportFromElsewhere: what was presented once is not presented
+// again, but that it came from a known source holds for that source only.
+func TestASharedProofHasNoSupportFromElsewhere(t *testing.T) {
+	s := newStage(t)
+	s.principal.Supports = []string{authz.SupportCertificate, authz.SupportKnownSource}
+	from := func(source string) authz.Request {
+		r := request()
+		r.Evidence, r.Context = authz.Evidence{Assertion: "a"}, map[string]any{"source_ip": source}
+		return r
+	}
+	if _, err := s.pdp().DecideBatch(t.Context(), authz.Batch{Items: []authz.Request{from("1"), from("2"), from("1")}}); err != nil {
+		t.Fatal(err)
+	}
+	both, one := []string{authz.SupportCertificate, authz.SupportKnownSource}, []string{authz.SupportCertificate}
+	for i, want := range [][]string{both, one, both} {
+		if diff := cmp.Diff(want, s.asked[i].Principal.Supports); diff != "" {
+			t.Errorf("item %d: %s", i, diff)
+		}
 	}
 }

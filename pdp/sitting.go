@@ -3,23 +3,29 @@ package pdp
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// sitting is the judging of one batch: one view, one policy, one time, and the
-// principal of the last evidence seen, because the items of a batch mostly
-// share it.
+// sitting is the judging of one batch: one view, one policy, one time, and what
+// became of the evidence seen, because the items of a batch mostly share it.
 type sitting struct {
 	pdp    *PDP
 	view   View
 	policy authz.Evaluator // nil while no policy is active
 	now    time.Time
 
-	last          authz.Evidence
-	lastSource    string
-	lastPrincipal authz.Principal
+	last  presented
+	spent []presented // evidence that may be used once, and was in this batch
+}
+
+// presented is what became of evidence.
+type presented struct {
+	evidence  authz.Evidence
+	source    string
+	principal authz.Principal
 }
 
 // decide is the product's promise, top to bottom. A caller that went away, or a
@@ -59,15 +65,39 @@ func (s *sitting) verify(ctx context.Context, r *authz.Request) authz.Principal 
 		}}
 	}
 	source, _ := r.Context["source_ip"].(string)
-	if s.last.Given() && s.last.Equal(r.Evidence) && (source == s.lastSource || r.Evidence.SingleUse()) {
-		return s.lastPrincipal
+	if principal, ok := s.recall(r.Evidence, source); ok {
+		return principal
 	}
-	s.lastPrincipal = s.pdp.config.Verifier.Verify(ctx, authz.Presentation{
+	s.last = presented{evidence: r.Evidence, source: source, principal: s.pdp.config.Verifier.Verify(ctx, authz.Presentation{
 		Evidence: r.Evidence, Directory: s.view, Now: s.now,
 		Source: source, Caller: r.Caller.ID, Rehearsal: r.Simulated,
-	})
-	s.last, s.lastSource = r.Evidence, source
-	return s.lastPrincipal
+	})}
+	if r.Evidence.SingleUse() {
+		s.spent = append(s.spent, s.last)
+	}
+	return s.last.principal
+}
+
+// recall finds the principal of evidence presented before. One that was presented
+// from elsewhere has no support from where it comes now.
+func (s *sitting) recall(e authz.Evidence, source string) (authz.Principal, bool) {
+	if s.last.source == source && s.last.evidence.Given() && s.last.evidence.Equal(e) {
+		return s.last.principal, true
+	}
+	if !e.SingleUse() {
+		return authz.Principal{}, false
+	}
+	for _, before := range s.spent {
+		if !before.evidence.Equal(e) {
+			continue
+		}
+		principal := before.principal
+		if before.source != source {
+			principal.Supports = slices.DeleteFunc(slices.Clone(principal.Supports), func(support string) bool { return support == authz.SupportKnownSource })
+		}
+		return principal, true
+	}
+	return authz.Principal{}, false
 }
 
 // judge asks the policy, unless there is nobody to judge or nothing to judge by.
