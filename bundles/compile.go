@@ -28,6 +28,9 @@ func Compile(a Archive, o Options) (*Snapshot, error) {
 	if err := wholeReads(compiler).err(); err != nil {
 		return nil, err
 	}
+	if err := replaceIndexes(compiler); err != nil {
+		return nil, Problems{{File: manifestName, Message: "the rules cannot be indexed: " + err.Error()}}.err()
+	}
 	data, err := dataValue(set.data)
 	if err != nil {
 		return nil, Problems{{File: manifestName, Message: "bundle data cannot be used: " + err.Error()}}.err()

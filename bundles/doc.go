@@ -38,6 +38,12 @@
 //     not there), which would be undefined for ever, and data[x];
 //   - whatever OPA's compiler refuses in strict mode.
 //
+// # Index
+//
+// Compile replaces OPA's index of rules by one that changes no answer, no error
+// and no read: it leaves a rule out only for what its body asks of the question
+// before anything else.
+//
 // # Contract
 //
 // A Snapshot is immutable and may be shared between goroutines. Nothing here

@@ -86,7 +86,7 @@ func TestBasePolicies(t *testing.T) {
 // facts read through the engine and, side by side, with the same policies and
 // facts in OPA's own store.
 func BenchmarkEvaluate(b *testing.B) {
-	_, s := basePolicies(b)
+	a, s := basePolicies(b)
 	p, err := engine.New(s, engine.Config{})
 	if err != nil {
 		b.Fatal(err)
@@ -108,9 +108,10 @@ func BenchmarkEvaluate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	compiler := compiled(b, a)
 	for _, ast := range []bool{false, true} {
 		b.Run(fmt.Sprintf("opa-inmem/ast-store=%v", ast), func(b *testing.B) {
-			query := plainOPA(b, s, invoiceFacts(), ast)
+			query := plainOPA(b, compiler, s.Data(), invoiceFacts(), ast)
 			b.ReportAllocs()
 			var results rego.ResultSet
 			for b.Loop() {
@@ -143,9 +144,9 @@ type tester interface {
 
 // plainOPA prepares the policies the way a Go program embeds OPA: facts in its
 // in-memory store, rule index on.
-func plainOPA(b tester, s *bundles.Snapshot, entities map[string]string, astValues bool, more ...func(*rego.Rego)) rego.PreparedEvalQuery {
+func plainOPA(b tester, compiler *ast.Compiler, bundled ast.Object, entities map[string]string, astValues bool, more ...func(*rego.Rego)) rego.PreparedEvalQuery {
 	b.Helper()
-	data, err := ast.JSON(s.Data())
+	data, err := ast.JSON(bundled)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func plainOPA(b tester, s *bundles.Snapshot, entities map[string]string, astValu
 	}
 	query, err := rego.New(append(more,
 		rego.Query(bundles.Entrypoint),
-		rego.Compiler(s.Compiler()),
+		rego.Compiler(compiler),
 		rego.Store(inmem.NewFromObjectWithOpts(root, inmem.OptReturnASTValuesOnRead(astValues))),
 	)...).PrepareForEval(context.Background())
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 	"github.com/verdict-pdp/verdict/engine"
 )
 
-// TestCompliance runs the evaluation cases of the OPA module over our store,
-// without rule index and early exit, as policies are evaluated here. Where a case loads as
+// TestCompliance runs the evaluation cases of the OPA module over our store and
+// our index, without early exit, as policies are evaluated here. Where a case loads as
 // a policy set it goes through bundles.Read and bundles.Compile; a case that is
 // refused for its style (strict mode) is
 // compiled by OPA under our capabilities instead.
@@ -164,12 +164,15 @@ func evaluateCase(ctx context.Context, c cases.TestCase, compiler *ast.Compiler,
 	if err != nil {
 		return nil, errCaseQuery
 	}
+	rules, release := engine.NewAnswers()
+	defer release()
 	q := topdown.NewQuery(query).
 		WithCompiler(compiler).
 		WithStore(engine.NewStore(data)).
 		WithTransaction(engine.NewView(newFacts(nil), 64)).
 		WithIndexing(false).
 		WithEarlyExit(false).
+		WithVirtualCache(rules).
 		WithStrictBuiltinErrors(c.StrictError)
 	if c.InputTerm != nil {
 		q = q.WithInput(ast.MustParseTerm(*c.InputTerm))

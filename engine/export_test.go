@@ -3,6 +3,7 @@ package engine
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
@@ -29,4 +30,10 @@ func NewView(facts authz.Facts, maxKeys int) storage.Transaction {
 		panic(err)
 	}
 	return newView(facts, decoded, maxKeys)
+}
+
+// NewAnswers is the cache of rules of one evaluation, and how it ends.
+func NewAnswers() (topdown.VirtualCache, func()) {
+	a := newAnswers()
+	return a, a.release
 }

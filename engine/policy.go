@@ -79,9 +79,10 @@ func sharedOptions() ([]rego.EvalOption, error) {
 		return nil, err
 	}
 	return []rego.EvalOption{
-		// OPA's rule index asks for whole collections to look one key up.
+		// OPA's rule index asks for whole collections to look one key up. The one
+		// that bundles.Compile gives rules instead works with this off.
 		rego.EvalRuleIndexing(false),
-		// Without the index, OPA 1.22.2 takes rules with constant keys such as
+		// Without its index, OPA 1.22.2 takes rules with constant keys such as
 		// p["x"] := 1 and p["x"] := 2 for ones that cannot differ, and stops at
 		// the first: the conflict would go unseen.
 		rego.EvalEarlyExit(false),
@@ -146,12 +147,15 @@ func (p *Policy) evaluate(ctx context.Context, q authz.Question, v *view) (ast.V
 	if ctx.Done() != nil {
 		defer context.AfterFunc(ctx, cancel.Cancel)()
 	}
+	rules := newAnswers()
 	results, err := p.query.Eval(ctx, append(p.shared[:len(p.shared):len(p.shared)],
 		rego.EvalParsedInput(input),
 		rego.EvalTransaction(v),
+		rego.EvalVirtualCache(rules),
 		rego.EvalTime(q.Time),
 		rego.EvalExternalCancel(cancel),
 	)...)
+	rules.release() // not after a panic, which may leave it in use
 	if err != nil || len(results) == 0 {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func questionValue(q authz.Question) (ast.Value, error) {
 	}
 	input := make(object, 0, 9)
 	input.add("subject", party(q.Subject.Type, q.Subject.ID, open(q.Subject.Properties)))
-	input.add("action", object{}.with("name", ast.String(q.Action.Name)).with("properties", open(q.Action.Properties)).value())
+	input.add("action", make(object, 0, 2).with("name", ast.String(q.Action.Name)).with("properties", open(q.Action.Properties)).value())
 	input.add("resource", party(q.Resource.Type, q.Resource.ID, open(q.Resource.Properties)))
 	input.add("context", open(q.Context))
 	input.add("credential", credentialValue(&q.Principal))
@@ -47,7 +47,7 @@ func questionValue(q authz.Question) (ast.Value, error) {
 }
 
 func party(kind, id string, properties ast.Value) ast.Value {
-	return object{}.with("type", ast.String(kind)).with("id", ast.String(id)).with("properties", properties).value()
+	return make(object, 0, 3).with("type", ast.String(kind)).with("id", ast.String(id)).with("properties", properties).value()
 }
 
 func credentialValue(p *authz.Principal) ast.Value {

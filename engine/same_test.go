@@ -21,16 +21,16 @@ import (
 // index and early exit on and all facts in its own store: facts read lazily and
 // options turned off must not change a decision.
 func TestSameAsOPA(t *testing.T) {
-	_, s := basePolicies(t)
+	a, s := basePolicies(t)
 	p, err := engine.New(s, generous)
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcomes := map[bool]int{}
+	compiler, outcomes := compiled(t, a), map[bool]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		entities, q := disturbed(t)
 		got := p.Evaluate(context.Background(), q, newFacts(entities))
-		plain := plainOPA(t, s, entities, true, rego.StrictBuiltinErrors(true), rego.GenerateJSON(asValue))
+		plain := plainOPA(t, compiler, s.Data(), entities, true, rego.StrictBuiltinErrors(true), rego.GenerateJSON(asValue))
 		results, err := plain.Eval(context.Background(), rego.EvalParsedInput(inputOf(t, q)), rego.EvalTime(q.Time))
 		if err != nil {
 			t.Fatalf("plain OPA: %v; the engine: %+v", err, got)

@@ -185,8 +185,9 @@ _missing contains "credential.made_at" if {
 }
 
 _missing contains sprintf("certificate.%s", [name]) if {
+	certificate := input.certificate
 	some name in ["id", "not_before", "not_after"]
-	object.get(input.certificate, name, "") == ""
+	object.get(certificate, name, "") == ""
 }
 
 _missing contains "certificate" if {
@@ -205,9 +206,9 @@ _ages if {
 
 # When a credential that ages was made.
 _made_at := made_at if {
-	_ages
 	made_at := input.credential.made_at
 	is_number(made_at)
+	_ages
 }
 
 # How old it may be; without a setting no age will do.

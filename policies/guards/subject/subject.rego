@@ -104,7 +104,8 @@ deny contains reasons.denial(rego.metadata.rule(), {"on_behalf_of": represented}
 #   code: SUBJECT_SUSPENDED
 #   fix: Do not act for this user until it is active again.
 #   status: 403
-deny contains reasons.denial(rego.metadata.rule(), {"on_behalf_of": input.token.on_behalf_of, "state": state}) if {
+deny contains reasons.denial(rego.metadata.rule(), {"on_behalf_of": represented, "state": state}) if {
+	represented := input.token.on_behalf_of
 	state := object.get(facts.represented_user, "state", "missing")
 	state != "active"
 }

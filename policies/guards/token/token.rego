@@ -185,7 +185,7 @@ valid_until contains (input.token.issued_at + _max_age_s) * 1000000000
 
 valid_until contains _deadline
 
-valid_until contains facts.now_ns + ((_usable_for_s - input.trust.age_s) * 1000000000)
+valid_until contains facts.now_ns + ((_usable_for_s - age) * 1000000000) if age := input.trust.age_s
 
 # The first deadline of a renewal that is still ahead.
 _deadline := min({deadline |
