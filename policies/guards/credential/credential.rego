@@ -129,6 +129,7 @@ advice contains {
 # description: The credential must be rotated within so many seconds.
 advice contains {"id": "rotate_credential", "within_s": floor(((_end * 1000000000) - facts.now_ns) / 1000000000)} if {
 	_began_at(_rotate_from)
+	_lasts_until(_end) # one that is over and passes by a mode needs no advice
 }
 
 # METADATA

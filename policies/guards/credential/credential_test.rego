@@ -269,6 +269,7 @@ test_rotation_is_advised_in_the_last_fifth if {
 		{"age_s": 72 * _day, "advice": {18 * _day}},
 		{"age_s": 89 * _day, "advice": {_day}},
 		{"age_s": 90 * _day, "advice": {0}},
+		{"age_s": (90 * _day) + 1, "advice": set()},
 	] {
 		advice := f.member("credential", "advice", _with("made_at", _now - case.age_s), f.world)
 		{duty.within_s | some duty in advice; duty.id == "rotate_credential"} == case.advice
