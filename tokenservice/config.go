@@ -46,7 +46,7 @@ type Config struct {
 	// must be longer than anybody keeps a copy of the key set. Default DefaultOverlap.
 	Overlap time.Duration
 
-	// Decide judges who may have a token, and whether one still holds.
+	// Decide judges who may have a token, and, in simulated requests, whether one holds.
 	Decide authz.DecideFunc
 	// Services says whether a service is registered.
 	Services func(id string) (exists bool, err error)
@@ -55,8 +55,9 @@ type Config struct {
 	// says nothing.
 	TenantOf func(c authz.Collection, id string) (tenant string, err error)
 	// Publish makes the issuer known to the decision path: once it returned nil the next
-	// decision verifies tokens with the issuer's keys and no others. It is called by New
-	// and whenever the keys change, by one goroutine at a time.
+	// decision verifies tokens with the issuer's keys and no others. It is called by New,
+	// whenever the keys change, and every minute by Run, by one goroutine at a time: it
+	// must write nothing when the issuer is known as it is given.
 	Publish func(context.Context, *authz.Issuer) error
 	// Revoke stores a revocation, durably when it returned nil.
 	Revoke func(context.Context, *authz.Revocation) error

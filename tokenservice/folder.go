@@ -21,7 +21,7 @@ const unfinished = ".new-"
 // load reads the keys in the order they were made, finishes an emergency that a crash
 // cut short, and deletes files that never became whole. Other files are left alone.
 func (f folder) load() ([]*key, error) {
-	if err := os.MkdirAll(string(f), 0o700); err != nil {
+	if err := f.make(); err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(string(f))
@@ -45,6 +45,22 @@ func (f folder) load() ([]*key, error) {
 	}
 	slices.SortFunc(keys, func(a, b *key) int { return a.Sequence - b.Sequence })
 	return f.dropBeforeAlone(keys)
+}
+
+// make makes the folder, and those it is in, durably: a key in it is not to be lost
+// with the folder.
+func (f folder) make() error {
+	in := folder(filepath.Dir(string(f)))
+	if _, err := os.Stat(string(f)); err == nil || in == f {
+		return err
+	}
+	if err := in.make(); err != nil {
+		return err
+	}
+	if err := os.Mkdir(string(f), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return in.sync()
 }
 
 func (f folder) read(name string) (*key, error) {

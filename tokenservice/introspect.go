@@ -22,27 +22,26 @@ type Introspection struct {
 	Confirmation *Confirmation `json:"cnf,omitempty"`
 }
 
-// judgesToken are the guards whose denial ends a token, and the engine, which stands
-// for a policy that gave no answer. Others judge a call that may be made with it.
-var judgesToken = []string{"token", "credential", "subject", "engine"}
+// aboutTheCall are the guards of the base bundle that judge a call and not the token
+// it is made with. The denial of any other ends the token, also of one that an
+// operator's own bundle adds: a service that asks here must not take what a decision
+// would refuse.
+var aboutTheCall = []string{"edge", "assurance", "network", "schedule", "entitlement", "decision"}
 
 // Introspect says whether a token of ours is active: a decision about the service it
-// is for finds nothing wrong with the token, the credential it was got with or the
-// machine user. Any other text is not active. That its sender holds the certificate a
-// token is bound to is for the service to check, by cnf (RFC 8705 section 3.2). The
-// error is always an *Error and means that this cannot be said now.
+// is for finds nothing wrong but with the call, which here is none that anybody makes.
+// Any other text is not active. That its sender holds the certificate a token is bound
+// to is for the service to check, by cnf (RFC 8705 section 3.2). Nothing is recorded,
+// and the credential does not count as used. The error is always an *Error and means
+// that this cannot be said now.
 func (s *Service) Introspect(ctx context.Context, text string) (Introspection, error) {
 	c, ok := s.ring.Load().open(text)
 	if !ok || c.expired(s.config.Now()) {
 		return Introspection{}, nil
 	}
-	properties, err := s.about(c.ClientID, c.behalf())
+	decision, err := s.judge(ctx, text, c)
 	if err != nil {
-		return Introspection{}, s.refused(ctx, authz.Decision{}, err)
-	}
-	decision, err := s.config.Decide(ctx, introspection(text, c, properties))
-	if err != nil {
-		return Introspection{}, s.refused(ctx, decision, unavailable(err))
+		return Introspection{}, s.refused(ctx, decision, err)
 	}
 	if decision.Subject != c.ClientID || slices.ContainsFunc(decision.Reasons, endsToken) {
 		return Introspection{}, nil
@@ -61,20 +60,36 @@ func (s *Service) Introspect(ctx context.Context, text string) (Introspection, e
 	}, nil
 }
 
-func endsToken(r authz.Reason) bool { return slices.Contains(judgesToken, r.Guard) }
+func endsToken(r authz.Reason) bool { return !slices.Contains(aboutTheCall, r.Guard) }
+
+// judge asks what the decision path thinks of a token of ours. The error is always an
+// *Error.
+func (s *Service) judge(ctx context.Context, text string, c *claims) (authz.Decision, error) {
+	properties, err := s.about(c.ClientID, c.behalf())
+	if err != nil {
+		return authz.Decision{}, err
+	}
+	decision, err := s.config.Decide(ctx, introspection(text, c, properties))
+	if err != nil {
+		return authz.Decision{}, unavailable(err)
+	}
+	return decision, nil
+}
 
 // introspection asks about a token as if its rightful holder had sent it to the
-// service it is for. A bound token comes with the certificate that it names itself;
-// that it is one of ours has been found by its signature.
+// service it is for. Nobody makes that call, so the question is hypothetical. A bound
+// token comes with the certificate that it names itself; that it is one of ours has
+// been found by its signature.
 func introspection(text string, c *claims, properties map[string]any) authz.Request {
 	question := authz.Request{
-		Caller:   caller,
+		Caller:   rehearser,
 		Evidence: authz.Evidence{Token: text},
 		Action:   authz.Action{Name: ActionIntrospect},
 		Resource: authz.Resource{Type: authz.ResourceService, ID: c.Audience[0], Properties: properties},
+
+		Simulated: true,
 	}
 	if c.Confirmation != nil {
-		question.Caller.Roles = []authz.Role{authz.RoleDecide, authz.RoleAssertCertificates}
 		question.Evidence.Certificate = &authz.Certificate{Thumbprint: c.Confirmation.Thumbprint, Asserted: true}
 	}
 	return question

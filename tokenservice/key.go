@@ -1,12 +1,8 @@
 package tokenservice
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/verdict-pdp/verdict/ijson"
@@ -29,7 +25,6 @@ type record struct {
 type key struct {
 	record
 	signer *token.Signer
-	public *ecdsa.PublicKey
 	jwk    json.RawMessage // public
 }
 
@@ -67,34 +62,12 @@ func keyOf(r record) (*key, error) {
 	if err := ijson.Unmarshal(document, &set); err != nil {
 		return nil, err
 	}
-	public, err := publicOf(set.Keys[0])
-	if err != nil {
-		return nil, err
-	}
-	return &key{record: r, signer: signer, public: public, jwk: set.Keys[0]}, nil
+	return &key{record: r, signer: signer, jwk: set.Keys[0]}, nil
 }
 
 // keySet is a JWK Set (RFC 7517).
 type keySet struct {
 	Keys []json.RawMessage `json:"keys"`
-}
-
-// publicOf reads the point of a P-256 JWK (RFC 7518 section 6.2.1).
-func publicOf(jwk []byte) (*ecdsa.PublicKey, error) {
-	var point struct {
-		X string `json:"x"`
-		Y string `json:"y"`
-	}
-	if err := ijson.UnmarshalOpen(jwk, &point); err != nil {
-		return nil, err
-	}
-	x, errX := base64.RawURLEncoding.DecodeString(point.X)
-	y, errY := base64.RawURLEncoding.DecodeString(point.Y)
-	if err := errors.Join(errX, errY); err != nil {
-		return nil, err
-	}
-	const uncompressed = 4 // SEC 1 section 2.3.3
-	return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{uncompressed}, x, y))
 }
 
 // signingFrom is the key with the time from which it may sign.

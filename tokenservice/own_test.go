@@ -107,9 +107,13 @@ func TestIntrospectAsksAsTheServiceWould(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.asked = nil
-	w.decide = func(context.Context, authz.Request) (authz.Decision, error) { // nothing permits the call, which is not the token's fault
-		return authz.Decision{Subject: clientID, Reasons: []authz.Reason{{Code: "EDGE_NOT_DECLARED", Guard: "edge"}, {Code: authz.DefaultDeny, Guard: "decision"}}}, nil
+	w.simulated = nil
+	w.judge = func(context.Context, authz.Request) (authz.Decision, error) { // nothing permits the call, which is not the token's fault
+		d := authz.Decision{Subject: clientID}
+		for _, guard := range []string{"edge", "assurance", "network", "schedule", "entitlement", "decision"} {
+			d.Reasons = append(d.Reasons, authz.Reason{Code: "X", Guard: guard})
+		}
+		return d, nil
 	}
 	said, err := s.Introspect(t.Context(), issued.AccessToken)
 	if err != nil {
@@ -124,12 +128,14 @@ func TestIntrospectAsksAsTheServiceWould(t *testing.T) {
 		t.Error(diff)
 	}
 	wantAsked := []authz.Request{{
-		Caller:   authz.Caller{ID: "token-service", Roles: []authz.Role{authz.RoleDecide, authz.RoleAssertCertificates}},
+		Caller:   authz.Caller{ID: "token-service", Roles: []authz.Role{authz.RoleSimulate}},
 		Evidence: authz.Evidence{Token: issued.AccessToken, Certificate: &authz.Certificate{Thumbprint: cnf, Asserted: true}},
 		Action:   authz.Action{Name: "token.introspect"},
 		Resource: authz.Resource{Type: "service", ID: emailID, Properties: map[string]any{"tenant": "acme"}},
+
+		Simulated: true,
 	}}
-	if diff := cmp.Diff(wantAsked, w.asked); diff != "" {
+	if diff := cmp.Diff(wantAsked, w.simulated); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -138,18 +144,20 @@ func TestIntrospectOfABearerTokenAssertsNothing(t *testing.T) {
 	w := newWorld(t)
 	s := w.start()
 	text := w.issue(s, func(r *tokenservice.Request) { r.Subject = "user:u-ana" })
-	w.asked = nil
+	w.simulated = nil
 	said, err := s.Introspect(t.Context(), text)
 	if err != nil || !said.Active || said.Subject != "user:u-ana" {
 		t.Errorf("%+v, %v", said, err)
 	}
 	want := []authz.Request{{
-		Caller:   authz.Caller{ID: "token-service", Roles: []authz.Role{authz.RoleDecide}},
+		Caller:   authz.Caller{ID: "token-service", Roles: []authz.Role{authz.RoleSimulate}},
 		Evidence: authz.Evidence{Token: text},
 		Action:   authz.Action{Name: "token.introspect"},
 		Resource: authz.Resource{Type: "service", ID: emailID, Properties: map[string]any{"recipient": "u-ana"}},
+
+		Simulated: true,
 	}}
-	if diff := cmp.Diff(want, w.asked); diff != "" {
+	if diff := cmp.Diff(want, w.simulated); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -166,30 +174,30 @@ func TestIntrospectIsInactiveForEverythingElse(t *testing.T) {
 		}
 	}
 	for name, stranger := range strangers(t, w, s) {
-		w.asked = nil
+		w.simulated = nil
 		inactive(name, stranger)
-		if len(w.asked) > 0 {
+		if len(w.simulated) > 0 {
 			t.Errorf("%s: a decision was asked for", name)
 		}
 	}
-	for _, guard := range []string{"token", "credential", "subject", "engine"} {
-		w.decide = func(context.Context, authz.Request) (authz.Decision, error) {
+	for _, guard := range []string{"token", "credential", "subject", "engine", "quarantine", "Edge", ""} {
+		w.judge = func(context.Context, authz.Request) (authz.Decision, error) {
 			return authz.Decision{Subject: clientID, Reasons: []authz.Reason{{Code: "X", Guard: guard}}}, nil
 		}
 		inactive(guard, text)
 	}
-	w.decide = deny()
+	w.judge = deny()
 	inactive("nobody proved", text)
-	w.decide = func(context.Context, authz.Request) (authz.Decision, error) {
+	w.judge = func(context.Context, authz.Request) (authz.Decision, error) {
 		return authz.Decision{Outcome: authz.Allow, Subject: "mu:other"}, nil
 	}
 	inactive("somebody else proved", text)
-	w.decide = func(context.Context, authz.Request) (authz.Decision, error) {
+	w.judge = func(context.Context, authz.Request) (authz.Decision, error) {
 		return authz.Decision{}, errors.New("closed")
 	}
 	_, err := s.Introspect(t.Context(), text)
 	wantError(t, err, tokenservice.TemporarilyUnavailable)
-	w.decide = nil
+	w.judge = nil
 	w.now = w.now.Add(5 * time.Minute)
 	inactive("expired", text)
 }

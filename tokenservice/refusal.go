@@ -52,15 +52,24 @@ func unavailable(cause error) *Error {
 
 // denied is the error for a decision that did not allow.
 func denied(d authz.Decision) *Error {
-	var codes []authz.ReasonCode
-	var said []string
+	refusal := Refuse(codeOf(d.Reasons), describe(d.Reasons))
 	for _, r := range d.Reasons {
-		codes = append(codes, r.Code)
-		said = append(said, strings.TrimSpace(r.Message+" "+r.Fix))
+		refusal.Reasons = append(refusal.Reasons, r.Code)
 	}
-	refusal := Refuse(codeOf(d.Reasons), strings.Join(said, " "))
-	refusal.Reasons = codes
 	return refusal
+}
+
+// describe is what the first reasons say, as many as there is room for: each whole,
+// but for a first one that is too long by itself.
+func describe(reasons []authz.Reason) (said string) {
+	for _, r := range reasons {
+		longer := strings.TrimSpace(said + " " + strings.TrimSpace(r.Message+" "+r.Fix))
+		if said != "" && len(longer) > maxDescription {
+			break
+		}
+		said = longer
+	}
+	return said
 }
 
 // codeOf tells apart who can help: the client by other evidence, somebody who changes
@@ -87,8 +96,11 @@ func passes(r authz.Reason) bool {
 	return r.Status == http.StatusServiceUnavailable || r.Status == http.StatusTooManyRequests
 }
 
-// maxDescription bounds a description, in bytes.
-const maxDescription = 1000
+// maxDescription bounds a description, in bytes. All codes are in Error.Reasons.
+const maxDescription = 499
+
+// cut is how a description ends that was longer.
+const cut = "..."
 
 // describable keeps text to what error_description may hold: printable ASCII but for
 // quotes and backslashes.
@@ -102,5 +114,8 @@ func describable(text string) string {
 		}
 		return r
 	}, text)
-	return allowed[:min(len(allowed), maxDescription)]
+	if len(allowed) > maxDescription {
+		return allowed[:maxDescription-len(cut)] + cut
+	}
+	return allowed
 }

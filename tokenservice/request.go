@@ -91,7 +91,7 @@ func (s *Service) about(machineUser string, behalf *authz.OnBehalfOf) (map[strin
 		collection, id = authz.Users, behalf.ID
 		properties = map[string]any{"recipient": behalf.ID}
 	}
-	if id == "" || s.config.TenantOf == nil {
+	if s.config.TenantOf == nil || authz.ValidateID("id", id) != nil { // what is no id is refused by the question
 		return properties, nil
 	}
 	tenant, err := s.config.TenantOf(collection, id)

@@ -12,7 +12,11 @@ import (
 // because it has expired or is none of ours or not the client's, which the client is
 // not to learn. The error is always an *Error.
 func (s *Service) Revoke(ctx context.Context, client Client, text string) error {
-	decision, err := s.permit(ctx, &client, authz.Action{Name: ActionIssue}, nil)
+	properties, err := s.about(client.claimed(), nil)
+	if err != nil {
+		return s.refused(ctx, authz.Decision{}, err)
+	}
+	decision, err := s.permit(ctx, &client, authz.Action{Name: ActionIssue}, properties)
 	if err != nil {
 		return s.refused(ctx, decision, err)
 	}
@@ -31,6 +35,7 @@ func (s *Service) Revoke(ctx context.Context, client Client, text string) error 
 	if err := s.config.Revoke(ctx, revocation); err != nil {
 		return s.refused(ctx, decision, unavailable(err))
 	}
+	s.counters.revoked.Add(1)
 	s.config.Log.InfoContext(ctx, "token revoked", "client", c.ClientID, "jti", c.ID, "decision", decision.ID)
 	return nil
 }

@@ -1,7 +1,6 @@
 package tokenservice
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -10,8 +9,9 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// beat is how often Run looks whether a key is due: how late a step may be, and how
-// soon one that failed is tried again.
+// beat is how often Run looks whether a key is due and publishes the keys there are:
+// how late a step may be, how soon one that failed is tried again, and how long the
+// issuer entity stays other than it was published.
 const beat = time.Minute
 
 // Run makes, publishes and drops keys when they are due, until ctx ends; then it
@@ -45,21 +45,22 @@ func (s *Service) RotateNow(ctx context.Context) error {
 	return errors.Join(s.folder().remove(leaked), s.publishLocked(ctx))
 }
 
-// turn does every step that is due. Each can be repeated: a crash or an error
-// between two of them is made good by the next turn.
+// turn does every step that is due. Each can be repeated, and none waits for another:
+// a crash or an error between two of them is made good by the next turn, and a folder
+// that takes no key keeps none from being published.
 func (s *Service) turn(ctx context.Context) error {
 	s.turning.Lock()
 	defer s.turning.Unlock()
 	now := s.config.Now()
-	if s.ring.Load().wantsNext(now, s.config.KeyLifetime-s.config.Overlap) {
-		if err := s.addLocked(false); err != nil {
-			return err
-		}
+	return errors.Join(s.addDueLocked(now), s.dropLocked(ctx, now), s.publishLocked(ctx))
+}
+
+// addDueLocked makes the next key when it is time.
+func (s *Service) addDueLocked(now time.Time) error {
+	if !s.ring.Load().wantsNext(now, s.config.KeyLifetime-s.config.Overlap) {
+		return nil
 	}
-	if err := s.dropLocked(ctx, now); err != nil {
-		return err
-	}
-	return s.publishLocked(ctx)
+	return s.addLocked(false)
 }
 
 // addLocked makes a key, alone in the ring or as its newest. It cannot sign yet.
@@ -95,16 +96,13 @@ func (s *Service) dropLocked(ctx context.Context, now time.Time) error {
 	return s.useLocked(old.keys[len(outlived):])
 }
 
-// publishLocked publishes the ring unless that was done, and then lets a key sign that
-// had to wait for it.
+// publishLocked publishes the ring, also when that was done before: what became of it
+// since is not known here. Then it lets a key sign that had to wait for it.
 func (s *Service) publishLocked(ctx context.Context) error {
-	set := s.ring.Load().set
-	if !bytes.Equal(set, s.published) {
-		if err := s.config.Publish(ctx, s.issuer(set)); err != nil {
-			return err
-		}
-		s.published = set
+	if err := s.config.Publish(ctx, s.issuer(s.ring.Load().set)); err != nil {
+		return err
 	}
+	s.counters.publishedAt(s.config.Now())
 	return s.stampLocked(ctx)
 }
 

@@ -1,6 +1,7 @@
 package tokenservice_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -95,8 +96,9 @@ func TestKeysRotateOnSchedule(t *testing.T) {
 	if diff := cmp.Diff(want, story); diff != "" {
 		t.Error(diff)
 	}
-	if len(w.published) != 5 {
-		t.Errorf("published %d times", len(w.published))
+	sets := slices.CompactFunc(w.published, func(a, b *authz.Issuer) bool { return bytes.Equal(a.Keys, b.Keys) })
+	if len(sets) != 5 {
+		t.Errorf("published %d sets", len(sets))
 	}
 }
 
@@ -145,6 +147,50 @@ func TestNothingSignsBeforeItIsPublished(t *testing.T) {
 	}
 	if p := verify(t, before, issuer, w.now); p.Fault == nil || p.Fault.Code != authz.TokenInvalid {
 		t.Errorf("a token of a dropped key: %+v", p.Fault)
+	}
+}
+
+// TestAnIssuerEntityThatWasTouchedIsPublishedAgain: it is deleted or edited, and a beat
+// later it is what it was.
+func TestAnIssuerEntityThatWasTouchedIsPublishedAgain(t *testing.T) {
+	w := newWorld(t)
+	var registered *authz.Issuer
+	w.onPublish = func(issuer *authz.Issuer) error { registered = issuer; return nil }
+	r := w.run()
+	defer r.crash()
+	text := w.issue(r.Service, nil)
+	for name, touch := range map[string]func(){
+		"deleted": func() { registered = nil },
+		"edited":  func() { registered.Keys = nil },
+	} {
+		touch()
+		r.beat(time.Minute)
+		if registered == nil || verify(t, text, registered, w.now).Fault != nil {
+			t.Errorf("%s: registered is now %+v", name, registered)
+		}
+	}
+	if got := r.Stats().KeysPublished; !got.Equal(start.Add(2 * time.Minute)) {
+		t.Errorf("keys published at %s", got)
+	}
+}
+
+// TestAFolderThatTakesNoKeyKeepsTheOldOnesPublished: a disk that is full must not take
+// the issuer with it.
+func TestAFolderThatTakesNoKeyKeepsTheOldOnesPublished(t *testing.T) {
+	w := newWorld(t)
+	w.config.KeyLifetime = 10 * time.Hour
+	r := w.run()
+	defer r.crash()
+	if err := os.RemoveAll(w.config.Dir); err != nil {
+		t.Fatal(err)
+	}
+	before := len(w.published)
+	r.beat(9*time.Hour + time.Minute) // the next key is due
+	if len(w.published) != before+1 || !bytes.Equal(w.published[0].Keys, w.published[before].Keys) {
+		t.Errorf("published %d times more", len(w.published)-before)
+	}
+	if !strings.Contains(w.log.String(), "signing keys are not up to date") {
+		t.Errorf("the log does not say so: %s", &w.log)
 	}
 }
 

@@ -16,9 +16,8 @@ type Service struct {
 	config Config
 	ring   atomic.Pointer[ring] // replaced whole by the holder of turning
 
-	// turning is held while keys change; it guards published.
-	turning   sync.Mutex
-	published []byte // the key set Publish took last; nil before it took any
+	turning  sync.Mutex // held while keys change or are published
+	counters counters
 }
 
 // New loads the keys of Config.Dir, makes the first one when there is none, and
@@ -65,5 +64,9 @@ func (s *Service) KeySet() (document []byte, keep time.Duration) {
 // maxKeep bounds how long the copies others keep outlive an emergency rotation.
 const maxKeep = 5 * time.Minute
 
-// caller is who the decision path sees asking. It asserts nothing.
-var caller = authz.Caller{ID: "token-service", Roles: []authz.Role{authz.RoleDecide}}
+// Who the decision path sees asking: for a token, and what a token would be worth. The
+// second asks hypothetical questions only, which need no other role.
+var (
+	caller    = authz.Caller{ID: "token-service", Roles: []authz.Role{authz.RoleDecide}}
+	rehearser = authz.Caller{ID: "token-service", Roles: []authz.Role{authz.RoleSimulate}}
+)

@@ -2,13 +2,13 @@ package tokenservice
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/token"
 )
 
 // Token is the answer to a request (RFC 6749 section 5.1). It is secret.
@@ -31,7 +31,7 @@ func (s *Service) Token(ctx context.Context, r Request) (Token, error) {
 	if err != nil {
 		return Token{}, s.refused(ctx, authz.Decision{}, err)
 	}
-	properties, err := s.about(r.Client.ID, wanted.behalf)
+	properties, err := s.about(r.Client.claimed(), wanted.behalf)
 	if err != nil {
 		return Token{}, s.refused(ctx, authz.Decision{}, err)
 	}
@@ -70,6 +70,10 @@ func (s *Service) issue(ctx context.Context, client Client, wanted order, decisi
 	if err != nil {
 		return Token{}, unavailable(err)
 	}
+	if err := s.useful(ctx, text, claims); err != nil {
+		return Token{}, err
+	}
+	s.counters.issued.Add(1)
 	s.config.Log.InfoContext(ctx, "token issued",
 		"client", claims.ClientID, "subject", claims.Subject, "audience", wanted.audience,
 		"jti", claims.ID, "kid", key.signer.KeyID(), "decision", decision.ID)
@@ -79,6 +83,32 @@ func (s *Service) issue(ctx context.Context, client Client, wanted order, decisi
 		ExpiresIn:   int(time.Unix(claims.ExpiresAt, 0).Sub(now) / time.Second),
 	}, nil
 }
+
+// useful refuses a token that every service would refuse because of who issued it:
+// the machine user's issuers do not list us, or the issuer entity is not as it was
+// published, which Run makes good. It also refuses one on behalf of somebody who
+// cannot be acted for: not registered, not active, or of another tenant. Who verifies
+// our tokens without asking us would believe it.
+func (s *Service) useful(ctx context.Context, text string, c *claims) error {
+	decision, err := s.judge(ctx, text, c)
+	if err != nil {
+		return err
+	}
+	if against := slices.DeleteFunc(slices.Clone(decision.Reasons), notOfSubject); c.behalf() != nil && len(against) > 0 {
+		return denied(authz.Decision{Subject: decision.Subject, Reasons: against})
+	}
+	switch {
+	case !slices.ContainsFunc(decision.Reasons, func(r authz.Reason) bool { return r.Code == authz.IssuerUntrusted }):
+		return nil
+	case decision.Subject == "": // the token proves nobody
+		return unavailable(errors.New("the issuer entity is not as it was published"))
+	}
+	refusal := Refuse(UnauthorizedClient, "The machine user's issuers do not list this token service, so no service would take its token; add "+s.config.IssuerID+" to them, or use an issuer that is listed.")
+	refusal.Reasons = []authz.ReasonCode{authz.IssuerUntrusted}
+	return refusal
+}
+
+func notOfSubject(r authz.Reason) bool { return r.Guard != "subject" }
 
 // claims are what the token says (RFC 9068 section 2.2).
 func (s *Service) claims(client *Client, wanted order, decision authz.Decision, now time.Time) (*claims, error) {
@@ -104,7 +134,7 @@ func (s *Service) claims(client *Client, wanted order, decision authz.Decision, 
 		if err != nil {
 			return nil, Refuse(InvalidClient, "The client certificate cannot be read.")
 		}
-		c.Confirmation = &Confirmation{Thumbprint: thumbprint(leaf.Raw)}
+		c.Confirmation = &Confirmation{Thumbprint: token.Thumbprint(leaf.Raw)}
 		if leaf.NotAfter.Before(expires) {
 			expires = leaf.NotAfter
 		}
@@ -113,12 +143,6 @@ func (s *Service) claims(client *Client, wanted order, decision authz.Decision, 
 		return nil, Refuse(InvalidClient, "The client certificate ends now; present a newer one.")
 	}
 	return c, nil
-}
-
-// thumbprint is x5t#S256 (RFC 8705 section 3.1).
-func thumbprint(der []byte) string {
-	sum := sha256.Sum256(der)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // refused logs a refusal and gives it back. What a stranger sent is not logged, and
@@ -130,9 +154,11 @@ func (s *Service) refused(ctx context.Context, decision authz.Decision, err erro
 	}
 	attrs := []any{"code", string(refusal.Code), "reasons", refusal.Reasons, "client", decision.Subject, "decision", decision.ID}
 	if refusal.Cause != nil {
+		s.counters.failed.Add(1)
 		s.config.Log.WarnContext(ctx, "token not decided", append(attrs, "error", refusal.Cause)...)
 		return refusal
 	}
+	s.counters.refused.Add(1)
 	s.config.Log.InfoContext(ctx, "token refused", attrs...)
 	return refusal
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,11 +108,11 @@ func TestBoundTokensAreTakenByTheTokenRoom(t *testing.T) {
 	if p := verify(t, text, w.published[0], w.now); p.Fault == nil || p.Fault.Code != authz.TokenBindingMismatch {
 		t.Errorf("alone: %+v", p.Fault)
 	}
-	w.asked = nil
+	w.simulated = nil
 	if _, err := s.Introspect(t.Context(), text); err != nil {
 		t.Fatal(err)
 	}
-	p := verifyEvidence(t, w.asked[0].Evidence, w.published[0], w.now)
+	p := verifyEvidence(t, w.simulated[0].Evidence, w.published[0], w.now)
 	if p.Fault != nil || p.Subject != clientID || p.Binding != authz.BindingCertificate || p.Level != 4 {
 		t.Errorf("%+v, fault %+v", p, p.Fault)
 	}
@@ -279,8 +280,33 @@ func TestSecretsStayOutOfLogsAndErrors(t *testing.T) {
 
 func TestDescriptionsKeepToTheirCharacters(t *testing.T) {
 	d := tokenservice.Refuse(tokenservice.InvalidRequest, "a\"b\\c\nd\x00é\xff"+strings.Repeat("x", 5000)).Description
-	if !strings.HasPrefix(d, "a'b'c d   x") || len(d) != 1000 {
-		t.Errorf("%d bytes: %q", len(d), d[:12])
+	if !strings.HasPrefix(d, "a'b'c d   x") || !strings.HasSuffix(d, "x...") || len(d) != 499 {
+		t.Errorf("%d bytes: %q", len(d), d)
+	}
+}
+
+// TestDescriptionsAreShort: every code is there, and the texts of the first reasons.
+func TestDescriptionsAreShort(t *testing.T) {
+	said := func(n int, text string) []authz.Reason {
+		return slices.Repeat([]authz.Reason{{Code: "X", Guard: "g", Status: 403, Message: text, Fix: "Do."}}, n)
+	}
+	for name, test := range map[string]struct {
+		reasons []authz.Reason
+		want    string
+	}{
+		"two":       {said(2, "No."), "No. Do. No. Do."},
+		"many":      {said(40, strings.Repeat("n", 95)), strings.TrimSuffix(strings.Repeat(strings.Repeat("n", 95)+" Do. ", 5), " ")},
+		"one, long": {said(1, strings.Repeat("n", 600)), strings.Repeat("n", 496) + "..."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.decide = deny(test.reasons...)
+			_, err := w.start().Token(t.Context(), request(secret()))
+			refusal := wantError(t, err, tokenservice.UnauthorizedClient)
+			if diff := cmp.Diff(test.want, refusal.Description); diff != "" || len(refusal.Reasons) != len(test.reasons) {
+				t.Errorf("%d codes; %s", len(refusal.Reasons), diff)
+			}
+		})
 	}
 }
 

@@ -37,11 +37,13 @@ type world struct {
 	config    tokenservice.Config
 	now       time.Time
 	decide    authz.DecideFunc // nil allows clientID
+	judge     authz.DecideFunc // likewise, of simulated requests
 	onPublish func(*authz.Issuer) error
 	onRevoke  func(*authz.Revocation) error
 	noService error
 
 	asked     []authz.Request
+	simulated []authz.Request
 	published []*authz.Issuer
 	revoked   []*authz.Revocation
 	log       bytes.Buffer
@@ -59,11 +61,15 @@ func newWorld(t testing.TB) *world {
 			return id == emailID || id == ownID, w.noService
 		},
 		Decide: func(ctx context.Context, r authz.Request) (authz.Decision, error) {
-			w.asked = append(w.asked, r)
-			if w.decide == nil {
+			asked, decide := &w.asked, w.decide
+			if r.Simulated {
+				asked, decide = &w.simulated, w.judge
+			}
+			*asked = append(*asked, r)
+			if decide == nil {
 				return allowed, nil
 			}
-			return w.decide(ctx, r)
+			return decide(ctx, r)
 		},
 		Publish: func(_ context.Context, issuer *authz.Issuer) error {
 			if w.onPublish != nil {
@@ -150,6 +156,8 @@ func (d directory) IssuerByURL(url string) (*authz.Issuer, bool, error) {
 func (directory) Credential(id string) (*authz.Credential, bool, error) {
 	return &authz.Credential{Header: authz.Header{ID: id}, MachineUser: clientID, Kind: authz.KindSharedSecret, Generation: 1, State: authz.CredentialActive}, true, nil
 }
+
+func (directory) CredentialsNamed(string) ([]*authz.Credential, error) { return nil, nil }
 
 // claimsOf reads a token's payload.
 func claimsOf(t testing.TB, text string) map[string]any {

@@ -10,7 +10,8 @@
 // most 32 kB, every parameter at most once (RFC 6749 section 3.2), an empty one as if
 // it were not there, unknown ones ignored. There are no parameters in the URL, where
 // they would be logged. What is refused is answered as RFC 6749 section 5.2 has it,
-// with the reason codes of the decision beside it:
+// with all reason codes of the decision beside it, and in fewer than 500 characters
+// what the first of them say:
 //
 //	400 {"error":"unauthorized_client","error_description":"..","reasons":["EDGE_NOT_DECLARED"]}
 //
@@ -20,7 +21,7 @@
 //
 //	client_secret_basic   Authorization: Basic, both parts form-encoded (RFC 6749 section 2.3.1)
 //	client_secret_post    client_id and client_secret
-//	private_key_jwt       client_assertion and client_assertion_type (RFC 7523)
+//	private_key_jwt       client_assertion and client_assertion_type (RFC 7523); client_id may be left out
 //	tls_client_auth       client_id, and the client certificate of this very connection (RFC 8705)
 //
 // A certificate on the connection beside one of the others is no evidence. Where the

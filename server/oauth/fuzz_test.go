@@ -19,7 +19,7 @@ func FuzzTokenRequest(f *testing.F) {
 	const allow, denies = 0, 1 // and 2 fails
 	post := asking + "&client_id=mu:user-svc&client_secret=x"
 	for _, body := range []string{
-		post, asking + "&" + asserted, asking, post + "&subject=user:u-ana", post + "&subject=tenant:", post + "&scope=a",
+		post, asking + "&" + asserted, asking, asking + "&" + strings.Replace(asserted, ".an.", ".eyJzdWIiOiJtdTp1c2VyLXN2YyJ9.", 1), post + "&subject=user:u-ana", post + "&subject=tenant:", post + "&scope=a",
 		post + "&grant_type=x", "resource=svc:email&" + post, post + "&token=eyJ.e.s", "%", "a=%zz", ";", "&&&", "\x00", strings.Repeat("a&", 100),
 	} {
 		for outcome := range uint8(3) {
