@@ -1,32 +1,81 @@
 package credentials
 
 import (
+	"context"
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// departedFor is how long a deleted machine user's tokens are remembered to be
-// dead: longer than the oldest token any service may accept.
-const departedFor = 367 * 24 * time.Hour
+// DeleteMachineUser deletes a machine user so that one made anew under its id
+// inherits nothing of it: in the same write its tokens are revoked, for as long as
+// any may live, and every credential of it, for good. CodeNotFound when there is no
+// such machine user; CodePrecondition when it is not at a revision, where 0 takes
+// whatever is there.
+func (k *Keeper) DeleteMachineUser(ctx context.Context, machineUser string, at uint64) (revision uint64, err error) {
+	return k.delete(ctx, authz.MachineUsers, machineUser, at, func(view View) ([]authz.Entity, error) {
+		return k.departure(ctx, view, machineUser)
+	})
+}
 
-// Departure is the revocation to be written in the write that deletes a machine
-// user, so that one made anew under the same id does not inherit its tokens. It is
-// never weaker than the entry there is; before is nil when there is none.
-func Departure(machineUser string, before *authz.Revocation, at time.Time) *authz.Revocation {
-	r := &authz.Revocation{
-		Listed:       authz.Listed{By: authz.BySubject, Of: machineUser, Reason: "the machine user was deleted"},
-		IssuedBefore: at,
-		Until:        at.Add(departedFor),
+// DeleteCredential deletes a credential and, in the same write, revokes it for as
+// long as any token got with it may live: one made anew under its id would bring them
+// back. The errors are those of DeleteMachineUser.
+func (k *Keeper) DeleteCredential(ctx context.Context, id string, at uint64) (revision uint64, err error) {
+	return k.delete(ctx, authz.Credentials, id, at, func(view View) ([]authz.Entity, error) {
+		entry, err := k.farewell(view, authz.Listed{By: authz.ByCredential, Of: id, Reason: "the credential was deleted"}, time.Time{})
+		return []authz.Entity{entry}, err
+	})
+}
+
+// delete deletes an entity together with writing what else must be.
+func (k *Keeper) delete(ctx context.Context, c authz.Collection, id string, at uint64, with func(View) ([]authz.Entity, error)) (revision uint64, err error) {
+	var gone authz.Entity
+	return k.commit(ctx, func(view View) (_ []authz.Entity, err error) {
+		gone, err = view.Entity(c, id)
+		if err != nil {
+			return nil, err
+		}
+		if was := gone.Head().Revision; at > 0 && at != was {
+			return nil, authz.Errorf(authz.CodePrecondition, "%s is at revision %d, not %d; read it again", id, was, at)
+		}
+		return with(view)
+	}, func(ctx context.Context, entities []authz.Entity) (uint64, error) {
+		return k.config.Store.Delete(ctx, gone, entities)
+	})
+}
+
+// farewell is the revocation of what is deleted.
+func (k *Keeper) farewell(view View, l authz.Listed, issuedBefore time.Time) (*authz.Revocation, error) {
+	now := k.config.Now().UTC()
+	entry := &authz.Revocation{Listed: l, IssuedBefore: issuedBefore, Until: now.Add(authz.LongestTokenLife)}
+	entry.Normalize()
+	_, err := merge(view, entry, now)
+	return entry, err
+}
+
+// departure is what is written when a machine user goes.
+func (k *Keeper) departure(ctx context.Context, view View, machineUser string) ([]authz.Entity, error) {
+	entry, err := k.farewell(view, authz.Listed{By: authz.BySubject, Of: machineUser, Reason: "the machine user was deleted"}, k.config.Now().UTC())
+	if err != nil {
+		return nil, err
 	}
-	if before == nil {
-		return r
+	// The directory of a view lists so many at most, and all of them go.
+	held, err := k.config.Store.List(ctx, authz.Credentials, "machine_user", machineUser)
+	if err != nil {
+		return nil, err
 	}
-	if before.IssuedBefore.IsZero() || before.IssuedBefore.After(at) {
-		r.IssuedBefore = before.IssuedBefore
+	return append(revoked(held), entry), nil
+}
+
+// revoked gives those that were not revoked, as they are to be.
+func revoked(credentials []authz.Entity) []authz.Entity {
+	var changed []authz.Entity
+	for _, entity := range credentials {
+		if c := entity.(*authz.Credential); c.State != authz.CredentialRevoked {
+			c.State = authz.CredentialRevoked
+			changed = append(changed, c)
+		}
 	}
-	if before.Until.IsZero() || before.Until.After(r.Until) {
-		r.Until = before.Until
-	}
-	return r
+	return changed
 }

@@ -3,6 +3,7 @@ package credentials
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -30,6 +31,21 @@ func (k *Keeper) RotationStatus(_ context.Context, set string) (Progress, error)
 	return Progress{View: rotation.Look(state), Revision: k.config.Store.Revision()}, nil
 }
 
+// CheckIdle is a conflict while a rotation of a set runs: without the set nobody
+// could take its next step, or abort it.
+func (k *Keeper) CheckIdle(set string) error {
+	view, err := k.config.Store.View()
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	last, err := lastRotation(view, set)
+	if err != nil || last == nil || !last.Running() {
+		return err
+	}
+	return authz.Errorf(authz.CodeConflict, "a rotation of %s is running, in phase %s; let it end or abort it first", set, last.Phase)
+}
+
 // Material is what a member's new credential is known by, when it is no secret;
 // see authz.Credential for the fields.
 type Material struct {
@@ -41,15 +57,23 @@ type Material struct {
 
 // StartRotation makes the new generation of every member and answers the secrets
 // of a set of shared secrets, by machine user: one for all when the set shares it.
+// CodeConflict when a member is no machine user, or rotates in another set.
 func (k *Keeper) StartRotation(ctx context.Context, set, by string, material map[string]Material) (Progress, map[string]string, error) {
 	var secrets map[string]string
-	progress, err := k.step(ctx, set, by, func(s rotation.State) (rotation.Plan, error) {
+	progress, err := k.step(ctx, set, by, func(view View, s rotation.State) (rotation.Plan, error) {
+		if err := k.checkMembers(ctx, view, s.Set); err != nil {
+			return rotation.Plan{}, err
+		}
 		issuing := &issuing{keeper: k, set: s.Set, material: material, secrets: map[string]string{}}
 		secrets = issuing.secrets
 		if err := issuing.check(); err != nil {
 			return rotation.Plan{}, err
 		}
-		return rotation.Start(s, issuing.issue)
+		plan, err := rotation.Start(s, issuing.issue)
+		if err != nil {
+			return rotation.Plan{}, err
+		}
+		return plan, k.checkNew(plan)
 	})
 	if err != nil {
 		return Progress{}, nil, err
@@ -57,69 +81,55 @@ func (k *Keeper) StartRotation(ctx context.Context, set, by string, material map
 	return progress, secrets, nil
 }
 
-// StepRotation takes one step of a rotation: one of the functions of the rotation
-// room.
-func (k *Keeper) StepRotation(ctx context.Context, set, by string, take func(rotation.State) (rotation.Plan, error)) (Progress, error) {
-	return k.step(ctx, set, by, take)
-}
-
-func (k *Keeper) step(ctx context.Context, set, by string, take func(rotation.State) (rotation.Plan, error)) (Progress, error) {
-	_, err := k.write(ctx, func(view View) ([]Put, error) {
-		state, err := k.state(view, set, by)
-		if err != nil {
-			return nil, err
+// checkNew checks the credentials that a plan makes.
+func (k *Keeper) checkNew(plan rotation.Plan) error {
+	for _, put := range plan.Put {
+		c, ok := put.(*authz.Credential)
+		if !ok || c.Revision > 0 {
+			continue
 		}
-		plan, err := take(state)
-		return puts(plan), err
-	})
-	if err != nil {
-		return Progress{}, err
+		if err := k.config.Check(c); err != nil {
+			return inMember(c.MachineUser, err)
+		}
 	}
-	return k.RotationStatus(ctx, set)
+	return nil
 }
 
-func puts(plan rotation.Plan) []Put {
-	all := make([]Put, len(plan.Put))
-	for i, entity := range plan.Put {
-		all[i] = Put{Entity: entity, AtRevision: entity.Head().Revision}
+// inMember says whose credential an error is about.
+func inMember(machineUser string, err error) error {
+	var fault *authz.Error
+	if !errors.As(err, &fault) {
+		return err
 	}
-	return all
+	named := *fault
+	named.Field = "members." + machineUser
+	if fault.Field != "" {
+		named.Field += "." + fault.Field
+	}
+	return &named
 }
 
-// state reads what a step of a set is computed from.
-func (k *Keeper) state(view View, id, by string) (rotation.State, error) {
-	entity, err := view.Entity(authz.RotationSets, id)
-	if err != nil {
-		return rotation.State{}, err
-	}
-	state := rotation.State{
-		Set:         entity.(*authz.RotationSet),
-		Credentials: map[string][]*authz.Credential{},
-		LastUse:     k.config.LastUse,
-		Exists: func(credential string) bool {
-			_, taken, err := view.Credential(credential)
-			return taken || err != nil
-		},
-		Now: k.config.Now().UTC(),
-		By:  by,
-	}
-	last, err := view.Entity(authz.Rotations, id)
-	switch authz.CodeOf(err) {
-	case "":
-		state.Rotation = last.(*authz.Rotation)
-	case authz.CodeNotFound:
-	default:
-		return rotation.State{}, err
-	}
-	for _, member := range rotation.Members(state.Set, state.Rotation) {
+// checkMembers refuses a member that does not exist, or whose credentials of the
+// kind another set is rotating: each would end what the other goes back to. Should
+// both start at once, they make credentials of one id, and one starts over.
+func (k *Keeper) checkMembers(ctx context.Context, view View, set *authz.RotationSet) error {
+	for _, member := range set.Members {
 		if _, err := view.Entity(authz.MachineUsers, member); err != nil {
-			return rotation.State{}, memberError(member, err)
-		}
-		if state.Credentials[member], err = view.CredentialsOf(member); err != nil {
-			return rotation.State{}, err
+			return memberError(member, err)
 		}
 	}
-	return state, nil
+	for _, phase := range []string{authz.PhasePropagate, authz.PhaseDrain} {
+		running, err := k.config.Store.List(ctx, authz.Rotations, "phase", phase)
+		if err != nil {
+			return err
+		}
+		for _, entity := range running {
+			if err := checkOther(set, entity.(*authz.Rotation)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func memberError(member string, err error) error {
@@ -127,6 +137,83 @@ func memberError(member string, err error) error {
 		return err
 	}
 	return authz.Errorf(authz.CodeConflict, "the set names %s, which is no machine user; register it, or take it out of the set", member)
+}
+
+func checkOther(set *authz.RotationSet, running *authz.Rotation) error {
+	if running.ID == set.ID || running.Kind != set.Kind {
+		return nil
+	}
+	for _, m := range running.Members {
+		if slices.Contains(set.Members, m.MachineUser) {
+			return authz.Errorf(authz.CodeConflict, "%s is in a rotation of %s, which is running, in phase %s; let it end or abort it first", m.MachineUser, running.ID, running.Phase)
+		}
+	}
+	return nil
+}
+
+// StepRotation takes one step of a rotation: one of the functions of the rotation
+// room.
+func (k *Keeper) StepRotation(ctx context.Context, set, by string, take func(rotation.State) (rotation.Plan, error)) (Progress, error) {
+	return k.step(ctx, set, by, func(_ View, s rotation.State) (rotation.Plan, error) { return take(s) })
+}
+
+// step answers from what it wrote: once that is durable nothing is read that could
+// fail, and lose the secrets it made.
+func (k *Keeper) step(ctx context.Context, set, by string, take func(View, rotation.State) (rotation.Plan, error)) (Progress, error) {
+	var state rotation.State
+	var plan rotation.Plan
+	revision, err := k.write(ctx, func(view View) (_ []authz.Entity, err error) {
+		if state, err = k.state(view, set, by); err != nil {
+			return nil, err
+		}
+		plan, err = take(view, state)
+		return plan.Put, err
+	})
+	if err != nil {
+		return Progress{}, err
+	}
+	return Progress{View: rotation.Look(state.After(plan)), Revision: revision}, nil
+}
+
+// state reads what a step of a set is computed from. A member that is no machine
+// user any more has what credentials are left of it.
+func (k *Keeper) state(view View, id, by string) (rotation.State, error) {
+	entity, err := view.Entity(authz.RotationSets, id)
+	if err != nil {
+		return rotation.State{}, err
+	}
+	last, err := lastRotation(view, id)
+	if err != nil {
+		return rotation.State{}, err
+	}
+	state := rotation.State{
+		Set:         entity.(*authz.RotationSet),
+		Rotation:    last,
+		Credentials: map[string][]*authz.Credential{},
+		LastUse:     k.config.LastUse,
+		Exists:      takenIn(view),
+		Now:         k.config.Now().UTC(),
+		By:          by,
+	}
+	for _, member := range rotation.Members(state.Set, state.Rotation) {
+		if state.Credentials[member], err = view.CredentialsOf(member); err != nil {
+			return rotation.State{}, err
+		}
+	}
+	return state, nil
+}
+
+// lastRotation is the running rotation of a set, or else the last; nil before the
+// first.
+func lastRotation(view View, set string) (*authz.Rotation, error) {
+	entity, err := view.Entity(authz.Rotations, set)
+	switch authz.CodeOf(err) {
+	case "":
+		return entity.(*authz.Rotation), nil
+	case authz.CodeNotFound:
+		return nil, nil
+	}
+	return nil, err
 }
 
 // issuing makes the new credentials of one start.
@@ -167,10 +254,6 @@ func (i *issuing) issue(member string) (*authz.Credential, error) {
 	if i.set.Shared {
 		i.shared = text
 	}
-	hash, err := i.keeper.config.HashSecret(text)
-	if err != nil {
-		return nil, err
-	}
-	made.SecretHash, i.secrets[member] = hash, text
+	made.SecretHash, i.secrets[member] = i.keeper.config.HashSecret(text), text
 	return made, nil
 }

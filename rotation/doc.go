@@ -28,6 +28,8 @@
 //
 // # Promises
 //
+//   - A new generation has no name and no key that one it replaces has, so that the
+//     use of one is no evidence of the other.
 //   - Two generations of a member are accepted while a rotation runs, and at most
 //     one more that an aborted rotation left retiring.
 //   - Without Force and Emergency no step ends a generation that was used within the

@@ -178,9 +178,9 @@ func TestEmergency(t *testing.T) {
 				w.must(rotation.Force)
 			}
 			w.use(members[1], 4)
-			plan := w.must(rotation.Emergency)
+			w.must(rotation.Emergency)
 			w.wantStates(t, "3 revoked, 4 active")
-			if diff := cmp.Diff([]string{members[0], members[2]}, plan.Breaks); diff != "" {
+			if diff := cmp.Diff([]string{members[0], members[2]}, rotation.Look(w.state()).Breaks); diff != "" {
 				t.Error(diff)
 			}
 			if w.rotation.Phase != authz.PhaseDone {
@@ -313,6 +313,71 @@ func TestStartWithMaterialThatCannotWork(t *testing.T) {
 	}
 }
 
+// A generation that cannot be told from the one it replaces gives no evidence.
+func TestANewGenerationSharesNothing(t *testing.T) {
+	keys := func(jwks ...string) json.RawMessage {
+		return json.RawMessage(`{"keys":[` + strings.Join(jwks, ",") + `]}`)
+	}
+	const (
+		oldKey  = `{"kty":"EC","crv":"P-256","kid":"a","x":"eA","y":"eQ"}`
+		renamed = `{"kid":"b","use":"sig","y":"eQ","x":"eA","crv":"P-256","kty":"EC"}`
+		another = `{"kty":"EC","crv":"P-256","kid":"a","x":"eA","y":"eg"}`
+		rsa     = `{"kty":"RSA","kid":"a","n":"bg","e":"AQAB"}`
+	)
+	for name, tc := range map[string]struct {
+		kind      string
+		state     string // of the old one; empty means active
+		old, made authz.Credential
+		want      string // the start of the refusal; empty: started
+	}{
+		"a name":               {authz.KindCertificate, "", authz.Credential{Issuer: "ca", Names: []string{"spiffe://prod/a"}}, authz.Credential{Issuer: "ca", Names: []string{"dns:a", "spiffe://prod/a"}}, "members.mu:billing-svc.names[1] is a name of old too"},
+		"of another issuer":    {authz.KindCertificate, "", authz.Credential{Issuer: "ca", Names: []string{"dns:a"}}, authz.Credential{Issuer: "new-ca", Names: []string{"dns:a"}}, ""},
+		"another name":         {authz.KindCertificate, "", authz.Credential{Issuer: "ca", Names: []string{"dns:a"}}, authz.Credential{Issuer: "ca", Names: []string{"dns:b"}}, ""},
+		"a thumbprint":         {authz.KindCertificate, "", authz.Credential{Names: []string{"x5t:a"}}, authz.Credential{Issuer: "ca", Names: []string{"x5t:a"}}, "members.mu:billing-svc.names[0] is a name of old too"},
+		"by its thumbprint":    {authz.KindCertificate, "", authz.Credential{Issuer: "ca", Names: []string{"dns:a"}}, authz.Credential{Names: []string{"x5t:a"}}, ""},
+		"of one on its way":    {authz.KindCertificate, "retiring", authz.Credential{Names: []string{"x5t:a"}}, authz.Credential{Names: []string{"x5t:a"}}, "members.mu:billing-svc.names[0]"},
+		"of one that is over":  {authz.KindCertificate, "retired", authz.Credential{Names: []string{"x5t:a"}}, authz.Credential{Names: []string{"x5t:a"}}, ""},
+		"the key":              {authz.KindPublicKey, "", authz.Credential{Keys: keys(oldKey)}, authz.Credential{Keys: keys(oldKey)}, "members.mu:billing-svc.keys have a key of old"},
+		"the key, renamed":     {authz.KindPublicKey, "", authz.Credential{Keys: keys(rsa, oldKey)}, authz.Credential{Keys: keys(another, renamed)}, "members.mu:billing-svc.keys have a key of old"},
+		"an RSA key":           {authz.KindPublicKey, "", authz.Credential{Keys: keys(rsa)}, authz.Credential{Keys: keys(rsa)}, "members.mu:billing-svc.keys have a key of old"},
+		"another of that kid":  {authz.KindPublicKey, "", authz.Credential{Keys: keys(oldKey)}, authz.Credential{Keys: keys(another)}, ""},
+		"beside none of ours":  {authz.KindPublicKey, "", authz.Credential{}, authz.Credential{Keys: keys(another)}, ""},
+		"a key that is over":   {authz.KindPublicKey, "revoked", authz.Credential{Keys: keys(oldKey)}, authz.Credential{Keys: keys(oldKey)}, ""},
+		"a document of no set": {authz.KindPublicKey, "", authz.Credential{Keys: json.RawMessage(`{}`)}, authz.Credential{Keys: json.RawMessage(`{}`)}, ""}, // for the caller to say
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.set.Kind, w.set.Members = tc.kind, members[:1]
+			old := tc.old
+			old.Header = authz.Header{ID: "old", Revision: 1}
+			old.MachineUser, old.Kind, old.Generation, old.State = members[0], tc.kind, 1, tc.state
+			old.Normalize()
+			w.credentials[old.ID] = &old
+			_, err := rotation.Start(w.state(), func(string) (*authz.Credential, error) { return &tc.made, nil })
+			if tc.want == "" && err != nil || tc.want != "" && (authz.CodeOf(err) != authz.CodeInvalid || !strings.HasPrefix(err.Error(), tc.want)) {
+				t.Errorf("%v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// Data out of reach is no id that is taken, nor one that is free.
+func TestStartWhenIDsCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	s := w.state()
+	away := authz.Errorf(authz.CodeUnavailable, "closed")
+	asked := 0
+	s.Exists = func(string) (bool, error) {
+		if asked++; asked == 1 {
+			return true, away
+		}
+		return false, nil
+	}
+	if plan, err := start(s); !errors.Is(err, away) || plan.Put != nil {
+		t.Errorf("%v, %v", plan.Put, err)
+	}
+}
+
 func TestIDsOfNewCredentials(t *testing.T) {
 	long := "mu:" + strings.Repeat("x", 197)
 	for name, tc := range map[string]struct {
@@ -327,7 +392,7 @@ func TestIDsOfNewCredentials(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := &authz.RotationSet{Header: authz.Header{ID: "s"}, Members: []string{tc.member}}
 			set.Normalize()
-			s := rotation.State{Set: set, Exists: func(id string) bool { return id == tc.taken }}
+			s := rotation.State{Set: set, Exists: func(id string) (bool, error) { return id == tc.taken, nil }}
 			plan, err := rotation.Start(s, hashed)
 			if err != nil {
 				t.Fatal(err)

@@ -25,8 +25,8 @@ const (
 // Start plans a new rotation: for each member a pending credential, one generation
 // above its highest, to replace all accepted ones of the kind. It is a conflict
 // when a rotation runs, or when a member has two generations already. Issue is
-// called, once a member and in order, only after nothing else can refuse; its error
-// is returned as it is.
+// called, once a member and in order; its error is returned as it is. Material that
+// an accepted generation has too is refused: a use would prove both.
 //
 // That the members exist, and that the material is sound, is for the caller to say.
 func Start(s State, issue Issue) (Plan, error) {
@@ -39,11 +39,14 @@ func Start(s State, issue Issue) (Plan, error) {
 		if err := s.checkRoom(name, accepted); err != nil {
 			return Plan{}, err
 		}
-		r.members = append(r.members, member{RotationMember: authz.RotationMember{MachineUser: name, Old: ids(accepted)}})
+		r.members = append(r.members, member{RotationMember: authz.RotationMember{MachineUser: name, Old: ids(accepted)}, old: accepted})
 	}
 	for _, m := range r.members {
 		c, err := s.issue(m.MachineUser, issue)
 		if err != nil {
+			return Plan{}, err
+		}
+		if err := checkApart(c, m.old); err != nil {
 			return Plan{}, err
 		}
 		m.New = c.ID
@@ -121,7 +124,9 @@ func (s State) issue(machineUser string, issue Issue) (*authz.Credential, error)
 	c.MachineUser, c.Kind, c.State = machineUser, s.Set.Kind, authz.CredentialPending
 	c.Header = authz.Header{}
 	c.LastUsedAt, c.LastUsedFrom = time.Time{}, ""
-	c.ID, c.Generation = s.name(machineUser)
+	if c.ID, c.Generation, err = Next(machineUser, s.Set.Kind, s.Credentials[machineUser], s.taken); err != nil {
+		return nil, err
+	}
 	if err := checkMaterial(&c); err != nil {
 		return nil, err
 	}
@@ -146,28 +151,33 @@ func checkMaterial(c *authz.Credential) error {
 	return nil
 }
 
-// name chooses the next free generation and the id made of it.
-func (s State) name(machineUser string) (id string, generation int) {
-	for _, c := range s.Credentials[machineUser] {
-		if c.Kind == s.Set.Kind {
+// Next is the generation after those of a kind that a machine user holds, and the id
+// of its credential: the first that is not taken.
+func Next(machineUser, kind string, held []*authz.Credential, taken func(id string) (bool, error)) (id string, generation int, err error) {
+	for _, c := range held {
+		if c.Kind == kind {
 			generation = max(generation, c.Generation)
 		}
 	}
 	for {
 		generation++
-		if id = CredentialID(machineUser, s.Set.Kind, generation); !s.taken(id) {
-			return id, generation
+		id = credentialID(machineUser, kind, generation)
+		if used, err := taken(id); err != nil || !used {
+			return id, generation, err
 		}
 	}
 }
 
-func (s State) taken(id string) bool {
+func (s State) taken(id string) (bool, error) {
 	for _, credentials := range s.Credentials {
 		if slices.ContainsFunc(credentials, func(c *authz.Credential) bool { return c.ID == id }) {
-			return true
+			return true, nil
 		}
 	}
-	return s.Exists != nil && s.Exists(id)
+	if s.Exists == nil {
+		return false, nil
+	}
+	return s.Exists(id)
 }
 
 var shortKinds = map[string]string{ // :: kind -> as it stands in ids
@@ -176,9 +186,9 @@ var shortKinds = map[string]string{ // :: kind -> as it stands in ids
 	authz.KindCertificate:  "certificate",
 }
 
-// CredentialID is the id of a new credential: "<machine user>.<kind>.<generation>", with a hash in the machine
+// credentialID is "<machine user>.<kind>.<generation>", with a hash in the machine
 // user's place when that would be too long for an id.
-func CredentialID(machineUser, kind string, generation int) string {
+func credentialID(machineUser, kind string, generation int) string {
 	suffix := "." + shortKinds[kind] + "." + strconv.Itoa(generation)
 	if len(machineUser)+len(suffix) > authz.MaxIDLength {
 		sum := sha256.Sum256([]byte(machineUser))

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -21,7 +22,7 @@ type State struct {
 	// Exists says whether any credential has this id, so that Start does not choose
 	// one that is taken by a machine user outside the set. Nil means that only the
 	// ids in Credentials are taken.
-	Exists func(credential string) bool
+	Exists func(credential string) (bool, error)
 	// Now is of the clock that uses are timed by.
 	Now time.Time
 	By  string // id of the API key that asks; recorded with the step
@@ -47,9 +48,23 @@ type Plan struct {
 	// Put are whole entities, credentials first and the rotation last. The revision
 	// in each Head is the one it was computed from; 0 means that there must be none.
 	Put []authz.Entity
-	// Breaks are the members that have not proved their new generation, in the
-	// order of the set. Only Emergency names any.
-	Breaks []string
+}
+
+// After is the state once a plan computed from s has been written.
+func (s State) After(p Plan) State {
+	before := s.Credentials
+	s.Credentials = map[string][]*authz.Credential{}
+	maps.Copy(s.Credentials, before)
+	for _, put := range p.Put {
+		switch e := put.(type) {
+		case *authz.Rotation:
+			s.Rotation = e
+		case *authz.Credential:
+			others := slices.DeleteFunc(slices.Clone(s.Credentials[e.MachineUser]), func(c *authz.Credential) bool { return c.ID == e.ID })
+			s.Credentials[e.MachineUser] = append(others, e)
+		}
+	}
+	return s
 }
 
 // credentials gives copies of a machine user's credentials of one kind, with their
@@ -79,5 +94,5 @@ func (s State) running() bool { return s.Rotation != nil && s.Rotation.Running()
 
 // dead says whether c can prove nobody any more, now or later.
 func (s State) dead(c *authz.Credential) bool {
-	return c == nil || !c.Accepted() || !c.NotAfter.IsZero() && !s.Now.Before(c.NotAfter)
+	return c == nil || !c.Accepted() || c.OverAt(s.Now)
 }

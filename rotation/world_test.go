@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/rotation"
 )
@@ -101,7 +103,7 @@ func (w *world) state() rotation.State {
 		u := w.fresh[credential]
 		return u.at, u.from
 	}
-	s.Exists = func(credential string) bool { return w.credentials[credential] != nil }
+	s.Exists = func(credential string) (bool, error) { return w.credentials[credential] != nil, nil }
 	return s
 }
 
@@ -196,11 +198,15 @@ func start(s rotation.State) (rotation.Plan, error) { return rotation.Start(s, h
 // must takes a step that is not refused.
 func (w *world) must(take step) rotation.Plan {
 	w.t.Helper()
-	plan, err := take(w.state())
+	before := w.state()
+	plan, err := take(before)
 	if err != nil {
 		w.t.Fatalf("refused: %v", err)
 	}
 	w.apply(plan)
+	if diff := cmp.Diff(rotation.Look(w.state()), rotation.Look(before.After(plan))); diff != "" {
+		w.t.Fatalf("read anew (-) and after the plan (+):\n%s", diff)
+	}
 	return plan
 }
 
@@ -211,7 +217,7 @@ func (w *world) refused(take step) string {
 	if authz.CodeOf(err) != authz.CodeConflict {
 		w.t.Fatalf("got %v (%s), want a conflict", err, authz.CodeOf(err))
 	}
-	if plan.Put != nil || plan.Breaks != nil {
+	if plan.Put != nil {
 		w.t.Fatalf("a plan beside an error: %v", plan)
 	}
 	return err.Error()
