@@ -1,14 +1,15 @@
 // Package events says what a security event means here: it maps one verified
 // security event token (RFC 8417, SSF 1.0, CAEP 1.0) to entries of the revocation
-// and renewal lists, and receives events once each. It verifies no signature, keeps
-// nothing on disk and knows no HTTP.
+// and renewal lists and to the end of credentials, and receives events once each. It
+// verifies no signature, keeps nothing on disk and knows no HTTP.
 //
 // # What an event does
 //
 //	session-revoked      the subject's tokens issued until it happened are revoked
-//	credential-change    revoke, delete: the same, and the credential itself where it is
-//	                     one of ours; create, update: the tokens are to be renewed
-//	                     within Options.RenewWithin, which proves the new credential
+//	credential-change    revoke, delete: the same, and the credential itself, for good,
+//	                     where the issuer vouches for it; create, update: the tokens are
+//	                     to be renewed within Options.RenewWithin, which proves the new
+//	                     credential
 //	token-claims-change  the tokens are to be renewed within Options.ClaimsGrace,
 //	                     which by default is at once
 //	anything else        nothing: accepted and counted as ignored. So are stream
@@ -22,8 +23,8 @@
 //
 // An event that says not when it happened (event_timestamp) happened at its iat. A
 // time counts to the end of its second, because times of tokens are whole seconds
-// too. A time more than five minutes ahead of our clock, as milliseconds would be,
-// counts as five minutes ahead.
+// too. A time ahead of our clock, as milliseconds would be, counts as now: an event
+// stops no token that is yet to be issued.
 //
 // # Whom an event is about
 //
@@ -32,7 +33,7 @@
 //   - jwt_id is that one token;
 //   - the sub of iss_sub, and the id, e-mail address, number or URI of the other
 //     formats, is a name the issuer gave: it is looked for among the names of
-//     credentials registered with this issuer, and, unless the issuer's subjects are
+//     accepted credentials registered with this issuer, and, unless the issuer's subjects are
 //     federated, among the machine users it may speak for (their issuers list it, or
 //     they list none and it is our own). It is compared with the subject of tokens:
 //     where an issuer maps another claim to the subject, its events have to name that;
@@ -60,9 +61,11 @@
 // own, since nobody can tell whose certificates a stranger's serial numbers mean. Any
 // other way it is every certificate credential of the subject that is registered with
 // this issuer. An issuer may also send the type "federated" for the names it gave.
-// These entries have no end; an operator lifts one by deleting it, or registers a
-// new generation. Of every other type (password, fido2, app ...) only tokens are known
-// here, and they are revoked.
+// These entries have no end, and with its entry the credential is put in the state
+// revoked, which is final: lists, rotations and decisions all see that it is over.
+// After a mistake a new generation is registered. An entry by certificate, which names
+// no credential, an operator lifts by deleting it. Of every other type (password, fido2,
+// app ...) only tokens are known here, and they are revoked.
 //
 // A serial number may come in hex or in decimal, and digits alone do not say which:
 // then both certificates are revoked.
@@ -72,9 +75,9 @@
 // Events never weaken the lists, in whatever order they come. An entry that exists
 // and has not ended keeps the later issued_before and the later end (none at all
 // being the latest), a renewal the earlier deadline; the price is that two events
-// within MaxTokenLife may together stop a little more than each alone, and that the
-// second renewal may have no grace of its own. Entries by token, machine user and
-// tenant end MaxTokenLife after the event was received: no token they stop lives longer.
+// may together stop a little more than each alone, and that the second renewal may have
+// no grace of its own. Entries by token, machine user and tenant end
+// authz.LongestTokenLife after the event was received: no token they stop lives longer.
 //
 // # Once each
 //

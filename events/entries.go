@@ -9,11 +9,8 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Options are how long what events cause lasts.
+// Options are how long tokens may yet be used that an event has renewed.
 type Options struct {
-	// MaxTokenLife is when the entries of an event end. It must be no shorter than
-	// the longest life of any token, with the leeway of its issuer. 0 means 24 h.
-	MaxTokenLife time.Duration
 	// RenewWithin is the time to renew tokens in after a credential was made or
 	// changed. 0 means 5 min.
 	RenewWithin time.Duration
@@ -22,16 +19,10 @@ type Options struct {
 	ClaimsGrace time.Duration
 }
 
-// Defaults of Options.
-const (
-	DefaultMaxTokenLife = 24 * time.Hour
-	DefaultRenewWithin  = 5 * time.Minute
-)
+// DefaultRenewWithin is the default of Options.RenewWithin.
+const DefaultRenewWithin = 5 * time.Minute
 
 func (o Options) withDefaults() Options {
-	if o.MaxTokenLife == 0 {
-		o.MaxTokenLife = DefaultMaxTokenLife
-	}
 	if o.RenewWithin == 0 {
 		o.RenewWithin = DefaultRenewWithin
 	}
@@ -56,11 +47,12 @@ var changes = map[string]func(*mapping) error{
 }
 
 // Entries is what e writes to the revocation and renewal lists, as they are in data:
-// *authz.Revocation and *authz.Renewal, each valid. The Revision of an entry is that
-// of the one it replaces, 0 when there is none; they are computed from each other, so
-// whoever writes them writes all, and only while that holds. No entries means that
-// nothing is to be written: the event is of a type, or about a subject, that is not
-// known here, or the lists say it already.
+// *authz.Revocation and *authz.Renewal, and with them any *authz.Credential that it
+// revokes, each valid. The Revision of each is that of the one it replaces, 0 when
+// there is none; they are computed from each other, so whoever writes them writes
+// all, and only while that holds. No entries means that nothing is to be written: the
+// event is of a type, or about a subject, that is not known here, or the lists say it
+// already.
 //
 // The error is a *Refusal when the event is at fault, and data's own otherwise.
 func Entries(e Event, data Data, now time.Time, options Options) ([]authz.Entity, error) {
@@ -115,11 +107,14 @@ func (m *mapping) revokeTokens() error {
 	return nil
 }
 
+// maxAhead is how far the clock of an issuer may run ahead of ours.
+const maxAhead = 5 * time.Minute
+
 // renewTokens makes the target's tokens be renewed within a time.
 func (m *mapping) renewTokens(within time.Duration) error {
 	for _, named := range m.named() {
 		r := &authz.Renewal{Listed: named, IssuedBefore: m.before, Deadline: m.list.now.Add(within), Until: m.until()}
-		if named.By == authz.ByToken { // whenever it was issued
+		if named.By == authz.ByToken { // whenever it was issued, by a clock ahead of ours too
 			r.IssuedBefore = endOfSecond(m.list.now.Add(maxAhead))
 		}
 		if err := m.list.renew(r); err != nil {
@@ -153,8 +148,8 @@ var kinds = map[string]string{ // :: credential_type -> kind of credential
 	authz.KindFederated: authz.KindFederated,
 }
 
-// revokeCredential revokes the one certificate the event names, or the target's
-// credentials of the kind that the issuer vouches for.
+// revokeCredential revokes the one certificate the event names, or for good the
+// target's credentials of the kind that the issuer vouches for.
 func (m *mapping) revokeCredential() error {
 	kind := kinds[m.payload.CredentialType]
 	if kind == authz.KindCertificate && m.payload.X509Issuer != "" && m.payload.X509Serial != "" && m.event.Issuer.Own {
@@ -169,12 +164,19 @@ func (m *mapping) revokeCredential() error {
 			if kind == "" || c.Kind != kind || c.Issuer != m.event.Issuer.ID {
 				continue
 			}
-			if err := m.list.revoke(&authz.Revocation{Listed: m.listed(authz.ByCredential, c.ID)}); err != nil {
+			if err := m.endCredential(c.ID); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func (m *mapping) endCredential(id string) error {
+	if err := m.list.revoke(&authz.Revocation{Listed: m.listed(authz.ByCredential, id)}); err != nil {
+		return err
+	}
+	return m.list.end(id)
 }
 
 func (m *mapping) revokeCertificate() error {
@@ -255,7 +257,7 @@ func (m *mapping) issued(by, authority, name string) authz.Listed {
 	return l
 }
 
-func (m *mapping) until() time.Time { return m.list.now.Add(m.options.MaxTokenLife) }
+func (m *mapping) until() time.Time { return m.list.now.Add(authz.LongestTokenLife) }
 
 func (m *mapping) reason() string {
 	text := strings.TrimPrefix(m.event.Type, caep) + " by " + m.event.Issuer.ID

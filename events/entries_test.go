@@ -58,16 +58,16 @@ func TestEveryTypeAboutEverySubject(t *testing.T) {
 	}
 	revoke := func(name string) string {
 		if name == token {
-			return "revoke " + name + " ..24h"
+			return "revoke " + name + " ..8808h"
 		}
-		return "revoke " + name + " <09:59:01 ..24h"
+		return "revoke " + name + " <09:59:01 ..8808h"
 	}
 	renew := func(deadline string) func(string) string {
 		return func(name string) string {
 			if name == token {
-				return "renew " + name + " <10:05:01 by " + deadline + " ..24h"
+				return "renew " + name + " <10:05:01 by " + deadline + " ..8808h"
 			}
-			return "renew " + name + " <09:59:01 by " + deadline + " ..24h"
+			return "renew " + name + " <09:59:01 by " + deadline + " ..8808h"
 		}
 	}
 	types := []struct {
@@ -128,7 +128,7 @@ func TestWhoMayTakeBackWhat(t *testing.T) {
 	} {
 		var want []string
 		for _, machineUser := range c.want {
-			want = append(want, "revoke subject/"+machineUser+" <09:59:01 ..24h")
+			want = append(want, "revoke subject/"+machineUser+" <09:59:01 ..8808h")
 		}
 		subject := fmt.Sprintf(`{"format":"iss_sub","iss":%q,"sub":%q}`, c.from.URL, c.name)
 		same(t, c.from.ID+" of "+c.name, entries(t, newWorld(), set(c.from, events.TypeSessionRevoked, subject, ""), events.Options{}), want)
@@ -146,9 +146,9 @@ func TestComplexSubjects(t *testing.T) {
 		oneToken = `{"format":"jwt_id","iss":"https://own.example","jti":"j1"}`
 		theirs   = `{"format":"jwt_id","iss":"https://idp.example","jti":"j1"}`
 	)
-	token := []string{"revoke token/" + authz.TokenID(own().URL, "j1") + " ..24h"}
-	subject := []string{"revoke subject/mu:billing <09:59:01 ..24h"}
-	tenant := []string{"revoke tenant/acme <09:59:01 ..24h"}
+	token := []string{"revoke token/" + authz.TokenID(own().URL, "j1") + " ..8808h"}
+	subject := []string{"revoke subject/mu:billing <09:59:01 ..8808h"}
+	tenant := []string{"revoke tenant/acme <09:59:01 ..8808h"}
 	denied, invalid := []string{events.ErrAccessDenied}, []string{events.ErrInvalidRequest}
 	for _, c := range []struct {
 		from    *authz.Issuer
@@ -197,8 +197,8 @@ func TestCredentialChange(t *testing.T) {
 		ci      = `{"format":"opaque","id":"repo:ci"}`
 		billing = `{"format":"opaque","id":"mu:billing"}`
 		nobody  = `{"format":"opaque","id":"nobody"}`
-		tokens  = "revoke subject/mu:ci <09:59:01 ..24h"
-		ours    = "revoke subject/mu:billing <09:59:01 ..24h"
+		tokens  = "revoke subject/mu:ci <09:59:01 ..8808h"
+		ours    = "revoke subject/mu:billing <09:59:01 ..8808h"
 	)
 	x509 := func(serial string) string {
 		return `"credential_type":"x509","change_type":"revoke","x509_issuer":"CN=CA,O=Ours","x509_serial":"` + serial + `"`
@@ -221,14 +221,14 @@ func TestCredentialChange(t *testing.T) {
 		{own(), billing, x509(strings.Repeat(":", 200)), invalid},
 		{own(), billing, x509("not a number"), invalid},
 		{own(), billing, x509("-12"), invalid},
-		{own(), `{"format":"opaque","id":"dns:ci.own"}`, `"credential_type":"x509","change_type":"delete"`, []string{"revoke credential/crt-own", tokens}},
-		{idp(), ci, x509("aff"), []string{"revoke credential/crt-ci", tokens}}, // a stranger's serial number is nobody's
-		{idp(), ci, `"credential_type":"x509","change_type":"revoke"`, []string{"revoke credential/crt-ci", tokens}},
-		{idp(), ci, `"credential_type":"federated","change_type":"delete"`, []string{"revoke credential/fed-ci", tokens}},
+		{own(), `{"format":"opaque","id":"dns:ci.own"}`, `"credential_type":"x509","change_type":"delete"`, []string{"revoke credential/crt-own", "crt-own is revoked", tokens}},
+		{idp(), ci, x509("aff"), []string{"revoke credential/crt-ci", "crt-ci is revoked", tokens}}, // a stranger's serial number is nobody's
+		{idp(), ci, `"credential_type":"x509","change_type":"revoke"`, []string{"revoke credential/crt-ci", "crt-ci is revoked", tokens}},
+		{idp(), ci, `"credential_type":"federated","change_type":"delete"`, []string{"revoke credential/fed-ci", "fed-ci is revoked", tokens}},
 		{idp(), ci, `"credential_type":"shared_secret","change_type":"delete"`, []string{tokens}},
 		{idp(), ci, `"credential_type":"fido2-roaming","change_type":"revoke"`, []string{tokens}},
 		{idp(), nobody, `"credential_type":"x509","change_type":"revoke"`, nil},
-		{idp(), ci, `"credential_type":"x509","change_type":"update","x509_issuer":"CN=CA","x509_serial":"aff"`, []string{"renew subject/mu:ci <09:59:01 by 10:05:00 ..24h"}},
+		{idp(), ci, `"credential_type":"x509","change_type":"update","x509_issuer":"CN=CA","x509_serial":"aff"`, []string{"renew subject/mu:ci <09:59:01 by 10:05:00 ..8808h"}},
 		{idp(), ci, `"credential_type":"x509","change_type":"REVOKE"`, invalid},
 		{idp(), ci, `"credential_type":"x509"`, invalid},
 		{idp(), ci, `"change_type":"revoke"`, invalid},
@@ -236,6 +236,51 @@ func TestCredentialChange(t *testing.T) {
 	} {
 		e := set(c.from, events.TypeCredentialChange, c.subject, c.members)
 		same(t, c.from.ID+" "+c.subject+" "+c.members, entries(t, newWorld(), e, events.Options{}), c.want)
+	}
+}
+
+// What an issuer revokes is over wherever anybody looks: the entry and the state are
+// one write, on the condition of both revisions, and are not written twice.
+func TestARevokedCredentialIsOver(t *testing.T) {
+	const ci = `{"format":"opaque","id":"repo:ci"}`
+	w := newWorld()
+	stored := w.entities["credentials/fed-ci"].Head().Revision
+	r := receiver(t, w, nil)
+	event := set(idp(), events.TypeCredentialChange, ci, `"credential_type":"federated","change_type":"revoke"`)
+	got, err := events.Entries(event, w, now, events.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "revoked", show(got), []string{"fed-ci is revoked", "revoke credential/fed-ci", "revoke subject/mu:ci <09:59:01 ..8808h"})
+	for _, e := range got {
+		if c, ok := e.(*authz.Credential); ok && (c.Revision != stored || len(c.Names) == 0) {
+			t.Errorf("writes %+v over revision %d", c, stored)
+		}
+	}
+	if err := r.Receive(t.Context(), pushed(t, event)); err != nil || w.writes != 1 {
+		t.Fatalf("%v, in %d writes", err, w.writes)
+	}
+	if c := w.entities["credentials/fed-ci"].(*authz.Credential); c.State != authz.CredentialRevoked {
+		t.Errorf("left %+v", c)
+	}
+	for id, state := range map[string]string{"fed-twin": "active", "crt-ci": "active", "crt-own": "active", "sec-ci": "active"} {
+		if c := w.entities["credentials/"+id].(*authz.Credential); c.State != state {
+			t.Errorf("%s is %s", id, c.State)
+		}
+	}
+	same(t, "again", entries(t, w, event, events.Options{}), nil)
+
+	// A change that ends nothing leaves the state alone, and so does the end of a session.
+	for kind, members := range map[string]string{
+		events.TypeCredentialChange:  `"credential_type":"x509","change_type":"update"`,
+		events.TypeSessionRevoked:    `"credential_type":"x509","change_type":"revoke"`,
+		events.TypeTokenClaimsChange: `"credential_type":"x509","change_type":"revoke"`,
+	} {
+		for _, entry := range entries(t, newWorld(), set(idp(), kind, ci, members), events.Options{}) {
+			if strings.HasSuffix(entry, "is revoked") {
+				t.Errorf("%s: %s", kind, entry)
+			}
+		}
 	}
 }
 
@@ -247,8 +292,8 @@ func TestWhenItHappened(t *testing.T) {
 		`{"event_timestamp":1795341540}`:            "<09:59:01",
 		`{"event_timestamp":1795341540.9}`:          "<09:59:01",
 		`{"event_timestamp":1795341600}`:            "<10:00:01",
-		`{"event_timestamp":1795341600000}`:         "<10:05:01", // milliseconds
-		`{"event_timestamp":9007199254740992}`:      "<10:05:01",
+		`{"event_timestamp":1795341600000}`:         "<10:00:01", // milliseconds
+		`{"event_timestamp":9007199254740992}`:      "<10:00:01",
 		`{"event_timestamp":1}`:                     "<1970-01-01T00:00:02Z",
 		`{"event_timestamp":0}`:                     events.ErrInvalidRequest,
 		`{"event_timestamp":-1}`:                    events.ErrInvalidRequest,
@@ -264,21 +309,21 @@ func TestWhenItHappened(t *testing.T) {
 		e := set(idp(), events.TypeSessionRevoked, `{"format":"opaque","id":"repo:ci"}`, "")
 		e.Payload = []byte(payload)
 		if strings.HasPrefix(want, "<") {
-			want = "revoke subject/mu:ci " + want + " ..24h"
+			want = "revoke subject/mu:ci " + want + " ..8808h"
 		}
 		same(t, payload, entries(t, newWorld(), e, events.Options{}), []string{want})
 	}
 	e := set(idp(), events.TypeSessionRevoked, `{"format":"opaque","id":"repo:ci"}`, "")
 	e.Payload, e.IssuedAt = []byte(`{}`), time.Time{}
-	same(t, "no time at all", entries(t, newWorld(), e, events.Options{}), []string{"revoke subject/mu:ci <10:00:01 ..24h"})
+	same(t, "no time at all", entries(t, newWorld(), e, events.Options{}), []string{"revoke subject/mu:ci <10:00:01 ..8808h"})
 }
 
 func TestOptions(t *testing.T) {
-	options := events.Options{MaxTokenLife: time.Hour, RenewWithin: time.Minute, ClaimsGrace: 2 * time.Minute}
+	options := events.Options{RenewWithin: time.Minute, ClaimsGrace: 2 * time.Minute}
 	const ci = `{"format":"opaque","id":"repo:ci"}`
-	same(t, "claims", entries(t, newWorld(), set(idp(), events.TypeTokenClaimsChange, ci, ""), options), []string{"renew subject/mu:ci <09:59:01 by 10:02:00 ..1h"})
+	same(t, "claims", entries(t, newWorld(), set(idp(), events.TypeTokenClaimsChange, ci, ""), options), []string{"renew subject/mu:ci <09:59:01 by 10:02:00 ..8808h"})
 	update := set(idp(), events.TypeCredentialChange, ci, `"credential_type":"pin","change_type":"update"`)
-	same(t, "credential", entries(t, newWorld(), update, options), []string{"renew subject/mu:ci <09:59:01 by 10:01:00 ..1h"})
+	same(t, "credential", entries(t, newWorld(), update, options), []string{"renew subject/mu:ci <09:59:01 by 10:01:00 ..8808h"})
 }
 
 // An entry says why it is there, in one clean line, and shows the name it was made of
@@ -328,5 +373,22 @@ func TestDataOutOfReach(t *testing.T) {
 	}
 	if _, err := events.Entries(events.Event{Type: events.TypeSessionRevoked}, newWorld(), now, events.Options{}); authz.CodeOf(err) != authz.CodeInternal {
 		t.Errorf("an event of nobody: %v", err)
+	}
+}
+
+// TestADeadCredentialGivesNoSay: an issuer that spoke for a machine user once must
+// not be able to keep it down.
+func TestADeadCredentialGivesNoSay(t *testing.T) {
+	for _, state := range []string{authz.CredentialRetired, authz.CredentialRevoked, authz.CredentialExpired} {
+		w := newWorld()
+		dead, err := w.credentials(func(c *authz.Credential) bool { return c.Issuer == idp().ID })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range dead {
+			c.State = state
+		}
+		e := set(idp(), events.TypeSessionRevoked, `{"format":"opaque","id":"repo:ci"}`, "")
+		same(t, state, entries(t, w, e, events.Options{}), nil)
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// list gathers the entries of one event, each merged with the one it replaces.
+// list gathers what one event writes: entries, each merged with the one it replaces,
+// and credentials that are revoked.
 type list struct {
 	data    Data
 	now     time.Time
@@ -25,11 +26,11 @@ func (l *list) revoke(r *authz.Revocation) error {
 	if was, ok := entity.(*authz.Revocation); ok {
 		r.Header = was.Header
 		if !l.ended(was) {
-			before, until := later(was.IssuedBefore, r.IssuedBefore), later(was.Until, r.Until)
-			if before.Equal(was.IssuedBefore) && until.Equal(was.Until) {
+			r.AtLeast(was)
+			if r.IssuedBefore.Equal(was.IssuedBefore) && r.Until.Equal(was.Until) {
 				return nil
 			}
-			r.IssuedBefore, r.Until, r.Reason = before, until, bothReasons(was.Reason, r.Reason)
+			r.Reason = bothReasons(was.Reason, r.Reason)
 		}
 	}
 	return l.add(r)
@@ -45,14 +46,28 @@ func (l *list) renew(r *authz.Renewal) error {
 	if was, ok := entity.(*authz.Renewal); ok {
 		r.Header = was.Header
 		if !l.ended(was) {
-			before, until, deadline := later(was.IssuedBefore, r.IssuedBefore), later(was.Until, r.Until), earlier(was.Deadline, r.Deadline)
-			if before.Equal(was.IssuedBefore) && until.Equal(was.Until) && deadline.Equal(was.Deadline) {
+			r.AtLeast(was)
+			if r.IssuedBefore.Equal(was.IssuedBefore) && r.Until.Equal(was.Until) && r.Deadline.Equal(was.Deadline) {
 				return nil
 			}
-			r.IssuedBefore, r.Until, r.Deadline, r.Reason = before, until, deadline, bothReasons(was.Reason, r.Reason)
+			r.Reason = bothReasons(was.Reason, r.Reason)
 		}
 	}
 	return l.add(r)
+}
+
+// end puts a credential in the state revoked, which is final.
+func (l *list) end(id string) error {
+	entity, err := l.data.Entity(authz.Credentials, id)
+	if err != nil {
+		return err
+	}
+	c := entity.(*authz.Credential)
+	if c.State == authz.CredentialRevoked {
+		return nil
+	}
+	c.State = authz.CredentialRevoked
+	return l.add(c)
 }
 
 // replaced is the entry stored under the name of e, nil when there is none.
@@ -68,7 +83,7 @@ func (l *list) ended(e authz.Entity) bool {
 func (l *list) add(e authz.Entity) error {
 	for _, added := range l.entries {
 		if added.Collection() == e.Collection() && added.Head().ID == e.Head().ID {
-			return nil // the entries of one event are equally strong
+			return nil // what one event writes is equally strong
 		}
 	}
 	if err := e.Validate(); err != nil {
@@ -76,17 +91,6 @@ func (l *list) add(e authz.Entity) error {
 	}
 	l.entries = append(l.entries, e)
 	return nil
-}
-
-// later is the later of two times of a list entry, where zero stands for no limit.
-func later(a, b time.Time) time.Time {
-	switch {
-	case a.IsZero(), b.IsZero():
-		return time.Time{}
-	case a.Before(b):
-		return b
-	}
-	return a
 }
 
 // bothReasons keeps why an entry was there beside why it grew, while there is room.

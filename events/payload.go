@@ -33,14 +33,12 @@ func readObject(field string, raw json.RawMessage, v any) error {
 	return nil
 }
 
-// maxAhead is how far the clock of a transmitter is believed to be ahead of ours.
-const maxAhead = 5 * time.Minute
-
 // maxSeconds is the largest number of seconds every reader of JSON holds exactly.
 const maxSeconds = 1 << 53
 
 // before is the time that tokens the event means were issued before: the end of the
-// second in which it happened. It is never zero, which would mean tokens of any age.
+// second in which it happened, and never later than now: tokens that are yet to be
+// issued are good. It is never zero, which would mean tokens of any age.
 func (p *payload) before(issued, now time.Time) (time.Time, error) {
 	at := issued
 	if p.EventTimestamp != nil {
@@ -53,7 +51,7 @@ func (p *payload) before(issued, now time.Time) (time.Time, error) {
 	if at.IsZero() {
 		at = now
 	}
-	return endOfSecond(earlier(at, now.Add(maxAhead))), nil
+	return endOfSecond(earlier(at, now)), nil
 }
 
 func endOfSecond(t time.Time) time.Time { return t.UTC().Truncate(time.Second).Add(time.Second) }

@@ -23,10 +23,10 @@ type View interface {
 // Store is where entries are kept.
 type Store interface {
 	View() (View, error)
-	// Write makes one write of all entries, durably. Each replaces the entry that is
-	// at its Revision, or, where that is 0, none. CodePrecondition when one of them
-	// is not as its Revision says.
-	Write(ctx context.Context, entries []authz.Entity) error
+	// Write makes one write of all entities, durably, and gives its data revision.
+	// Each replaces the one that is at its Revision, or, where that is 0, none.
+	// CodePrecondition, and nothing is written, when one is not as its Revision says.
+	Write(ctx context.Context, entities []authz.Entity) (revision uint64, err error)
 }
 
 // Config is what a Receiver works with. Store, Verify, Logger and Now are required.
@@ -124,7 +124,7 @@ func (r *Receiver) write(ctx context.Context, event Event, entries []authz.Entit
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := r.config.Store.Write(ctx, entries); err != nil {
+	if _, err := r.config.Store.Write(ctx, entries); err != nil {
 		return err
 	}
 	names := make([]string, len(entries))

@@ -2,21 +2,18 @@ package events
 
 import "fmt"
 
-// What a Refusal may say (RFC 8935 section 2.4).
+// What Entries may refuse an event with. Of those of RFC 8935 section 2.4, the others
+// are for whoever verifies its token to say.
 const (
-	ErrInvalidRequest       = "invalid_request"       // it cannot be read, or says what it may not
-	ErrInvalidKey           = "invalid_key"           // its key is not acceptable
-	ErrInvalidIssuer        = "invalid_issuer"        // its issuer is not known for events
-	ErrInvalidAudience      = "invalid_audience"      // it is not for us
-	ErrAuthenticationFailed = "authentication_failed" // its signature does not hold
-	ErrAccessDenied         = "access_denied"         // its issuer has no say in what it is about
+	ErrInvalidRequest = "invalid_request" // it cannot be read, or says what it may not
+	ErrAccessDenied   = "access_denied"   // its issuer has no say in what it is about
 )
 
 // Refusal is the error of an event that sending again does not mend. Both texts are
 // shown to the transmitter and logged; of the token they hold names of members at
 // most, never a value.
 type Refusal struct {
-	Err         string // one of the Err constants
+	Err         string // a code of RFC 8935 section 2.4
 	Description string
 }
 

@@ -96,7 +96,7 @@ func (f *finder) machineUsers(name string) ([]string, error) {
 		return nil, err
 	}
 	for _, c := range credentials {
-		if c.Issuer == f.issuer.ID {
+		if c.Issuer == f.issuer.ID && c.Accepted() { // a dead one gives its issuer no say
 			found = append(found, c.MachineUser)
 		}
 	}

@@ -66,9 +66,9 @@ func everybody() authz.Entity {
 
 func TestPublicExamples(t *testing.T) {
 	const (
-		revoked = "revoke subject/mu:known <2021-03-09T15:49:52Z ..24h"
+		revoked = "revoke subject/mu:known <2021-03-09T15:49:52Z ..8808h"
 	)
-	oidc := "renew token/" + authz.TokenID("https://idp.example.com/987654321/", "f61t6e20zdo3px56gepu8rzlsp4c1dpc0fx7") + " <10:05:01 by 10:00:00 ..24h"
+	oidc := "renew token/" + authz.TokenID("https://idp.example.com/987654321/", "f61t6e20zdo3px56gepu8rzlsp4c1dpc0fx7") + " <10:05:01 by 10:00:00 ..8808h"
 	var nothing []string
 	want := []struct {
 		example string
@@ -81,7 +81,7 @@ func TestPublicExamples(t *testing.T) {
 		{"token-claims-change, jwt_id", []string{oidc}, []string{oidc}},
 		{"token-claims-change, jwt_id with reasons", []string{oidc}, []string{oidc}},
 		{"token-claims-change, SAML assertion", nothing, nothing},
-		{"credential-change, create", []string{"renew subject/mu:known <2021-03-09T15:49:52Z by 10:05:00 ..24h"}, nothing},
+		{"credential-change, create", []string{"renew subject/mu:known <2021-03-09T15:49:52Z by 10:05:00 ..8808h"}, nothing},
 		{"assurance-level-change", nothing, nothing},
 		{"assurance-level-change, custom", nothing, nothing},
 		{"device-compliance-change", nothing, nothing},
@@ -91,9 +91,9 @@ func TestPublicExamples(t *testing.T) {
 		{"verification", nothing, nothing},
 		{"RISC account-enabled", nothing, nothing},
 		{"RISC account-disabled", nothing, nothing},
-		{"token-claims-change, e-mail, no timestamp", []string{"renew subject/mu:known <2018-03-06T19:20:20Z by 10:00:00 ..24h"}, nothing},
+		{"token-claims-change, e-mail, no timestamp", []string{"renew subject/mu:known <2018-03-06T19:20:20Z by 10:00:00 ..8808h"}, nothing},
 		{"session-revoked of another issuer's user", []string{events.ErrAccessDenied}, []string{events.ErrAccessDenied}},
-		{"token-claims-change, e-mail", []string{"renew subject/mu:known <2020-09-24T19:30:11Z by 10:00:00 ..24h"}, nothing},
+		{"token-claims-change, e-mail", []string{"renew subject/mu:known <2020-09-24T19:30:11Z by 10:00:00 ..8808h"}, nothing},
 		{"token-claims-change, catalogue item", nothing, nothing},
 	}
 	sets := publicSets(t)

@@ -20,7 +20,7 @@ import (
 var (
 	now      = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	happened = now.Add(-time.Minute)
-	until    = now.Add(events.DefaultMaxTokenLife)
+	until    = now.Add(authz.LongestTokenLife)
 )
 
 // Issuers of the world.
@@ -137,7 +137,7 @@ func (w *world) Close()                                             {}
 func (w *world) View() (events.View, error) { return w, nil }
 
 // Write implements events.Store.
-func (w *world) Write(ctx context.Context, entries []authz.Entity) error {
+func (w *world) Write(ctx context.Context, entries []authz.Entity) (uint64, error) {
 	if race := w.race; race != nil {
 		w.race = nil
 		race()
@@ -145,7 +145,7 @@ func (w *world) Write(ctx context.Context, entries []authz.Entity) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := errors.Join(w.fail, ctx.Err()); err != nil {
-		return err
+		return 0, err
 	}
 	for _, e := range entries {
 		var at uint64
@@ -153,12 +153,12 @@ func (w *world) Write(ctx context.Context, entries []authz.Entity) error {
 			at = was.Head().Revision
 		}
 		if at != e.Head().Revision {
-			return authz.Errorf(authz.CodePrecondition, "another write came in between")
+			return 0, authz.Errorf(authz.CodePrecondition, "another write came in between")
 		}
 	}
 	w.keep(entries...)
 	w.writes++
-	return nil
+	return w.revision, nil
 }
 
 // list is what is on the lists, shown.
@@ -173,8 +173,8 @@ func (w *world) list() []string {
 }
 
 // show writes entries as "revoke subject/mu:x <10:00:00 ..24h" and "renew
-// token/tok-x <10:00:00 by 10:05:00 ..24h", in order. A time or end that is not
-// there is left out.
+// token/tok-x <10:00:00 by 10:05:00 ..24h", and a credential as "crt-x is revoked", in
+// order. A time or end that is not there is left out.
 func show(entries []authz.Entity) []string {
 	shown := []string{}
 	for _, e := range entries {
@@ -183,6 +183,8 @@ func show(entries []authz.Entity) []string {
 			shown = append(shown, "revoke "+e.ID+limits(e.IssuedBefore, time.Time{}, e.Until))
 		case *authz.Renewal:
 			shown = append(shown, "renew "+e.ID+limits(e.IssuedBefore, e.Deadline, e.Until))
+		case *authz.Credential:
+			shown = append(shown, e.ID+" is "+e.State)
 		default:
 			shown = append(shown, fmt.Sprintf("%T", e))
 		}

@@ -92,7 +92,7 @@ func push(t *testing.T, url string, body io.Reader, header http.Header) answer {
 func typed(value string) http.Header { return http.Header{"Content-Type": {value}} }
 
 func TestPush(t *testing.T) {
-	refusal := &events.Refusal{Err: events.ErrInvalidIssuer, Description: "the issuer is not known"}
+	refusal := &events.Refusal{Err: "invalid_issuer", Description: "the issuer is not known"}
 	for _, c := range []struct {
 		name string
 		err  error
