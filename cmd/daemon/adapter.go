@@ -3,9 +3,7 @@ package daemon
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
-	"time"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
@@ -39,13 +37,20 @@ func (k keys) APIKey(_ context.Context, id string) (*authz.APIKey, bool, error) 
 	return view.APIKey(id)
 }
 
-// entities is the store as the admin surface sees it. A written issuer has its
-// keys fetched at once.
+// entities is the store as the admin surface sees it. What another room has a say
+// in goes through that room: the keys of a written issuer are fetched at once,
+// nothing of a deleted machine user is left to be inherited, and our own issuer is
+// the token service's to write.
 type entities struct {
 	store    *store.Store
 	verifier *token.Verifier
 	asker    *introspection.Client
-	now      func() time.Time
+	keeper   *credentials.Keeper
+	ours     func(issuer string) bool
+}
+
+func (d *Daemon) entities() entities {
+	return entities{store: d.store, verifier: d.verifier, asker: d.asker, keeper: d.keeper, ours: d.ours}
 }
 
 // Get implements admin.Entities.
@@ -75,41 +80,35 @@ func (e entities) Put(ctx context.Context, entity authz.Entity, p admin.Precondi
 
 // Delete implements admin.Entities.
 func (e entities) Delete(ctx context.Context, c authz.Collection, key string, p admin.Precondition) (uint64, error) {
-	ops := []store.Op{{Collection: c, Key: key, If: precondition(p)}}
-	if c == authz.MachineUsers {
-		departure, err := e.departure(key)
-		if err != nil {
+	switch c {
+	case authz.MachineUsers:
+		return deleted(p)(e.keeper.DeleteMachineUser(ctx, key, p.Revision))
+	case authz.Credentials:
+		return deleted(p)(e.keeper.DeleteCredential(ctx, key, p.Revision))
+	case authz.Issuers:
+		if e.ours(key) {
+			return 0, authz.Errorf(authz.CodeConflict, "issuer %s is the token service's own; to stop its tokens revoke by issuer, or replace its keys", key)
+		}
+	case authz.RotationSets:
+		if err := e.keeper.CheckIdle(key); err != nil {
 			return 0, err
 		}
-		ops = append(ops, departure)
 	}
-	result, err := e.store.Apply(ctx, ops)
+	result, err := e.store.Apply(ctx, []store.Op{{Collection: c, Key: key, If: precondition(p)}})
 	if err == nil && c == authz.Issuers {
 		e.asker.Forget(key)
 	}
-	return result.Revision, unbatched(err)
+	return result.Revision, err
 }
 
-// departure keeps a deleted machine user's tokens dead.
-func (e entities) departure(machineUser string) (store.Op, error) {
-	before, err := e.store.Get(authz.Revocations, authz.PairKey(authz.BySubject, machineUser))
-	if err != nil && authz.CodeOf(err) != authz.CodeNotFound {
-		return store.Op{}, err
+// deleted answers as the store does when a condition on what is not there fails.
+func deleted(p admin.Precondition) func(uint64, error) (uint64, error) {
+	return func(revision uint64, err error) (uint64, error) {
+		if (p.Exists || p.Revision > 0) && authz.CodeOf(err) == authz.CodeNotFound {
+			return 0, &authz.Error{Code: authz.CodePrecondition, Message: err.Error(), Cause: err}
+		}
+		return revision, err
 	}
-	existing, _ := before.(*authz.Revocation)
-	return store.Op{Entity: credentials.Departure(machineUser, existing, e.now())}, nil
-}
-
-// unbatched takes the number of the operation out of an error about a write that
-// looks like one to its caller.
-func unbatched(err error) error {
-	var ours *authz.Error
-	if errors.As(err, &ours) && ours.Field == "ops[0]" {
-		bare := *ours
-		bare.Field = ""
-		return &bare
-	}
-	return err
 }
 
 func precondition(p admin.Precondition) store.Precondition {

@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
 )
 
@@ -50,9 +50,10 @@ func (c Config) withDefaults() Config {
 }
 
 // demoTokenIssuer lets the demo have a token service where its decisions are
-// served; none on a port that is not known yet.
+// served; none on a port that is not known yet, nor where others reach it.
 func demoTokenIssuer(c config.Config) string {
-	if strings.HasSuffix(c.Listen, ":0") {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil || port == "0" || authz.ValidateFetchURL("listen", "http://"+net.JoinHostPort(host, port)) != nil {
 		return ""
 	}
 	if c.TLS.Cert != "" {

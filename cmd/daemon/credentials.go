@@ -13,25 +13,53 @@ import (
 	"github.com/verdict-pdp/verdict/usage"
 )
 
+// writer writes entities that are as their Revision says: what the rooms that
+// compute entries, credentials and rotations have in common.
+type writer struct{ *store.Store }
+
+// Write implements credentials.Store and events.Store.
+func (w writer) Write(ctx context.Context, entities []authz.Entity) (uint64, error) {
+	result, err := w.Apply(ctx, conditional(entities))
+	return result.Revision, err
+}
+
+func conditional(entities []authz.Entity) []store.Op {
+	ops := make([]store.Op, len(entities))
+	for i, entity := range entities {
+		ops[i] = store.Op{Entity: entity, If: store.IfAbsent()}
+		if revision := entity.Head().Revision; revision > 0 {
+			ops[i].If = store.IfRevision(revision)
+		}
+	}
+	return ops
+}
+
 // vault is the store as the credentials room sees it.
-type vault struct{ *store.Store }
+type vault struct{ writer }
 
 // View implements credentials.Store.
 func (v vault) View() (credentials.View, error) { return v.Snapshot() }
 
-// Write implements credentials.Store.
-func (v vault) Write(ctx context.Context, puts []credentials.Put) (uint64, error) {
-	ops := make([]store.Op, len(puts))
-	for i, put := range puts {
-		ops[i] = store.Op{Entity: put.Entity, If: store.IfAbsent()}
-		switch {
-		case put.Any:
-			ops[i].If = store.Precondition{}
-		case put.AtRevision > 0:
-			ops[i].If = store.IfRevision(put.AtRevision)
+// List implements credentials.Store.
+func (v vault) List(ctx context.Context, c authz.Collection, filter, value string) (all []authz.Entity, err error) {
+	query := store.Query{Collection: c, Filters: map[string]string{filter: value}, Limit: store.MaxPageSize}
+	for {
+		page, err := v.Store.List(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if query.Cursor = page.NextCursor; query.Cursor == "" {
+			return all, nil
 		}
 	}
-	result, err := v.Apply(ctx, ops)
+}
+
+// Delete implements credentials.Store.
+func (v vault) Delete(ctx context.Context, gone authz.Entity, entities []authz.Entity) (uint64, error) {
+	head := gone.Head()
+	ops := []store.Op{{Collection: gone.Collection(), Key: head.ID, If: store.IfRevision(head.Revision)}}
+	result, err := v.Apply(ctx, append(ops, conditional(entities)...))
 	return result.Revision, err
 }
 

@@ -204,11 +204,12 @@ func (d *Daemon) openKeeper(context.Context) (err error) {
 		return err
 	}
 	d.keeper = credentials.New(credentials.Config{
-		Store:      vault{d.store},
+		Store:      vault{writer{d.store}},
 		LastUse:    d.lastUse,
 		Token:      d.named,
+		Check:      func(c *authz.Credential) error { return checkCredential(c) },
 		NewSecret:  secret.New,
-		HashSecret: func(text string) (string, error) { return secret.Hash(text), nil },
+		HashSecret: secret.Hash,
 		Now:        c.Now,
 	})
 	return nil
@@ -261,11 +262,11 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 		DecisionsTLS:      serveTLS,
 		API:               &surface.Handler{Decide: d.pdp.Decide, Batch: d.pdp.DecideBatch, BodyLimit: c.HTTP.BodyLimit},
 		Admin: &admin.Handler{
-			Entities: entities{d.store, d.verifier, d.asker, c.Now},
+			Entities: d.entities(),
 			Feed:     feed{d.store},
 			Bulk:     bulk{d.store},
 			Check: map[authz.Collection]func(authz.Entity) error{
-				authz.Issuers:     checkIssuer,
+				authz.Issuers:     d.checkIssuer,
 				authz.Credentials: checkCredential,
 				authz.Edges:       d.checkModes,
 				authz.Revocations: d.checkListed,
@@ -300,7 +301,7 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 	registry.MustRegister(d.metrics.collectors()...)
 	registry.MustRegister(d.server.Collectors()...)
 	registry.MustRegister(d.gauges()...)
-	registry.MustRegister(newIssuerMetrics(d))
+	registry.MustRegister(newIssuerMetrics(d), newCountMetrics(d))
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return nil
 }
@@ -324,28 +325,29 @@ func (d *Daemon) checkModes(e authz.Entity) error {
 // checkListed refuses a list entry that names a token or a key by an issuer that
 // is not registered: it would stop nothing, and look as if it did.
 func (d *Daemon) checkListed(e authz.Entity) error {
-	var listed authz.Listed
-	switch entry := e.(type) {
-	case *authz.Revocation:
-		listed = entry.Listed
-	case *authz.Renewal:
-		listed = entry.Listed
-	}
-	if listed.Issuer == "" || listed.By == authz.ByCertificate {
-		return nil
-	}
 	view, err := d.store.Snapshot()
 	if err != nil {
 		return err
 	}
 	defer view.Close()
-	if _, known, err := view.IssuerByURL(listed.Issuer); err != nil || known {
-		return err
-	}
-	return authz.Invalid("issuer", "is not the url of a registered issuer; write the url exactly as the issuer's tokens have it in iss")
+	return credentials.CheckListed(view, e)
 }
 
-func checkIssuer(e authz.Entity) error { return token.CheckIssuer(e.(*authz.Issuer)) }
+// checkIssuer refuses keys nobody should trust, and another hand at our own issuer:
+// an older export of it would bring keys back that were dropped because they leaked.
+func (d *Daemon) checkIssuer(e authz.Entity) error {
+	issuer := e.(*authz.Issuer)
+	if err := token.CheckIssuer(issuer); err != nil {
+		return err
+	}
+	if !d.ours(issuer.ID) {
+		return nil
+	}
+	if same, err := d.published(issuer); same || err != nil {
+		return err
+	}
+	return authz.Invalid("id", "is the token service's own, which writes it itself; leave it out")
+}
 
 // checkCredential refuses material nobody could prove anything with.
 func checkCredential(e authz.Entity) error {

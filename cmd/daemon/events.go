@@ -7,28 +7,14 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/events"
-	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/token"
 )
 
 // eventStore is the store as the events room sees it.
-type eventStore struct{ *store.Store }
+type eventStore struct{ writer }
 
 // View implements events.Store.
 func (s eventStore) View() (events.View, error) { return s.Snapshot() }
-
-// Write implements events.Store.
-func (s eventStore) Write(ctx context.Context, entries []authz.Entity) error {
-	ops := make([]store.Op, len(entries))
-	for i, entry := range entries {
-		ops[i] = store.Op{Entity: entry, If: store.IfAbsent()}
-		if revision := entry.Head().Revision; revision > 0 {
-			ops[i].If = store.IfRevision(revision)
-		}
-	}
-	_, err := s.Apply(ctx, ops)
-	return err
-}
 
 // verifyEvent is the verifier as the events room sees it.
 func (d *Daemon) verifyEvent(ctx context.Context, directory authz.Directory, text string, now time.Time) (events.Event, error) {
@@ -42,7 +28,7 @@ func (d *Daemon) verifyEvent(ctx context.Context, directory authz.Directory, tex
 
 func (d *Daemon) openReceiver(context.Context) (err error) {
 	d.receiver, err = events.New(events.Config{
-		Store:  eventStore{d.store},
+		Store:  eventStore{writer{d.store}},
 		Verify: d.verifyEvent,
 		Logger: d.config.Logger,
 		Now:    d.config.Now,

@@ -36,6 +36,11 @@ func (d *Daemon) openTokenService(ctx context.Context) (err error) {
 	return err
 }
 
+// ours says whether an issuer is our own token service.
+func (d *Daemon) ours(issuer string) bool {
+	return d.issuing != nil && issuer == tokenservice.DefaultIssuerID
+}
+
 // serves says whether a service is registered.
 func (d *Daemon) serves(id string) (bool, error) {
 	switch _, err := d.store.Get(authz.Services, id); authz.CodeOf(err) {

@@ -95,6 +95,7 @@ func (d *Daemon) gauges() []prometheus.Collector {
 		total("verdict_store_writes_total", "Writes committed, each one revision.", func() uint64 { return d.store.Stats().Writes }),
 		total("verdict_store_commits_total", "Groups the writes were committed in, each one fsync.", func() uint64 { return d.store.Stats().Commits }),
 		gauge("verdict_credential_uses_pending", "Last uses of credentials that wait to be written.", func() float64 { return float64(d.uses.Stats().Pending) }),
+		total("verdict_credential_use_write_failures_total", "Times last uses could not be written; they are tried again.", func() uint64 { return uint64(d.uses.Stats().Failures) }),
 		total("verdict_credential_uses_dropped_total", "Last uses given up because too many credentials were in use at once.", func() uint64 { return uint64(d.uses.Stats().Dropped) }),
 		total("verdict_store_cold_reads_total", "Point reads that went to disk or its cache.", func() uint64 { return d.store.Stats().ColdReads }),
 	}
