@@ -19,33 +19,24 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
-	"github.com/verdict-pdp/verdict/demo"
 	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
 // corpusCase is one file of corpus/, as its README describes it.
 type corpusCase struct {
-	Name    string         `yaml:"name"`
-	Row     int            `yaml:"row"`
-	About   string         `yaml:"about"`
-	Time    time.Time      `yaml:"time"`
-	Token   corpusToken    `yaml:"token"`
-	Changes []corpusChange `yaml:"changes"`
-	Request map[string]any `yaml:"request"`
-	Batch   *corpusBatch   `yaml:"batch"`
-	Want    *corpusWant    `yaml:"want"`
-}
+	Name  string    `yaml:"name"`
+	Row   int       `yaml:"row"`
+	About string    `yaml:"about"`
+	Time  time.Time `yaml:"time"`
 
-type corpusToken struct {
-	Subject    string   `yaml:"subject"`
-	Issuer     string   `yaml:"issuer"`
-	Audience   []string `yaml:"audience"`
-	IssuedAgoS *int     `yaml:"issued_ago_s"`
-	ExpiresInS *int     `yaml:"expires_in_s"`
-	Tenant     string   `yaml:"tenant"`
-	Env        string   `yaml:"env"`
-	Methods    []string `yaml:"methods"`
+	corpusWorld `yaml:",inline"`
+	Changes     []corpusChange `yaml:"changes"`
+
+	corpusEvidence `yaml:",inline"`
+	Request        map[string]any `yaml:"request"`
+	Batch          *corpusBatch   `yaml:"batch"`
+	Want           *corpusWant    `yaml:"want"`
 }
 
 type corpusChange struct {
@@ -64,9 +55,12 @@ type corpusBatch struct {
 type corpusWant struct {
 	Decision    string           `yaml:"decision"`
 	Reasons     []string         `yaml:"reasons"`
+	Causes      []string         `yaml:"causes"`
 	WouldDeny   []string         `yaml:"would_deny"`
 	Obligations []map[string]any `yaml:"obligations"`
-	Advice      []string         `yaml:"advice"`
+	Advice      []any            `yaml:"advice"` // an id, or the whole object
+	Level       *int             `yaml:"level"`
+	Freshness   string           `yaml:"freshness"`
 }
 
 // TestCorpus asks every case over HTTP and in process; both must answer as the
@@ -81,11 +75,10 @@ func TestCorpus(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
 			c := readCase(t, file)
 			p := shared
-			if len(c.Changes) > 0 {
-				p = pdptest.Start(t, pdptest.Settings{Demo: true, At: c.Time, Change: keepExpired})
-				c.change(t, p)
+			if len(c.Changes) > 0 || c.peopled() || c.Proof {
+				t.Parallel()
+				p = pdptest.Start(t, pdptest.Settings{Demo: true, At: c.Time.Add(-c.lead()), Change: keepExpired})
 			}
-			p.Clock.Set(c.Time)
 			c.run(t, p)
 		})
 	}
@@ -113,11 +106,15 @@ func readCase(t *testing.T, file string) corpusCase {
 	return c
 }
 
+// change makes the case's changes. The name $kid is that of the demo issuer's key.
 func (c corpusCase) change(t *testing.T, p *pdptest.PDP) {
 	t.Helper()
 	for _, change := range c.Changes {
 		op := store.Op{Collection: change.Delete, Key: change.ID}
 		if change.Put != "" {
+			if change.Entity["name"] == "$kid" {
+				change.Entity["name"] = p.Signer().KeyID()
+			}
 			op = store.Op{Entity: change.Put.New()}
 			convert(t, change.Entity, op.Entity)
 		}
@@ -129,22 +126,22 @@ func (c corpusCase) change(t *testing.T, p *pdptest.PDP) {
 
 func (c corpusCase) run(t *testing.T, p *pdptest.PDP) {
 	t.Helper()
-	token := c.mint(t, p)
+	w := c.begin(t, p)
 	if c.Batch != nil {
-		c.runBatch(t, p, token)
+		c.runBatch(t, p, w.evidence())
 		return
 	}
-	over := askHTTP(t, p, api.PathDecide, withCredential(c.Request, token))
+	over := askHTTP(t, p, api.PathDecide, withCredential(t, c.Request, w.evidence()))
 	c.Want.check(t, over)
 
-	inside, err := p.Decide(t.Context(), inProcess(t, c.Request, token))
+	inside, err := p.Decide(t.Context(), inProcess(t, c.Request, w.evidence()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	alike(t, inside, over)
 }
 
-func (c corpusCase) runBatch(t *testing.T, p *pdptest.PDP, token string) {
+func (c corpusCase) runBatch(t *testing.T, p *pdptest.PDP, evidence authz.Evidence) {
 	t.Helper()
 	var wants []corpusWant
 	var items []map[string]any
@@ -165,10 +162,10 @@ func (c corpusCase) runBatch(t *testing.T, p *pdptest.PDP, token string) {
 				}
 			}
 			items = append(items, bare)
-			inner.Items = append(inner.Items, inProcess(t, whole, token))
+			inner.Items = append(inner.Items, inProcess(t, whole, evidence))
 		}
 	}
-	body := withCredential(c.Request, token)
+	body := withCredential(t, c.Request, evidence)
 	body["items"], body["semantics"] = items, c.Batch.Semantics
 	inner.Semantics = authz.Semantics(c.Batch.Semantics)
 
@@ -204,47 +201,67 @@ func (c corpusCase) runBatch(t *testing.T, p *pdptest.PDP, token string) {
 	}
 }
 
-func (c corpusCase) mint(t *testing.T, p *pdptest.PDP) string {
+func (w *corpusWant) check(t *testing.T, d api.Decision) {
 	t.Helper()
-	claims := p.Claims(c.Token.Subject)
-	delete(claims, "env")
-	claims["iat"] = c.Time.Unix() - int64(orDefault(c.Token.IssuedAgoS, 30))
-	claims["exp"] = c.Time.Unix() + int64(orDefault(c.Token.ExpiresInS, 300))
-	if c.Token.Audience != nil {
-		claims["aud"] = c.Token.Audience
+	got := corpusWant{Decision: d.Decision, Reasons: set(pdptest.Codes(d.Reasons)), WouldDeny: set(pdptest.Codes(d.WouldDeny))}
+	want := corpusWant{Decision: w.Decision, Reasons: set(w.Reasons), WouldDeny: set(w.WouldDeny)}
+	if w.Causes != nil {
+		got.Causes, want.Causes = set(causes(d.Reasons)), set(w.Causes)
 	}
-	if c.Token.Issuer != "" && c.Token.Issuer != demo.IssuerID {
-		t.Fatalf("this runner signs as %q only", demo.IssuerID)
+	if w.Level != nil {
+		got.Level, want.Level = &d.Trust.Level, w.Level
 	}
-	for name, value := range map[string]string{"tenant": c.Token.Tenant, "env": c.Token.Env} {
-		if value != "" {
-			claims[name] = value
-		}
+	if w.Freshness != "" {
+		got.Freshness, want.Freshness = d.Trust.Freshness, w.Freshness
 	}
-	if c.Token.Methods != nil {
-		claims["amr"] = c.Token.Methods
-	}
-	return p.Sign(claims)
-}
-
-func orDefault(n *int, fallback int) int {
-	if n == nil {
-		return fallback
-	}
-	return *n
-}
-
-func (w corpusWant) check(t *testing.T, d api.Decision) {
-	t.Helper()
-	got := corpusWant{Decision: d.Decision, Reasons: set(pdptest.Codes(d.Reasons)), WouldDeny: set(pdptest.Codes(d.WouldDeny)), Advice: set(dutyIDs(d.Advice))}
-	want := corpusWant{Decision: w.Decision, Reasons: set(w.Reasons), WouldDeny: set(w.WouldDeny), Advice: set(w.Advice)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s\nreasons: %+v", diff, d.Reasons)
+	}
+	if diff := cmp.Diff(w.adviceTexts(t), w.shownAdvice(t, d.Advice)); diff != "" {
+		t.Errorf("advice: %s", diff)
 	}
 	byText := cmpopts.SortSlices(func(a, b map[string]any) bool { return text(t, a) < text(t, b) })
 	if diff := cmp.Diff(w.Obligations, []map[string]any(d.Obligations), byText, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("obligations: %s", diff)
 	}
+}
+
+// adviceTexts is the advice wanted, as JSON: the id, or the whole object.
+func (w *corpusWant) adviceTexts(t *testing.T) []string {
+	var texts []string
+	for _, advice := range w.Advice {
+		texts = append(texts, text(t, advice))
+	}
+	return set(texts)
+}
+
+// shownAdvice is the advice given, by its id unless it is wanted whole.
+func (w *corpusWant) shownAdvice(t *testing.T, given []api.Duty) []string {
+	whole := map[any]bool{} // :: id -> wanted whole
+	for _, advice := range w.Advice {
+		if object, ok := advice.(map[string]any); ok {
+			whole[object["id"]] = true
+		}
+	}
+	var texts []string
+	for _, duty := range given {
+		if whole[duty["id"]] {
+			texts = append(texts, text(t, duty))
+		} else {
+			texts = append(texts, text(t, duty["id"]))
+		}
+	}
+	return set(texts)
+}
+
+func causes(reasons []api.Reason) []string {
+	var all []string
+	for _, r := range reasons {
+		if cause, ok := r.Details["cause"].(string); ok {
+			all = append(all, cause)
+		}
+	}
+	return all
 }
 
 // set sorts and drops repetitions; nil for none.
@@ -257,29 +274,28 @@ func set(codes []string) []string {
 	return slices.Compact(sorted)
 }
 
-func dutyIDs(duties []api.Duty) []string {
-	var ids []string
-	for _, d := range duties {
-		id, _ := d["id"].(string)
-		ids = append(ids, id)
-	}
-	return ids
-}
-
 // alike says whether an answer in process and one over HTTP are the same but for
-// their id.
+// their id. The one in process is the later: the first use of a credential is written
+// down, and that write may fall between the two.
 func alike(t *testing.T, inside authz.Decision, over api.Decision) {
 	t.Helper()
 	var d api.Decision
 	convert(t, inside, &d)
-	if diff := cmp.Diff(d, over, cmpopts.IgnoreFields(api.Decision{}, "ID"), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(d, over, cmpopts.IgnoreFields(api.Decision{}, "ID", "DataRevision"), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("in process and over HTTP differ: %s", diff)
+	}
+	if d.DataRevision < over.DataRevision {
+		t.Errorf("the later answer is of revision %d, the earlier of %d", d.DataRevision, over.DataRevision)
 	}
 }
 
 func askHTTP(t *testing.T, p *pdptest.PDP, path string, body map[string]any) api.Decision {
 	t.Helper()
-	answer := p.Call(http.MethodPost, p.DecisionsURL()+path, p.PEP(), marshal(t, body))
+	key := p.PEP()
+	if credential, ok := body["credential"].(map[string]any); ok && credential["certificate"] != nil {
+		key = p.Asserting()
+	}
+	answer := p.Call(http.MethodPost, p.DecisionsURL()+path, key, marshal(t, body))
 	if answer.Status != http.StatusOK {
 		t.Fatalf("%d %s", answer.Status, answer.Body)
 	}
@@ -288,15 +304,16 @@ func askHTTP(t *testing.T, p *pdptest.PDP, path string, body map[string]any) api
 	return d
 }
 
-func withCredential(request map[string]any, token string) map[string]any {
-	body := map[string]any{"credential": map[string]any{"token": token}}
+func withCredential(t *testing.T, request map[string]any, evidence authz.Evidence) map[string]any {
+	t.Helper()
+	body := map[string]any{"credential": pdptest.Wire(t, evidence)}
 	for name, value := range request {
 		body[name] = value
 	}
 	return body
 }
 
-func inProcess(t *testing.T, request map[string]any, token string) authz.Request {
+func inProcess(t *testing.T, request map[string]any, evidence authz.Evidence) authz.Request {
 	t.Helper()
 	var parts struct {
 		Subject  *authz.Subject `json:"subject"`
@@ -306,8 +323,8 @@ func inProcess(t *testing.T, request map[string]any, token string) authz.Request
 	}
 	convert(t, request, &parts)
 	return authz.Request{
-		Caller:   authz.Caller{ID: "corpus", Roles: []authz.Role{authz.RoleDecide}},
-		Evidence: authz.Evidence{Token: token},
+		Caller:   authz.Caller{ID: "corpus", Roles: []authz.Role{authz.RoleDecide, authz.RoleAssertCertificates}},
+		Evidence: evidence,
 		Subject:  parts.Subject,
 		Action:   parts.Action,
 		Resource: parts.Resource,
@@ -316,7 +333,7 @@ func inProcess(t *testing.T, request map[string]any, token string) authz.Request
 }
 
 // convert moves a value into another shape by way of its JSON.
-func convert(t *testing.T, from, to any) {
+func convert(t testing.TB, from, to any) {
 	t.Helper()
 	unmarshal(t, marshal(t, from), to)
 }
@@ -334,9 +351,9 @@ func convertYAML(t *testing.T, from, to any) {
 	}
 }
 
-func text(t *testing.T, v any) string { return string(marshal(t, v)) }
+func text(t testing.TB, v any) string { return string(marshal(t, v)) }
 
-func marshal(t *testing.T, v any) []byte {
+func marshal(t testing.TB, v any) []byte {
 	t.Helper()
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -345,7 +362,7 @@ func marshal(t *testing.T, v any) []byte {
 	return data
 }
 
-func unmarshal(t *testing.T, data []byte, v any) {
+func unmarshal(t testing.TB, data []byte, v any) {
 	t.Helper()
 	if err := json.Unmarshal(data, v); err != nil {
 		t.Fatalf("%s: %v", data, err)

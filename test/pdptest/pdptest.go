@@ -1,6 +1,3 @@
-// Package pdptest starts a real Verdict in a test: its own data directory, its
-// own ports, a clock the test holds, and the demo issuer's key to sign tokens
-// with. What it serves is what `verdict serve` serves.
 package pdptest
 
 import (
@@ -48,6 +45,8 @@ type Settings struct {
 	At       time.Time // what the clock shows at first; zero means now
 	Policies fs.FS
 	Change   func(*config.Config)
+	// TLS serves decisions over TLS; the clients of the PDP trust its certificate.
+	TLS bool
 	// Log takes everything the daemon logs; nil means the test's log.
 	Log io.Writer
 }
@@ -60,6 +59,9 @@ type PDP struct {
 	Clock *Clock
 
 	operator, pep string // API keys
+	asserting     string // an API key that may assert certificates, once made
+	client        *http.Client
+	serverCA      *CA // nil without TLS
 	signer        *token.Signer
 	stop          context.CancelFunc
 	ended         chan error
@@ -81,6 +83,11 @@ func Start(t testing.TB, s Settings) *PDP {
 	c := config.Default()
 	c.Data, c.Demo = p.Dir, s.Demo
 	c.Engine.Timeout = 5 * time.Second // the race detector and a busy machine are slow
+	p.client = http.DefaultClient
+	if s.TLS {
+		c.TLS = p.makeTLS()
+		p.client = p.Over(nil)
+	}
 	if s.Change != nil {
 		s.Change(&c)
 	}
@@ -207,6 +214,12 @@ type Answer struct {
 // Call makes one HTTP request with an API key and reads the answer.
 func (p *PDP) Call(method, url, key string, body []byte, headers ...string) Answer {
 	p.T.Helper()
+	return p.CallOver(p.client, method, url, key, body, headers...)
+}
+
+// CallOver is Call over another client, see Over.
+func (p *PDP) CallOver(client *http.Client, method, url, key string, body []byte, headers ...string) Answer {
+	p.T.Helper()
 	r, err := http.NewRequestWithContext(p.T.Context(), method, url, bytes.NewReader(body))
 	if err != nil {
 		p.T.Fatal(err)
@@ -220,7 +233,7 @@ func (p *PDP) Call(method, url, key string, body []byte, headers ...string) Answ
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
 		p.T.Fatal(err)
 	}
@@ -235,13 +248,116 @@ func (p *PDP) Call(method, url, key string, body []byte, headers ...string) Answ
 // Ask posts a question as the PEP and wants a decision.
 func (p *PDP) Ask(question map[string]any) api.Decision {
 	p.T.Helper()
-	answer := p.Call(http.MethodPost, p.DecisionsURL()+api.PathDecide, p.pep, encode(p.T, question))
+	return p.askAs(p.pep, question)
+}
+
+// AskAsserting is Ask with an API key that may also assert certificates.
+func (p *PDP) AskAsserting(question map[string]any) api.Decision {
+	p.T.Helper()
+	return p.askAs(p.Asserting(), question)
+}
+
+func (p *PDP) askAs(key string, question map[string]any) api.Decision {
+	p.T.Helper()
+	answer := p.Call(http.MethodPost, p.DecisionsURL()+api.PathDecide, key, encode(p.T, question))
 	if answer.Status != http.StatusOK {
 		p.T.Fatalf("no decision: %d %s", answer.Status, answer.Body)
 	}
 	var d api.Decision
-	decode(p.T, answer.Body, &d)
+	Decode(p.T, answer.Body, &d)
 	return d
+}
+
+// NewKey makes an API key with these roles.
+func (p *PDP) NewKey(roles ...authz.Role) string {
+	p.T.Helper()
+	request := api.KeyRequest{Name: "made by a test"}
+	for _, role := range roles {
+		request.Roles = append(request.Roles, string(role))
+	}
+	answer := p.Call(http.MethodPost, p.AdminURL()+api.PathKeys, p.operator, encode(p.T, request))
+	if answer.Status != http.StatusCreated {
+		p.T.Fatalf("no key: %d %s", answer.Status, answer.Body)
+	}
+	var key api.Key
+	Decode(p.T, answer.Body, &key)
+	return key.Key
+}
+
+// Asserting is an API key that may ask and assert certificates, the same every
+// time.
+func (p *PDP) Asserting() string {
+	p.T.Helper()
+	if p.asserting == "" {
+		p.asserting = p.NewKey(authz.RoleDecide, authz.RoleAssertCertificates)
+	}
+	return p.asserting
+}
+
+// NewSecret makes a new generation of a machine user's secret, and an id for it
+// when id is empty. It returns the credential and the secret, which nobody shows
+// again.
+func (p *PDP) NewSecret(machineUser, id string) (*authz.Credential, string) {
+	p.T.Helper()
+	answer := p.Call(http.MethodPost, p.AdminURL()+api.PathSecrets, p.operator, encode(p.T, api.SecretRequest{MachineUser: machineUser, ID: id}))
+	if answer.Status != http.StatusCreated {
+		p.T.Fatalf("no secret: %d %s", answer.Status, answer.Body)
+	}
+	var made api.NewSecret[*authz.Credential]
+	Decode(p.T, answer.Body, &made)
+	return made.Credential, made.Secret
+}
+
+// KeepSecret puts the secret in place that authorities want of Verdict.
+func (p *PDP) KeepSecret() {
+	p.T.Helper()
+	dir := filepath.Join(p.Dir, "secrets")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		p.T.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, IntrospectionSecret), []byte(IntrospectionSecret+"\n"), 0o600); err != nil {
+		p.T.Fatal(err)
+	}
+}
+
+// IssuerStatus is how an issuer stands, as an operator sees it.
+func (p *PDP) IssuerStatus(id string) authz.IssuerStatus {
+	p.T.Helper()
+	answer := p.Call(http.MethodGet, p.AdminURL()+api.PathV1+string(authz.Issuers)+"/"+id, p.operator, nil)
+	var issuer authz.Issuer
+	Decode(p.T, answer.Body, &issuer)
+	if issuer.Status == nil {
+		p.T.Fatalf("no status: %d %s", answer.Status, answer.Body)
+	}
+	return *issuer.Status
+}
+
+// Register writes an issuer and waits until what it publishes has been fetched.
+func (p *PDP) Register(issuer *authz.Issuer) {
+	p.T.Helper()
+	p.Put(issuer)
+	fetched := func(s authz.IssuerStatus) bool { return !s.FetchedAt.Before(p.Clock.Now()) }
+	if issuer.JWKSURL != "" {
+		p.Await("the keys of "+issuer.ID, func() bool { return fetched(p.IssuerStatus(issuer.ID)) })
+	}
+	for _, list := range issuer.StatusLists {
+		p.Await("a status list of "+issuer.ID, func() bool { return fetched(p.IssuerStatus(issuer.ID).StatusLists[list]) })
+	}
+}
+
+// Await waits until something is so, for what runs on a clock of its own.
+func (p *PDP) Await(what string, so func() bool) {
+	p.T.Helper()
+	look := time.NewTicker(2 * time.Millisecond)
+	defer look.Stop()
+	late := time.After(30 * time.Second)
+	for !so() {
+		select {
+		case <-look.C:
+		case <-late:
+			p.T.Fatalf("waited too long for %s", what)
+		}
+	}
 }
 
 // Put writes an entity as the operator and returns the data revision.
@@ -293,7 +409,8 @@ func encode(t testing.TB, v any) []byte {
 	return data
 }
 
-func decode(t testing.TB, data []byte, v any) {
+// Decode reads JSON, or ends the test.
+func Decode(t testing.TB, data []byte, v any) {
 	t.Helper()
 	if err := json.Unmarshal(data, v); err != nil {
 		t.Fatalf("%s: %v", data, err)
