@@ -19,9 +19,12 @@ func newCredentialList(c *cli) *cobra.Command {
 	var machineUser string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "Print the credentials: generation, age, last use, and when each is due",
-		Long: `Print the credentials: generation, age, last use, and in what time each expires. The
-last use is written at once the first time, then about once a minute.`,
+		Short: "Print the credentials: generation, age, last use, and when each ends",
+		Long: `Print the credentials: generation, age, last use, and in what time each ends. The last
+use is written at once the first time, then about once a minute.
+
+ENDS is the not_after of a credential. The policy may deny it before, once it is older
+than the tier of its machine user allows; AGE shows how old it is.`,
 		Example: `  verdict credential list --machine-user mu:billing-svc`,
 		Args:    takes(0, 0),
 	}
@@ -36,7 +39,7 @@ last use is written at once the first time, then about once a minute.`,
 		if err != nil {
 			return err
 		}
-		t := newTable(c.out, "ID", "MACHINE USER", "KIND", "GENERATION", "STATE", "AGE", "LAST USED", "FROM", "DUE")
+		t := newTable(c.out, "ID", "MACHINE USER", "KIND", "GENERATION", "STATE", "AGE", "LAST USED", "FROM", "ENDS")
 		t.screen = c.screenOf(c.out)
 		t.colours = map[int]func(string) colour{4: credentialColour}
 		call := remote.Call{Method: http.MethodGet, Path: api.PathV1 + string(authz.Credentials), Query: query}
@@ -66,13 +69,13 @@ func (t *credentialTable) page(items []json.RawMessage) error {
 func (*credentialTable) end(uint64) error { return nil }
 
 func (t *credentialTable) row(c *authz.Credential) []string {
-	state, due := c.State, ""
+	state, ends := c.State, ""
 	switch {
 	case c.NotAfter.IsZero() || !c.Accepted():
 	case t.now.Before(c.NotAfter):
-		due = "in " + left(t.now, c.NotAfter)
+		ends = "in " + left(t.now, c.NotAfter)
 	default:
-		state, due = authz.CredentialExpired, ago(t.now, c.NotAfter)
+		state, ends = authz.CredentialExpired, ago(t.now, c.NotAfter)
 	}
 	made := c.NotBefore
 	if made.IsZero() || made.After(t.now) {
@@ -82,7 +85,7 @@ func (t *credentialTable) row(c *authz.Credential) []string {
 	if !made.IsZero() {
 		age = span(t.now.Sub(made))
 	}
-	return []string{c.ID, c.MachineUser, c.Kind, strconv.Itoa(c.Generation), state, age, ago(t.now, c.LastUsedAt), c.LastUsedFrom, due}
+	return []string{c.ID, c.MachineUser, c.Kind, strconv.Itoa(c.Generation), state, age, ago(t.now, c.LastUsedAt), c.LastUsedFrom, ends}
 }
 
 func credentialColour(state string) colour {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
-	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
@@ -76,8 +75,7 @@ exits with 0 only when every decision is allow.`,
 func (c *cli) tellDecisions(answer []byte, batch bool) error {
 	decisions, err := readDecisions(answer, batch)
 	if err != nil {
-		return &failure{status: exitError, code: authz.CodeInternal, message: "the server's answer cannot be read: " + err.Error(),
-			fix: "Check that --server names the decisions listener of a Verdict server.", cause: err}
+		return unreadable(err)
 	}
 	err = c.print(answer, func(w io.Writer) error {
 		if batch {

@@ -34,9 +34,11 @@
 //	backup, restore                everything, as one file
 //	key create|list|revoke         API keys
 //	issuer list|get                how the issuers of tokens and certificates stand
-//	credential list                generations, last use, and when each is due
+//	credential list                generations, last use, and when each ends
 //	secret create                  a new shared secret of a machine user
 //	token get                      a token of our own token service
+//	token introspect               whether one is active, and what it says
+//	token replace-keys             stop every token it signed
 //	rotate                         a rotation set, from one generation to the next
 //	revoke, renew                  stop tokens and credentials; have tokens renewed
 //	test                           run the tests of a policy folder, without a server
@@ -53,10 +55,10 @@
 //
 // Each is the first of these that is set:
 //
-//	address  --server, $VERDICT_SERVER (decide, token get) or $VERDICT_ADMIN_SERVER (the others),
+//	address  --server, $VERDICT_SERVER (decide, token get and introspect) or $VERDICT_ADMIN_SERVER (the others),
 //	         listen or admin_listen of the configuration
 //	key      --key-file, $VERDICT_KEY_FILE, $VERDICT_KEY,
-//	         keys/pep.key (decide) or keys/operator.key (the others) of the data directory;
+//	         keys/pep.key (decide, token introspect) or keys/operator.key (the others) of the data directory;
 //	         token get needs none
 //
 // A server's certificate is checked against the roots of the system, or the file
@@ -115,7 +117,7 @@
 //	0  done; for decide, every decision is allow
 //	1  it did not work: an invalid request, a bad line of an import, a failed policy test
 //	2  the command line or the configuration cannot be understood; nothing was done
-//	3  decide only: a decision is deny
+//	3  decide: a decision is deny; token introspect: the token is not active
 //	4  there is no such entity
 //	5  it exists already, or was changed since the revision named
 //	6  there is no API key or credential, or it is not accepted or lacks the role

@@ -96,5 +96,5 @@ func cell(value json.RawMessage) string {
 // unreadable is the failure of an answer that is not what the contract says.
 func unreadable(err error) *failure {
 	return &failure{status: exitError, code: authz.CodeInternal, message: "the server's answer cannot be read: " + err.Error(),
-		fix: "Check that --server names the admin listener of a Verdict server.", cause: err}
+		fix: "Check that --server names a Verdict server, and the right one of its two listeners.", cause: err}
 }

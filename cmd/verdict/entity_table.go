@@ -37,7 +37,7 @@ func columns(c authz.Collection) []string {
 	case authz.Revocations:
 		return []string{"by", "of", "issued_before", "until", "reason", "revision"}
 	case authz.Renewals:
-		return []string{"by", "of", "issued_before", "deadline", "reason", "revision"}
+		return []string{"by", "of", "issued_before", "deadline", "until", "reason", "revision"}
 	}
 	return []string{"id", "revision"}
 }

@@ -28,7 +28,7 @@ func exitMeanings() []exitMeaning {
 		{exitOK, "done; for decide, every decision is allow"},
 		{exitError, "it did not work: an invalid request, a bad line of an import, a failed policy test"},
 		{exitUsage, "the command line or the configuration cannot be understood; nothing was done"},
-		{exitDeny, "decide only: a decision is deny"},
+		{exitDeny, "decide: a decision is deny; token introspect: the token is not active"},
 		{exitNotFound, "there is no such entity"},
 		{exitConflict, "it exists already, or was changed since the revision named"},
 		{exitForbidden, "there is no API key or credential, or it is not accepted or lacks the role"},

@@ -6,6 +6,9 @@ var Main = main
 // TryDemo is what serve --demo says to try.
 var TryDemo = tryDemo
 
+// Span is a duration as people say it.
+var Span = span
+
 // ExitCodes lists what the program exits with.
 func ExitCodes() map[int]string {
 	codes := map[int]string{}

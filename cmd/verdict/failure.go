@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -55,7 +57,7 @@ func failureOf(err error) *failure {
 	if errors.As(err, &unreachable) {
 		return &failure{
 			status: exitUnreachable, code: authz.CodeUnavailable, message: err.Error(), cause: err,
-			fix: "Start one with `verdict serve`, or name the one that runs with --server.",
+			fix: fixOfUnreachable(err),
 		}
 	}
 	var ours *authz.Error
@@ -66,6 +68,22 @@ func failureOf(err error) *failure {
 		return &failure{status: exitError, code: authz.CodeUnavailable, message: "interrupted before it was done", cause: err}
 	}
 	return &failure{status: exitError, code: authz.CodeInternal, message: err.Error(), cause: err}
+}
+
+// fixOfUnreachable is what to do about a server that gave no answer.
+func fixOfUnreachable(err error) string {
+	var unverified *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, new(x509.HostnameError)):
+		return "Name the server in --server by a name that its certificate is made out to."
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return "Name the PEM file of the authority that signed its certificate in $SSL_CERT_FILE, or add that authority to the roots of the system."
+	case errors.As(err, &unverified):
+		return "The server needs another certificate: tls.cert and tls.key name its files."
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "Write http:// in --server: this listener has no TLS."
+	}
+	return "Start one with `verdict serve`, or name the one that runs with --server."
 }
 
 func failureOfProblem(p *remote.Problem) *failure {
@@ -122,7 +140,7 @@ func fixOf(code authz.ErrorCode) string {
 		return "Use a key that has the role: `verdict key create NAME --role ROLE` makes one, --key-file names it."
 	case codeUnknownPath:
 		defaults := config.Default()
-		return "Check that --server names the right one of the two listeners: decide calls the decisions listener ($" + envServer +
+		return "Check that --server names the right one of the two listeners: decide, token get and token introspect call the decisions listener ($" + envServer +
 			", by default http://" + defaults.Listen + "), the other commands the admin listener ($" + envAdminServer + ", by default http://" + defaults.AdminListen + ")."
 	case authz.CodeNotFound:
 		return "`verdict entity list COLLECTION` shows what there is."

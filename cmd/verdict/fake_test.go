@@ -1,8 +1,10 @@
 package main_test
 
 import (
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -145,6 +147,21 @@ func cutCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	a := answer{status: http.StatusOK, body: ts.ReadFile(args[2]), header: http.Header{}, cut: true}
 	register(ts, args[0]+" "+args[1], func([]answer) []answer { return []answer{a} })
+}
+
+// tlsCommand is `tls`: from now on the fake is also at $TLS_SERVER, over TLS, with the
+// certificate in the file ca.pem, which is made out to 127.0.0.1.
+func tlsCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: tls")
+	}
+	server := httptest.NewUnstartedServer(ts.Value(fakeKey{}).(*fake))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that scripts mean to fail
+	server.StartTLS()
+	ts.Defer(server.Close)
+	ts.Setenv("TLS_SERVER", server.URL)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), certificate, 0o600))
 }
 
 func register(ts *testscript.TestScript, request string, change func([]answer) []answer) {

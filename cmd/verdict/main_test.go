@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 			"cut":    cutCommand,
 			"exits":  exitsCommand,
 			"judge":  judgeCommand,
+			"tls":    tlsCommand,
 		},
 	})
 }

@@ -45,18 +45,32 @@ func (e *end) moment(c *cli, atFlag, inFlag string) (time.Time, error) {
 	return at, nil
 }
 
-// span is a duration as people say it, in its one or two largest units.
+const day = 24 * time.Hour
+
+// span is a duration as people say it, in its one or two largest units, rounded to the
+// nearest. One that has passed is none.
 func span(d time.Duration) string {
-	const day = 24 * time.Hour
+	d = rounded(max(0, d))
 	switch {
 	case d < time.Minute:
-		return fmt.Sprintf("%ds", max(0, d/time.Second))
+		return fmt.Sprintf("%ds", d/time.Second)
 	case d < time.Hour:
 		return fmt.Sprintf("%dm", d/time.Minute)
 	case d < day:
 		return units(d/time.Hour, "h", d%time.Hour/time.Minute, "m")
 	}
 	return units(d/day, "d", d%day/time.Hour, "h")
+}
+
+// rounded is d to the nearest of the smallest unit that span shows of it.
+func rounded(d time.Duration) time.Duration {
+	switch {
+	case d < time.Minute:
+		return d.Round(time.Second)
+	case d < day:
+		return d.Round(time.Minute)
+	}
+	return d.Round(time.Hour)
 }
 
 func units(large time.Duration, of string, small time.Duration, in string) string {

@@ -32,6 +32,10 @@ may still be in use, green when it is ready. An interrupt stops the watching and
 not the rotation: the same command goes on with it. It exits with 0 when the
 rotation is done, and with 9 when it is not: no longer watched, or aborted.
 
+--once does not watch. Alone it prints how far the rotation is and changes nothing;
+with --secrets-dir or --material it starts one first, with --force it takes the next
+step first. --abort and --emergency never watch.
+
 A set of public keys or certificates needs --material: a JSON object with one
 member a machine user, {"mu:a": {"keys": {...}}} or {"mu:a": {"issuer": "...", "names":
 ["..."]}}, each with not_after if wanted.
@@ -39,6 +43,7 @@ member a machine user, {"mu:a": {"keys": {...}}} or {"mu:a": {"issuer": "...", "
 With --output json each change is one JSON object a line: the rotation as the server
 answers it, the first time, when it was started, inside an object with the secrets.`,
 		Example: `  verdict rotate billing --secrets-dir /run/new-secrets
+  verdict rotate billing --secrets-dir /run/new-secrets --yes --once
   verdict rotate billing --once
   verdict rotate billing --emergency --yes`,
 		Args: takes(1, 1),
@@ -81,10 +86,10 @@ type rotate struct {
 
 func (r *rotate) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&r.once, "once", false, "print how far it is and exit; nothing is started")
-	f.BoolVar(&r.force, "force", false, "take the next step without evidence, then watch")
-	f.BoolVar(&r.abort, "abort", false, "go back to the old generations")
-	f.BoolVar(&r.emergency, "emergency", false, "revoke the old generations now, and say who breaks")
+	f.BoolVar(&r.once, "once", false, "do not watch: print how far it is and exit; starts nothing without --secrets-dir or --material, takes no step without --force")
+	f.BoolVar(&r.force, "force", false, "take the next step without evidence, then watch or, with --once, exit")
+	f.BoolVar(&r.abort, "abort", false, "go back to the old generations, and exit")
+	f.BoolVar(&r.emergency, "emergency", false, "revoke the old generations now, say who breaks, and exit")
 	f.BoolVar(&r.noAdvance, "no-advance", false, "only watch: start nothing and take no step")
 	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
 	f.StringVar(&r.secretsDir, "secrets-dir", "", "folder to write the new secrets to, a file a member, instead of printing them")
@@ -93,7 +98,7 @@ func (r *rotate) flags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("once", "no-advance", "abort", "emergency")
 	cmd.MarkFlagsMutuallyExclusive("force", "no-advance", "abort", "emergency")
 	for _, starting := range []string{"secrets-dir", "material"} {
-		for _, other := range []string{"once", "no-advance", "abort", "force"} {
+		for _, other := range []string{"no-advance", "abort", "force"} {
 			cmd.MarkFlagsMutuallyExclusive(starting, other)
 		}
 	}
@@ -111,21 +116,40 @@ func (r *rotate) run(ctx context.Context) error {
 		return r.endNow(ctx, now)
 	case r.force:
 		return r.takeStep(ctx, now)
-	case r.once, r.noAdvance && !now.running():
-		return r.look(now)
 	case now.running():
 		if err := r.nothingToStart(now); err != nil {
 			return err
 		}
-	case !r.noAdvance:
-		if err := r.confirm(ctx, r.yes, startQuestion(now)); err != nil {
-			return err
-		}
-		if err := r.start(ctx, now); err != nil {
-			return err
-		}
+	case !r.lookOnly():
+		return r.begin(ctx, now)
+	}
+	if r.once || !now.running() {
+		return r.look(now)
 	}
 	return r.watch(ctx)
+}
+
+// lookOnly says whether nothing is to be started: with --once only what a start alone
+// has a use for asks for one.
+func (r *rotate) lookOnly() bool {
+	return r.noAdvance || r.once && r.secretsDir == "" && r.material == ""
+}
+
+// begin starts a rotation and then watches, or with --once looks.
+func (r *rotate) begin(ctx context.Context, now rotation) error {
+	if err := r.confirm(ctx, r.yes, startQuestion(now)); err != nil {
+		return err
+	}
+	begun, err := r.start(ctx, now)
+	switch {
+	case err != nil:
+		return err
+	case !r.once:
+		return r.watch(ctx)
+	case r.output == formatJSON: // what was printed holds the rotation
+		return silent(exitNotRotated)
+	}
+	return r.look(begun)
 }
 
 // look prints how far the rotation is. A set that was never rotated is well.
@@ -174,7 +198,7 @@ func (r *rotate) endNow(ctx context.Context, now rotation) error {
 		return err
 	}
 	if !now.running() {
-		if err := r.start(ctx, now); err != nil {
+		if _, err := r.start(ctx, now); err != nil {
 			return err
 		}
 	}

@@ -11,34 +11,39 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// start starts a rotation and hands out the new secrets. Room for them is made
-// before, so that none is made that cannot be kept.
-func (r *rotate) start(ctx context.Context, now rotation) error {
+// start starts a rotation, hands out the new secrets and returns how far it is.
+func (r *rotate) start(ctx context.Context, now rotation) (rotation, error) {
 	material, err := r.readMaterial()
 	if err != nil {
-		return err
+		return rotation{}, err
 	}
-	if r.secretsDir == "" {
-		begun, err := r.set.start(ctx, material)
-		if err != nil {
-			return err
-		}
-		return r.tellStarted(begun)
-	}
-	files, err := newSecretFiles(r.secretsDir, membersOf(now))
-	if err != nil {
-		return err
+	if r.secretsDir != "" {
+		return r.startAndSave(ctx, now, material)
 	}
 	begun, err := r.set.start(ctx, material)
 	if err != nil {
-		return files.abort(err)
+		return rotation{}, err
+	}
+	return begun.rotation(), r.tellStarted(begun)
+}
+
+// startAndSave makes room for the secrets before, so that none is made that cannot be
+// kept.
+func (r *rotate) startAndSave(ctx context.Context, now rotation, material map[string]api.Material) (rotation, error) {
+	files, err := newSecretFiles(r.secretsDir, membersOf(now))
+	if err != nil {
+		return rotation{}, err
+	}
+	begun, err := r.set.start(ctx, material)
+	if err != nil {
+		return rotation{}, files.abort(err)
 	}
 	paths, err := files.save(begun.Secrets)
 	if err != nil {
-		return &failure{status: exitError, code: authz.CodeInternal, message: "the rotation has started, but not every new secret could be saved: " + err.Error(),
+		return rotation{}, &failure{status: exitError, code: authz.CodeInternal, message: "the rotation has started, but not every new secret could be saved: " + err.Error(),
 			fix: "Go back with `verdict rotate " + r.set.id + " --abort`, then start again.", cause: err}
 	}
-	return r.tellSaved(begun, paths)
+	return begun.rotation(), r.tellSaved(begun, paths)
 }
 
 // readMaterial reads --material: by machine user, what its new credential is known by.
@@ -76,10 +81,11 @@ func (r *rotate) tellStarted(begun *started) error {
 	if err := r.tellSecrets("NEW SECRET", begun.Secrets); err != nil {
 		return err
 	}
+	const printed = "the new secrets are printed to standard output, and this is the only time they are shown"
 	if r.emergency {
-		return r.note("this is the only time they are shown")
+		return r.note(printed)
 	}
-	return r.note("this is the only time they are shown; the old ones work until they are retired")
+	return r.note(printed + "; the old ones work until they are retired")
 }
 
 // tellSaved says which file each new secret is in.

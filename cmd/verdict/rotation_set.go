@@ -48,7 +48,7 @@ func (s rotationSet) step(ctx context.Context, action string) (rotation, error) 
 func (s rotationSet) ask(ctx context.Context, call remote.Call) (rotation, error) {
 	answer, err := s.client.Do(ctx, call)
 	if err != nil {
-		return rotation{}, notRotated(err)
+		return rotation{}, s.refused(err, "`verdict rotate "+s.id+" --once` shows how far the rotation is.")
 	}
 	now := rotation{raw: answer.Body}
 	if err := ijson.UnmarshalOpen(answer.Body, &now.Rotation); err != nil {
@@ -66,6 +66,8 @@ type started struct {
 	raw []byte
 }
 
+func (s *started) rotation() rotation { return rotation{Rotation: s.Rotation} }
+
 func (s rotationSet) start(ctx context.Context, members map[string]api.Material) (*started, error) {
 	body, err := ijson.Marshal(api.StartRotation{Members: members})
 	if err != nil {
@@ -73,7 +75,7 @@ func (s rotationSet) start(ctx context.Context, members map[string]api.Material)
 	}
 	answer, err := s.client.Do(ctx, remote.Call{Method: http.MethodPost, Path: s.path(api.RotationStart), Body: bytes.NewReader(body)})
 	if err != nil {
-		return nil, notRotated(err)
+		return nil, s.refused(err, "`verdict credential list --machine-user ID` shows what a member has, `verdict revoke credential ID` ends what it no longer uses; `verdict rotate "+s.id+" --once` shows whether a rotation runs already.")
 	}
 	begun := &started{raw: answer.Body}
 	if err := ijson.UnmarshalOpen(answer.Body, &begun.StartedRotation); err != nil {
@@ -82,14 +84,15 @@ func (s rotationSet) start(ctx context.Context, members map[string]api.Material)
 	return begun, nil
 }
 
-// notRotated names what to do in the words of rotations.
-func notRotated(err error) error {
+// refused names what to do in the words of rotations; inConflict is for what stands
+// in the way.
+func (rotationSet) refused(err error, inConflict string) error {
 	f := failureOf(err)
 	switch f.code {
 	case authz.CodeNotFound:
 		f.fix = fixOfSets
 	case authz.CodeConflict:
-		f.fix = "`verdict rotate SET --once` shows how far the rotation is."
+		f.fix = inConflict
 	}
 	if errors.Is(err, context.Canceled) {
 		return err

@@ -131,17 +131,15 @@ func (c *cli) getToken(ctx context.Context, client *remote.Client, call remote.C
 	})
 }
 
-// noToken says what to do about a listener without a token service.
+// noToken says what to do about a token that is refused. A listener that has a token
+// service asks for no API key to get one, so one that does has none.
 func noToken(err error) error {
 	f := failureOf(err)
 	switch {
+	case f.code == authz.CodeUnauthenticated:
+		f.status, f.code = exitError, codeUnknownPath
 	case f.status == exitForbidden:
 		f.fix = "Check the id and its secret: `verdict credential list --machine-user ID` shows which generations are accepted."
-	case f.code == codeUnknownPath || f.code == authz.CodeNotFound:
-		f.fix = "Check that --server names the decisions listener, and that the server has token_service.issuer set."
 	}
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	return f
+	return withoutTokenService(f)
 }

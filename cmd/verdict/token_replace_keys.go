@@ -39,7 +39,7 @@ themselves, without anybody noticing; this is not for that.`,
 
 func (c *cli) replaceKeys(ctx context.Context, client *remote.Client) error {
 	if _, err := client.Do(ctx, remote.Call{Method: http.MethodPost, Path: api.PathReplaceKeys}); err != nil {
-		return err
+		return withoutTokenService(err)
 	}
 	return c.print([]byte(`{"replaced":true}`), func(w io.Writer) error {
 		r := &report{w: w}

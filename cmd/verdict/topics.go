@@ -46,7 +46,7 @@ In the file the part before the dot is a section:
 
 Client commands also read:
 
-  $` + envServer + `          URL of the server for decide and token get
+  $` + envServer + `          URL of the server for decide, token get and token introspect
   $` + envAdminServer + `    URL of the server for the other commands
   $` + envKeyFile + `        file with the API key
   $` + envKey + `             the API key itself

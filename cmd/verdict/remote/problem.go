@@ -47,12 +47,17 @@ func readProblem(response *http.Response) *Problem {
 		},
 		Fix: "Check that this is the address of a Verdict server, and of the right one of its two listeners.",
 	}
-	media, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if err != nil || media != api.TypeProblem && media != api.TypeJSON {
-		return foreign
-	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
 	if err != nil {
+		return foreign
+	}
+	if speaksTLS(response, body) {
+		foreign.Detail = response.Request.URL.Host + " speaks TLS, and was asked without"
+		foreign.Fix = "Write https:// in the address of the server."
+		return foreign
+	}
+	media, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if err != nil || media != api.TypeProblem && media != api.TypeJSON {
 		return foreign
 	}
 	p := &Problem{}
@@ -69,6 +74,12 @@ func readProblem(response *http.Response) *Problem {
 		p.RequestID = response.Header.Get(api.HeaderRequestID)
 	}
 	return p
+}
+
+// speaksTLS recognises what Go's HTTP server answers on a TLS port to plain HTTP.
+func speaksTLS(response *http.Response, body []byte) bool {
+	return response.StatusCode == http.StatusBadRequest && response.Request.URL.Scheme == "http" &&
+		bytes.HasPrefix(body, []byte("Client sent an HTTP request to an HTTPS server."))
 }
 
 func readDocument(body []byte, p *Problem) error { return ijson.UnmarshalOpen(body, p) }
