@@ -32,5 +32,5 @@ func (v *Verifier) acceptClaims(ctx context.Context, p *authz.Presentation) (pro
 	if fault != nil {
 		return proven{}, fault
 	}
-	return v.complete(ctx, p, authz.EvidenceClaims, said, issuer, unfetched)
+	return v.complete(ctx, p, authz.EvidenceClaims, word{said: said, issuer: issuer, standing: unfetched})
 }

@@ -32,22 +32,22 @@ type assertion struct {
 	// credential is the public key it is signed with, in any state: whether that
 	// state is accepted is for policies to judge.
 	credential *authz.Credential
-	keyID      string    // kid of the key within credential; "" when it is nameless
 	issuedAt   time.Time // zero when it has no iat
 	expiresAt  time.Time
 }
 
-// verifyAssertion verifies a client assertion by RFC 7523 section 3 as its
-// successor (draft-ietf-oauth-rfc7523bis) tightens it. clientID may be empty;
-// otherwise it must be the assertion's iss and sub. credentials lists the
-// credentials of a machine user; an error of it is the caller's to log.
-// audiences are our own identifiers, compared byte for byte.
+// verifyAssertion verifies a client assertion (RFC 7523 section 3), which is held to
+// more than that: its aud is one string, it lives 5 minutes at most, and its jti is
+// good once. clientID may be empty; otherwise it must be the assertion's iss and sub.
+// credentials lists the credentials of a machine user; its fault is passed on.
+// audiences are our own identifiers, compared byte for byte: that of our issuer, and
+// the URL of our token endpoint, which RFC 7523 names.
 //
 // An assertion that no registered key signed is CREDENTIAL_UNKNOWN; one that is
 // malformed, late, for somebody else or used before is TOKEN_INVALID. Its jti is
 // used up last, only by an assertion that passed everything else; a rehearsal sees
 // that it was used and uses nothing.
-func (s *possession) verifyAssertion(text, clientID string, credentials func(machineUser string) ([]*authz.Credential, error), audiences []string, now time.Time, rehearsal bool) (*assertion, *authz.Fault) {
+func (s *possession) verifyAssertion(text, clientID string, credentials func(machineUser string) ([]*authz.Credential, *authz.Fault), audiences []string, now time.Time, rehearsal bool) (*assertion, *authz.Fault) {
 	c, h, fault := readAssertion(text)
 	if fault != nil {
 		return nil, fault
@@ -61,15 +61,15 @@ func (s *possession) verifyAssertion(text, clientID string, credentials func(mac
 	if fault != nil {
 		return nil, fault
 	}
-	known, err := credentials(machineUser)
-	if err != nil {
-		return nil, &authz.Fault{Code: authz.IssuerUnavailable, Cause: "credential_lookup", Message: "The registered credentials cannot be read.", Fix: "Retry shortly. If it stays, an operator should see what this node logs."}
-	}
-	credential, key, fault := s.signerOf(c, h, known)
+	known, fault := credentials(machineUser)
 	if fault != nil {
 		return nil, fault
 	}
-	a := &assertion{machineUser: machineUser, credential: credential, keyID: key.kid}
+	credential, fault := s.signerOf(c, h, known, now)
+	if fault != nil {
+		return nil, fault
+	}
+	a := &assertion{machineUser: machineUser, credential: credential}
 	if fault := s.judgeClaims(a, &claims, audiences, now); fault != nil {
 		return nil, fault
 	}
@@ -116,38 +116,41 @@ func (c *claims) client(clientID string) (string, *authz.Fault) {
 	return subject, nil
 }
 
-// signerOf finds the public key credential that signed, accepted ones first.
-func (s *possession) signerOf(c compact, h header, credentials []*authz.Credential) (*authz.Credential, *key, *authz.Fault) {
-	var accepted, others []*authz.Credential
+// signerOf finds the public key credential that signed: those accepted now come
+// before those accepted at another time, and these before all others.
+func (s *possession) signerOf(c compact, h header, credentials []*authz.Credential, now time.Time) (*authz.Credential, *authz.Fault) {
+	var groups [3][]*authz.Credential
 	for _, credential := range credentials {
 		switch {
 		case credential.Kind != authz.KindPublicKey:
+		case credential.AcceptedAt(now):
+			groups[0] = append(groups[0], credential)
 		case credential.Accepted():
-			accepted = append(accepted, credential)
+			groups[1] = append(groups[1], credential)
 		default:
-			others = append(others, credential)
+			groups[2] = append(groups[2], credential)
 		}
 	}
 	fault := unknownKey("no_key", "The machine user has no registered public key that the client assertion names.")
-	for _, group := range [][]*authz.Credential{accepted, others} {
-		credential, key, why := s.signerAmong(c, h, group)
-		if key != nil {
-			return credential, key, nil
+	for _, group := range groups {
+		credential, why := s.signerAmong(c, h, group)
+		if credential != nil {
+			return credential, nil
 		}
 		if why != nil && fault.Cause == "no_key" {
 			fault = why
 		}
 	}
-	return nil, nil, fault
+	return nil, fault
 }
 
 // signerAmong tries the keys that the header names, in the order of their
 // credentials. The fault says why none of them will do; it is nil when there are
 // none.
-func (s *possession) signerAmong(c compact, h header, credentials []*authz.Credential) (*authz.Credential, *key, *authz.Fault) {
+func (s *possession) signerAmong(c compact, h header, credentials []*authz.Credential) (*authz.Credential, *authz.Fault) {
 	named := s.named(h.kid, credentials)
 	if h.kid == nil && len(named) > 1 {
-		return nil, nil, unknownKey("kid_required", "The machine user has more than one registered public key, and the client assertion has no kid.")
+		return nil, unknownKey("kid_required", "The machine user has more than one registered public key, and the client assertion has no kid.")
 	}
 	var fault *authz.Fault
 	for _, n := range named {
@@ -157,10 +160,10 @@ func (s *possession) signerAmong(c compact, h header, credentials []*authz.Crede
 		case n.key.verify(c) != nil:
 			fault = unknownKey("bad_signature", "The client assertion's signature does not verify with the registered key.")
 		default:
-			return n.credential, n.key, nil
+			return n.credential, nil
 		}
 	}
-	return nil, nil, fault
+	return nil, fault
 }
 
 // credentialKey is one key of a public key credential.

@@ -48,8 +48,8 @@ func publicKey(id, state string, generation int, jwks ...string) *authz.Credenti
 }
 
 // registered lists the credentials of mu:user-svc.
-func registered(credentials ...*authz.Credential) func(string) ([]*authz.Credential, error) {
-	return func(machineUser string) ([]*authz.Credential, error) {
+func registered(credentials ...*authz.Credential) func(string) ([]*authz.Credential, *authz.Fault) {
+	return func(machineUser string) ([]*authz.Credential, *authz.Fault) {
 		if machineUser != "mu:user-svc" {
 			return nil, nil
 		}
@@ -182,9 +182,9 @@ func TestAssertionSays(t *testing.T) {
 	if fault != nil {
 		t.Fatalf("%+v", fault)
 	}
-	machineUser, credential, kid, issuedAt, expiresAt := a.Says()
-	if machineUser != "mu:user-svc" || credential != "cred-1" || kid != "k1" || !issuedAt.Equal(judged) || !expiresAt.Equal(judged.Add(time.Minute)) {
-		t.Errorf("%s %s %s %v %v", machineUser, credential, kid, issuedAt, expiresAt)
+	machineUser, credential, issuedAt, expiresAt := a.Says()
+	if machineUser != "mu:user-svc" || credential != "cred-1" || !issuedAt.Equal(judged) || !expiresAt.Equal(judged.Add(time.Minute)) {
+		t.Errorf("%s %s %v %v", machineUser, credential, issuedAt, expiresAt)
 	}
 }
 
@@ -194,6 +194,7 @@ func TestAssertionFindsTheCredential(t *testing.T) {
 	first, second, stranger := newClient(t, "ES256", ""), newClient(t, "ES256", ""), newClient(t, "ES256", "")
 	unnamed := func(c client) string { return c.token(`{"alg":"ES256"}`, assertionPayload("j", nil)) }
 	named := func(c client, kid string) client { c.kid = kid; return c }
+	early := func(c *authz.Credential) *authz.Credential { c.NotBefore = judged.Add(time.Second); return c }
 	const (
 		active, pending  = authz.CredentialActive, authz.CredentialPending
 		retired, revoked = authz.CredentialRetired, authz.CredentialRevoked
@@ -211,6 +212,9 @@ func TestAssertionFindsTheCredential(t *testing.T) {
 		"two accepted, by kid":         {named(first, "1").sign(nil), []*authz.Credential{publicKey("b", pending, 2, named(second, "2").public()), publicKey("a", active, 1, named(first, "1").public())}, "a", ""},
 		"two of one kid":               {named(first, "1").sign(nil), []*authz.Credential{publicKey("b", pending, 2, named(second, "1").public()), publicKey("a", active, 1, named(first, "1").public())}, "a", ""},
 		"one key in two generations":   {named(first, "1").sign(nil), []*authz.Credential{publicKey("c", revoked, 3, named(first, "1").public()), publicKey("b", active, 2, named(first, "1").public()), publicKey("a", active, 1, named(first, "1").public())}, "b", ""},
+		"not yet the newest":           {named(first, "1").sign(nil), []*authz.Credential{early(publicKey("b", active, 2, named(first, "1").public())), publicKey("a", active, 1, named(first, "1").public())}, "a", ""},
+		"early, no kid":                {unnamed(first), []*authz.Credential{early(publicKey("b", pending, 2, second.public())), publicKey("a", active, 1, first.public())}, "a", ""},
+		"early before retired":         {named(first, "1").sign(nil), []*authz.Credential{publicKey("b", retired, 2, named(first, "1").public()), early(publicKey("a", active, 1, named(first, "1").public()))}, "a", ""},
 		"a stranger":                   {unnamed(stranger), []*authz.Credential{publicKey("b", active, 2, second.public()), publicKey("a", retired, 1, first.public())}, "", "bad_signature"},
 		"kid of nobody":                {named(first, "9").sign(nil), []*authz.Credential{publicKey("a", active, 1, named(first, "1").public())}, "", "no_key"},
 		"keys unreadable":              {unnamed(first), []*authz.Credential{publicKey("a", active, 1, "]")}, "", "no_key"},
@@ -221,7 +225,7 @@ func TestAssertionFindsTheCredential(t *testing.T) {
 			a, fault := newPossession(t, judged).VerifyAssertion(row.text, "", registered(row.credentials...), []string{ourURL}, judged, false)
 			wantAssertionFault(t, a, fault, authz.CredentialUnknown, row.cause)
 			if row.cause == "" {
-				if _, credential, _, _, _ := a.Says(); credential != row.want {
+				if _, credential, _, _ := a.Says(); credential != row.want {
 					t.Errorf("credential %s, want %s", credential, row.want)
 				}
 			}
@@ -271,7 +275,9 @@ func TestAssertionMadeBeforeTheStart(t *testing.T) {
 
 func TestAssertionWithoutDirectory(t *testing.T) {
 	c := newClient(t, "ES256", "k1")
-	broken := func(string) ([]*authz.Credential, error) { return nil, errors.New("disk is gone") }
+	broken := func(string) ([]*authz.Credential, *authz.Fault) {
+		return nil, &authz.Fault{Code: authz.IssuerUnavailable, Cause: "credential_lookup", Message: "m", Fix: "f"}
+	}
 	a, fault := newPossession(t, judged).VerifyAssertion(c.sign(nil), "", broken, []string{ourURL}, judged, false)
 	wantAssertionFault(t, a, fault, authz.IssuerUnavailable, "credential_lookup")
 	a, fault = newPossession(t, judged).VerifyAssertion(c.sign(nil), "", registered(publicKey("a", authz.CredentialActive, 1, c.public())), nil, judged, false)

@@ -2,7 +2,10 @@ package token
 
 import (
 	"context"
+	"crypto/x509"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
@@ -22,7 +25,7 @@ func (v *Verifier) bind(ctx context.Context, p *authz.Presentation, x *proven) *
 	if fault := x.holdsCertificate(presented); fault != nil {
 		return fault
 	}
-	if fault := v.accompany(ctx, p, x); fault != nil {
+	if fault := v.accompany(ctx, p, x, presented); fault != nil {
 		return fault
 	}
 	return v.holdsProof(p, x)
@@ -36,7 +39,7 @@ func presentedThumbprint(c *authz.Certificate) (string, *authz.Fault) {
 	case len(c.Chain) == 0:
 		return c.Thumbprint, nil
 	}
-	presented := thumbprint(c.Chain[0])
+	presented := Thumbprint(c.Chain[0])
 	if c.Thumbprint != "" && c.Thumbprint != presented {
 		return "", invalid("certificate_ambiguous", "The certificate and the certificate thumbprint are of different certificates.", "Send one of them.")
 	}
@@ -80,30 +83,144 @@ func (v *Verifier) holdsProof(p *authz.Presentation, x *proven) *authz.Fault {
 	return nil
 }
 
-// accompany judges a certificate beside other evidence. One that is verified must
-// speak for the same machine user. The one a token is bound to may also be of
-// nobody we know, or of an authority nobody registered: then it proves the binding
-// and nothing else.
-func (v *Verifier) accompany(ctx context.Context, p *authz.Presentation, x *proven) *authz.Fault {
-	if p.Evidence.Certificate == nil || len(p.Evidence.Certificate.Chain) == 0 {
+// accompany judges a certificate beside other evidence: it must speak for the same
+// machine user.
+func (v *Verifier) accompany(ctx context.Context, p *authz.Presentation, x *proven, presented string) *authz.Fault {
+	switch {
+	case x.Binding == authz.BindingCertificate:
+		return v.accompanyBound(ctx, p, x, presented)
+	case p.Evidence.Certificate == nil || len(p.Evidence.Certificate.Chain) == 0:
 		return nil
 	}
-	tied := x.Binding == authz.BindingCertificate
 	certificate, fault := v.verifyCertificate(ctx, p)
-	if fault != nil && tied && fault.Cause != causeIssuerLookup {
-		return nil
-	}
 	if fault != nil {
 		return fault
 	}
-	credential, name, fault := v.certified(ctx, p.Directory, certificate.peer)
-	if fault != nil && !(tied && fault.Cause == causeCertificateUnknown) {
+	return v.accompanyVouched(ctx, p, x, certificate)
+}
+
+// accompanyBound judges the certificate a token is bound to. It may also be of nobody
+// we know, of an authority nobody registered or that cannot be had, or known by its
+// thumbprint alone: then it proves the binding and nothing else. But what is known
+// of it always counts against it: the credentials that are registered under the names
+// it gives itself, and the one that is registered for this one certificate.
+func (v *Verifier) accompanyBound(ctx context.Context, p *authz.Presentation, x *proven, presented string) *authz.Fault {
+	if len(p.Evidence.Certificate.Chain) > 0 {
+		fault := v.accompanyKnown(ctx, p, x)
+		if fault == nil || fault.Cause != causeCertificateUnknown {
+			return fault
+		}
+	}
+	credential, fault := v.thumbprinted(ctx, p, presented)
+	if fault != nil || credential == nil {
 		return fault
 	}
-	x.Certificate = certificate.verified(name)
-	if credential == nil {
+	return x.join(credential)
+}
+
+// accompanyKnown judges the certificate a token is bound to by its chain. The fault
+// causeCertificateUnknown says that no credential was found that way; x.Certificate is
+// set then.
+func (v *Verifier) accompanyKnown(ctx context.Context, p *authz.Presentation, x *proven) *authz.Fault {
+	certificate, fault := v.verifyCertificate(ctx, p)
+	switch {
+	case fault == nil:
+		return v.accompanyVouched(ctx, p, x, certificate)
+	case fault.Cause == causeIssuerLookup:
+		return fault
+	}
+	leaf, fault := unvouched(p.Evidence.Certificate.Chain[0])
+	if fault != nil {
+		return fault
+	}
+	x.Certificate = leaf.facts()
+	if fault := v.holdAgainst(ctx, p, x, leaf.names); fault != nil {
+		return fault
+	}
+	return certificateUnknown()
+}
+
+// holdAgainst judges a certificate nobody vouches for by the names it gives itself:
+// they prove nothing, but whoever spoils the chain of a certificate that is revoked, or
+// another machine user's, must not be better off for it.
+func (v *Verifier) holdAgainst(ctx context.Context, p *authz.Presentation, x *proven, names []string) *authz.Fault {
+	var best *authz.Credential
+	for _, name := range names {
+		named, err := p.Directory.CredentialsNamed(name)
+		if err != nil {
+			return v.lookupFault(ctx, causeCredentialLookup, err)
+		}
+		for _, c := range named {
+			if c.Kind == authz.KindCertificate && (best == nil || more(c, best, x.Subject, p.Now)) {
+				best = c
+			}
+		}
+	}
+	switch {
+	case best == nil:
+		return nil
+	case best.MachineUser == x.Subject && best.AcceptedAt(p.Now):
+		x.Certificate.Credential = best.ID // for the list; it is not what proves anybody
 		return nil
 	}
+	return x.join(best)
+}
+
+// more says whether c is more of the subject's own than another credential: of the
+// same machine user, and of those accepted.
+func more(c, than *authz.Credential, subject string, now time.Time) bool {
+	if own := c.MachineUser == subject; own != (than.MachineUser == subject) {
+		return own
+	}
+	return c.AcceptedAt(now) && !than.AcceptedAt(now)
+}
+
+// accompanyVouched judges a certificate that leads to a registered issuer.
+func (v *Verifier) accompanyVouched(ctx context.Context, p *authz.Presentation, x *proven, certificate vouched) *authz.Fault {
+	x.Certificate = certificate.peer.facts()
+	credential, name, fault := v.certified(ctx, p, certificate.peer)
+	if fault != nil {
+		return fault
+	}
+	x.Certificate.Name = name
+	if fault := x.join(credential); fault != nil {
+		return fault
+	}
+	// What is stale or dead itself holds nothing up.
+	if certificate.freshness == authz.Fresh && certificate.peer.current(p.Now) && credential.AcceptedAt(p.Now) {
+		x.attested = certificate.issuer.Attested
+		x.Supports = append(x.Supports, authz.SupportCertificate)
+		slices.Sort(x.Supports)
+	}
+	return nil
+}
+
+// unvouched reads what a certificate says of itself, which nobody we know vouches
+// for, with every name it could be registered as.
+func unvouched(der []byte) (*peer, *authz.Fault) {
+	if len(der) > maxCertificateBytes {
+		return nil, unreadable()
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil || len(leaf.URIs)+len(leaf.DNSNames) > maxSANs {
+		return nil, unreadable()
+	}
+	p := peerOf(leaf)
+	p.names = namesOf(leaf, p.thumbprint)
+	for _, uri := range leaf.URIs {
+		if uri.Scheme == "spiffe" {
+			p.names = append(p.names, uri.String())
+		}
+	}
+	return &p, nil
+}
+
+func unreadable() *authz.Fault {
+	return malformed("The client certificate is not an X.509 certificate in DER of at most 16 kB and " + strconv.Itoa(maxSANs) + " names, so nothing can be held against it.")
+}
+
+// join has the credential of a certificate beside other evidence judged with it.
+func (x *proven) join(credential *authz.Credential) *authz.Fault {
 	if credential.MachineUser != x.Subject {
 		return &authz.Fault{
 			Code: authz.SubjectMismatch, Cause: "certificate_subject",
@@ -112,11 +229,8 @@ func (v *Verifier) accompany(ctx context.Context, p *authz.Presentation, x *prov
 		}
 	}
 	x.companion = credential
-	// What is stale or dead itself holds nothing up.
-	if certificate.freshness == authz.Fresh && certificate.current(p.Now) && !dead(credential, p.Now) {
-		x.attested = certificate.peer.issuer.Attested
-		x.Supports = append(x.Supports, authz.SupportCertificate)
-		slices.Sort(x.Supports)
+	if x.Certificate != nil {
+		x.Certificate.Credential = credential.ID
 	}
 	return nil
 }

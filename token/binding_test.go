@@ -104,7 +104,7 @@ func TestCertificateProvesItsSubject(t *testing.T) {
 		Subject: "mu:user-svc", Evidence: authz.EvidenceCertificate, Level: 4, Freshness: authz.Fresh,
 		Credential: &authz.Proved{ID: "crt-user", Type: authz.KindCertificate, State: authz.CredentialActive, Generation: 1, MadeAt: now},
 		Certificate: &authz.VerifiedCertificate{
-			ID: authz.CertificateID(b.svid.Issuer.String(), b.svid.SerialNumber.Text(16)), Thumbprint: x5t(b.svid), Name: userSVID, Issuer: "prod",
+			ID: authz.CertificateID(b.svid.Issuer.String(), b.svid.SerialNumber.Text(16)), Thumbprint: x5t(b.svid), Name: userSVID, Issuer: "prod", Credential: "crt-user",
 			NotBefore: b.svid.NotBefore, NotAfter: b.svid.NotAfter,
 		},
 	}
@@ -176,6 +176,13 @@ func TestCertificateNames(t *testing.T) {
 			}
 		})
 	}
+	// A generation that is registered ahead of its time does not stand in the way.
+	early := &directory{registry: registry{"partners": roots}}
+	early.add(authz.Credential{Header: authz.Header{ID: "a"}, MachineUser: "mx:a", Kind: authz.KindCertificate, Issuer: "partners", Names: []string{dns}})
+	early.add(authz.Credential{Header: authz.Header{ID: "b"}, MachineUser: "mx:a", Kind: authz.KindCertificate, Issuer: "partners", Names: []string{dns}, Generation: 2, NotBefore: now.Add(time.Second)})
+	if p := present(newVerifier(t, token.Config{}), early, authz.Evidence{Certificate: evidenceOf(leaf)}); p.Fault != nil || p.Credential.ID != "a" {
+		t.Errorf("%+v %+v", p.Credential, p.Fault)
+	}
 	d := &directory{registry: registry{"partners": roots}}
 	d.add(authz.Credential{Header: authz.Header{ID: "a"}, MachineUser: "mx:a", Kind: authz.KindCertificate, Issuer: "partners", Names: []string{dns}})
 	d.add(authz.Credential{Header: authz.Header{ID: "b"}, MachineUser: "mx:b", Kind: authz.KindCertificate, Names: []string{print}})
@@ -199,12 +206,12 @@ func TestBindings(t *testing.T) {
 		cause       string
 		level       int
 		binding     string
-		verified    bool // a certificate is among the facts
+		told        bool // a certificate is among the facts
 		supported   bool // by a certificate
 	}{
 		"nothing":                              {level: 3},
 		"row 19: cert A, bound to cert B":      {cnf: x5tOf(b.other), certificate: evidenceOf(b.svid), code: authz.TokenBindingMismatch, cause: "certificate_mismatch"},
-		"bound, its certificate":               {cnf: x5tOf(b.svid), certificate: evidenceOf(b.svid), level: 4, binding: "x5t#S256", verified: true, supported: true},
+		"bound, its certificate":               {cnf: x5tOf(b.svid), certificate: evidenceOf(b.svid), level: 4, binding: "x5t#S256", told: true, supported: true},
 		"bound, its thumbprint":                {cnf: x5tOf(b.svid), certificate: print(b.svid), level: 4, binding: "x5t#S256"},
 		"bound, another thumbprint":            {cnf: x5tOf(b.svid), certificate: print(b.other), code: authz.TokenBindingMismatch, cause: "certificate_mismatch"},
 		"bound, nothing presented":             {cnf: x5tOf(b.svid), code: authz.TokenBindingMismatch, cause: "certificate_missing"},
@@ -212,9 +219,10 @@ func TestBindings(t *testing.T) {
 		"bound, a proof instead":               {cnf: x5tOf(b.svid), proof: withProof, code: authz.TokenBindingMismatch, cause: "certificate_missing"},
 		"bound, and a proof of no key":         {cnf: x5tOf(b.svid), certificate: print(b.svid), proof: withProof, code: authz.TokenBindingMismatch, cause: "proof_unbound"},
 		"bound to another's certificate":       {cnf: x5tOf(b.other), certificate: evidenceOf(b.other), code: authz.SubjectMismatch, cause: "certificate_subject"},
-		"bound, certificate of nobody":         {cnf: x5tOf(b.unnamed), certificate: evidenceOf(b.unnamed), level: 4, binding: "x5t#S256", verified: true},
-		"bound, self-signed (RFC 8705 2.2)":    {cnf: x5tOf(b.own), certificate: evidenceOf(b.own), level: 4, binding: "x5t#S256"},
-		"unbound, certificate of the subject":  {certificate: evidenceOf(b.svid), level: 4, verified: true, supported: true},
+		"bound, certificate of nobody":         {cnf: x5tOf(b.unnamed), certificate: evidenceOf(b.unnamed), level: 4, binding: "x5t#S256", told: true},
+		"bound, self-signed (RFC 8705 2.2)":    {cnf: x5tOf(b.own), certificate: evidenceOf(b.own), level: 4, binding: "x5t#S256", told: true},
+		"bound to what is no certificate":      {cnf: cnf{"x5t#S256": token.Thumbprint([]byte{1})}, certificate: &authz.Certificate{Chain: [][]byte{{1}}}, code: authz.TokenInvalid, cause: "certificate_malformed"},
+		"unbound, certificate of the subject":  {certificate: evidenceOf(b.svid), level: 4, told: true, supported: true},
 		"unbound, certificate of another":      {certificate: evidenceOf(b.other), code: authz.SubjectMismatch, cause: "certificate_subject"},
 		"unbound, certificate of nobody":       {certificate: evidenceOf(b.unnamed), code: authz.CredentialUnknown, cause: "certificate_unknown"},
 		"unbound, self-signed":                 {certificate: evidenceOf(b.own), code: authz.TokenInvalid, cause: "certificate_untrusted"},
@@ -225,7 +233,7 @@ func TestBindings(t *testing.T) {
 		"key, nothing presented":               {cnf: key, code: authz.TokenBindingMismatch, cause: "proof_missing"},
 		"key, a certificate instead":           {cnf: key, certificate: evidenceOf(b.svid), code: authz.TokenBindingMismatch, cause: "proof_missing"},
 		"key, another's proof":                 {cnf: cnf{"jkt": b.signer.KeyID()}, proof: withProof, code: authz.TokenBindingMismatch, cause: "proof_key_mismatch"},
-		"key, proof and certificate":           {cnf: key, proof: withProof, certificate: evidenceOf(b.svid), level: 4, binding: "jkt", verified: true, supported: true},
+		"key, proof and certificate":           {cnf: key, proof: withProof, certificate: evidenceOf(b.svid), level: 4, binding: "jkt", told: true, supported: true},
 		"unbound, with a proof":                {proof: withProof, code: authz.TokenBindingMismatch, cause: "proof_unbound"},
 		"both":                                 {cnf: cnf{"x5t#S256": x5t(b.svid), "jkt": b.jkt()}, certificate: print(b.svid), proof: withProof, level: 4, binding: "x5t#S256"},
 		"both, no proof":                       {cnf: cnf{"x5t#S256": x5t(b.svid), "jkt": b.jkt()}, certificate: print(b.svid), code: authz.TokenBindingMismatch, cause: "proof_missing"},
@@ -246,7 +254,7 @@ func TestBindings(t *testing.T) {
 			if p.Fault != nil {
 				t.Fatalf("%+v", p.Fault)
 			}
-			if p.Level != test.level || p.Binding != test.binding || (p.Certificate != nil) != test.verified || slices.Contains(p.Supports, authz.SupportCertificate) != test.supported {
+			if p.Level != test.level || p.Binding != test.binding || (p.Certificate != nil) != test.told || slices.Contains(p.Supports, authz.SupportCertificate) != test.supported {
 				t.Errorf("%+v", p)
 			}
 		}
@@ -342,7 +350,7 @@ func TestDeadCertificateBesideAToken(t *testing.T) {
 	b.d.add(authz.Credential{Header: authz.Header{ID: "cred-1"}, MachineUser: "mu:user-svc", Kind: authz.KindSharedSecret})
 	text := sign(t, b.signer, nil, with(map[string]any{"credential_id": "cred-1"}))
 	e := authz.Evidence{Token: text, Certificate: evidenceOf(b.svid)}
-	if p := present(b.v, b.d, e); p.Fault != nil || p.Credential.ID != "cred-1" || p.Level != 4 {
+	if p := present(b.v, b.d, e); p.Fault != nil || p.Credential.ID != "cred-1" || p.Certificate.Credential != "crt-user" || p.Level != 4 {
 		t.Errorf("%+v %+v", p, p.Fault)
 	}
 	for name, kill := range map[string]func(*authz.Credential){
@@ -372,6 +380,163 @@ func TestDeadCertificateBesideAToken(t *testing.T) {
 	}
 	shared.Certificate = evidenceOf(b.svid)
 	wantFault(t, present(v, b.d, shared), authz.SubjectMismatch, "certificate_subject")
+}
+
+// pinned is a user service whose token is bound to a certificate that is registered
+// by its thumbprint.
+type pinned struct {
+	v          *token.Verifier
+	d          *directory
+	roots      *authz.Issuer
+	leaf       certified
+	credential *authz.Credential
+	text       string
+}
+
+func newPinned(t *testing.T) *pinned {
+	t.Helper()
+	authority, signer := newCA(t, nil, "partners", nil), newSigner(t, "ES256")
+	leaf := issue(t, &authority, ecKey(t, elliptic.P256()), leafTemplate(nil))
+	roots := &authz.Issuer{Header: authz.Header{ID: "partners"}, URL: "partners", Kind: authz.IssuerX509, Roots: pemOf("CERTIFICATE", authority.Raw)}
+	roots.Normalize()
+	p := &pinned{v: newVerifier(t, token.Config{}), roots: roots, leaf: leaf}
+	p.d = &directory{registry: registry{demoURL: demoIssuer(t, signer), "partners": roots}}
+	p.credential = p.d.add(authz.Credential{Header: authz.Header{ID: "crt-pin"}, MachineUser: "mu:user-svc", Kind: authz.KindCertificate, Issuer: "partners", Names: []string{authz.NameThumbprint + x5t(leaf)}})
+	p.text = sign(t, signer, nil, with(map[string]any{"cnf": map[string]any{"x5t#S256": x5t(leaf)}}))
+	return p
+}
+
+// What is registered for the certificate a token is bound to is judged however the
+// certificate is shown and whatever became of its issuer, and so is the certificate.
+func TestBoundCertificateIsAlwaysJudged(t *testing.T) {
+	whole := func(p *pinned) *authz.Certificate { return evidenceOf(p.leaf) }
+	for name, test := range map[string]struct {
+		show   func(*pinned) *authz.Certificate
+		change func(*pinned)
+		facts  func(*authz.VerifiedCertificate) // nil tells none
+	}{
+		"verified":                 {whole, func(*pinned) {}, func(c *authz.VerifiedCertificate) { c.Issuer, c.Name = "partners", authz.NameThumbprint+c.Thumbprint }},
+		"its thumbprint alone":     {func(p *pinned) *authz.Certificate { return &authz.Certificate{Thumbprint: x5t(p.leaf)} }, func(*pinned) {}, nil},
+		"its issuer was removed":   {whole, func(p *pinned) { delete(p.d.registry, "partners") }, func(*authz.VerifiedCertificate) {}},
+		"its issuer is unreadable": {whole, func(p *pinned) { p.roots.Roots, p.roots.Revision = "?", 9 }, func(*authz.VerifiedCertificate) {}},
+		"a chain of garbage": {func(p *pinned) *authz.Certificate {
+			return &authz.Certificate{Chain: [][]byte{p.leaf.Raw, {1}}}
+		}, func(*pinned) {}, func(*authz.VerifiedCertificate) {}},
+		"a chain too long": {func(p *pinned) *authz.Certificate {
+			return evidenceOf(p.leaf, p.leaf, p.leaf, p.leaf, p.leaf, p.leaf)
+		}, func(*pinned) {}, func(*authz.VerifiedCertificate) {}},
+		"registered for another issuer": {whole, func(p *pinned) { p.credential.Issuer = "else" }, func(c *authz.VerifiedCertificate) { c.Issuer = "partners" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newPinned(t)
+			test.change(b)
+			for _, state := range []string{authz.CredentialActive, authz.CredentialRevoked} {
+				b.credential.State = state
+				p := present(b.v, b.d, authz.Evidence{Token: b.text, Certificate: test.show(b)})
+				if p.Fault != nil || p.Binding != authz.BindingCertificate || p.Credential == nil || p.Credential.ID != "crt-pin" || p.Credential.State != state {
+					t.Fatalf("%s: %+v %+v", state, p.Credential, p.Fault)
+				}
+				if supported := slices.Contains(p.Supports, authz.SupportCertificate); supported != (name == "verified" && state == authz.CredentialActive) {
+					t.Errorf("%s: supports %v", state, p.Supports)
+				}
+				var want *authz.VerifiedCertificate
+				if test.facts != nil {
+					want = &authz.VerifiedCertificate{
+						ID: authz.CertificateID(b.leaf.Issuer.String(), b.leaf.SerialNumber.Text(16)), Thumbprint: x5t(b.leaf),
+						Credential: "crt-pin", NotBefore: b.leaf.NotBefore, NotAfter: b.leaf.NotAfter,
+					}
+					test.facts(want)
+				}
+				if diff := cmp.Diff(want, p.Certificate); diff != "" {
+					t.Error(diff)
+				}
+			}
+			b.credential.MachineUser = "mu:other"
+			p := present(b.v, b.d, authz.Evidence{Token: b.text, Certificate: test.show(b)})
+			wantFault(t, p, authz.SubjectMismatch, "certificate_subject")
+		})
+	}
+	b := newPinned(t)
+	thumbprint := authz.Evidence{Token: b.text, Certificate: &authz.Certificate{Thumbprint: x5t(b.leaf)}}
+	wantFault(t, present(b.v, nameless{b.d}, thumbprint), authz.IssuerUnavailable, "credential_lookup")
+	wantFault(t, present(b.v, nameless{b.d}, authz.Evidence{Token: b.text, Certificate: evidenceOf(b.leaf)}), authz.IssuerUnavailable, "credential_lookup")
+}
+
+// Whoever spoils the chain of the certificate a token is bound to is no better off: a
+// revoked certificate, or another machine user's, is known by the names it has.
+func TestBoundCertificateIsKnownByItsNames(t *testing.T) {
+	authority, signer := newCA(t, nil, "partners", nil), newSigner(t, "ES256")
+	const own = "mu:user-svc"
+	for name, test := range map[string]struct {
+		leaf  certified
+		named string
+	}{
+		"DNS name":  {issue(t, &authority, ecKey(t, elliptic.P256()), leafTemplate(nil)), authz.NameDNS + "user.example.com"},
+		"URI":       {issue(t, &authority, ecKey(t, elliptic.P256()), leafTemplate(nil)), "uri:urn:svc:user"},
+		"SPIFFE ID": {issue(t, &authority, ecKey(t, elliptic.P256()), svidTemplate(userSVID, nil)), userSVID},
+	} {
+		text := sign(t, signer, nil, with(map[string]any{"cnf": map[string]any{"x5t#S256": x5t(test.leaf)}}))
+		ask := func(directory authz.Directory) authz.Principal {
+			chain := [][]byte{test.leaf.Raw, {1}} // nobody can vouch for it
+			return present(newVerifier(t, token.Config{}), directory, authz.Evidence{Token: text, Certificate: &authz.Certificate{Chain: chain}})
+		}
+		registered := func(state, machineUser string) *directory {
+			d := &directory{registry: registry{demoURL: demoIssuer(t, signer)}}
+			d.add(authz.Credential{Header: authz.Header{ID: "crt"}, MachineUser: machineUser, Kind: authz.KindCertificate, Issuer: "partners", Names: []string{test.named}, State: state})
+			return d
+		}
+		t.Run(name, func(t *testing.T) {
+			revoked := registered(authz.CredentialRevoked, own)
+			if p := ask(revoked); p.Fault != nil || p.Credential == nil || p.Credential.State != authz.CredentialRevoked || p.Certificate.Credential != "crt" {
+				t.Errorf("revoked: %+v %+v", p.Credential, p.Fault)
+			}
+			// It proves nothing, but its credential can still be named on a list.
+			p := ask(registered(authz.CredentialActive, own))
+			if p.Fault != nil || p.Credential != nil || p.Supports != nil || p.Certificate.Credential != "crt" {
+				t.Errorf("active: %+v %+v", p, p.Fault)
+			}
+			// The one that is accepted stands for the name, as with a good chain.
+			revoked.add(authz.Credential{Header: authz.Header{ID: "next"}, MachineUser: own, Kind: authz.KindCertificate, Issuer: "partners", Names: []string{test.named}})
+			if p := ask(revoked); p.Fault != nil || p.Credential != nil || p.Certificate.Credential != "next" {
+				t.Errorf("replaced: %+v %+v", p, p.Fault)
+			}
+			for _, state := range []string{authz.CredentialActive, authz.CredentialRevoked} {
+				p := ask(registered(state, "mu:other"))
+				wantFault(t, p, authz.SubjectMismatch, "certificate_subject")
+			}
+			wantFault(t, ask(nameless{revoked}), authz.IssuerUnavailable, "credential_lookup")
+		})
+	}
+	crowded := issue(t, &authority, ecKey(t, elliptic.P256()), leafTemplate(func(c *x509.Certificate) {
+		for i := range 65 {
+			c.DNSNames = append(c.DNSNames, fmt.Sprintf("h%d.example.com", i))
+		}
+	}))
+	text := sign(t, signer, nil, with(map[string]any{"cnf": map[string]any{"x5t#S256": x5t(crowded)}}))
+	d := &directory{registry: registry{demoURL: demoIssuer(t, signer)}}
+	wantFault(t, present(newVerifier(t, token.Config{}), d, authz.Evidence{Token: text, Certificate: evidenceOf(crowded)}), authz.TokenInvalid, "certificate_malformed")
+}
+
+// nameless cannot look up names.
+type nameless struct{ *directory }
+
+func (nameless) CredentialsNamed(string) ([]*authz.Credential, error) { return nil, errDisk }
+
+// The bundle of the certificate's trust domain cannot be had: the binding holds, and
+// the certificate can still be revoked.
+func TestBoundCertificateOfAnAbsentTrustDomain(t *testing.T) {
+	b := newBound(t)
+	fetched := *b.domain
+	fetched.Revision, fetched.Keys, fetched.JWKSURL = 9, nil, "https://prod.example/bundle"
+	b.d.registry[prodDomain] = &fetched
+	text := sign(t, b.signer, nil, with(map[string]any{"cnf": map[string]any{"x5t#S256": x5t(b.svid)}}))
+	p := present(b.v, b.d, authz.Evidence{Token: text, Certificate: evidenceOf(b.svid)})
+	if p.Fault != nil || p.Supports != nil || p.Certificate == nil {
+		t.Fatalf("%+v %+v", p, p.Fault)
+	}
+	if want := authz.CertificateID(b.svid.Issuer.String(), b.svid.SerialNumber.Text(16)); p.Certificate.ID != want || p.Certificate.Issuer != "" || p.Certificate.Name != "" {
+		t.Errorf("%+v", p.Certificate)
+	}
 }
 
 func TestAmbiguousEvidence(t *testing.T) {

@@ -39,26 +39,70 @@ const (
 // trust is an issuer that may vouch for certificates, with its authorities as
 // they stand now.
 type trust struct {
+	standing
 	issuer      *authz.Issuer
 	authorities []*x509.Certificate
+	set         setID // names the authorities
 }
 
-// peer is a client certificate that leads to a registered issuer.
+// peer is a client certificate that led to a registered issuer. It is immutable.
 type peer struct {
-	leaf       *x509.Certificate
 	thumbprint string // x5t#S256
 	id         string // authz.CertificateID
 	// names are what the leaf may be registered as, as in authz.Credential.Names,
 	// best first: the SPIFFE ID alone if it has one, else its thumbprint, URI and
 	// DNS names.
-	names  []string
-	issuer *authz.Issuer
+	names               []string
+	domain              string // SPIFFE ID of its trust domain; empty when it is no X.509-SVID
+	notBefore, notAfter time.Time
+
+	issuer      string    // id of the issuer that vouches; empty while none does
+	from, until time.Time // while the whole path to that issuer is valid
 }
 
-// verifyPeer verifies a client certificate's chain (RFC 5280 section 6) against
-// the authorities of candidates, of whom the first that vouches is the peer's
-// issuer. A leaf with a SPIFFE ID is an X.509-SVID: only the issuer that is its
-// trust domain may vouch for it; for every other leaf only x509 issuers may.
+// presented is the chain of a client certificate that has been read, and not been
+// verified.
+type presented struct {
+	peer
+	chain []*x509.Certificate
+}
+
+// readPeer reads the chain of a client certificate, which checkBounds found to be
+// within them.
+func readPeer(ders [][]byte) (*presented, *authz.Fault) {
+	chain, fault := parseChain(ders)
+	if fault != nil {
+		return nil, fault
+	}
+	leaf := chain[0]
+	if fault := checkLeaf(leaf); fault != nil {
+		return nil, fault
+	}
+	p := &presented{peer: peerOf(leaf), chain: chain}
+	if !claimsSPIFFE(leaf) {
+		p.names = namesOf(leaf, p.thumbprint)
+		return p, nil
+	}
+	id, err := svidOf(leaf)
+	if err != nil {
+		return nil, invalid("certificate_svid", "The client certificate is not a valid X.509-SVID: "+err.Error()+".", fixSVID)
+	}
+	p.names, p.domain = []string{id.String()}, id.TrustDomain().IDString()
+	return p, nil
+}
+
+// peerOf is what a leaf says of itself, without names.
+func peerOf(leaf *x509.Certificate) peer {
+	return peer{
+		thumbprint: Thumbprint(leaf.Raw), id: authz.CertificateID(leaf.Issuer.String(), leaf.SerialNumber.Text(16)),
+		notBefore: leaf.NotBefore.UTC(), notAfter: leaf.NotAfter.UTC(),
+	}
+}
+
+// verify verifies the chain (RFC 5280 section 6) against the authorities of
+// candidates, of whom the first that vouches is the peer's issuer. A leaf with a
+// SPIFFE ID is an X.509-SVID: only the issuer that is its trust domain may vouch for
+// it; for every other leaf only x509 issuers may.
 //
 // A leaf out of its validity, whose chain was good within it, is a peer too: its
 // dates are a fact that policies judge, at the time of the question. Everything
@@ -67,46 +111,71 @@ type peer struct {
 // The cost is bounded: keys before any signature is checked, and signatures by
 // following one path of at most 5 certificates. An authority whose name or key id
 // nobody of the chain names costs no signature check.
-func verifyPeer(c *authz.Certificate, candidates []trust, now time.Time) (*peer, *authz.Fault) {
-	chain, fault := parseChain(c.Chain)
-	if fault != nil {
-		return nil, fault
-	}
-	leaf := chain[0]
-	if fault := checkLeaf(leaf); fault != nil {
-		return nil, fault
-	}
-	p := &peer{leaf: leaf, thumbprint: thumbprint(leaf.Raw), id: authz.CertificateID(leaf.Issuer.String(), leaf.SerialNumber.Text(16))}
-	mayVouch := func(issuer *authz.Issuer) bool { return issuer.Kind == authz.IssuerX509 }
-	if claimsSPIFFE(leaf) {
-		id, err := svidOf(leaf)
-		if err != nil {
-			return nil, invalid("certificate_svid", "The client certificate is not a valid X.509-SVID: "+err.Error()+".", fixSVID)
-		}
-		p.names = []string{id.String()}
-		mayVouch = func(issuer *authz.Issuer) bool { return ofTrustDomain(issuer, id) }
-	} else {
-		p.names = namesOf(leaf, p.thumbprint)
-	}
-	at := within(leaf, now)
+func (p *presented) verify(candidates []trust, now time.Time) (*peer, *authz.Fault) {
+	at := p.within(now)
 	for _, candidate := range candidates {
-		if mayVouch(candidate.issuer) && vouches(candidate.authorities, chain, at) {
-			p.issuer = candidate.issuer
-			return p, nil
+		if !p.mayBeOf(candidate.issuer) {
+			continue
+		}
+		if path := vouches(candidate.authorities, p.chain, at); path != nil {
+			known := p.peer
+			known.issuer = candidate.issuer.ID
+			known.from, known.until = validity(path)
+			return &known, nil
 		}
 	}
-	return nil, untrusted(leaf)
+	return nil, untrusted(p.chain[0])
+}
+
+// mayBeOf says whether an issuer may vouch for the certificate.
+func (p *peer) mayBeOf(issuer *authz.Issuer) bool {
+	if p.domain == "" {
+		return issuer.Kind == authz.IssuerX509
+	}
+	return issuer.Kind == authz.IssuerSPIFFE && issuer.URL == p.domain
+}
+
+// within is the moment of the certificate's validity that is nearest to now.
+func (p *peer) within(now time.Time) time.Time {
+	switch {
+	case now.Before(p.notBefore):
+		return p.notBefore
+	case now.After(p.notAfter):
+		return p.notAfter
+	}
+	return now
+}
+
+// validity is when all certificates of a path are valid.
+func validity(path []*x509.Certificate) (from, until time.Time) {
+	from, until = path[0].NotBefore, path[0].NotAfter
+	for _, c := range path[1:] {
+		if c.NotBefore.After(from) {
+			from = c.NotBefore
+		}
+		if c.NotAfter.Before(until) {
+			until = c.NotAfter
+		}
+	}
+	return from, until
+}
+
+// checkBounds holds a chain to its bounds before anything reads it.
+func checkBounds(ders [][]byte) *authz.Fault {
+	if len(ders) == 0 || len(ders) > maxChain {
+		return malformed("The client certificate's chain does not have 1 to " + strconv.Itoa(maxChain) + " certificates.")
+	}
+	for _, der := range ders {
+		if len(der) > maxCertificateBytes {
+			return malformed("The client certificate's chain has a certificate larger than 16 kB.")
+		}
+	}
+	return nil
 }
 
 func parseChain(ders [][]byte) ([]*x509.Certificate, *authz.Fault) {
-	if len(ders) == 0 || len(ders) > maxChain {
-		return nil, malformed("The client certificate's chain does not have 1 to " + strconv.Itoa(maxChain) + " certificates.")
-	}
 	chain := make([]*x509.Certificate, 0, len(ders))
 	for _, der := range ders {
-		if len(der) > maxCertificateBytes {
-			return nil, malformed("The client certificate's chain has a certificate larger than 16 kB.")
-		}
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
 			return nil, malformed("The client certificate's chain has a part that is not an X.509 certificate in DER.")
@@ -151,26 +220,15 @@ func forClients(leaf *x509.Certificate) bool {
 	return unrestricted || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
-// within is the moment of the leaf's validity that is nearest to now.
-func within(leaf *x509.Certificate, now time.Time) time.Time {
-	switch {
-	case now.Before(leaf.NotBefore):
-		return leaf.NotBefore
-	case now.After(leaf.NotAfter):
-		return leaf.NotAfter
-	}
-	return now
-}
-
-// vouches says whether the chain leads to one of the authorities, all of it valid
-// at a time. crypto/x509 checks signatures (SHA-1 and MD5 are refused), dates,
+// vouches gives the path by which the chain leads to one of the authorities, all of
+// it valid at a time; nil when there is none. crypto/x509 checks signatures (SHA-1 and MD5 are refused), dates,
 // constraints and critical extensions, and that every certificate may be used for
 // client authentication. It is given one path only, because it would try every
 // path that names allow.
-func vouches(authorities, chain []*x509.Certificate, at time.Time) bool {
+func vouches(authorities, chain []*x509.Certificate, at time.Time) []*x509.Certificate {
 	path, roots := pathTo(authorities, chain, at)
 	if len(path) == 0 {
-		return false
+		return nil
 	}
 	last, anchors, intermediates := path[len(path)-1], x509.NewCertPool(), x509.NewCertPool()
 	anchored := false
@@ -181,16 +239,19 @@ func vouches(authorities, chain []*x509.Certificate, at time.Time) bool {
 		}
 	}
 	if !anchored {
-		return false // before any signature is checked with a key the sender chose
+		return nil // before any signature is checked with a key the sender chose
 	}
 	for _, c := range path[1:] {
 		intermediates.AddCert(c)
 	}
-	_, err := path[0].Verify(x509.VerifyOptions{
+	paths, err := path[0].Verify(x509.VerifyOptions{
 		Roots: anchors, Intermediates: intermediates, CurrentTime: at,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
-	return err == nil
+	if err != nil {
+		return nil
+	}
+	return paths[0]
 }
 
 // pathTo follows names and key ids, which conforming certificates have (RFC 5280

@@ -7,8 +7,15 @@ import (
 )
 
 // checkAssertion proves the machine user whose key signed a client assertion.
-func (v *Verifier) checkAssertion(_ context.Context, p *authz.Presentation) (proven, *authz.Fault) {
-	a, fault := v.verifyAssertion(p.Evidence.Assertion, p.Evidence.ClientID, p.Directory.CredentialsOf, v.identifiers, p.Now, p.Rehearsal)
+func (v *Verifier) checkAssertion(ctx context.Context, p *authz.Presentation) (proven, *authz.Fault) {
+	registered := func(machineUser string) ([]*authz.Credential, *authz.Fault) {
+		all, err := p.Directory.CredentialsOf(machineUser)
+		if err != nil {
+			return nil, v.lookupFault(ctx, causeCredentialLookup, err)
+		}
+		return all, nil
+	}
+	a, fault := v.verifyAssertion(p.Evidence.Assertion, p.Evidence.ClientID, registered, v.identifiers, p.Now, p.Rehearsal)
 	if fault != nil {
 		return proven{}, fault
 	}

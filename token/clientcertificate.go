@@ -2,35 +2,16 @@ package token
 
 import (
 	"context"
-	"crypto/x509"
-	"strings"
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// vouched is a client certificate that leads to a registered issuer, and how that
-// issuer's authorities stand.
+// vouched is a client certificate that leads to a registered issuer, which is its
+// trust.
 type vouched struct {
-	standing
+	trust
 	peer *peer
-}
-
-// verified is what policies see of the certificate. name is what its machine user
-// was found by; empty names it by the first of its own.
-func (c vouched) verified(name string) *authz.VerifiedCertificate {
-	if name == "" {
-		name = c.peer.names[0]
-	}
-	return &authz.VerifiedCertificate{
-		ID: c.peer.id, Thumbprint: c.peer.thumbprint, Name: name, Issuer: c.peer.issuer.ID,
-		NotBefore: c.peer.leaf.NotBefore.UTC(), NotAfter: c.peer.leaf.NotAfter.UTC(),
-	}
-}
-
-// current says whether the certificate is within its validity.
-func (c vouched) current(now time.Time) bool {
-	return !now.Before(c.peer.leaf.NotBefore) && !now.After(c.peer.leaf.NotAfter)
 }
 
 // checkCertificate proves the machine user a client certificate is registered for.
@@ -45,63 +26,95 @@ func (v *Verifier) checkCertificate(ctx context.Context, p *authz.Presentation) 
 	if fault != nil {
 		return proven{}, fault
 	}
-	credential, name, fault := v.certified(ctx, p.Directory, certificate.peer)
+	credential, name, fault := v.certified(ctx, p, certificate.peer)
 	if fault != nil {
 		return proven{}, fault
 	}
-	x := proven{issuer: certificate.peer.issuer, credential: credential}
-	x.Subject, x.Evidence, x.Certificate = credential.MachineUser, authz.EvidenceCertificate, certificate.verified(name)
-	certificate.apply(&x.Principal, certificate.peer.issuer)
+	x := proven{issuer: certificate.issuer, credential: credential}
+	x.Subject, x.Evidence, x.Certificate = credential.MachineUser, authz.EvidenceCertificate, certificate.peer.facts()
+	x.Certificate.Name, x.Certificate.Credential = name, credential.ID
+	certificate.apply(&x.Principal, certificate.issuer)
 	return x, nil
 }
 
-// verifyCertificate verifies the chain presented against every registered issuer
-// that may vouch for certificates.
-func (v *Verifier) verifyCertificate(ctx context.Context, p *authz.Presentation) (vouched, *authz.Fault) {
-	var candidates []trust
-	standings := map[string]standing{} // :: issuer id -> standing of its authorities
-	var absent []*authz.Issuer         // whose authorities cannot be had
-	for _, kind := range []string{authz.IssuerSPIFFE, authz.IssuerX509} {
-		issuers, err := p.Directory.IssuersOf(kind)
-		if err != nil {
-			return vouched{}, v.lookupFault(ctx, causeIssuerLookup, err)
-		}
-		for _, issuer := range issuers {
-			keys, fault := v.ring(issuer, p.Now)
-			if fault != nil {
-				absent = append(absent, issuer)
-				continue
-			}
-			standings[issuer.ID] = keys.standing
-			candidates = append(candidates, trust{issuer: issuer, authorities: keys.set.authorities})
-		}
-	}
-	peer, fault := verifyPeer(p.Evidence.Certificate, candidates, p.Now)
-	if fault != nil {
-		if claimsOneOf(p.Evidence.Certificate.Chain[0], absent) {
-			return vouched{}, unavailable("authorities_unavailable", "The authorities of the client certificate's trust domain cannot be had, or are too old to be used.")
-		}
-		return vouched{}, fault
-	}
-	return vouched{standing: standings[peer.issuer.ID], peer: peer}, nil
+// facts are what policies see of a certificate by itself.
+func (p *peer) facts() *authz.VerifiedCertificate {
+	return &authz.VerifiedCertificate{ID: p.id, Thumbprint: p.thumbprint, Issuer: p.issuer, NotBefore: p.notBefore, NotAfter: p.notAfter}
 }
 
-// claimsOneOf says whether a certificate names a trust domain that cannot be asked
-// just now: then it may well be good.
-func claimsOneOf(der []byte, absent []*authz.Issuer) bool {
-	if len(absent) == 0 || len(der) > maxCertificateBytes {
-		return false
+// current says whether the certificate is within its validity.
+func (p *peer) current(now time.Time) bool {
+	return !now.Before(p.notBefore) && !now.After(p.notAfter)
+}
+
+// verifyCertificate answers from memory when it can, and verifies otherwise. Who may
+// vouch for the certificate is looked up anew either way.
+func (v *Verifier) verifyCertificate(ctx context.Context, p *authz.Presentation) (vouched, *authz.Fault) {
+	chain := p.Evidence.Certificate.Chain
+	if fault := checkBounds(chain); fault != nil {
+		return vouched{}, fault
 	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		return false
-	}
-	for _, issuer := range absent {
-		for _, uri := range leaf.URIs {
-			if strings.HasPrefix(uri.String(), issuer.URL+"/") {
-				return true
-			}
+	name := nameChain(chain)
+	known, remembered := v.recallPeer(name)
+	if remembered {
+		trusts, fault := v.trusts(ctx, p, known.peer)
+		if fault != nil {
+			return vouched{}, fault
+		}
+		if certificate, ok := known.under(trusts, p.Now); ok {
+			return certificate, nil
 		}
 	}
-	return false
+	read, fault := readPeer(chain)
+	if fault != nil {
+		return vouched{}, fault
+	}
+	trusts, fault := v.trusts(ctx, p, &read.peer)
+	if fault != nil {
+		return vouched{}, fault
+	}
+	peer, fault := read.verify(trusts, p.Now)
+	if fault != nil {
+		return vouched{}, fault
+	}
+	v.rememberPeer(name, peer, trusts)
+	return peer.by(trusts), nil
+}
+
+// trusts lists who may vouch for a certificate. An issuer whose authorities cannot
+// be had is left out, but a trust domain is the only one there is for its own: then
+// nothing can be said.
+func (v *Verifier) trusts(ctx context.Context, p *authz.Presentation, of *peer) ([]trust, *authz.Fault) {
+	issuers, fault := v.issuersFor(ctx, p.Directory, of)
+	if fault != nil {
+		return nil, fault
+	}
+	trusts := make([]trust, 0, len(issuers))
+	for _, issuer := range issuers {
+		keys, fault := v.ring(issuer, p.Now)
+		switch {
+		case fault == nil:
+			trusts = append(trusts, trust{standing: keys.standing, issuer: issuer, authorities: keys.set.authorities, set: keys.id})
+		case of.domain != "":
+			return nil, unavailable("authorities_unavailable", "The authorities of the client certificate's trust domain cannot be had, or are too old to be used.")
+		}
+	}
+	return trusts, nil
+}
+
+// issuersFor lists the issuers that may vouch for a certificate, in the order of
+// their ids.
+func (v *Verifier) issuersFor(ctx context.Context, directory authz.Directory, of *peer) ([]*authz.Issuer, *authz.Fault) {
+	if of.domain == "" {
+		issuers, err := directory.IssuersOf(authz.IssuerX509)
+		if err != nil {
+			return nil, v.lookupFault(ctx, causeIssuerLookup, err)
+		}
+		return issuers, nil
+	}
+	issuer, fault := v.issuerByURL(ctx, directory, of.domain)
+	if fault != nil || issuer == nil || !of.mayBeOf(issuer) {
+		return nil, fault
+	}
+	return []*authz.Issuer{issuer}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
@@ -32,12 +33,9 @@ var (
 	ErrSecretBusy      = errors.New("token: too many secrets are being compared")
 )
 
-// How many secrets one attempt is compared with. Those that would be denied
-// anyway are among them so that the denial can say why.
-const (
-	maxAcceptedSecrets = 4
-	maxSecrets         = 8
-)
+// maxAcceptedSecrets is how many secrets one attempt is compared with, beside one that
+// would be denied anyway. Each costs a wrong guess as much as a right one.
+const maxAcceptedSecrets = 4
 
 // checkSecret proves the machine user whose secret was presented.
 func (v *Verifier) checkSecret(ctx context.Context, p *authz.Presentation) (proven, *authz.Fault) {
@@ -52,7 +50,7 @@ func (v *Verifier) checkSecret(ctx context.Context, p *authz.Presentation) (prov
 	if err != nil {
 		return proven{}, v.lookupFault(ctx, causeCredentialLookup, err)
 	}
-	credentials := withSecrets(all, clientID)
+	credentials := withSecrets(all, clientID, p.Now)
 	candidates := make([]SecretCandidate, len(credentials))
 	for i, c := range credentials {
 		candidates[i] = SecretCandidate{ID: c.ID, Version: uint64(c.Generation), Hash: c.SecretHash}
@@ -70,21 +68,25 @@ func (v *Verifier) checkSecret(ctx context.Context, p *authz.Presentation) (prov
 	}, nil
 }
 
-// withSecrets lists the credentials that a secret of the client may be of: first
-// the accepted ones, newest generation first as the directory has them.
-func withSecrets(all []*authz.Credential, clientID string) []*authz.Credential {
-	var accepted, others []*authz.Credential
+// withSecrets lists the credentials that a secret of the client may be of: those
+// accepted now, then those that will be, newest generation first as the directory has
+// them, and then the newest of those that are over, so that the denial of a secret that
+// has just been replaced can say so.
+func withSecrets(all []*authz.Credential, clientID string, now time.Time) []*authz.Credential {
+	var accepted, early, over []*authz.Credential
 	for _, c := range all {
 		switch {
 		case c.Kind != authz.KindSharedSecret || c.SecretHash == "" || c.MachineUser != clientID:
-		case !c.Accepted():
-			others = append(others, c)
-		case len(accepted) < maxAcceptedSecrets:
+		case c.AcceptedAt(now):
 			accepted = append(accepted, c)
+		case c.Accepted() && !c.OverAt(now):
+			early = append(early, c)
+		case len(over) == 0:
+			over = append(over, c)
 		}
 	}
-	listed := append(accepted, others...)
-	return listed[:min(len(listed), maxSecrets)]
+	listed := append(accepted, early...)
+	return append(listed[:min(len(listed), maxAcceptedSecrets)], over...)
 }
 
 // guesserOf names who presents a secret and from where. Whoever has one IPv6

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -72,7 +73,7 @@ func TestClientSecret(t *testing.T) {
 }
 
 // What is compared: accepted credentials first and newest first, a bounded number
-// of them, and for nobody we know nothing, but a comparison is asked for.
+// of them, and one that is over; for nobody we know nothing, but a comparison is asked for.
 func TestClientSecretCandidates(t *testing.T) {
 	d := &directory{}
 	for i := range 6 {
@@ -97,8 +98,22 @@ func TestClientSecretCandidates(t *testing.T) {
 	present(v, d, authz.Evidence{ClientID: "mu:billing", ClientSecret: "x"})
 	want := call{"mu:billing", "pep-1|10.4.2.19", []token.SecretCandidate{
 		{ID: "active-5", Version: 15, Hash: "a5"}, {ID: "active-4", Version: 14, Hash: "a4"}, {ID: "active-3", Version: 13, Hash: "a3"}, {ID: "active-2", Version: 12, Hash: "a2"},
-		{ID: "retired-5", Version: 25, Hash: "r5"}, {ID: "retired-4", Version: 24, Hash: "r4"}, {ID: "retired-3", Version: 23, Hash: "r3"}, {ID: "retired-2", Version: 22, Hash: "r2"},
+		{ID: "retired-5", Version: 25, Hash: "r5"},
 	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	// One whose time is yet to come waits behind those that are accepted now.
+	timed := &directory{}
+	for id, c := range map[string]authz.Credential{
+		"early": {NotBefore: now.Add(time.Hour), Generation: 4}, "over": {NotAfter: now, Generation: 3},
+		"now": {Generation: 2}, "revoked": {State: authz.CredentialRevoked, Generation: 1},
+	} {
+		c.Header, c.MachineUser, c.Kind, c.SecretHash = authz.Header{ID: id}, "mu:billing", authz.KindSharedSecret, id
+		timed.add(c)
+	}
+	present(v, timed, authz.Evidence{ClientID: "mu:billing", ClientSecret: "x"})
+	want.Candidates = []token.SecretCandidate{{ID: "now", Version: 2, Hash: "now"}, {ID: "early", Version: 4, Hash: "early"}, {ID: "over", Version: 3, Hash: "over"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -19,6 +19,15 @@ type said struct {
 	place        *statuslist.Reference // in a status list; nil when it is in none
 }
 
+// word is what a token said, by whose word, and how far that can be relied on. It is
+// authentic, but of its binding, its credential and its status nothing is known yet.
+type word struct {
+	*said
+	standing
+	issuer      *authz.Issuer
+	knownSource bool // IntrospectionAnswer.KnownSource
+}
+
 // standing is how far what an issuer said can still be relied on. The zero
 // standing is of nothing.
 type standing struct {
@@ -55,25 +64,28 @@ func (s standing) apply(p *authz.Principal, issuer *authz.Issuer) {
 // complete adds to what a token said what may change while it lives: whom a
 // federated name belongs to, and its status. It is called for remembered tokens
 // too.
-func (v *Verifier) complete(ctx context.Context, p *authz.Presentation, kind string, s *said, issuer *authz.Issuer, stands standing) (proven, *authz.Fault) {
-	t := s.token
-	x := proven{issuer: issuer, confirmation: s.confirmation}
+func (v *Verifier) complete(ctx context.Context, p *authz.Presentation, kind string, w word) (proven, *authz.Fault) {
+	t, stands := w.token, w.standing
+	x := proven{issuer: w.issuer, confirmation: w.confirmation}
 	x.Evidence, x.Token = kind, &t
-	if s.name != "" {
-		credential, fault := v.federated(ctx, p.Directory, issuer, s.name)
+	if w.name != "" {
+		credential, fault := v.federated(ctx, p, w.issuer, w.name)
 		if fault != nil {
 			return proven{}, fault
 		}
 		x.credential, t.Subject = credential, credential.MachineUser
 	}
 	x.Subject = t.Subject
-	if s.place != nil {
-		status, listed, fault := v.statusOf(issuer, *s.place, p.Now)
+	if w.place != nil {
+		status, listed, fault := v.statusOf(w.issuer, *w.place, p.Now)
 		if fault != nil {
 			return proven{}, fault
 		}
 		t.Status, stands = status, stands.and(listed)
 	}
-	stands.apply(&x.Principal, issuer)
+	stands.apply(&x.Principal, w.issuer)
+	if w.knownSource {
+		x.Supports = []string{authz.SupportKnownSource}
+	}
 	return x, nil
 }

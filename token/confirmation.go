@@ -61,8 +61,8 @@ func mismatch(cause, message, fix string) *authz.Fault {
 	return &authz.Fault{Code: authz.TokenBindingMismatch, Cause: cause, Message: message, Fix: fix}
 }
 
-// thumbprint is the x5t#S256 of a certificate's DER (RFC 8705 section 3.1).
-func thumbprint(der []byte) string {
+// Thumbprint is the x5t#S256 of a certificate's DER (RFC 8705 section 3.1).
+func Thumbprint(der []byte) string {
 	sum := sha256.Sum256(der)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

@@ -2,7 +2,8 @@
 // signed JWTs and JWT-SVIDs, opaque tokens, claims an enforcement point verified
 // itself, client secrets, client assertions, and client certificates, with the
 // keys tokens are bound to. Everybody else receives principals and never makes
-// one. It also verifies the security events issuers push (VerifyEvent).
+// one. It also verifies the security events issuers push (VerifyEvent), and names a
+// token that somebody found, without deciding anything (Identify).
 //
 // # What is judged here, and what is not
 //
@@ -38,10 +39,21 @@
 //
 // A token whose cnf names a certificate or a DPoP key passes only with it. The
 // certificate is compared by thumbprint (RFC 8705 section 3), so a self-signed one,
-// or one of an unknown authority, proves the binding; it then proves nothing else.
+// one of an authority that is unknown or cannot be had, or a mere thumbprint, proves
+// the binding; it then proves nothing else. But what is known of it is judged:
+// policies see which certificate it is whenever the certificate itself was presented,
+// and a credential registered for its thumbprint must be the same machine user's.
 // A certificate that does verify must be the same machine user's as the rest of the
 // evidence; it then supports the principal while its own issuer and credential are
 // well.
+//
+// A name may be registered in several credentials of one machine user. One that is
+// accepted now is taken before the others, so that a generation registered ahead of
+// its time denies nobody.
+//
+// Which credential a token was got with is for our own issuers to say. A third party
+// may name one that is registered for it, or with nothing to verify it with; and one
+// that is not accepted, which denies. It never proves a credential of ours.
 //
 // # Guarantees
 //
@@ -54,15 +66,20 @@
 //   - Removing an issuer, changing it, or dropping one of its keys is seen by
 //     the next Verify that is given the newer Directory or key set: what is
 //     remembered of verified tokens is bound to (issuer, revision, key set), and
-//     says nothing about credentials, statuses and bindings.
+//     says nothing about credentials, statuses and bindings. What is remembered of
+//     verified certificates is bound to all authorities that were candidates and to
+//     the validity of the path, and says nothing about credentials.
 //   - A status list counts while a key its issuer has now verifies it, and never
 //     past its exp.
-//   - Memory is bounded: Config.CacheSize verified tokens (some 1 kB each, never
-//     more than the 16 kB a token may have), 1,024 parsed key sets of at most 100
-//     keys and 64 authorities, as many sets of registered public keys, 4,096
-//     remembered unknown kids, 1,000,000 used assertions and proofs (some 50 MB),
-//     one document of at most 256 kB for each issuer with a jwks_url, and for each
-//     registered status list one of at most 2 MB with the at most 1 MB it says.
+//   - Memory is bounded: Config.CacheSize verified tokens and as many verified
+//     certificates (some 1 kB each, never more than the 16 kB either may have), 1,024
+//     parsed key sets of at most 100 keys and 64 authorities, as many sets of
+//     registered public keys, 4,096 remembered unknown kids, 1,000,000 used assertions
+//     and proofs (some 80 MB), one document of at most 256 kB for each issuer with a
+//     jwks_url, and for each registered status list one of at most 2 MB with the at
+//     most 1 MB it says.
+//   - A directory that cannot be read, and an issuer that cannot be asked, cost the
+//     log a line when it begins, for an issuer one a cause, and not one a decision.
 //   - No token, secret, claim value or key reaches a Fault, a log line or an error.
 //
 // # What issuers publish
@@ -83,6 +100,11 @@
 // the keys of use jwt-svid verify tokens and the certificates of use x509-svid
 // certificates; a bundle whose spiffe_sequence is lower than the one in use is
 // refused.
+//
+// A status list says of a token valid, invalid, suspended, application_specific,
+// application_12 to application_15, or reserved; what each means is for policies, to
+// which only valid is good. A list whose iat is before that of the one in use is
+// refused while that one is usable and verifies with the issuer's keys.
 //
 // Run keeps what is fetched fresh, and fetches status lists before any token refers
 // to them. A list is verified before it replaces the last. The last good copies lie

@@ -64,6 +64,7 @@ type hints struct {
 	refresh  time.Duration // fetch it anew after so long; 0 when it does not say
 	ends     time.Time     // never to be used from then on; zero when it does not end
 	sequence int64         // of a SPIFFE bundle; -1 of others
+	issued   time.Time     // of a status list; zero of others
 }
 
 // readHints sees that a document is what it should be, so that a broken one never
@@ -123,7 +124,7 @@ func listHints(url string, body []byte) (hints, error) {
 	if err != nil {
 		return hints{}, fmt.Errorf("is not a status list token: %w", err)
 	}
-	h := hints{ends: list.ExpiresAt(), sequence: -1}
+	h := hints{ends: list.ExpiresAt(), sequence: -1, issued: list.IssuedAt()}
 	if list.TTL() > 0 {
 		h.refresh = max(shortestRefresh, list.TTL())
 	}

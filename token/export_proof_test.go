@@ -31,8 +31,6 @@ var (
 	NewReplay     = newReplay
 	ParseRoots    = parseRoots
 	ParseBundle   = parseBundle
-	VerifyPeer    = verifyPeer
-	Thumbprint    = thumbprint
 	SameTarget    = sameTarget
 )
 
@@ -40,23 +38,34 @@ func NewTrust(issuer *authz.Issuer, authorities ...*x509.Certificate) Trust {
 	return trust{issuer: issuer, authorities: authorities}
 }
 
-func (p *peer) Names() []string         { return p.names }
-func (p *peer) ID() string              { return p.id }
-func (p *peer) Thumbprint() string      { return p.thumbprint }
-func (p *peer) IssuerID() string        { return p.issuer.ID }
-func (p *peer) Leaf() *x509.Certificate { return p.leaf }
+// VerifyPeer reads and verifies a client certificate.
+func VerifyPeer(c *authz.Certificate, candidates []Trust, now time.Time) (*Peer, *authz.Fault) {
+	if fault := checkBounds(c.Chain); fault != nil {
+		return nil, fault
+	}
+	read, fault := readPeer(c.Chain)
+	if fault != nil {
+		return nil, fault
+	}
+	return read.verify(candidates, now)
+}
+
+func (p *peer) Names() []string    { return p.names }
+func (p *peer) ID() string         { return p.id }
+func (p *peer) Thumbprint() string { return p.thumbprint }
+func (p *peer) IssuerID() string   { return p.issuer }
 
 func (c confirmation) Named() (thumbprint, jkt string) { return c.thumbprint, c.jkt }
 
-func (a *assertion) Says() (machineUser, credential, keyID string, issuedAt, expiresAt time.Time) {
-	return a.machineUser, a.credential.ID, a.keyID, a.issuedAt, a.expiresAt
+func (a *assertion) Says() (machineUser, credential string, issuedAt, expiresAt time.Time) {
+	return a.machineUser, a.credential.ID, a.issuedAt, a.expiresAt
 }
 
 func (s *possession) CheckProof(p *authz.Proof, token, jkt string, now time.Time, rehearsal bool) *authz.Fault {
 	return s.checkProof(p, token, jkt, now, rehearsal)
 }
 
-func (s *possession) VerifyAssertion(text, clientID string, credentials func(string) ([]*authz.Credential, error), audiences []string, now time.Time, rehearsal bool) (*Assertion, *authz.Fault) {
+func (s *possession) VerifyAssertion(text, clientID string, credentials func(string) ([]*authz.Credential, *authz.Fault), audiences []string, now time.Time, rehearsal bool) (*Assertion, *authz.Fault) {
 	return s.verifyAssertion(text, clientID, credentials, audiences, now, rehearsal)
 }
 

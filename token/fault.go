@@ -22,7 +22,7 @@ func unavailable(cause, message string) *authz.Fault {
 	return &authz.Fault{Code: authz.IssuerUnavailable, Cause: cause, Message: message, Fix: fixWait}
 }
 
-// untrusted is the fault of evidence by somebody who may not speak for anybody.
+// refusedIssuer is the fault of evidence by somebody who may not speak for anybody.
 func refusedIssuer(cause, message, fix string) *authz.Fault {
 	return &authz.Fault{Code: authz.IssuerUntrusted, Cause: cause, Message: message, Fix: fix}
 }

@@ -66,6 +66,9 @@ func TestFederatedNameMeansOneMachineUser(t *testing.T) {
 		"accepted before newer": {[]authz.Credential{credential("a", "mu:a", active, 1), credential("b", "mu:a", retired, 2)}, "a"},
 		"retired when alone":    {[]authz.Credential{credential("a", "mu:a", retired, 1)}, "a"},
 		"first id of equals":    {[]authz.Credential{credential("b", "mu:a", active, 1), credential("a", "mu:a", active, 1)}, "a"},
+		"now before newer":      {[]authz.Credential{credential("a", "mu:a", active, 1), credential("b", "mu:a", active, 2, func(c *authz.Credential) { c.NotBefore = now.Add(time.Second) })}, "a"},
+		"now before older":      {[]authz.Credential{credential("a", "mu:a", active, 3, func(c *authz.Credential) { c.NotAfter = now }), credential("b", "mu:a", active, 2)}, "b"},
+		"early before retired":  {[]authz.Credential{credential("a", "mu:a", active, 1, func(c *authz.Credential) { c.NotBefore = now.Add(time.Second) }), credential("b", "mu:a", retired, 2)}, "a"},
 		"two machine users":     {[]authz.Credential{credential("a", "mu:a", active, 1), credential("b", "mu:b", retired, 2)}, "ambiguous"},
 		"of another issuer":     {[]authz.Credential{credential("a", "mu:a", active, 1, func(c *authz.Credential) { c.Issuer = "else" })}, "federated_unknown"},
 		"of another kind":       {[]authz.Credential{credential("a", "mu:a", active, 1, func(c *authz.Credential) { c.Kind = authz.KindCertificate })}, "federated_unknown"},
@@ -114,6 +117,63 @@ func TestCredentialBehindAToken(t *testing.T) {
 	issuer.Own, issuer.Revision = false, 8 // a third party has credentials of its own
 	if p := verify(v, d, text); p.Fault != nil || p.Credential != nil {
 		t.Errorf("%+v %+v", p.Credential, p.Fault)
+	}
+}
+
+// A third party has no word on our credentials: naming one that is accepted says
+// nothing of it. One that is not, and those the party verifies itself, are judged.
+func TestCredentialNamedByAThirdParty(t *testing.T) {
+	signer := newSigner(t, "ES256")
+	text := sign(t, signer, nil, with(map[string]any{"credential_id": "cred-1"}))
+	ours := map[string]authz.Credential{
+		"secret":                        {Kind: authz.KindSharedSecret, SecretHash: "h"},
+		"key":                           {Kind: authz.KindPublicKey, Keys: []byte(`{"keys":[]}`)},
+		"certificate":                   {Kind: authz.KindCertificate, Names: []string{authz.NameThumbprint + "x"}},
+		"federated of another issuer":   {Kind: authz.KindFederated, Issuer: "else", Names: []string{"n"}},
+		"certificate of a trust domain": {Kind: authz.KindCertificate, Issuer: "prod", Names: []string{userSVID}},
+	}
+	theirs := map[string]authz.Credential{
+		"secret we have no hash of": {Kind: authz.KindSharedSecret},
+		"key we do not have":        {Kind: authz.KindPublicKey},
+		"federated of the issuer":   {Kind: authz.KindFederated, Issuer: "demo", Names: []string{"n"}},
+	}
+	check := func(t *testing.T, c authz.Credential, own bool, change func(*authz.Credential)) authz.Principal {
+		issuer := demoIssuer(t, signer)
+		issuer.Own = own
+		d := &directory{registry: registry{demoURL: issuer}}
+		c.ID, c.MachineUser = "cred-1", "mu:user-svc"
+		change(&c)
+		d.add(c)
+		return verify(newVerifier(t, token.Config{}), d, text)
+	}
+	dead := map[string]func(*authz.Credential){
+		"retired": func(c *authz.Credential) { c.State = authz.CredentialRetired }, "revoked": func(c *authz.Credential) { c.State = authz.CredentialRevoked },
+		"over": func(c *authz.Credential) { c.NotAfter = now }, "early": func(c *authz.Credential) { c.NotBefore = now.Add(time.Second) },
+	}
+	alive := map[string]func(*authz.Credential){
+		"pending": func(c *authz.Credential) { c.State = authz.CredentialPending }, "active": func(*authz.Credential) {},
+		"retiring": func(c *authz.Credential) { c.State = authz.CredentialRetiring },
+	}
+	for name, c := range ours {
+		for state, change := range alive {
+			if p := check(t, c, false, change); p.Fault != nil || p.Credential != nil || p.Token.Credential != "cred-1" {
+				t.Errorf("%s, %s: %+v %+v", name, state, p.Credential, p.Fault)
+			}
+			if p := check(t, c, true, change); p.Fault != nil || p.Credential == nil {
+				t.Errorf("%s, %s, named by our own: %+v %+v", name, state, p.Credential, p.Fault)
+			}
+		}
+		for state, change := range dead {
+			if p := check(t, c, false, change); p.Fault != nil || p.Credential == nil {
+				t.Errorf("%s, %s: %+v %+v", name, state, p.Credential, p.Fault)
+			}
+		}
+		wantFault(t, check(t, c, false, func(c *authz.Credential) { c.MachineUser = "mu:other" }), authz.CredentialUnknown, "credential_subject")
+	}
+	for name, c := range theirs {
+		if p := check(t, c, false, alive["active"]); p.Fault != nil || p.Credential == nil {
+			t.Errorf("%s: %+v %+v", name, p.Credential, p.Fault)
+		}
 	}
 }
 

@@ -8,23 +8,23 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// verifyJWT answers from memory when it can, and verifies otherwise. What may
-// change while a token lives is looked at anew either way.
-func (v *Verifier) verifyJWT(ctx context.Context, p *authz.Presentation) (proven, *authz.Fault) {
+// readJWT answers from memory when it can, and verifies otherwise. What may change
+// while a token lives is for complete.
+func (v *Verifier) readJWT(ctx context.Context, p *authz.Presentation) (word, *authz.Fault) {
 	text := p.Evidence.Token
 	if len(text) > MaxTokenBytes {
-		return proven{}, tooLarge()
+		return word{}, tooLarge()
 	}
 	name := sha256.Sum256([]byte(text))
 	known, issuer, keys, ok := v.recall(p, name)
 	if !ok {
 		var fault *authz.Fault
 		if known, issuer, keys, fault = v.verifySignature(ctx, p, text); fault != nil {
-			return proven{}, fault
+			return word{}, fault
 		}
 		v.remember(name, known, issuer)
 	}
-	return v.complete(ctx, p, authz.EvidenceJWT, &known.said, issuer, keys.standing)
+	return word{said: &known.said, issuer: issuer, standing: keys.standing}, nil
 }
 
 // verifySignature is the whole check of a token not seen before.
@@ -121,10 +121,20 @@ const (
 	causeCredentialLookup = "credential_lookup"
 )
 
-// lookupFault is the fault when the directory cannot be read.
+// lookupFault is the fault when the directory cannot be read. The log has it once,
+// until evidence proves somebody again.
 func (v *Verifier) lookupFault(ctx context.Context, cause string, err error) *authz.Fault {
-	v.log.ErrorContext(ctx, "the directory cannot be read", "lookup", cause, "error", err)
+	if !v.unreadable.Swap(true) {
+		v.log.ErrorContext(ctx, "the directory cannot be read", "lookup", cause, "error", err)
+	}
 	return unavailable(cause, "The registered issuers and credentials cannot be read.")
+}
+
+// readable notes that the directory was read.
+func (v *Verifier) readable() {
+	if v.unreadable.Load() { // not to have all cores write on every decision
+		v.unreadable.Store(false)
+	}
 }
 
 // pick finds the key that signed. Only a fresh set can say that a key does not

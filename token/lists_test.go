@@ -211,6 +211,95 @@ func TestBadStatusListKeepsTheLastGoodOne(t *testing.T) {
 	l.proves(l.at(0), authz.Fresh)
 }
 
+// revokes publishes a list, issued at a time, in which the first token is invalid.
+func (l *lister) revokes(issued time.Time) {
+	l.Helper()
+	lst, err := statuslist.Encode(2, []byte{1, 1, 2, 3})
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.publish(nil, map[string]any{"iat": issued.Unix(), "status_list": map[string]any{"bits": 2, "lst": lst}})
+}
+
+// refreshed waits until a list that was asked for is there, or was refused.
+func (l *lister) refreshed(refused bool) {
+	l.Helper()
+	hits := l.hits.Load()
+	l.v.Refresh("demo")
+	l.clock.until(l.T, "the list", func() bool {
+		s := l.listStatus()
+		return l.hits.Load() > hits && !s.NextRefresh.IsZero() && (s.LastError != "") == refused
+	})
+}
+
+// An older list, sent again, brings no token back to life while the newer one is of
+// use; nor does a restart.
+func TestStatusListIsNotRolledBack(t *testing.T) {
+	l := newLister(t)
+	old := *l.signed.Load()
+	l.start()
+	l.ready()
+	l.clock.advance(time.Minute)
+	l.revokes(l.clock.Now())
+	l.refreshed(false)
+	dead := func(when string) {
+		t.Helper()
+		if p := l.verify(l.at(0)); p.Fault != nil || p.Token.Status != "invalid" {
+			t.Errorf("%s: %+v %+v", when, p.Token, p.Fault)
+		}
+	}
+	dead("published")
+	l.signed.Store(&old)
+	l.refreshed(true)
+	dead("rolled back")
+	if s := l.listStatus(); !strings.Contains(s.LastError, "older status list") {
+		t.Errorf("%+v", s)
+	}
+	l.stop()
+	l.start()
+	l.refreshed(true)
+	dead("restarted")
+	// What is too old to be used stands in nobody's way.
+	l.clock.advance(2 * time.Hour)
+	l.clock.until(t, "the keys", func() bool { return l.status().State == authz.Fresh })
+	l.refreshed(false)
+	if p := l.verify(l.at(0)); p.Fault != nil || p.Token.Status != "valid" {
+		t.Errorf("%+v %+v", p.Token, p.Fault)
+	}
+}
+
+// A list dated ahead of its time keeps no later one out.
+func TestStatusListDatedAhead(t *testing.T) {
+	l := newLister(t)
+	l.publish(nil, map[string]any{"iat": l.clock.Now().Add(1000 * time.Hour).Unix()})
+	l.start()
+	l.ready()
+	l.clock.advance(time.Minute)
+	l.revokes(l.clock.Now())
+	l.refreshed(false)
+	if p := l.verify(l.at(0)); p.Fault != nil || p.Token.Status != "invalid" {
+		t.Errorf("%+v %+v", p.Token, p.Fault)
+	}
+}
+
+// Nor does one that was signed with a key the issuer has dropped since.
+func TestStatusListOfADroppedKey(t *testing.T) {
+	l := newLister(t)
+	l.revokes(l.clock.Now())
+	l.start()
+	l.ready()
+	next := newSigner(t, "ES256")
+	changed := *l.issuer
+	changed.Keys, changed.JWKSURL, changed.Revision = publicSet(t, next), "", 8
+	l.issuer, l.signer = &changed, next
+	l.list(&changed)
+	l.publish(nil, map[string]any{"iat": l.clock.Now().Add(-time.Hour).Unix()})
+	l.refreshed(false)
+	if p := l.verify(l.at(0)); p.Fault != nil || p.Token.Status != "valid" {
+		t.Errorf("%+v %+v", p.Token, p.Fault)
+	}
+}
+
 // The last good list survives a restart, and is verified again: one signed by a key
 // the issuer has dropped since counts no more.
 func TestStatusListSurvivesARestart(t *testing.T) {

@@ -42,41 +42,47 @@ type IntrospectionAnswer struct {
 }
 
 // introspect asks the issuer of an opaque token about it.
-func (v *Verifier) introspect(ctx context.Context, p *authz.Presentation) (proven, *authz.Fault) {
+func (v *Verifier) introspect(ctx context.Context, p *authz.Presentation) (word, *authz.Fault) {
 	text := p.Evidence.Token
-	if len(text) > MaxTokenBytes {
-		return proven{}, tooLarge()
-	}
-	if len(text) > maxOpaqueBytes {
-		return proven{}, invalid("too_large", "The token is no JWT and larger than 4 kB.", fixSendAsIssued)
-	}
-	if !b64token(text) {
-		return proven{}, invalid("not_compact", "The token has a byte that no token has, opaque or not.", fixSendAsIssued)
+	switch {
+	case len(text) > MaxTokenBytes:
+		return word{}, tooLarge()
+	case len(text) > maxOpaqueBytes:
+		return word{}, invalid("too_large", "The token is no JWT and larger than 4 kB.", fixSendAsIssued)
+	case !b64token(text):
+		return word{}, invalid("not_compact", "The token has a byte that no token has, opaque or not.", fixSendAsIssued)
 	}
 	issuer, fault := v.opaqueIssuer(ctx, p)
 	if fault != nil {
-		return proven{}, fault
+		return word{}, fault
 	}
-	if v.introspector == nil {
-		return proven{}, unavailable("introspection_unavailable", "This node cannot ask issuers about opaque tokens.")
-	}
-	answer, err := v.introspector.Introspect(ctx, issuer, text, p.Source)
-	switch {
-	case errors.Is(err, ErrInactive):
-		return proven{}, inactive()
-	case err != nil:
-		return proven{}, unavailable("introspection_unavailable", "The token's issuer cannot be asked about it, and what it said before is too old.")
+	answer, fault := v.ask(ctx, issuer, p)
+	if fault != nil {
+		return word{}, fault
 	}
 	said, fault := readIntrospection(answer.Claims, issuer, text)
 	if fault != nil {
-		return proven{}, fault
+		return word{}, fault
 	}
 	stands := standing{freshness: answer.Freshness, age: answer.Age, fetched: true}
-	x, fault := v.complete(ctx, p, authz.EvidenceOpaque, said, issuer, unfetched.and(stands))
-	if fault == nil && answer.KnownSource {
-		x.Supports = []string{authz.SupportKnownSource}
+	return word{said: said, issuer: issuer, standing: unfetched.and(stands), knownSource: answer.KnownSource}, nil
+}
+
+// ask has the Introspector ask an issuer about the token presented.
+func (v *Verifier) ask(ctx context.Context, issuer *authz.Issuer, p *authz.Presentation) (IntrospectionAnswer, *authz.Fault) {
+	if v.introspector == nil {
+		return IntrospectionAnswer{}, unavailable("introspection_unavailable", "This node cannot ask issuers about opaque tokens.")
 	}
-	return x, fault
+	answer, err := v.introspector.Introspect(ctx, issuer, p.Evidence.Token, p.Source)
+	switch {
+	case errors.Is(err, ErrInactive):
+		return IntrospectionAnswer{}, inactive()
+	case err != nil:
+		v.reportOutage(ctx, issuer, p.Evidence.Token, err)
+		return IntrospectionAnswer{}, unavailable("introspection_unavailable", "The token's issuer cannot be asked about it, and what it said before is too old.")
+	}
+	v.outages.end(issuer.ID, answer.At)
+	return answer, nil
 }
 
 func inactive() *authz.Fault {

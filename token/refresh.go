@@ -224,18 +224,22 @@ func (v *Verifier) refresh(ctx context.Context, slots chan struct{}, w work) {
 	s.succeeded(err, now, v.random())
 }
 
-// admit says whether a fetched document may replace the last: a bundle must not be
-// older (SPIFFE Trust Domain and Bundle section 4.1.1) while the last is still of
-// use, and a status list must be verified and not over.
+// admit says whether a fetched document may replace the last: it must not be older
+// while the last is still of use, and a status list must be verified and not over.
 func (v *Verifier) admit(w work, document, last *fetched) error {
-	if last != nil && document.sequence < last.sequence {
-		if _, usable := last.stands(w.issuer, document.at); usable {
-			return errors.New("the answer is an older bundle than the one in use (spiffe_sequence)")
-		}
+	if w.source.id.kind == listDocument {
+		return v.admitList(w, document, last)
 	}
-	if w.source.id.kind != listDocument {
-		return nil
+	// SPIFFE Trust Domain and Bundle section 4.1.1
+	if last != nil && document.sequence < last.sequence && last.usable(w.issuer, document.at) {
+		return errors.New("the answer is an older bundle than the one in use (spiffe_sequence)")
 	}
+	return nil
+}
+
+// admitList refuses a list that is older than the last, which would bring tokens back
+// to life, while the last is usable and verified with the keys the issuer has now.
+func (v *Verifier) admitList(w work, document, last *fetched) error {
 	if document.ended(document.at) {
 		return errors.New("the answer is a status list whose time is over (exp)")
 	}
@@ -246,7 +250,13 @@ func (v *Verifier) admit(w work, document, last *fetched) error {
 	if _, err := v.verifyList(w.source.id.url, document.body, w.issuer, keys); err != nil {
 		return fmt.Errorf("the answer %w", err)
 	}
-	return nil
+	if last == nil || !document.issued.Before(last.issuedBy()) || !last.usable(w.issuer, document.at) {
+		return nil
+	}
+	if _, err := v.listIn(w.source, last, w.issuer, keys); err != nil {
+		return nil
+	}
+	return errors.New("the answer is an older status list than the one in use (iat)")
 }
 
 func (s *source) failedWith(err error, now time.Time, random float64) {

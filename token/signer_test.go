@@ -34,6 +34,50 @@ func TestSignerKeepsItsKey(t *testing.T) {
 	}
 }
 
+// A signer knows its own tokens, and reads nothing of any other text.
+func TestSignerVerifiesItsOwn(t *testing.T) {
+	for _, alg := range authz.Algorithms() {
+		signer, other := newSigner(t, alg), newSigner(t, alg)
+		text, err := signer.Sign(nil, map[string]string{"a": "b"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if payload, ok := signer.Verify(text); !ok || string(payload) != `{"a":"b"}` {
+			t.Errorf("%s: %s %v", alg, payload, ok)
+		}
+		if _, ok := other.Verify(text); ok {
+			t.Errorf("%s: another key's token is its own", alg)
+		}
+	}
+	signer := newSigner(t, "ES256")
+	f, text := forgerOf(t, signer), sign(t, signer, nil, good())
+	parts := strings.Split(text, ".")
+	namesake := forgerOf(t, newSigner(t, "ES256"))
+	namesake.kid = signer.KeyID()
+	rsaSigner := newSigner(t, "RS256")
+	r := forgerOf(t, rsaSigner)
+	if _, ok := rsaSigner.Verify(r.pss(r.header("PS256"), "{}", 32)); ok {
+		t.Error("signed with an algorithm the key is not for")
+	}
+	for name, foreign := range map[string]string{
+		"empty":               "",
+		"one part":            "abc",
+		"cut":                 text[:len(text)-1],
+		"white space":         text + "\n",
+		"another payload":     parts[0] + "." + encode("{}") + "." + parts[2],
+		"another's signature": namesake.token(namesake.header("ES256"), "{}"),
+		"another algorithm":   f.token(f.header("ES384"), "{}"),
+		"no algorithm":        f.token(f.header("none"), "{}"),
+		"another kid":         sign(t, signer, map[string]any{"kid": "other"}, good()),
+		"a key of its own":    f.token(f.header("ES256", `"jwk":{}`), "{}"),
+		"too large":           f.token(f.header("ES256"), strings.Repeat(" ", token.MaxTokenBytes)),
+	} {
+		if payload, ok := signer.Verify(foreign); ok {
+			t.Errorf("%s: %s", name, payload)
+		}
+	}
+}
+
 func TestPublicSetHoldsNothingPrivate(t *testing.T) {
 	for _, alg := range authz.Algorithms() {
 		var set struct{ Keys []map[string]any }

@@ -93,6 +93,21 @@ func (f *fetched) stands(issuer *authz.Issuer, now time.Time) (s standing, usabl
 	return standing{}, false
 }
 
+// usable says whether anything may still be verified with the document.
+func (f *fetched) usable(issuer *authz.Issuer, now time.Time) bool {
+	_, usable := f.stands(issuer, now)
+	return usable
+}
+
+// issuedBy is when a status list had been issued at the latest. It was when it was
+// fetched, whatever it says: a date ahead of its time must not keep later lists out.
+func (f *fetched) issuedBy() time.Time {
+	if f.at.Before(f.issued) {
+		return f.at
+	}
+	return f.issued
+}
+
 // freshFor is how long after a fetch the document counts as fresh: as the issuer is
 // registered, or shorter if it says so itself.
 func (f *fetched) freshFor(issuer *authz.Issuer) time.Duration {

@@ -9,8 +9,6 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
-
-	"github.com/verdict-pdp/verdict/authz"
 )
 
 // maxSPIFFEID is the longest SPIFFE ID, in bytes (SPIFFE-ID section 2.3).
@@ -70,9 +68,4 @@ func keyUsageCritical(leaf *x509.Certificate) bool {
 	return slices.ContainsFunc(leaf.Extensions, func(extension pkix.Extension) bool {
 		return extension.Id.Equal(keyUsage) && extension.Critical
 	})
-}
-
-// ofTrustDomain says whether an issuer is the trust domain that id belongs to.
-func ofTrustDomain(issuer *authz.Issuer, id spiffeid.ID) bool {
-	return issuer.Kind == authz.IssuerSPIFFE && issuer.URL == id.TrustDomain().IDString()
 }

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// DefaultCacheSize is how many verified tokens are remembered by default.
+// DefaultCacheSize is how many verified tokens, and how many verified client
+// certificates, are remembered by default.
 const DefaultCacheSize = 10_000
 
 // maxParsedSets bounds the parsed key sets kept; an evicted one is parsed again.
@@ -31,12 +33,14 @@ type Config struct {
 	// Dir is where last good copies of what issuers publish are kept. It is made,
 	// mode 0700, when missing. Empty keeps none.
 	Dir string
-	// CacheSize is how many verified tokens are remembered, so that a token seen
-	// again costs no signature check. 0 means DefaultCacheSize, negative none.
+	// CacheSize is how many verified tokens are remembered, and as many verified
+	// client certificates, so that one seen again costs no signature check. 0 means
+	// DefaultCacheSize, negative none.
 	CacheSize int
 	// Transport fetches what issuers publish. Nil means one like http.DefaultTransport.
 	Transport http.RoundTripper
-	// Log receives what an operator should know of fetching; nil discards it.
+	// Log receives what an operator should know of fetching, introspection and the
+	// directory; nil discards it.
 	Log *slog.Logger
 	// Now, After and Random (0 <= x < 1) are the clock and the jitter of the
 	// refresh; nil means time.Now, time.After and math/rand.
@@ -61,8 +65,12 @@ type Verifier struct {
 	copies copies
 
 	verified *lru.Cache[[sha256.Size]byte, *verified] // nil remembers none
+	peers    *lru.Cache[[sha256.Size]byte, *knownPeer]
 	sets     *lru.Cache[setID, *keySet]
 	asked    *lru.Cache[askedKid, time.Time] // unknown kids a refetch was asked for
+
+	unreadable atomic.Bool // the directory is, and the log says so
+	outages    outages     // of introspection, and the log says so
 
 	wake chan struct{} // tells Run to look at its sources again
 
@@ -130,6 +138,9 @@ func (v *Verifier) makeCaches(size int) (err error) {
 	if size == 0 {
 		size = DefaultCacheSize
 	}
-	v.verified, err = lru.New[[sha256.Size]byte, *verified](size)
+	if v.verified, err = lru.New[[sha256.Size]byte, *verified](size); err != nil {
+		return err
+	}
+	v.peers, err = lru.New[[sha256.Size]byte, *knownPeer](size)
 	return err
 }

@@ -32,7 +32,29 @@ func (v *Verifier) Verify(ctx context.Context, p authz.Presentation) authz.Princ
 	if fault := v.bind(ctx, &p, &x); fault != nil {
 		return refused(kind, fault)
 	}
+	v.readable()
 	return x.principal(p.Now)
+}
+
+// Identify says what token the evidence is: one that is genuine, by its signature or
+// by what its issuer says when asked. It is for revoking a token that was found
+// somewhere, so neither the keys it is bound to nor the credential behind it nor its
+// status are looked at, and it must never decide anything. Subject is empty when the
+// issuer calls the machine user by a name of its own, and Status always.
+func (v *Verifier) Identify(ctx context.Context, p authz.Presentation) (*authz.Token, *authz.Fault) {
+	kind, fault := kindOf(p.Evidence)
+	if fault != nil {
+		return nil, fault
+	}
+	if kind != authz.EvidenceJWT && kind != authz.EvidenceOpaque {
+		return nil, missing("no_token", "The evidence is no token.", "Send the token itself.")
+	}
+	w, fault := v.readToken(ctx, kind, &p)
+	if fault != nil {
+		return nil, fault
+	}
+	t := w.token
+	return &t, nil
 }
 
 // proven is what evidence has proved so far.
@@ -94,10 +116,8 @@ func tokenKind(e authz.Evidence) string {
 // authenticate checks the evidence that names the subject.
 func (v *Verifier) authenticate(ctx context.Context, kind string, p *authz.Presentation) (proven, *authz.Fault) {
 	switch kind {
-	case authz.EvidenceJWT:
-		return v.verifyJWT(ctx, p)
-	case authz.EvidenceOpaque:
-		return v.introspect(ctx, p)
+	case authz.EvidenceJWT, authz.EvidenceOpaque:
+		return v.checkToken(ctx, kind, p)
 	case authz.EvidenceClaims:
 		return v.acceptClaims(ctx, p)
 	case authz.EvidenceSecret:
@@ -106,4 +126,21 @@ func (v *Verifier) authenticate(ctx context.Context, kind string, p *authz.Prese
 		return v.checkAssertion(ctx, p)
 	}
 	return v.checkCertificate(ctx, p)
+}
+
+// checkToken proves the machine user a token is about.
+func (v *Verifier) checkToken(ctx context.Context, kind string, p *authz.Presentation) (proven, *authz.Fault) {
+	w, fault := v.readToken(ctx, kind, p)
+	if fault != nil {
+		return proven{}, fault
+	}
+	return v.complete(ctx, p, kind, w)
+}
+
+// readToken reads a token that is genuine.
+func (v *Verifier) readToken(ctx context.Context, kind string, p *authz.Presentation) (word, *authz.Fault) {
+	if kind == authz.EvidenceOpaque {
+		return v.introspect(ctx, p)
+	}
+	return v.readJWT(ctx, p)
 }
