@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -58,25 +57,23 @@ func TokenID(issuer, jti string) string { return hashID(tokenPrefix, issuer, jti
 func IssuerKeyID(issuer, kid string) string { return hashID(keyPrefix, issuer, kid) }
 
 // CertificateID is the id under which one certificate is revoked: its issuer's
-// distinguished name (RFC 4514 text; the order of its parts, spaces around them and
-// case do not matter) and its serial number in hex (colons and leading zeros do not
-// matter).
+// distinguished name (RFC 4514 text; the order of its parts, spaces around them, case
+// and whether an attribute has a name or an OID do not matter) and its serial number in
+// hex (colons, 0x and leading zeros do not matter).
 func CertificateID(issuer, serial string) string {
-	serial = strings.TrimLeft(strings.ToLower(strings.ReplaceAll(serial, ":", "")), "0")
-	return hashID(certificatePrefix, canonicalName(issuer), serial)
+	return hashID(certificatePrefix, canonicalName(issuer), strings.TrimLeft(serialDigits(serial), "0"))
 }
 
-// canonicalName brings the texts different tools make of one distinguished name
-// to one form. Two names that differ only in what it drops are told apart by
-// nobody, and a revocation that hits both errs on the closed side.
-func canonicalName(name string) string {
-	parts := strings.FieldsFunc(name, func(r rune) bool { return r == ',' || r == '+' || r == '/' })
-	for i, part := range parts {
-		key, value, _ := strings.Cut(part, "=")
-		parts[i] = strings.ToLower(strings.TrimSpace(key) + "=" + strings.TrimSpace(value))
-	}
-	slices.Sort(parts)
-	return strings.Join(parts, ",")
+// serialDigits are the hex digits of a serial number.
+func serialDigits(serial string) string {
+	serial = strings.ToLower(strings.ReplaceAll(serial, ":", ""))
+	return strings.TrimPrefix(serial, "0x")
+}
+
+// isSerial says whether text is a serial number in hex.
+func isSerial(text string) bool {
+	digits := serialDigits(text)
+	return digits != "" && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 const (

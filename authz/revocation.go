@@ -91,6 +91,9 @@ func (l *Listed) validateDerived() error {
 	if (l.Issuer == "") != (l.Name == "") {
 		return Invalid("name", "and issuer go together: the jti, kid or serial number, and who gave it")
 	}
+	if l.By == ByCertificate && l.Name != "" && !isSerial(l.Name) {
+		return Invalid("name", "is the certificate's serial number in hex, such as 5f:3a")
+	}
 	if l.Of == "" {
 		return Invalid("of", "is required; or give issuer and name (the jti, kid or serial number) and it is derived")
 	}

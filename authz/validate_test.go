@@ -1,6 +1,8 @@
 package authz_test
 
 import (
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -250,6 +252,7 @@ func TestCertificateID(t *testing.T) {
 		{"O=Brightfold, CN=Brightfold CA", "A1F"},
 		{"cn=brightfold ca,o=brightfold", "0a:1f"},
 		{"/O=Brightfold/CN=Brightfold CA", "00:0A:1F"},
+		{"2.5.4.3=Brightfold CA,OID.2.5.4.10=#130a427269676874666f6c64", "0xa1f"},
 	} {
 		if got := authz.CertificateID(same[0], same[1]); got != want {
 			t.Errorf("%v is %s, want %s", same, got, want)
@@ -263,6 +266,39 @@ func TestCertificateID(t *testing.T) {
 	r := &authz.Revocation{Listed: authz.Listed{By: authz.ByCertificate, Issuer: "O=Brightfold, CN=Brightfold CA", Name: "A1F"}}
 	if r.Normalize(); r.Of != want || r.Validate() != nil {
 		t.Errorf("a revocation of it is %s: %v", r.Of, r.Validate())
+	}
+	for _, serial := range []string{"serial", "0x", ":", "12.5", "-5"} {
+		r := &authz.Revocation{Listed: authz.Listed{By: authz.ByCertificate, Issuer: "CN=CA", Name: serial}}
+		if r.Normalize(); r.Validate() == nil {
+			t.Errorf("%q is taken for a serial number", serial)
+		}
+	}
+}
+
+// What one tool names and another writes as OID and BER is one name: a revocation by
+// the text of openssl must hit what crypto/x509 reads.
+func TestCertificateIDOfNamesToolsWriteDifferently(t *testing.T) {
+	of := func(name string) string { return authz.CertificateID(name, "1") }
+	parsed := pkix.Name{CommonName: "CA", ExtraNames: []pkix.AttributeTypeAndValue{
+		{Type: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 25}, Value: "example"},
+		{Type: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 1}, Value: "ops"},
+		{Type: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, Value: "ca@example.com"},
+	}}.String()
+	if !strings.Contains(parsed, "#") {
+		t.Fatalf("%s has nothing to read", parsed)
+	}
+	for _, same := range []string{"emailAddress = ca@example.com, CN = CA, UID = ops, DC = example", "/E=ca@example.com/CN=CA/userId=ops/DC=example"} {
+		if of(same) != of(parsed) {
+			t.Errorf("%s is not %s", same, parsed)
+		}
+	}
+	if of("DC=#0c0161") != of("DC=a") {
+		t.Error("a UTF-8 string in BER is not read")
+	}
+	for _, odd := range []string{"DC=#", "DC=#zz", "DC=#0c", "DC=#0c0161ff", "DC=#2c0161", "DC=#020161"} {
+		if of(odd) == of("DC=a") {
+			t.Errorf("%s is read as a", odd)
+		}
 	}
 }
 
