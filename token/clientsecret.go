@@ -24,6 +24,7 @@ type SecretCandidate struct {
 	ID      string
 	Version uint64 // a match is remembered for one version and hash only
 	Hash    string `json:"-"`
+	Spent   bool   // not accepted now: a match only explains the denial
 }
 
 // What Secrets fails with.
@@ -53,7 +54,7 @@ func (v *Verifier) checkSecret(ctx context.Context, p *authz.Presentation) (prov
 	credentials := withSecrets(all, clientID, p.Now)
 	candidates := make([]SecretCandidate, len(credentials))
 	for i, c := range credentials {
-		candidates[i] = SecretCandidate{ID: c.ID, Version: uint64(c.Generation), Hash: c.SecretHash}
+		candidates[i] = SecretCandidate{ID: c.ID, Version: uint64(c.Generation), Hash: c.SecretHash, Spent: !c.AcceptedAt(p.Now)}
 	}
 	match, err := v.secrets.CheckSecret(ctx, clientID, guesserOf(p), p.Evidence.ClientSecret, candidates)
 	if err != nil {

@@ -98,7 +98,7 @@ func TestClientSecretCandidates(t *testing.T) {
 	present(v, d, authz.Evidence{ClientID: "mu:billing", ClientSecret: "x"})
 	want := call{"mu:billing", "pep-1|10.4.2.19", []token.SecretCandidate{
 		{ID: "active-5", Version: 15, Hash: "a5"}, {ID: "active-4", Version: 14, Hash: "a4"}, {ID: "active-3", Version: 13, Hash: "a3"}, {ID: "active-2", Version: 12, Hash: "a2"},
-		{ID: "retired-5", Version: 25, Hash: "r5"},
+		{ID: "retired-5", Version: 25, Hash: "r5", Spent: true},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -113,7 +113,7 @@ func TestClientSecretCandidates(t *testing.T) {
 		timed.add(c)
 	}
 	present(v, timed, authz.Evidence{ClientID: "mu:billing", ClientSecret: "x"})
-	want.Candidates = []token.SecretCandidate{{ID: "now", Version: 2, Hash: "now"}, {ID: "early", Version: 4, Hash: "early"}, {ID: "over", Version: 3, Hash: "over"}}
+	want.Candidates = []token.SecretCandidate{{ID: "now", Version: 2, Hash: "now"}, {ID: "early", Version: 4, Hash: "early", Spent: true}, {ID: "over", Version: 3, Hash: "over", Spent: true}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

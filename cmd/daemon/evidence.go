@@ -61,7 +61,7 @@ type clientSecrets struct{ checker *secret.Checker }
 func (c clientSecrets) CheckSecret(ctx context.Context, clientID, source, text string, candidates []token.SecretCandidate) (int, error) {
 	attempt := secret.Attempt{ClientID: clientID, Source: source, Secret: text, Candidates: make([]secret.Candidate, len(candidates))}
 	for i, c := range candidates {
-		attempt.Candidates[i] = secret.Candidate{ID: c.ID, Version: c.Version, Hash: c.Hash}
+		attempt.Candidates[i] = secret.Candidate(c)
 	}
 	index, err := c.checker.Check(ctx, attempt)
 	for theirs, ours := range map[error]error{
