@@ -215,19 +215,20 @@ func (d *Daemon) openKeeper(context.Context) (err error) {
 	return nil
 }
 
-// named verifies a token that somebody names by sending it whole.
+// named says which token somebody names by sending it whole. It has to be genuine, and
+// nothing more: one that is bound to a key nobody has at hand can be stopped too.
 func (d *Daemon) named(ctx context.Context, text string) (*authz.Token, error) {
 	view, err := d.store.Snapshot()
 	if err != nil {
 		return nil, err
 	}
 	defer view.Close()
-	p := d.verifier.Verify(ctx, authz.Presentation{Evidence: authz.Evidence{Token: text}, Directory: view, Now: d.config.Now(), Rehearsal: true})
-	if p.Token != nil && p.Fault == nil {
-		return p.Token, nil
-	}
-	if p.Fault != nil && p.Fault.Code == authz.IssuerUnavailable {
-		return nil, &authz.Error{Code: authz.CodeUnavailable, Message: "the token cannot be verified now: " + p.Fault.Message}
+	named, fault := d.verifier.Identify(ctx, authz.Presentation{Evidence: authz.Evidence{Token: text}, Directory: view, Now: d.config.Now(), Rehearsal: true})
+	switch {
+	case fault == nil:
+		return named, nil
+	case fault.Code == authz.IssuerUnavailable:
+		return nil, &authz.Error{Code: authz.CodeUnavailable, Message: "the token cannot be verified now: " + fault.Message}
 	}
 	return nil, authz.Invalid("token", "does not verify, so there is nothing to stop; name it by issuer and name (its jti)")
 }
