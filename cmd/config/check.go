@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -103,11 +104,19 @@ func issuerURL(s *string) func() string {
 			return ""
 		}
 		u, err := url.Parse(*s)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		switch {
+		case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 			return "is not a URL such as https://verdict.example, without user, query and fragment"
+		case u.Scheme != "https" && !(u.Scheme == "http" && ownHost(u.Hostname())):
+			return "must begin with https://; http:// is for this machine alone, such as http://127.0.0.1:8181"
 		}
 		return ""
 	}
+}
+
+func ownHost(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func endpoint(s *string) func() string {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,7 +70,17 @@ func TestPrecedence(t *testing.T) {
 		"log.level":               {"debug", "warn", "error"},
 		"log.format":              {"json", "text", "json"},
 		"tracing.otlp_endpoint":   {"http://a:4318", "https://b", "http://c/v1"},
+
+		"tls.cert":                   {"a.pem", "b.pem", "c.pem"},
+		"tls.key":                    {"a.key", "b.key", "c.key"},
+		"decide.audience":            {"https://a.example", "verdict", "c"},
+		"credentials.use_every":      {"1s", "2m", "3h"},
+		"token_service.issuer":       {"https://a.example", "https://b.example/t", "http://127.0.0.1:8181"},
+		"token_service.service":      {"svc:a", "svc:b", "svc:c"},
+		"token_service.lifetime":     {"10s", "2m", "1h"},
+		"token_service.key_lifetime": {"5h", "6h", "7h"},
 	}
+	partners := map[string]string{"tls.cert": "VERDICT_TLS_KEY", "tls.key": "VERDICT_TLS_CERT"} // go together
 	defaults := config.Default()
 	for _, s := range defaults.Settings() {
 		t.Run(s.Key, func(t *testing.T) {
@@ -93,7 +104,12 @@ func TestPrecedence(t *testing.T) {
 				{file, env, flags, sample[2], "flag --" + s.Flag()},
 				{file, nil, flags, sample[2], "flag --" + s.Flag()},
 			} {
-				loaded, err := load(t, test.text, test.env, test.flags)
+				environment := map[string]string{}
+				maps.Copy(environment, test.env)
+				if partner, ok := partners[s.Key]; ok && test.want != "" {
+					environment[partner] = "partner.pem"
+				}
+				loaded, err := load(t, test.text, environment, test.flags)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -183,6 +199,15 @@ func TestFileIsRefused(t *testing.T) {
 		"choice":                 {"log:\n  level: loud\n", `log.level is "loud"; it must be one of debug, info, warn, error`},
 		"empty":                  {"data: ''\n", "data is empty; name one"},
 		"endpoint":               {"tracing:\n  otlp_endpoint: localhost:4318\n", "tracing.otlp_endpoint is not a URL such as http://127.0.0.1:4318"},
+		"certificate alone":      {"tls:\n  cert: a.pem\n", "tls.key is empty, but tls.cert is given; give both or neither"},
+		"key alone":              {"tls:\n  key: a.pem\n", "tls.cert is empty, but tls.key is given; give both or neither"},
+		"issuer":                 {"token_service:\n  issuer: verdict.example\n", "token_service.issuer is not a URL such as https://verdict.example"},
+		"issuer with a query":    {"token_service:\n  issuer: https://verdict.example?a\n", "without user, query and fragment"},
+		"issuer in the clear":    {"token_service:\n  issuer: http://verdict.example\n", "token_service.issuer must begin with https://"},
+		"life of tokens":         {"token_service:\n  lifetime: 2h\n", "token_service.lifetime is 2h; it must be 10s to 1h"},
+		"life of keys":           {"token_service:\n  key_lifetime: 1h\n", "token_service.key_lifetime is 1h; it must be 4h to"},
+		"uses":                   {"credentials:\n  use_every: 1ms\n", "credentials.use_every is 1ms; it must be 1s to 24h"},
+		"no audience":            {"decide:\n  audience: ''\n", "decide.audience is empty; name one"},
 		"password in endpoint":   {"tracing:\n  otlp_endpoint: http://u:p@h\n", "without user and password"},
 	} {
 		t.Run(name, func(t *testing.T) {

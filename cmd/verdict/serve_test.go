@@ -45,8 +45,22 @@ func serveScript(t *testing.T, script string) {
 			env.Setenv("VERDICT_DATA", data)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exitsCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exitsCommand, "retry": retryCommand},
 	})
+}
+
+// retryCommand is retry TEXT STATUS COMMAND ARG...: as exits, and as long as the answer
+// has the text, again.
+func retryCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: retry TEXT STATUS COMMAND ARG...")
+	}
+	for {
+		exitsCommand(ts, false, args[1:])
+		if !strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+	}
 }
 
 // A second server on a data directory is refused, and told which.
