@@ -13,6 +13,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/demo"
 	"github.com/verdict-pdp/verdict/test/pdptest"
+	"github.com/verdict-pdp/verdict/token"
 )
 
 // life is a Verdict with the demo data, in which a job proves itself by whatever a
@@ -155,6 +156,15 @@ func TestRevokeEachWay(t *testing.T) {
 			return revocation{
 				Naming:  api.Naming{By: authz.ByToken, Token: leaked()["token"].(string)},
 				stopped: leaked, codes: tokenRevoked, spared: l.jwt(nil),
+			}
+		},
+		"a bound token given whole, without the key it is bound to": func(l *life) revocation {
+			thumbprint := token.Thumbprint([]byte("a certificate"))
+			leaked := l.jwt(map[string]any{"cnf": map[string]any{"x5t#S256": thumbprint}})()["token"]
+			return revocation{
+				Naming:  api.Naming{By: authz.ByToken, Token: leaked.(string)},
+				stopped: func() map[string]any { return map[string]any{"token": leaked, "certificate_thumbprint": thumbprint} },
+				codes:   tokenRevoked, spared: l.jwt(nil),
 			}
 		},
 		"a secret": func(l *life) revocation {
