@@ -127,6 +127,9 @@ func (d *Daemon) DecisionsURL() string {
 // AdminURL is where administration is served.
 func (d *Daemon) AdminURL() string { return "http://" + d.server.AdminAddr().String() }
 
+// TokenIssuer is the URL the token service issues tokens under; empty without one.
+func (d *Daemon) TokenIssuer() string { return d.config.TokenService.Issuer }
+
 // Decide answers one request in process, as a surface would be answered.
 func (d *Daemon) Decide(ctx context.Context, r authz.Request) (authz.Decision, error) {
 	return d.pdp.Decide(ctx, r)

@@ -100,6 +100,9 @@ func tracesURL(endpoint string) string {
 // welcome says where things are and, with the demo data, what to try.
 func welcome(w io.Writer, cfg config.Config, d *daemon.Daemon) error {
 	text := fmt.Sprintf("decisions   %s\nadmin       %s\n", d.DecisionsURL(), d.AdminURL())
+	if issuer := d.TokenIssuer(); issuer != "" {
+		text += "tokens      " + issuer + "\n"
+	}
 	for _, file := range d.Written {
 		text += "new key     " + file + "\n"
 	}
