@@ -2,33 +2,24 @@ package events_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/events"
+	"github.com/verdict-pdp/verdict/test/vectors"
 )
 
 // publicSets are the whole security event tokens among the examples of SSF 1.0 and
 // CAEP 1.0, in order; the test is skipped where there are none.
 func publicSets(t *testing.T) []events.Event {
 	t.Helper()
-	dir := os.Getenv("VERDICT_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "vectors")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "oauth", "ssf-caep-examples.json"))
-	if err != nil {
-		t.Skipf("no public vectors here, set VERDICT_VECTORS to their folder: %v", err)
-	}
 	var file struct {
 		Examples []struct {
 			JSON json.RawMessage `json:"json"`
 		} `json:"examples"`
 	}
-	if err := json.Unmarshal(data, &file); err != nil {
+	if err := json.Unmarshal(vectors.Read(t, "oauth/ssf-caep-examples.json"), &file); err != nil {
 		t.Fatal(err)
 	}
 	var sets []events.Event

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,21 +14,8 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/test/pdptest"
+	"github.com/verdict-pdp/verdict/test/vectors"
 )
-
-// vectorText reads a public test vector, or skips the test where there are none.
-func vectorText(t *testing.T, path string) []byte {
-	t.Helper()
-	dir := os.Getenv("VERDICT_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "vectors")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, path))
-	if err != nil {
-		t.Skipf("no public vectors here, set VERDICT_VECTORS to their folder: %v", err)
-	}
-	return data
-}
 
 type joseExamples struct {
 	RFC7515 []struct {
@@ -54,7 +39,7 @@ type joseExamples struct {
 
 func readExamples(t *testing.T) (e joseExamples) {
 	t.Helper()
-	unmarshal(t, vectorText(t, "jose/rfc-examples.json"), &e)
+	unmarshal(t, vectors.Read(t, "jose/rfc-examples.json"), &e)
 	return e
 }
 
@@ -168,7 +153,7 @@ func TestRFC8705Binding(t *testing.T) {
 func TestSPIFFECertificates(t *testing.T) {
 	at := time.Date(2020, 3, 24, 14, 30, 0, 0, time.UTC)
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: at})
-	chain := certificatesIn(t, vectorText(t, "spiffe/x509svid/good-leaf-and-intermediate.pem"))
+	chain := certificatesIn(t, vectors.Read(t, "spiffe/x509svid/good-leaf-and-intermediate.pem"))
 	if len(chain) != 2 {
 		t.Fatalf("%d certificates", len(chain))
 	}
@@ -190,7 +175,7 @@ func TestSPIFFECertificates(t *testing.T) {
 	}
 	for file, want := range tests {
 		q := invoiceToAna("")
-		q["credential"] = map[string]any{"certificate": string(vectorText(t, "spiffe/x509svid/"+file))}
+		q["credential"] = map[string]any{"certificate": string(vectors.Read(t, "spiffe/x509svid/"+file))}
 		answer := p.Call(http.MethodPost, p.DecisionsURL()+api.PathDecide, p.Asserting(), marshal(t, q))
 		if got := outcome(t, answer); got != want {
 			t.Errorf("%s: %q, want %q", file, got, want)
@@ -237,7 +222,7 @@ func TestSPIFFEBundlesAreRegistered(t *testing.T) {
 		"jwtbundle-jwks_missing_kid": 400, "jwtbundle-jwks_valid_1": 400, "jwtbundle-jwks_valid_2": 400,
 		"witbundle-jwks_missing_kid": 400, "witbundle-jwks_valid_1": 400, "witbundle-jwks_valid_2": 400,
 	} {
-		issuer := map[string]any{"kind": authz.IssuerSPIFFE, "url": "spiffe://" + strings.ToLower(name), "keys": json.RawMessage(vectorText(t, "spiffe/bundles/"+name+".json"))}
+		issuer := map[string]any{"kind": authz.IssuerSPIFFE, "url": "spiffe://" + strings.ToLower(name), "keys": json.RawMessage(vectors.Read(t, "spiffe/bundles/"+name+".json"))}
 		answer := p.Call(http.MethodPut, p.AdminURL()+"/v1/issuers/"+name, p.Operator(), marshal(t, issuer))
 		if answer.Status != want {
 			t.Errorf("%s: %d, want %d: %s", name, answer.Status, want, answer.Body)

@@ -16,6 +16,7 @@ import (
 	jose "github.com/go-jose/go-jose/v3"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/vectors"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -91,8 +92,8 @@ func TestBundleVectors(t *testing.T) {
 		"spiffebundle-spiffebundle_valid_with_wit.json": {Authorities: 1},
 	}
 	got := map[string]counts{}
-	for _, name := range vectorNames(t, "spiffe/bundles", len(want)) {
-		authorities, ignored, err := token.ParseBundle(vector(t, "spiffe/bundles/"+name))
+	for _, name := range vectors.Names(t, "spiffe/bundles", len(want)) {
+		authorities, ignored, err := token.ParseBundle(vectors.Read(t, "spiffe/bundles/"+name))
 		got[name] = counts{len(authorities), ignored, err != nil}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/vectors"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -61,7 +62,7 @@ func TestRFC8705Thumbprint(t *testing.T) {
 			CNF json.RawMessage `json:"cnf"`
 		} `json:"rfc8705_appendix_a"`
 	}
-	if err := json.Unmarshal(vector(t, "jose/rfc-examples.json"), &e); err != nil {
+	if err := json.Unmarshal(vectors.Read(t, "jose/rfc-examples.json"), &e); err != nil {
 		t.Fatal(err)
 	}
 	der, err := base64.StdEncoding.DecodeString(e.AppendixA.DER)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/vectors"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -147,7 +148,7 @@ func TestSharedSignalsExamples(t *testing.T) {
 	var raw struct {
 		Examples []json.RawMessage `json:"examples"`
 	}
-	if err := json.Unmarshal(vector(t, "oauth/ssf-caep-examples.json"), &raw); err != nil {
+	if err := json.Unmarshal(vectors.Read(t, "oauth/ssf-caep-examples.json"), &raw); err != nil {
 		t.Fatal(err)
 	}
 	signer := newSigner(t, "RS256")

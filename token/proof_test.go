@@ -15,6 +15,7 @@ import (
 	jose "github.com/go-jose/go-jose/v3"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/vectors"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -273,7 +274,7 @@ func TestRFC9449Proofs(t *testing.T) {
 			} `json:"proofs"`
 		} `json:"rfc9449"`
 	}
-	if err := json.Unmarshal(vector(t, "jose/rfc-examples.json"), &e); err != nil {
+	if err := json.Unmarshal(vectors.Read(t, "jose/rfc-examples.json"), &e); err != nil {
 		t.Fatal(err)
 	}
 	if named, err := token.KeyThumbprint(string(e.RFC7638.JWK)); err != nil || named != e.RFC7638.Thumbprint {

@@ -3,12 +3,11 @@ package token_test
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/vectors"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -26,26 +25,6 @@ func certificatesIn(data []byte) (chain []certified) {
 	}
 }
 
-// vectorNames lists the files of a folder of public vectors.
-func vectorNames(t *testing.T, dir string, least int) (names []string) {
-	t.Helper()
-	root := os.Getenv("VERDICT_VECTORS")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared", "vectors")
-	}
-	entries, err := os.ReadDir(filepath.Join(root, dir))
-	if err != nil {
-		t.Skipf("no public vectors here, set VERDICT_VECTORS to their folder: %v", err)
-	}
-	for _, entry := range entries {
-		names = append(names, entry.Name())
-	}
-	if len(names) < least {
-		t.Fatalf("%d vectors in %s, want %d", len(names), dir, least)
-	}
-	return names
-}
-
 // Every file of go-spiffe's X.509-SVIDs. Only one chain comes with what issued it;
 // of the other good leaves the rules for leaves are checked.
 func TestX509SVIDVectors(t *testing.T) {
@@ -54,8 +33,8 @@ func TestX509SVIDVectors(t *testing.T) {
 		return []token.Trust{token.NewTrust(issuer, authorities...)}
 	}
 	seen := map[string]int{} // :: what was checked -> files
-	for _, name := range vectorNames(t, "spiffe/x509svid", 16) {
-		chain := certificatesIn(vector(t, "spiffe/x509svid/"+name))
+	for _, name := range vectors.Names(t, "spiffe/x509svid", 16) {
+		chain := certificatesIn(vectors.Read(t, "spiffe/x509svid/"+name))
 		switch {
 		case len(chain) == 0:
 			seen["no certificate"]++

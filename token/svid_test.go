@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/vectors"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -175,7 +176,7 @@ func TestCheckIssuerOfTrustDomain(t *testing.T) {
 
 // The schema of JWT-SVIDs names the algorithms a trust domain may sign with.
 func TestJWTSVIDSchema(t *testing.T) {
-	schema := string(vector(t, "spiffe/JWT-SVID.schema.yaml"))
+	schema := string(vectors.Read(t, "spiffe/JWT-SVID.schema.yaml"))
 	issuer := &authz.Issuer{URL: prodDomain, Kind: authz.IssuerSPIFFE}
 	issuer.Normalize()
 	for _, alg := range authz.Algorithms() {

@@ -2,30 +2,15 @@ package token_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/vectors"
 	"github.com/verdict-pdp/verdict/token"
 )
-
-// vector reads a public test vector, or skips the test where there are none.
-func vector(t *testing.T, path string) []byte {
-	t.Helper()
-	dir := os.Getenv("VERDICT_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "vectors")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, path))
-	if err != nil {
-		t.Skipf("no public vectors here, set VERDICT_VECTORS to their folder: %v", err)
-	}
-	return data
-}
 
 type rfcExamples struct {
 	RFC7515 []struct {
@@ -44,7 +29,7 @@ type rfcExamples struct {
 
 func examples(t *testing.T) (e rfcExamples) {
 	t.Helper()
-	if err := json.Unmarshal(vector(t, "jose/rfc-examples.json"), &e); err != nil {
+	if err := json.Unmarshal(vectors.Read(t, "jose/rfc-examples.json"), &e); err != nil {
 		t.Fatal(err)
 	}
 	return e
@@ -115,7 +100,7 @@ func TestSPIFFEBundles(t *testing.T) {
 	for name, counted := range want {
 		issuer := &authz.Issuer{
 			Header: authz.Header{ID: name}, URL: "spiffe://spiffe.example", Kind: authz.IssuerSPIFFE,
-			Keys: vector(t, "spiffe/bundles/"+name+".json"),
+			Keys: vectors.Read(t, "spiffe/bundles/"+name+".json"),
 		}
 		issuer.Normalize()
 		status := v.Status(issuer)

@@ -52,7 +52,7 @@ func (c Config) Validate() error {
 	case c.Write == nil:
 		return authz.Invalid("usage.write", "is required")
 	case c.Every < 0:
-		return authz.Invalid("usage.coalesce", "must not be negative")
+		return authz.Invalid("usage.every", "must not be negative")
 	case c.First < 0:
 		return authz.Invalid("usage.first", "must not be negative")
 	case c.Grace < 0:

@@ -443,11 +443,11 @@ func TestFullDuringAWrite(t *testing.T) {
 func TestConfigIsChecked(t *testing.T) {
 	write := func(context.Context, []usage.Use) error { return nil }
 	for field, config := range map[string]usage.Config{
-		"usage.write":    {},
-		"usage.coalesce": {Write: write, Every: -1},
-		"usage.first":    {Write: write, First: -1},
-		"usage.grace":    {Write: write, Grace: -1},
-		"usage.max":      {Write: write, Max: -1},
+		"usage.write": {},
+		"usage.every": {Write: write, Every: -1},
+		"usage.first": {Write: write, First: -1},
+		"usage.grace": {Write: write, Grace: -1},
+		"usage.max":   {Write: write, Max: -1},
 	} {
 		var invalid *authz.Error
 		if _, err := usage.New(config); !errors.As(err, &invalid) || invalid.Field != field {

@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -57,7 +53,7 @@ func newRenewOne(c *cli, n naming) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.renew(cmd.Context(), client, request)
+		return c.enlist(cmd.Context(), client, api.PathRenew, request.By, request, c.tellRenewal)
 	}
 	return cmd
 }
@@ -87,18 +83,6 @@ func (r *renewal) request(c *cli) (request api.RenewRequest, err error) {
 	}
 	request.Until, err = r.until.moment(c, "--until", "--for")
 	return request, err
-}
-
-func (c *cli) renew(ctx context.Context, client *remote.Client, request api.RenewRequest) error {
-	body, err := ijson.Marshal(request)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(ctx, remote.Call{Method: http.MethodPost, Path: api.PathRenew, Body: bytes.NewReader(body)})
-	if err != nil {
-		return notListed(err, request.By)
-	}
-	return c.print(answer.Body, func(w io.Writer) error { return c.tellRenewal(w, answer.Body) })
 }
 
 func (c *cli) tellRenewal(w io.Writer, answer []byte) error {

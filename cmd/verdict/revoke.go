@@ -1,18 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"io"
-	"net/http"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -61,7 +56,7 @@ func newRevokeOne(c *cli, n naming) *cobra.Command {
 				return err
 			}
 		}
-		return c.revoke(cmd.Context(), client, request)
+		return c.enlist(cmd.Context(), client, api.PathRevoke, request.By, request, tellRevoked)
 	}
 	return cmd
 }
@@ -84,36 +79,6 @@ func (c *cli) revokeRequest(n naming, args []string, issuedBefore string, until 
 		return request, usage("everything needs --issued-before: without it no token would ever be good again", "Write --issued-before now, or a time.")
 	}
 	return request, nil
-}
-
-func (c *cli) revoke(ctx context.Context, client *remote.Client, request api.RevokeRequest) error {
-	body, err := ijson.Marshal(request)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(ctx, remote.Call{Method: http.MethodPost, Path: api.PathRevoke, Body: bytes.NewReader(body)})
-	if err != nil {
-		return notListed(err, request.By)
-	}
-	return c.print(answer.Body, func(w io.Writer) error { return tellRevoked(w, answer.Body) })
-}
-
-// notListed says where the ids of what was not found are.
-func notListed(err error, by string) error {
-	f := failureOf(err)
-	if f.code == authz.CodeNotFound {
-		switch by {
-		case authz.ByCredential:
-			f.fix = "`verdict credential list` shows the ids."
-		case authz.BySubject:
-			f.fix = "`verdict entity list machine_users` shows the ids."
-		case authz.ByTenant:
-			f.fix = "`verdict entity list tenants` shows the ids."
-		case authz.ByIssuer:
-			f.fix = "`verdict issuer list` shows the ids."
-		}
-	}
-	return f
 }
 
 // tellRevoked says what was done, what it leads to, and the way back.
@@ -160,18 +125,4 @@ func revocationCodes(entry *authz.Revocation) []string {
 		return []string{codeTokenRevoked, codeCredentialRevoked}
 	}
 	return []string{codeTokenRevoked}
-}
-
-func issuedBeforeText(at time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
-	return ": tokens issued before " + at.UTC().Format(time.RFC3339)
-}
-
-func untilText(at time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
-	return ", until " + at.UTC().Format(time.RFC3339)
 }

@@ -4,13 +4,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/verdict-pdp/verdict/test/vectors"
 	"github.com/verdict-pdp/verdict/token/statuslist"
 )
 
@@ -36,18 +35,10 @@ type draftVectors struct {
 	} `json:"referenced_token_claim_example"`
 }
 
-// vectors reads those of the draft, or skips the test where there are none.
-func vectors(t *testing.T) (v draftVectors) {
+// draft reads the vectors of the draft.
+func draft(t *testing.T) (v draftVectors) {
 	t.Helper()
-	dir := os.Getenv("VERDICT_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "vectors")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "oauth", "token-status-list-vectors.json"))
-	if err != nil {
-		t.Skipf("no public vectors here, set VERDICT_VECTORS to their folder: %v", err)
-	}
-	if err := json.Unmarshal(data, &v); err != nil {
+	if err := json.Unmarshal(vectors.Read(t, "oauth/token-status-list-vectors.json"), &v); err != nil {
 		t.Fatal(err)
 	}
 	return v
@@ -56,7 +47,7 @@ func vectors(t *testing.T) (v draftVectors) {
 // The long vectors: every entry of all of them, those not named being valid.
 func TestDraftVectors(t *testing.T) {
 	read := map[int]int{} // :: bits -> entries that are not valid
-	for _, vector := range vectors(t).Vectors {
+	for _, vector := range draft(t).Vectors {
 		list := parse(t, vector.Bits, vector.List)
 		if list.Len() != vector.Size {
 			t.Errorf("%s: %d entries, want %d", vector.Name, list.Len(), vector.Size)
@@ -83,7 +74,7 @@ func TestDraftVectors(t *testing.T) {
 // The short vectors, both ways: the bytes that Encode packs are the draft's.
 func TestDraftShortVectors(t *testing.T) {
 	read := map[int]int{} // :: bits -> entries
-	for _, vector := range vectors(t).Short {
+	for _, vector := range draft(t).Short {
 		want := make([]byte, len(vector.Statuses))
 		for i, status := range vector.Statuses {
 			want[i] = byte(status)
@@ -104,7 +95,7 @@ func TestDraftShortVectors(t *testing.T) {
 
 // The draft's token and the reference to it meet at a status.
 func TestDraftExamples(t *testing.T) {
-	v := vectors(t)
+	v := draft(t)
 	reference, err := statuslist.ParseReference(v.Claims.Status)
 	if err != nil {
 		t.Fatal(err)
