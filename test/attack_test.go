@@ -15,6 +15,7 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
@@ -230,7 +231,7 @@ func TestKeysThatMustNotBeRegistered(t *testing.T) {
 		return fmt.Sprintf(`{"url":"https://weak.example","algorithms":%s,"keys":%s}`, algorithms, keys)
 	}
 	secret := func(k string) string {
-		return issuer(`["HS256"]`, `{"keys":[{"kty":"oct","alg":"HS256","kid":"k","k":"`+pdptest.Part(k)+`"}]}`)
+		return issuer(`["HS256"]`, `{"keys":[{"kty":"oct","alg":"HS256","kid":"k","k":"`+forge.Part(k)+`"}]}`)
 	}
 	private := text(t, map[string]any{"keys": []any{privateJWK(es)}})
 	tests := map[string]struct{ path, body string }{
@@ -242,10 +243,10 @@ func TestKeysThatMustNotBeRegistered(t *testing.T) {
 		"a public key for none":                    {"issuers/weak", issuer(`["none"]`, good)},
 		"a private key":                            {"issuers/weak", issuer(`["ES256"]`, private)},
 		"RSA of 1024 bits":                         {"issuers/weak", issuer(`["RS256"]`, weak)},
-		"RSA of 16,384 bits":                       {"issuers/weak", issuer(`["RS256"]`, `{"keys":[{"kty":"RSA","alg":"RS256","kid":"k","e":"AQAB","n":"`+pdptest.Part(strings.Repeat("\xff", 2048))+`"}]}`)},
-		"RSA with exponent 1":                      {"issuers/weak", issuer(`["RS256"]`, `{"keys":[{"kty":"RSA","alg":"RS256","kid":"k","e":"AQ","n":"`+pdptest.Part(strings.Repeat("\xff", 256))+`"}]}`)},
-		"Ed25519 of low order":                     {"issuers/weak", issuer(`["EdDSA"]`, `{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"k","x":"`+pdptest.Part("\x01"+strings.Repeat("\x00", 31))+`"}]}`)},
-		"a point off the curve":                    {"issuers/weak", issuer(`["ES256"]`, `{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"k","x":"`+pdptest.Part(strings.Repeat("\x01", 32))+`","y":"`+pdptest.Part(strings.Repeat("\x01", 32))+`"}]}`)},
+		"RSA of 16,384 bits":                       {"issuers/weak", issuer(`["RS256"]`, `{"keys":[{"kty":"RSA","alg":"RS256","kid":"k","e":"AQAB","n":"`+forge.Part(strings.Repeat("\xff", 2048))+`"}]}`)},
+		"RSA with exponent 1":                      {"issuers/weak", issuer(`["RS256"]`, `{"keys":[{"kty":"RSA","alg":"RS256","kid":"k","e":"AQ","n":"`+forge.Part(strings.Repeat("\xff", 256))+`"}]}`)},
+		"Ed25519 of low order":                     {"issuers/weak", issuer(`["EdDSA"]`, `{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"k","x":"`+forge.Part("\x01"+strings.Repeat("\x00", 31))+`"}]}`)},
+		"a point off the curve":                    {"issuers/weak", issuer(`["ES256"]`, `{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"k","x":"`+forge.Part(strings.Repeat("\x01", 32))+`","y":"`+forge.Part(strings.Repeat("\x01", 32))+`"}]}`)},
 		"two keys of one kid":                      {"issuers/weak", issuer(`["ES256"]`, string(keySet(t, es.JWK("ES256"), pdptest.NewForger(t, "k").JWK("ES256"))))},
 		"keys from a plain http URL":               {"issuers/weak", `{"url":"https://weak.example","algorithms":["ES256"],"jwks_url":"http://weak.example/jwks"}`},
 		"keys from a file":                         {"issuers/weak", `{"url":"https://weak.example","algorithms":["ES256"],"jwks_url":"file:///etc/passwd"}`},

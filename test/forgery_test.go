@@ -19,6 +19,7 @@ import (
 
 	jose "github.com/go-jose/go-jose/v3"
 
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
@@ -152,9 +153,9 @@ func (s shape) algorithms(t testing.TB, stranger *pdptest.Forger) []forged {
 	alg := func(value string) string { return s.header.with("alg", value).String() }
 	signed := func(value string) string { return s.forger.Token(alg(value), s.payload().String()) }
 	unsigned := func(value string) string {
-		return pdptest.Part(alg(value)) + "." + pdptest.Part(s.payload().String()) + "."
+		return forge.Part(alg(value)) + "." + forge.Part(s.payload().String()) + "."
 	}
-	hmac := func(secret []byte) string { return pdptest.HMAC(alg(`"HS256"`), s.payload().String(), secret) }
+	hmac := func(secret []byte) string { return forge.HMAC(alg(`"HS256"`), s.payload().String(), secret) }
 	return []forged{
 		{"alg none", unsigned(`"none"`)},
 		{"alg None", unsigned(`"None"`)},
@@ -163,7 +164,7 @@ func (s shape) algorithms(t testing.TB, stranger *pdptest.Forger) []forged {
 		{"alg none with a NUL", unsigned(`"none\u0000"`)},
 		{"alg none with a space", unsigned(`" none"`)},
 		{"alg missing", s.forger.Token(s.header.without("alg").String(), s.payload().String())},
-		{"alg missing and unsigned", pdptest.Part(s.header.without("alg").String()) + "." + pdptest.Part(s.payload().String()) + "."},
+		{"alg missing and unsigned", forge.Part(s.header.without("alg").String()) + "." + forge.Part(s.payload().String()) + "."},
 		{"alg empty", signed(`""`)},
 		{"alg null", signed(`null`)},
 		{"alg a number", signed(`256`)},
@@ -215,9 +216,9 @@ func (s shape) serializations() []forged {
 		{"a base64 length that cannot be", header + "." + payload + ".AAAAA"},
 		{"two parts", header + "." + payload},
 		{"four parts", good + "." + signature},
-		{"five parts, PBES2 with 2^31 rounds", pdptest.Part(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647,"p2s":"AA"}`) + ".AA.AA.AA.AA"},
-		{"five parts, RSA1_5", pdptest.Part(`{"alg":"RSA1_5","enc":"A128CBC-HS256","zip":"DEF"}`) + ".AA.AA.AA.AA"},
-		{"five parts, dir", pdptest.Part(`{"alg":"dir","enc":"A128GCM"}`) + "..AA.AA.AA"},
+		{"five parts, PBES2 with 2^31 rounds", forge.Part(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647,"p2s":"AA"}`) + ".AA.AA.AA.AA"},
+		{"five parts, RSA1_5", forge.Part(`{"alg":"RSA1_5","enc":"A128CBC-HS256","zip":"DEF"}`) + ".AA.AA.AA.AA"},
+		{"five parts, dir", forge.Part(`{"alg":"dir","enc":"A128GCM"}`) + "..AA.AA.AA"},
 		{"only dots", ".."},
 		{"one dot", "."},
 		{"one letter", "a"},
@@ -225,9 +226,9 @@ func (s shape) serializations() []forged {
 		{"no header", "." + payload + "." + signature},
 		{"no signature", header + "." + payload + "."},
 		{"a signature cut off", good[:len(good)-2]},
-		{"a signature of zeros", header + "." + payload + "." + pdptest.Part(strings.Repeat("\x00", 64))},
-		{"a signature of ones", header + "." + payload + "." + pdptest.Part(strings.Repeat("\xff", 64))},
-		{"a longer signature", header + "." + payload + "." + pdptest.Part(strings.Repeat("\x01", 96))},
+		{"a signature of zeros", header + "." + payload + "." + forge.Part(strings.Repeat("\x00", 64))},
+		{"a signature of ones", header + "." + payload + "." + forge.Part(strings.Repeat("\xff", 64))},
+		{"a longer signature", header + "." + payload + "." + forge.Part(strings.Repeat("\x01", 96))},
 		{"a signature in ASN.1", s.forger.DER(s.header.String(), s.payload().String())},
 		{"100,000 dots", strings.Repeat(".", 100_000)},
 		{"half a megabyte", strings.Repeat("A", 500_000)},
@@ -254,8 +255,8 @@ func (s shape) headers(t testing.TB, stranger *pdptest.Forger) []forged {
 		{"two keys in the header", plus("jwk", strange)},
 		{"a private RSA key in the header", by(s.forger, s.header.with("jwk", hugeRSA(256)).String())},
 		{"a private RSA key of 8192 bits in the header", by(s.forger, s.header.with("jwk", hugeRSA(1024)).String())},
-		{"a public RSA key of 16,384 bits in the header", by(s.forger, s.header.with("alg", `"RS256"`).with("jwk", `{"kty":"RSA","e":"AQAB","n":"`+pdptest.Part(strings.Repeat("\xff", 2048))+`"}`).String())},
-		{"a secret in the header", pdptest.HMAC(s.header.with("alg", `"HS256"`).with("jwk", `{"kty":"oct","k":"c2VjcmV0"}`).String(), s.payload().String(), []byte("secret"))},
+		{"a public RSA key of 16,384 bits in the header", by(s.forger, s.header.with("alg", `"RS256"`).with("jwk", `{"kty":"RSA","e":"AQAB","n":"`+forge.Part(strings.Repeat("\xff", 2048))+`"}`).String())},
+		{"a secret in the header", forge.HMAC(s.header.with("alg", `"HS256"`).with("jwk", `{"kty":"oct","k":"c2VjcmV0"}`).String(), s.payload().String(), []byte("secret"))},
 		{"jku", plus("jku", `"https://attacker.example/jwks"`)},
 		{"x5u", plus("x5u", `"https://attacker.example/certificate"`)},
 		{"x5c", plus("x5c", `["AA=="]`)},
@@ -306,7 +307,7 @@ func nested(levels int) string { return strings.Repeat("[", levels) + strings.Re
 // hugeRSA looks like a private RSA key of so many bytes, whose mere validation costs
 // many milliseconds.
 func hugeRSA(bytes int) string {
-	number := func(n int) string { return pdptest.Part(strings.Repeat("\xff", n)) }
+	number := func(n int) string { return forge.Part(strings.Repeat("\xff", n)) }
 	return fmt.Sprintf(`{"kty":"RSA","n":%q,"e":"AQAB","d":%q,"p":%q,"q":%q}`, number(bytes), number(bytes), number(bytes/2), number(bytes/2))
 }
 
@@ -419,10 +420,10 @@ func (s shape) dates() []forged {
 // forgeries change what was signed.
 func (s shape) forgeries(stranger *pdptest.Forger) []forged {
 	good, other := strings.Split(s.good(), "."), strings.Split(s.good(), ".")
-	changed := pdptest.Part(s.payload().plus("admin", "true").String())
+	changed := forge.Part(s.payload().plus("admin", "true").String())
 	return []forged{
 		{"a changed payload", good[0] + "." + changed + "." + good[2]},
-		{"a changed header", pdptest.Part(s.header.String()+" ") + "." + good[1] + "." + good[2]},
+		{"a changed header", forge.Part(s.header.String()+" ") + "." + good[1] + "." + good[2]},
 		{"the signature of another", good[0] + "." + good[1] + "." + other[2]},
 		{"a stranger's signature", good[0] + "." + good[1] + "." + strings.Split(stranger.Signed(good[0]+"."+good[1]), ".")[2]},
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
@@ -32,11 +33,11 @@ func (a *arena) keyConfusion(t testing.TB) []attack {
 		return a.tokenHeader().with("alg", strconv.Quote(alg)).with("kid", strconv.Quote(kid)).String()
 	}
 	return []attack{
-		a.token("HS256 with the RSA key's DER", pdptest.HMAC(header("HS256", "rs"), payload, der)),
-		a.token("HS256 with the RSA key's PEM", pdptest.HMAC(header("HS256", "rs"), payload, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))),
-		a.token("HS256 with the RSA key's PKCS #1 PEM", pdptest.HMAC(header("HS256", "rs"), payload, pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(public)}))),
-		a.token("HS256 with the RSA modulus", pdptest.HMAC(header("HS256", "rs"), payload, public.N.Bytes())),
-		a.token("HS256 with the RSA modulus as published", pdptest.HMAC(header("HS256", "rs"), payload, []byte(base64.RawURLEncoding.EncodeToString(public.N.Bytes())))),
+		a.token("HS256 with the RSA key's DER", forge.HMAC(header("HS256", "rs"), payload, der)),
+		a.token("HS256 with the RSA key's PEM", forge.HMAC(header("HS256", "rs"), payload, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))),
+		a.token("HS256 with the RSA key's PKCS #1 PEM", forge.HMAC(header("HS256", "rs"), payload, pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(public)}))),
+		a.token("HS256 with the RSA modulus", forge.HMAC(header("HS256", "rs"), payload, public.N.Bytes())),
+		a.token("HS256 with the RSA modulus as published", forge.HMAC(header("HS256", "rs"), payload, []byte(base64.RawURLEncoding.EncodeToString(public.N.Bytes())))),
 		a.token("RS256 by a PS512 key", a.ps.Token(header("RS256", "ps"), payload)),
 		a.token("PS256 by a PS512 key", a.ps.PSS(header("PS256", "ps"), payload, 32)),
 		a.token("PS512 made with SHA-256", a.ps.PSS(header("PS512", "ps"), payload, 64)),
@@ -44,8 +45,8 @@ func (a *arena) keyConfusion(t testing.TB) []attack {
 		a.token("PS256 by an RS256 key", a.rs.PSS(header("PS256", "rs"), payload, rsa.PSSSaltLengthAuto)),
 		a.token("ES256 with the kid of an RSA key", a.es.Token(header("ES256", "rs"), payload)),
 		a.token("RS256 with the kid of an EC key", a.rs.Token(header("RS256", "es"), payload)),
-		a.token("an RSA signature of ones", strings.Join([]string{pdptest.Part(header("RS256", "rs")), pdptest.Part(payload), pdptest.Part(strings.Repeat("\xff", 256))}, ".")),
-		a.token("an RSA signature of 15 kB", strings.Join([]string{pdptest.Part(header("RS256", "rs")), pdptest.Part(payload), strings.Repeat("A", 15_000)}, ".")),
+		a.token("an RSA signature of ones", strings.Join([]string{forge.Part(header("RS256", "rs")), forge.Part(payload), forge.Part(strings.Repeat("\xff", 256))}, ".")),
+		a.token("an RSA signature of 15 kB", strings.Join([]string{forge.Part(header("RS256", "rs")), forge.Part(payload), strings.Repeat("A", 15_000)}, ".")),
 		a.token("no kid, though there are several keys", a.es.Token(a.tokenHeader().without("kid").String(), payload)),
 		a.token("the key of the machine user", a.client.Token(header("ES256", "client"), payload)),
 		a.token("the key of the demo issuer", a.p.Sign(map[string]any{"iss": strictURL, "sub": arenaUser, "aud": "brightfold", "iat": sunday.Unix(), "exp": sunday.Unix() + 300})),

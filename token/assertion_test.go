@@ -11,6 +11,7 @@ import (
 	jose "github.com/go-jose/go-jose/v3"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -124,7 +125,7 @@ func TestAssertion(t *testing.T) {
 		"alg none":              {head(`{"alg":"none"}`), "", inv, "assertion_header"},
 		"jwk in the header":     {head(`{"alg":"ES256","jwk":` + c.public() + `}`), "", inv, "assertion_header"},
 		"crit in the header":    {head(`{"alg":"ES256","crit":["a"]}`), "", inv, "assertion_header"},
-		"alg symmetric":         {hmacToken(`{"alg":"HS256","kid":"k1"}`, assertionPayload("j", nil), []byte(c.public())), "", inv, "assertion_algorithm"},
+		"alg symmetric":         {forge.HMAC(`{"alg":"HS256","kid":"k1"}`, assertionPayload("j", nil), []byte(c.public())), "", inv, "assertion_algorithm"},
 		"an access token":       {head(`{"alg":"ES256","kid":"k1","typ":"at+jwt"}`), "", inv, "assertion_type"},
 		"a DPoP proof":          {head(`{"alg":"ES256","kid":"k1","typ":"dpop+jwt"}`), "", inv, "assertion_type"},
 		"iss of another":        {claim("iss", `"mu:other"`), "", inv, "assertion_subject"},

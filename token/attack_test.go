@@ -16,6 +16,7 @@ import (
 	jose "github.com/go-jose/go-jose/v3"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -116,21 +117,21 @@ func (a arena) algorithmAttacks(t testing.TB, es string) []attack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unsigned := func(alg string) string { return encode(a.es.header(alg)) + "." + encode(es) + "." }
+	unsigned := func(alg string) string { return forge.Part(a.es.header(alg)) + "." + forge.Part(es) + "." }
 	return []attack{
 		{name: "alg none", token: unsigned("none"), cause: "alg_none"},
 		{name: "alg noNe", token: unsigned("noNe"), cause: "alg_none"},
 		{name: "alg none, signed", token: a.es.token(a.es.header("none"), es), cause: "alg_none"},
-		{name: "alg none, on the issuer's list", token: encode(`{"alg":"none"}`) + "." + encode(payload(laxURL)) + ".", cause: "alg_none"},
+		{name: "alg none, on the issuer's list", token: forge.Part(`{"alg":"none"}`) + "." + forge.Part(payload(laxURL)) + ".", cause: "alg_none"},
 		{name: "alg missing", token: a.es.token(`{"typ":"at+jwt"}`, es), cause: "alg_missing"},
 		{name: "alg empty", token: a.es.token(`{"alg":"","typ":"at+jwt"}`, es), cause: "alg_missing"},
 		{name: "alg null", token: a.es.token(`{"alg":null,"typ":"at+jwt"}`, es), cause: "alg_missing"},
 		{name: "alg a list", token: a.es.token(`{"alg":["ES256"],"typ":"at+jwt"}`, es), cause: "alg_missing"},
 		{name: "alg lower case", token: a.es.token(a.es.header("es256"), es), cause: "alg_not_allowed"},
 		{name: "alg unknown", token: a.es.token(a.es.header("ML-DSA-44"), es), cause: "alg_not_allowed"},
-		{name: "HS256 with the RSA modulus", token: hmacToken(a.rs.header("HS256"), payload(rsURL), public.N.Bytes()), cause: "alg_not_allowed"},
-		{name: "HS256 with the RSA key's DER", token: hmacToken(a.rs.header("HS256"), payload(rsURL), der), cause: "alg_not_allowed"},
-		{name: "HS256 on the issuer's list", token: hmacToken(a.es.header("HS256"), payload(laxURL), der), cause: "alg_not_allowed"},
+		{name: "HS256 with the RSA modulus", token: forge.HMAC(a.rs.header("HS256"), payload(rsURL), public.N.Bytes()), cause: "alg_not_allowed"},
+		{name: "HS256 with the RSA key's DER", token: forge.HMAC(a.rs.header("HS256"), payload(rsURL), der), cause: "alg_not_allowed"},
+		{name: "HS256 on the issuer's list", token: forge.HMAC(a.es.header("HS256"), payload(laxURL), der), cause: "alg_not_allowed"},
 		{name: "RS256 with a PS512 key", token: a.ps.token(a.ps.header("RS256"), payload("https://mixed.example")), cause: "alg_not_allowed"},
 		{name: "RS256 of a PS256 issuer", token: a.ps.token(a.ps.header("RS256"), payload(psURL)), cause: "alg_not_allowed"},
 		{name: "PS256 without salt", token: a.ps.pss(a.ps.header("PS256"), payload(psURL), 0), cause: "bad_signature"},
@@ -159,7 +160,7 @@ func (a arena) serializationAttacks(good string, parts []string) []attack {
 		{name: "impossible length", token: parts[0] + "." + parts[1] + ".AAAAA", cause: "bad_base64"},
 		{name: "two parts", token: parts[0] + "." + parts[1], code: authz.IssuerUntrusted, cause: "issuer_unknown"},
 		{name: "four parts", token: good + ".AA", code: authz.IssuerUntrusted, cause: "issuer_unknown"},
-		{name: "encrypted, five parts", token: encode(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647}`) + ".AA.AA.AA.AA", code: authz.IssuerUntrusted, cause: "issuer_unknown"},
+		{name: "encrypted, five parts", token: forge.Part(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647}`) + ".AA.AA.AA.AA", code: authz.IssuerUntrusted, cause: "issuer_unknown"},
 		{name: "only dots", token: "..", cause: "malformed"},
 		{name: "detached payload", token: parts[0] + ".." + parts[2], cause: "malformed"},
 		{name: "empty signature", token: parts[0] + "." + parts[1] + ".", cause: "bad_signature"},
@@ -223,7 +224,7 @@ func nest(levels int) string { return strings.Repeat("[", levels) + strings.Repe
 
 // hugeRSA looks like a private RSA key whose mere validation costs 100 ms.
 func hugeRSA() string {
-	number := func(bytes int) string { return encode(strings.Repeat("\xff", bytes)) }
+	number := func(bytes int) string { return forge.Part(strings.Repeat("\xff", bytes)) }
 	return fmt.Sprintf(`{"kty":"RSA","n":%q,"e":"AQAB","d":%q,"p":%q,"q":%q}`, number(1024), number(1024), number(512), number(512))
 }
 
@@ -350,39 +351,33 @@ func (a arena) keyAttacks(t testing.TB, es string) []attack {
 	}
 	good := a.es.token(a.es.header("ES256"), es)
 	parts := strings.Split(good, ".")
-	elevated := strings.Join([]string{parts[0], encode(payload(esURL, `"tenant":"other"`)), parts[2]}, ".")
+	elevated := strings.Join([]string{parts[0], forge.Part(payload(esURL, `"tenant":"other"`)), parts[2]}, ".")
 	return []attack{
 		{name: "another key under the same kid", token: a.stranger.token(a.es.header("ES256"), es), cause: "bad_signature"},
 		{name: "another issuer's key and kid", token: a.es.token(a.es.header("RS256"), payload(rsURL)), cause: "unknown_key"},
 		{name: "another issuer's kid, our signature", token: a.es.token(a.rs.header("ES256"), es), cause: "unknown_key"},
 		{name: "changed payload", token: elevated, cause: "bad_signature"},
 		{name: "ES256 by a P-384 key", token: forger{t: t, kid: a.es.kid, key: p384}.p256WithP384(a.es.header("ES256"), es, p384), cause: "bad_signature"},
-		{name: "ECDSA r and s zero", token: parts[0] + "." + parts[1] + "." + encode(strings.Repeat("\x00", 64)), cause: "bad_signature"},
+		{name: "ECDSA r and s zero", token: parts[0] + "." + parts[1] + "." + forge.Part(strings.Repeat("\x00", 64)), cause: "bad_signature"},
 		{name: "ECDSA in DER", token: derSigned(t, a.es, a.es.header("ES256"), es), cause: "bad_signature"},
-		{name: "ECDSA longer", token: parts[0] + "." + parts[1] + "." + encode(strings.Repeat("\x01", 96)), cause: "bad_signature"},
+		{name: "ECDSA longer", token: parts[0] + "." + parts[1] + "." + forge.Part(strings.Repeat("\x01", 96)), cause: "bad_signature"},
 	}
 }
 
 func (f forger) p256WithP384(header, payload string, key *ecdsa.PrivateKey) string {
-	input := encode(header) + "." + encode(payload)
+	input := forge.Part(header) + "." + forge.Part(payload)
 	digest := sha256.Sum256([]byte(input))
 	r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	mask := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1))
-	return input + "." + encode(string(joinRS(r.And(r, mask), s.And(s, mask))))
+	return input + "." + forge.Part(string(forge.Raw(r.And(r, mask), s.And(s, mask))))
 }
 
 func derSigned(t testing.TB, f forger, header, payload string) string {
 	t.Helper()
-	input := encode(header) + "." + encode(payload)
-	digest := sha256.Sum256([]byte(input))
-	signature, err := ecdsa.SignASN1(rand.Reader, f.key.(*ecdsa.PrivateKey), digest[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return input + "." + encode(string(signature))
+	return forge.DER(t, f.key, forge.Input(header, payload))
 }
 
 func TestAttacks(t *testing.T) {

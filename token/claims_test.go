@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -247,7 +248,7 @@ func otherSignature(t *testing.T, key *ecdsa.PrivateKey, text string) string {
 	}
 	s := new(big.Int).SetBytes(signature[32:])
 	s.Sub(key.Params().N, s).FillBytes(signature[32:])
-	return text[:cut] + encode(string(signature))
+	return text[:cut] + forge.Part(string(signature))
 }
 
 func TestFaultsHoldNoTokenMaterial(t *testing.T) {

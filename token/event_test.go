@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/test/vectors"
 	"github.com/verdict-pdp/verdict/token"
 )
@@ -79,7 +80,7 @@ func TestVerifyEventRefuses(t *testing.T) {
 		"typ JWT":                 {good, typed("JWT"), token.EventInvalidRequest},
 		"no JWT":                  {good, "abc", token.EventInvalidRequest},
 		"JSON":                    {good, mustJSON(t, event(nil)), token.EventInvalidRequest},
-		"unsigned":                {good, encode(`{"alg":"none","typ":"secevent+jwt"}`) + "." + encode(mustJSON(t, event(nil))) + ".", token.EventInvalidRequest},
+		"unsigned":                {good, forge.Part(`{"alg":"none","typ":"secevent+jwt"}`) + "." + forge.Part(mustJSON(t, event(nil))) + ".", token.EventInvalidRequest},
 		"too large":               {good, signed(map[string]any{"x": strings.Repeat("x", 16<<10)}), token.EventInvalidRequest},
 		"duplicate member":        {good, forgerOf(t, signer).token(`{"alg":"ES256","typ":"secevent+jwt"}`, `{"iss":"a","iss":"a"}`), token.EventInvalidRequest},
 		"no iss":                  {good, signed(map[string]any{"iss": nil}), token.EventInvalidRequest},

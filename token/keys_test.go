@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -36,7 +37,7 @@ func setOf(t testing.TB, keys ...any) json.RawMessage {
 	return json.RawMessage(mustJSON(t, map[string]any{"keys": keys}))
 }
 
-func number(n *big.Int) string { return encode(string(n.Bytes())) }
+func number(n *big.Int) string { return forge.Part(string(n.Bytes())) }
 
 func TestCheckIssuerRefuses(t *testing.T) {
 	es, rs, ed := newSigner(t, "ES256"), newSigner(t, "RS256"), newSigner(t, "EdDSA")
@@ -53,7 +54,7 @@ func TestCheckIssuerRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return encode(string(b))
+		return forge.Part(string(b))
 	}
 	tests := map[string]struct {
 		keys  json.RawMessage
@@ -97,7 +98,7 @@ func TestCheckIssuerRefuses(t *testing.T) {
 		"RSA without e":                {one(rs, map[string]any{"e": ""}), "keys.keys[0].e", "required"},
 		"padded":                       {one(rs, map[string]any{"e": "AQAB===="}), "keys.keys[0].e", "base64url"},
 		"line break":                   {one(rs, map[string]any{"e": "AQ\nAB"}), "keys.keys[0].e", "base64url"},
-		"not on the curve":             {one(es, map[string]any{"y": encode(strings.Repeat("\x01", 32))}), "keys.keys[0].x", "curve"},
+		"not on the curve":             {one(es, map[string]any{"y": forge.Part(strings.Repeat("\x01", 32))}), "keys.keys[0].x", "curve"},
 		"short coordinate":             {one(es, map[string]any{"y": "AA"}), "keys.keys[0].y", "1 bytes"},
 		"Ed25519 short":                {one(ed, map[string]any{"x": "AA"}), "keys.keys[0].x", "has 32"},
 		"Ed25519 of order 1":           {one(ed, map[string]any{"x": order("01" + strings.Repeat("00", 31))}), "keys.keys[0].x", "anybody"},

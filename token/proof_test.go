@@ -15,6 +15,7 @@ import (
 	jose "github.com/go-jose/go-jose/v3"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/test/vectors"
 	"github.com/verdict-pdp/verdict/token"
 )
@@ -152,8 +153,8 @@ func TestProof(t *testing.T) {
 		"typ at+jwt":     {proof: proofOf(head(`{"typ":"at+jwt","alg":"ES256","jwk":` + p.jwk + `}`)), cause: "proof_type"},
 		"typ a number":   {proof: proofOf(head(`{"typ":1,"alg":"ES256","jwk":` + p.jwk + `}`)), cause: "proof_type"},
 		"alg missing":    {proof: proofOf(head(`{"typ":"dpop+jwt","jwk":` + p.jwk + `}`)), cause: "proof_algorithm"},
-		"alg none":       {proof: proofOf(encode(p.proofHeader("none")) + "." + parts[1] + "."), cause: "proof_algorithm"},
-		"alg symmetric":  {proof: proofOf(hmacToken(p.proofHeader("HS256"), proofPayload("j", judged, nil), []byte(p.jwk))), cause: "proof_algorithm"},
+		"alg none":       {proof: proofOf(forge.Part(p.proofHeader("none")) + "." + parts[1] + "."), cause: "proof_algorithm"},
+		"alg symmetric":  {proof: proofOf(forge.HMAC(p.proofHeader("HS256"), proofPayload("j", judged, nil), []byte(p.jwk))), cause: "proof_algorithm"},
 		"alg of another": {proof: proofOf(head(p.proofHeader("ES384"))), cause: "proof_algorithm"},
 		"alg not jwk's":  {proof: proofOf(withKey(and(`"alg":"ES384"`))), cause: "proof_algorithm"},
 

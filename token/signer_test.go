@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -64,7 +65,7 @@ func TestSignerVerifiesItsOwn(t *testing.T) {
 		"one part":            "abc",
 		"cut":                 text[:len(text)-1],
 		"white space":         text + "\n",
-		"another payload":     parts[0] + "." + encode("{}") + "." + parts[2],
+		"another payload":     parts[0] + "." + forge.Part("{}") + "." + parts[2],
 		"another's signature": namesake.token(namesake.header("ES256"), "{}"),
 		"another algorithm":   f.token(f.header("ES384"), "{}"),
 		"no algorithm":        f.token(f.header("none"), "{}"),

@@ -2,16 +2,13 @@ package pdptest
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/base64"
-	"math/big"
 	"testing"
 
 	jose "github.com/go-jose/go-jose/v3"
+
+	"github.com/verdict-pdp/verdict/test/forge"
 )
 
 // Forger signs whatever bytes it is given, the way nobody honest would.
@@ -44,69 +41,23 @@ func (f *Forger) JWK(alg string) jose.JSONWebKey {
 
 // Token signs a header and a payload as they are, by ES256 or RS256.
 func (f *Forger) Token(header, payload string) string {
-	return f.Signed(Part(header) + "." + Part(payload))
+	return f.Signed(forge.Input(header, payload))
 }
 
 // Signed adds a good signature to what is signed.
 func (f *Forger) Signed(input string) string {
 	f.t.Helper()
-	digest := sha256.Sum256([]byte(input))
-	switch key := f.Key.(type) {
-	case *ecdsa.PrivateKey:
-		r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		return input + "." + Part(string(joined(r, s)))
-	case *rsa.PrivateKey:
-		signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		return input + "." + Part(string(signature))
-	}
-	f.t.Fatalf("cannot forge with a %T", f.Key)
-	return ""
+	return forge.Sign(f.t, f.Key, input)
 }
 
 // PSS signs by RSASSA-PSS with SHA-256 and a salt of some length.
 func (f *Forger) PSS(header, payload string, salt int) string {
 	f.t.Helper()
-	input := Part(header) + "." + Part(payload)
-	digest := sha256.Sum256([]byte(input))
-	signature, err := rsa.SignPSS(rand.Reader, f.Key.(*rsa.PrivateKey), crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: salt})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return input + "." + Part(string(signature))
+	return forge.PSS(f.t, f.Key, forge.Input(header, payload), salt)
 }
 
 // DER signs by ECDSA with the signature in ASN.1, as X.509 has it and JWS has not.
 func (f *Forger) DER(header, payload string) string {
 	f.t.Helper()
-	input := Part(header) + "." + Part(payload)
-	digest := sha256.Sum256([]byte(input))
-	signature, err := ecdsa.SignASN1(rand.Reader, f.Key.(*ecdsa.PrivateKey), digest[:])
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return input + "." + Part(string(signature))
-}
-
-// HMAC signs by HS256 with a secret that is none.
-func HMAC(header, payload string, secret []byte) string {
-	input := Part(header) + "." + Part(payload)
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(input))
-	return input + "." + Part(string(mac.Sum(nil)))
-}
-
-// Part is base64url without padding: one part of a compact serialization.
-func Part(data string) string { return base64.RawURLEncoding.EncodeToString([]byte(data)) }
-
-func joined(r, s *big.Int) []byte {
-	signature := make([]byte, 64)
-	r.FillBytes(signature[:32])
-	s.FillBytes(signature[32:])
-	return signature
+	return forge.DER(f.t, f.Key, forge.Input(header, payload))
 }
