@@ -64,7 +64,7 @@ func (v *Snapshot) backup(ctx context.Context, out *backupWriter) error {
 			if err := v.interrupted(ctx, "the backup"); err != nil {
 				return false, err
 			}
-			if string(item.Key()) == string(schemaKey) {
+			if k := string(item.Key()); k == string(schemaKey) || k == string(historyKey) {
 				return true, nil
 			}
 			err := item.Value(func(value []byte) error {
@@ -300,7 +300,7 @@ func (b *backupReader) entry() (e entry, more bool, err error) {
 
 // belongs refuses keys no backup has, and a state of another revision.
 func (e entry) belongs(revision uint64) error {
-	if !knownKind(e.key) || string(e.key) == string(schemaKey) {
+	if !knownKind(e.key) || string(e.key) == string(schemaKey) || string(e.key) == string(historyKey) {
 		return damaged("it has a key that is not Verdict's", nil)
 	}
 	if string(e.key) != string(stateKey) {

@@ -13,7 +13,8 @@
 // Badger runs in managed mode and its version timestamp is our revision, so the
 // data of a revision and the number cannot come apart. A Snapshot reads at the
 // last published revision; writers never block it, nor it them. Versions an
-// open snapshot may still read are never discarded.
+// open snapshot may still read are never discarded, nor those of the revisions the
+// change feed reaches back to: SnapshotAt reads them again.
 //
 // # Hot state
 //
@@ -44,6 +45,7 @@
 //
 //	m schema                                schema version, 4 bytes
 //	m state                                 revision, feed floor, next change number, count of every collection
+//	m history                               revision from which on old versions are kept, 8 bytes
 //	d coll key                              entity: revision, created_at, updated_at (8 bytes each, ms), JSON
 //	                                        with user meta 1 a tombstone: revision, deleted_at
 //	x coll filter 00 value 00 key           index entry, empty; one for every authz Filters() name that is set,

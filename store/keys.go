@@ -19,6 +19,8 @@ const (
 var (
 	schemaKey = []byte("mschema")
 	stateKey  = []byte("mstate")
+	// historyKey holds the revision from which on versions are kept.
+	historyKey = []byte("mhistory")
 )
 
 // collCode is the byte that stands for a collection in keys and records. The

@@ -32,7 +32,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Maintain is one pass of Run.
 func (s *Store) Maintain(ctx context.Context) error {
-	return errors.Join(s.sweep(ctx), s.compact(ctx))
+	return errors.Join(s.sweep(ctx), s.compact(ctx), s.trimHistory())
 }
 
 // sweepBatch is how many entities the sweeper deletes in one write.

@@ -79,6 +79,7 @@ func TestAgainstModel(t *testing.T) {
 					"import":   m.importLines,
 					"maintain": m.maintain,
 					"snapshot": m.snapshot,
+					"earlier":  m.earlier,
 					"release":  m.release,
 					"":         m.check,
 				})
@@ -90,6 +91,7 @@ func TestAgainstModel(t *testing.T) {
 type machine struct {
 	s     *store.Store
 	now   model
+	past  []model // every revision there was, oldest first
 	views []view
 }
 
@@ -193,6 +195,25 @@ func (m *machine) snapshot(t *rapid.T) {
 	m.views = append(m.views, view{snapshot, m.now})
 }
 
+// earlier opens a snapshot of a revision that has been written over.
+func (m *machine) earlier(t *rapid.T) {
+	if len(m.past) == 0 {
+		t.Skip("nothing was written")
+	}
+	then := rapid.SampledFrom(m.past).Draw(t, "revision")
+	snapshot, err := m.s.SnapshotAt(then.revision)
+	if then.revision < m.s.History() {
+		if authz.CodeOf(err) != authz.CodeGone {
+			t.Fatalf("revision %d is not kept, but: %v", then.revision, err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.views = append(m.views, view{snapshot, then})
+}
+
 func (m *machine) release(t *rapid.T) {
 	if len(m.views) == 0 {
 		t.Skip("no snapshot is open")
@@ -205,6 +226,9 @@ func (m *machine) release(t *rapid.T) {
 func (m *machine) check(t *rapid.T) {
 	if got := m.s.Revision(); got != m.now.revision {
 		t.Fatalf("revision %d, want %d", got, m.now.revision)
+	}
+	if len(m.past) == 0 || m.past[len(m.past)-1].revision != m.now.revision {
+		m.past = append(m.past, m.now.clone())
 	}
 	for _, v := range m.views {
 		v.check(t)

@@ -15,7 +15,8 @@ import (
 //
 //	1  the first
 //	2  issuers have an index by kind
-const SchemaVersion = 2
+//	3  versions are kept for SnapshotAt: an older Verdict would drop them
+const SchemaVersion = 3
 
 // readSchema is the version of what is stored, after marking an empty database
 // as ours. It refuses data of a newer version.
@@ -79,8 +80,10 @@ func upgrade(db *badger.DB, from uint32, revision uint64) error {
 		return nil
 	}
 	at := max(revision, 1) // Badger does not take 0
-	if err := indexKinds(db, at); err != nil {
-		return internal("upgrading the data directory", err)
+	if from < 2 {
+		if err := indexKinds(db, at); err != nil {
+			return internal("upgrading the data directory", err)
+		}
 	}
 	txn := db.NewTransactionAt(at, true)
 	defer txn.Discard()

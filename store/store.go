@@ -34,6 +34,7 @@ type Store struct {
 	// Badger may discard.
 	viewsMu sync.Mutex
 	views   map[uint64]int // :: revision -> open views of it; guarded by viewsMu
+	history uint64         // the oldest revision SnapshotAt can read; guarded by viewsMu
 
 	closing   chan struct{} // closed when Close begins
 	closeOnce sync.Once
@@ -85,6 +86,9 @@ func (s *Store) load() error {
 		return err
 	}
 	if err := upgrade(s.db, version, stored.revision); err != nil {
+		return err
+	}
+	if err := s.loadHistory(stored.revision); err != nil {
 		return err
 	}
 	first := &state{persisted: stored, superseded: make(chan struct{})}
@@ -162,10 +166,10 @@ func (s *Store) publish(next *state) {
 	}
 }
 
-// discardLocked lets Badger drop the versions no view can read any more. The
-// caller holds viewsMu.
+// discardLocked lets Badger drop the versions no view can read any more, nor
+// SnapshotAt. The caller holds viewsMu.
 func (s *Store) discardLocked() {
-	oldest := s.state.Load().revision
+	oldest := s.history
 	for revision := range s.views {
 		oldest = min(oldest, revision)
 	}
