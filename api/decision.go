@@ -28,6 +28,8 @@ type Decision struct {
 	// IfPDPUnreachable is what to do when the next question gets no decision:
 	// "deny" or "allow".
 	IfPDPUnreachable string `json:"if_pdp_unreachable"`
+	// Explanation is given with explain "full".
+	Explanation *Explanation `json:"explanation,omitempty"`
 }
 
 // Reason is one denial. Code is stable; with explain "none" the texts and

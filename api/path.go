@@ -37,6 +37,21 @@ const (
 	// PathRotationSets + id + "/" + action; a GET of + "/status" says how far one is.
 	PathRotationSets = "/v1/rotation_sets/"
 	PathMetrics      = "/metrics"
+	// PathBundles + "/" + name takes a bundle and gives the active one.
+	PathBundles = "/v1/bundles"
+	// PathGenerations + "/" + number; + "/activate" makes it the active one, and
+	// + "/diff/" + number compares it with another.
+	PathGenerations  = "/v1/generations"
+	PathRollback     = "/v1/rollback"
+	PathPolicyStatus = "/v1/policy_status"
+	// PathGuards + "/" + name + "/mode" sets the mode of a guard.
+	PathGuards = "/v1/guards"
+	PathShadow = "/v1/shadow"
+	PathReplay = "/v1/replay"
+	// PathDecisions + "/" + id.
+	PathDecisions       = "/v1/decisions"
+	PathDecisionsExport = "/v1/decisions/export"
+	PathDecisionsVerify = "/v1/decisions/verify"
 )
 
 // Paths of both listeners. PathHealth and PathReady need no key.

@@ -13,6 +13,16 @@ type Problem struct {
 	// Field is the JSON member, parameter or header at fault.
 	Field     string `json:"field,omitempty"`
 	RequestID string `json:"request_id"`
+	// Errors lists what Detail says by file and line, when it is about files.
+	Errors []FileError `json:"errors,omitempty"`
+}
+
+// FileError is one thing wrong with a file that was sent.
+type FileError struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"`
+	Message string `json:"message"`
+	Fix     string `json:"fix,omitempty"`
 }
 
 // Health answers PathHealth: the process serves.
@@ -25,4 +35,6 @@ type Readiness struct {
 	Ready bool `json:"ready"`
 	// NotReady names the parts that keep the node from answering.
 	NotReady []string `json:"not_ready,omitempty"`
+	// Warnings name the parts that need somebody, while the node answers on.
+	Warnings []string `json:"warnings,omitempty"`
 }

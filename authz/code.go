@@ -28,5 +28,8 @@ const (
 	PolicyMissing    ReasonCode = "POLICY_MISSING"     // no policy is active
 )
 
+// NotRecorded denies a decision whose record is required and could not be kept.
+const NotRecorded ReasonCode = "NOT_RECORDED"
+
 // DefaultDeny is the reason when nothing granted and nothing denied.
 const DefaultDeny ReasonCode = "DEFAULT_DENY"

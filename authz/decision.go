@@ -76,6 +76,9 @@ type Decision struct {
 	Subject          string    `json:"-"`                  // machine user proved, empty when none
 	// Credential is the id of the credential proved, empty when none is registered.
 	Credential string `json:"-"`
+	// Durability is how durable the policy wants the record to be, at least.
+	Durability  Durability   `json:"-"`
+	Explanation *Explanation `json:"-"` // with ExplainFull
 }
 
 // DecideFunc answers one question. An error means that no decision was made;

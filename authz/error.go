@@ -32,6 +32,9 @@ type Error struct {
 	Message string
 	Field   string // JSON path, line or parameter at fault; empty when none
 	Cause   error
+	// Problems are what a message lists, for those who show them by file and line;
+	// mostly there are none.
+	Problems []Problem
 }
 
 // Error returns the message with its field, never the cause.

@@ -55,7 +55,10 @@ type Judgement struct {
 	RequiredLevel    int
 	CacheableForS    int
 	IfPDPUnreachable string
-	KeysRead         int
+	// Record is how durable the policy wants the record of its decision, at least;
+	// empty leaves it to the configuration.
+	Record   Durability
+	KeysRead int
 }
 
 // Evaluator judges questions by one immutable policy set. Anything but a
@@ -64,6 +67,21 @@ type Judgement struct {
 type Evaluator interface {
 	Policy() PolicyRef
 	Evaluate(context.Context, Question, Facts) Judgement
+}
+
+// Explainer judges like an Evaluator and says how it came about. It costs a
+// multiple of Evaluate.
+type Explainer interface {
+	Explain(context.Context, Question, Facts) (Judgement, *Explanation)
+}
+
+// Rejudger judges questions as they were recorded: input is the policy's input
+// document (see Question), which also holds the time. The same input, facts and
+// policy give the same Judgement as Evaluate did.
+type Rejudger interface {
+	Policy() PolicyRef
+	EvaluateInput(ctx context.Context, input []byte, f Facts) Judgement
+	ExplainInput(ctx context.Context, input []byte, f Facts) (Judgement, *Explanation)
 }
 
 // Fact is one entity as a policy sees it.

@@ -38,6 +38,9 @@ type Explain string
 const (
 	ExplainNone    Explain = "none"
 	ExplainReasons Explain = "reasons"
+	// ExplainFull adds which rules held, what was read, and what would have to
+	// change. It costs a multiple of a decision.
+	ExplainFull Explain = "full"
 )
 
 // Request is one question, with who asks it.
@@ -122,10 +125,10 @@ func countValues(v any, most int) int {
 
 func validateExplain(e Explain) error {
 	switch e {
-	case "", ExplainNone, ExplainReasons:
+	case "", ExplainNone, ExplainReasons, ExplainFull:
 		return nil
 	}
-	return Invalid("explain", "is "+strconv.Quote(string(e))+"; it must be none or reasons")
+	return Invalid("explain", "is "+strconv.Quote(string(e))+"; it must be none, reasons or full")
 }
 
 // Semantics says when a batch stops.

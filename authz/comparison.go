@@ -1,0 +1,67 @@
+package authz
+
+import "time"
+
+// Comparison is what another policy, or other data, makes of decisions that were
+// made: by a replay of records, or by a shadow beside live traffic.
+type Comparison struct {
+	Policy PolicyRef `json:"policy"` // that judged anew
+	// Compared is how many decisions were judged anew. AllowToDeny and DenyToAllow
+	// count those that flip, Changed those that keep their outcome and say something
+	// else about it.
+	Compared    uint64 `json:"compared"`
+	AllowToDeny uint64 `json:"allow_to_deny"`
+	DenyToAllow uint64 `json:"deny_to_allow"`
+	Changed     uint64 `json:"changed"`
+	// NotJudged is how many decisions no policy could change: they proved nobody.
+	NotJudged uint64 `json:"not_judged"`
+	// Masked is how many of those compared had parts of their input masked, so that
+	// the policy saw less than it did then.
+	Masked uint64 `json:"masked,omitzero"`
+	// Skipped says how many could not be compared, by reason.
+	Skipped []Skipped `json:"skipped,omitempty"`
+
+	// The flips by reason code, edge and machine user, most first. A decision counts
+	// under every code that it has on one side and not on the other.
+	ByCode        []FlipGroup `json:"by_code,omitempty"`
+	ByEdge        []FlipGroup `json:"by_edge,omitempty"`
+	ByMachineUser []FlipGroup `json:"by_machine_user,omitempty"`
+	Examples      []Flip      `json:"examples,omitempty"` // some of the flips, then of the changed
+	// OtherGroups is how many groups were too many to keep apart.
+	OtherGroups uint64 `json:"other_groups,omitzero"`
+
+	TookMS int64 `json:"took_ms,omitzero"`
+}
+
+// Flips is how many decisions changed their outcome.
+func (c *Comparison) Flips() uint64 { return c.AllowToDeny + c.DenyToAllow }
+
+// Skipped counts records that could not be compared for one reason.
+type Skipped struct {
+	Reason string `json:"reason"`
+	Count  uint64 `json:"count"`
+}
+
+// FlipGroup counts the flips that have something in common.
+type FlipGroup struct {
+	Name        string   `json:"name"` // a code, an edge, a machine user
+	AllowToDeny uint64   `json:"allow_to_deny"`
+	DenyToAllow uint64   `json:"deny_to_allow"`
+	Examples    []string `json:"examples"` // ids of some of the decisions
+}
+
+// Flip is one decision, then and now.
+type Flip struct {
+	ID          string    `json:"id"`
+	At          time.Time `json:"at"`
+	Subject     string    `json:"subject"`
+	Service     string    `json:"service"`
+	Action      string    `json:"action"`
+	Was         Outcome   `json:"was"`
+	Now         Outcome   `json:"now"`
+	WasReasons  []Reason  `json:"was_reasons,omitempty"`
+	NowReasons  []Reason  `json:"now_reasons,omitempty"`
+	DataBehind  bool      `json:"data_behind,omitzero"` // judged by other data than then
+	WasRevision uint64    `json:"was_revision"`
+	NowRevision uint64    `json:"now_revision"`
+}

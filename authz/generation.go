@@ -1,0 +1,117 @@
+package authz
+
+import "time"
+
+// States of a Generation.
+const (
+	GenerationCandidate = "candidate" // passed the gate, was never active
+	GenerationActive    = "active"
+	GenerationKept      = "kept" // was active, can be rolled back to
+)
+
+// Generation is one policy set that passed the gate: bundles with disjoint roots.
+// Numbers are dense, from 1, and never used again.
+type Generation struct {
+	Number  uint64      `json:"generation"`
+	Digest  string      `json:"digest"` // of what it evaluates, as in PolicyRef
+	State   string      `json:"state"`
+	Bundles []BundleRef `json:"bundles"` // by name
+	// Author is the API key that pushed it, or the source it was pulled from.
+	Author  string    `json:"author"`
+	Message string    `json:"message,omitempty"`
+	At      time.Time `json:"at"`
+	// ActivatedAt and ActivatedBy say when and by whom it last became active.
+	ActivatedAt time.Time   `json:"activated_at,omitzero"`
+	ActivatedBy string      `json:"activated_by,omitempty"`
+	Gate        *GateReport `json:"gate,omitempty"`
+}
+
+// Ref names the generation as decisions do.
+func (g *Generation) Ref() PolicyRef { return PolicyRef{Generation: g.Number, Digest: g.Digest} }
+
+// BundleRef is one bundle of a generation.
+type BundleRef struct {
+	Name     string   `json:"name"`
+	Digest   string   `json:"digest"` // "sha256:<hex>" of the file; also its ETag
+	Bytes    int64    `json:"bytes"`
+	Revision string   `json:"revision,omitempty"` // of its manifest
+	Roots    []string `json:"roots"`
+	Source   string   `json:"source"`              // one of the Source constants, or a URL
+	SignedBy string   `json:"signed_by,omitempty"` // id of the key; empty when it is not signed
+	SignedAt int64    `json:"signed_at,omitzero"`  // its iat, Unix seconds
+}
+
+// Sources of a bundle that are no URL.
+const (
+	SourceBuiltIn = "built-in" // the base policies in the binary
+	SourceFolder  = "folder"   // a folder that is watched
+	SourcePush    = "push"     // PUT /v1/bundles/{name}
+	SourceModes   = "modes"    // the modes set over the bundles' own
+)
+
+// Names of bundles that Verdict makes itself.
+const (
+	BaseBundle  = "base"
+	ModesBundle = "modes"
+)
+
+// GateReport is what the gate found before a generation could be activated.
+type GateReport struct {
+	Steps []GateStep `json:"steps"`
+	// Tests is how many of the bundle's own tests passed.
+	Tests int `json:"tests"`
+	// Replay is what the generation would have made of recorded decisions; nil when
+	// none were replayed.
+	Replay *Comparison `json:"replay,omitempty"`
+}
+
+// Steps of the gate, in order.
+const (
+	GateRead      = "read"      // limits, format
+	GateSignature = "signature" // keys, files, order
+	GateCompile   = "compile"   // parse, capabilities, strict, roots, conflicts, lint
+	GateTest      = "test"      // the bundle's own tests
+	GateReplay    = "replay"    // recorded decisions
+)
+
+// GateStep is one step of the gate.
+type GateStep struct {
+	Name   string `json:"name"`
+	Passed bool   `json:"passed"`
+	// Skipped says why a step had nothing to do; empty when it had.
+	Skipped string `json:"skipped,omitempty"`
+	TookMS  int64  `json:"took_ms"`
+}
+
+// PolicyStatus says how the policy set of a node stands.
+type PolicyStatus struct {
+	Active PolicyRef `json:"active"`
+	// Previous is what a rollback without a number goes back to; zero when nothing.
+	Previous uint64         `json:"previous,omitzero"`
+	Sources  []SourceStatus `json:"sources,omitempty"`
+	// Failures are the last failures, newest first, until something of the same name
+	// succeeds: of pushes, of pulls, and of a start that fell back.
+	Failures []PolicyFailure `json:"failures,omitempty"`
+}
+
+// SourceStatus says how a source that is pulled from stands.
+type SourceStatus struct {
+	Name   string `json:"name"` // of the bundle
+	Source string `json:"source"`
+	// ETag is that of the version last activated; one that failed is asked for again.
+	ETag        string    `json:"etag,omitempty"`
+	LastAttempt time.Time `json:"last_attempt,omitzero"`
+	LastSuccess time.Time `json:"last_success,omitzero"`
+	Error       string    `json:"error,omitempty"` // of the last attempt
+	NextAttempt time.Time `json:"next_attempt,omitzero"`
+}
+
+// PolicyFailure is a bundle that did not get through.
+type PolicyFailure struct {
+	Name     string    `json:"name"` // of the bundle
+	At       time.Time `json:"at"`
+	Step     string    `json:"step"` // of the gate, or "start" or "fetch"
+	Author   string    `json:"author,omitempty"`
+	Message  string    `json:"message"`
+	Problems []Problem `json:"problems,omitempty"`
+}

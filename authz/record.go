@@ -1,0 +1,111 @@
+package authz
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Entry is one decision as the pipeline hands it to those who keep it. It is
+// shared: nobody may change what it refers to.
+type Entry struct {
+	// Question is what the policy was asked; of evidence at fault, what it would
+	// have been asked.
+	Question Question
+	// Judged says that a policy was asked. Otherwise the evidence proved nobody, or
+	// no policy was active, and no policy could have answered otherwise.
+	Judged   bool
+	Decision Decision
+	Caller   string // id of the API key that asked: the enforcement point
+	Took     time.Duration
+}
+
+// Kinds of Record.
+const (
+	RecordDecision = "decision"
+	RecordLoss     = "loss" // stands for records that were lost, and says how many
+)
+
+// Record is one decision as the log keeps it. Nothing in it is a token or a secret.
+type Record struct {
+	Seq  uint64    `json:"seq"` // dense, from 1
+	Kind string    `json:"kind"`
+	ID   string    `json:"id,omitempty"` // of the decision
+	At   time.Time `json:"at"`           // when it was decided
+
+	Decision Outcome `json:"decision"`
+	// Subject is the machine user proved; empty when none was.
+	Subject      string     `json:"subject,omitempty"`
+	Credential   string     `json:"credential,omitempty"`
+	Action       string     `json:"action,omitempty"`
+	Service      string     `json:"service,omitempty"`
+	Caller       string     `json:"caller,omitempty"`
+	Policy       PolicyRef  `json:"policy"`
+	DataRevision uint64     `json:"data_revision,omitzero"`
+	Trust        Trust      `json:"trust"`
+	Judged       bool       `json:"judged"` // see Entry
+	LatencyUS    int64      `json:"latency_us,omitzero"`
+	Durability   Durability `json:"durability,omitempty"`
+
+	// Input is the policy's input document (see Question) after masking. It is absent
+	// when InputError says why.
+	Input json.RawMessage `json:"input,omitempty"`
+	// Masked lists the JSON pointers that were removed or replaced, sorted.
+	Masked []string `json:"masked,omitempty"`
+	// InputError says why the record has no input: it could not be masked.
+	InputError string `json:"input_error,omitempty"`
+	// Result is the Decision, as JSON, after masking.
+	Result json.RawMessage `json:"result,omitempty"`
+
+	// Lost is how many records a loss stands for.
+	Lost uint64 `json:"lost,omitzero"`
+
+	// Prev is the hash of the record before this one, Hash that of this one: lower-case
+	// hex SHA-256 of this record's JSON without hash.
+	Prev string `json:"prev"`
+	Hash string `json:"hash,omitempty"`
+}
+
+// Edge is the edge a record is about, "mu:user-svc>svc:email"; "" when no machine
+// user was proved.
+func (r *Record) Edge() string {
+	if r.Subject == "" || r.Service == "" {
+		return ""
+	}
+	return r.Subject + ">" + r.Service
+}
+
+// RecordFilter selects records. Zero members select all; given ones all hold.
+type RecordFilter struct {
+	Outcome    string    `json:"outcome,omitempty"` // allow or deny
+	Code       string    `json:"code,omitempty"`    // among reasons or would_deny
+	Guard      string    `json:"guard,omitempty"`   // among reasons or would_deny
+	Subject    string    `json:"subject,omitempty"`
+	Service    string    `json:"service,omitempty"`
+	Action     string    `json:"action,omitempty"`
+	Caller     string    `json:"caller,omitempty"`
+	Edge       string    `json:"edge,omitempty"` // "mu:user-svc>svc:email"
+	Generation uint64    `json:"generation,omitzero"`
+	From       time.Time `json:"from,omitzero"` // at or after
+	To         time.Time `json:"to,omitzero"`   // before
+}
+
+// Recorder keeps decisions. When it returns nil every entry is as durable as its
+// Decision.Durability says.
+type Recorder interface {
+	Record(context.Context, []Entry) error
+}
+
+// Mask is one change of a record that a policy wants before it is stored, in the
+// form of OPA's decision log masks.
+type Mask struct {
+	Op    string // MaskRemove or MaskUpsert
+	Path  string // JSON pointer below /input or /result
+	Value any    // for MaskUpsert
+}
+
+// Operations of a Mask.
+const (
+	MaskRemove = "remove"
+	MaskUpsert = "upsert"
+)
