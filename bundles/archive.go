@@ -1,21 +1,14 @@
 package bundles
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
-)
-
-// Bounds of a policy set, by bytes actually read.
-const (
-	MaxFiles     = 2000     // files of the kinds that are read
-	MaxFileBytes = 4 << 20  // one file
-	MaxBytes     = 64 << 20 // all of them
 )
 
 // File is one file of a policy set.
@@ -39,138 +32,121 @@ type Archive struct {
 // *authz.Error, CodeTooLarge when a bound was passed and CodeInvalid when the
 // set is not a policy set.
 func Read(files fs.FS) (Archive, error) {
-	r := reader{files: files}
-	if err := fs.WalkDir(files, ".", r.visit); err != nil {
+	f := folder{files: files, limits: Limits{}.orDefaults()}
+	all, err := f.read(func(name string) bool { return kindOf(name).loaded() })
+	if err != nil {
 		return Archive{}, err
 	}
-	if !r.hasManifest {
-		r.problems = append(r.problems, Problem{
+	archive, problems := sorted(all)
+	return archive, append(f.problems, problems...).err()
+}
+
+const signaturesName = ".signatures.json"
+
+// kind is what a file is to a policy set, by its name alone.
+type kind int
+
+const (
+	kindOther      kind = iota // ignored, as OPA ignores it
+	kindManifest               // .manifest
+	kindPolicy                 // *.rego
+	kindTest                   // *_test.rego
+	kindData                   // data.json, data.yaml, data.yml
+	kindSignatures             // .signatures.json
+	kindRefused                // OPA would read it, and it is not supported
+)
+
+// loaded says whether a file of this kind is part of what is compiled or tested.
+func (k kind) loaded() bool {
+	return k == kindManifest || k == kindPolicy || k == kindTest || k == kindData
+}
+
+// kindOf is as generous as OPA in what it takes for a special file, so that no
+// file can mean something to OPA and nothing here.
+func kindOf(name string) kind {
+	base := path.Base(name)
+	switch {
+	case name == manifestName:
+		return kindManifest
+	case name == signaturesName:
+		return kindSignatures
+	case refusal(name) != "":
+		return kindRefused
+	case strings.HasSuffix(base, "_test.rego"):
+		return kindTest
+	case path.Ext(base) == ".rego":
+		return kindPolicy
+	case base == "data.json", base == "data.yaml", base == "data.yml":
+		return kindData
+	}
+	return kindOther
+}
+
+// refusal says why a file that OPA would read is refused; empty when it is not.
+func refusal(name string) string {
+	switch {
+	case strings.HasSuffix(name, "policy.wasm"), strings.HasSuffix(name, "patch.json"):
+		return "is a kind of bundle file that is not supported"
+	case strings.HasSuffix(name, ".manifest.pb"):
+		return "is a manifest in a form that is not supported"
+	case strings.HasSuffix(name, manifestName):
+		return "is a manifest in a place of its own"
+	case strings.HasSuffix(name, "signatures.json"):
+		return "looks like signatures, which nobody would verify"
+	}
+	return ""
+}
+
+// unsupported is the problem of a file whose kind is kindRefused.
+func unsupported(name string) Problem {
+	return Problem{File: name, Message: refusal(name), Fix: "build the bundle from Rego sources, as a whole, with one .manifest and at most one .signatures.json at its root"}
+}
+
+// sorted makes an archive of files, which it sorts by path. Signatures and other
+// files are left out.
+func sorted(files []File) (Archive, Problems) {
+	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	var a Archive
+	var problems Problems
+	manifest := false
+	for _, f := range files {
+		k := kindOf(f.Path)
+		if k != kindOther && hidden(f.Path) {
+			problems = append(problems, Problem{File: f.Path, Message: "lies in a folder whose name starts with a dot", Fix: "move it, or leave it out; such folders are not part of a policy set"})
+			continue
+		}
+		switch k {
+		case kindManifest:
+			m, found := parseManifest(f)
+			manifest, a.Manifest, problems = true, m, append(problems, found...)
+		case kindPolicy:
+			a.Policies = append(a.Policies, f)
+		case kindTest:
+			a.Tests = append(a.Tests, f)
+		case kindData:
+			a.Data = append(a.Data, f)
+		case kindRefused:
+			problems = append(problems, unsupported(f.Path))
+		case kindSignatures, kindOther:
+		}
+	}
+	if !manifest {
+		problems = append(problems, Problem{
 			File: manifestName, Message: "is missing",
 			Fix: `add one such as {"roots": ["guards/acme"], "rego_version": 1}`,
 		})
 	}
-	return r.archive, r.problems.err()
+	return a, problems
 }
 
-// reader collects the files of one policy set.
-type reader struct {
-	files       fs.FS
-	archive     Archive
-	hasManifest bool
-	count       int
-	bytes       int
-	problems    Problems
-}
-
-func (r *reader) visit(name string, entry fs.DirEntry, err error) error {
-	if err != nil {
-		return fmt.Errorf("reading the policy set: %w", err)
-	}
-	if entry.IsDir() {
-		if name != "." && strings.HasPrefix(entry.Name(), ".") {
-			return fs.SkipDir
+// hidden says whether a file lies below a folder whose name starts with a dot.
+func hidden(name string) bool {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if strings.HasPrefix(path.Base(dir), ".") {
+			return true
 		}
-		return nil
-	}
-	if !r.regular(name, entry) {
-		return nil
-	}
-	switch base := entry.Name(); {
-	case name == manifestName:
-		return r.take(name, r.manifest)
-	case base == "policy.wasm" || base == "patch.json":
-		r.problems = append(r.problems, Problem{File: name, Message: "is a kind of bundle file that is not supported", Fix: "build the bundle from Rego sources, as a whole"})
-	case strings.HasSuffix(base, "_test.rego"):
-		return r.take(name, appendTo(&r.archive.Tests))
-	case path.Ext(base) == ".rego":
-		return r.take(name, appendTo(&r.archive.Policies))
-	case base == "data.json", base == "data.yaml", base == "data.yml":
-		return r.take(name, appendTo(&r.archive.Data))
-	}
-	return nil
-}
-
-// regular says whether an entry, which is not a folder, is a file or a link to
-// one. Anything else is refused before it is opened: opening a pipe would wait
-// for a writer.
-func (r *reader) regular(name string, entry fs.DirEntry) bool {
-	mode := entry.Type()
-	if mode&fs.ModeSymlink != 0 {
-		target, err := fs.Stat(r.files, name)
-		if err != nil {
-			r.problems = append(r.problems, Problem{File: name, Message: "is a link that cannot be followed: " + reason(err), Fix: "remove it, or put a file where it points"})
-			return false
-		}
-		mode = target.Mode().Type()
-	}
-	switch {
-	case mode.IsRegular():
-		return true
-	case mode.IsDir() && strings.HasPrefix(entry.Name(), "."):
-		return false
-	case mode.IsDir():
-		r.problems = append(r.problems, Problem{File: name, Message: "is a link to a folder, which is not followed", Fix: "put the folder itself here"})
-	default:
-		r.problems = append(r.problems, Problem{File: name, Message: "is neither a file nor a folder", Fix: "remove it; a policy set has files and folders only"})
 	}
 	return false
-}
-
-// reason is err without the path, which may lie outside the policy set.
-func reason(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err.Error()
-	}
-	return err.Error()
-}
-
-func appendTo(list *[]File) func(File) {
-	return func(f File) { *list = append(*list, f) }
-}
-
-func (r *reader) manifest(f File) {
-	r.hasManifest = true
-	m, problems := parseManifest(f)
-	r.archive.Manifest, r.problems = m, append(r.problems, problems...)
-}
-
-// take reads one file within the bounds and hands it to keep.
-func (r *reader) take(name string, keep func(File)) error {
-	r.count++
-	if r.count > MaxFiles {
-		return tooLarge(name, "is file number %d; a policy set has at most %d", r.count, MaxFiles)
-	}
-	content, err := r.content(name)
-	if err != nil {
-		return err
-	}
-	r.bytes += len(content)
-	if r.bytes > MaxBytes {
-		return tooLarge(name, "takes the policy set over %d bytes", MaxBytes)
-	}
-	keep(File{Path: name, Bytes: content})
-	return nil
-}
-
-func (r *reader) content(name string) (content []byte, err error) {
-	f, err := r.files.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("reading the policy set: %w", err)
-	}
-	defer func() {
-		if closeErr := f.Close(); err == nil && closeErr != nil {
-			err = fmt.Errorf("reading the policy set: %w", closeErr)
-		}
-	}()
-	content, err = io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the policy set: %w", err)
-	}
-	if len(content) > MaxFileBytes {
-		return nil, tooLarge(name, "is larger than %d bytes", MaxFileBytes)
-	}
-	return content, nil
 }
 
 func tooLarge(field, format string, args ...any) error {

@@ -284,6 +284,41 @@ func TestWholeReads(t *testing.T) {
 	}
 }
 
+// TestWholeReadsOfOPA holds the shapes of rules that make OPA read collections
+// whole, by its own index or without, to loading or not: those that load cost
+// one key, because Compile replaces the index.
+func TestWholeReadsOfOPA(t *testing.T) {
+	for rules, whole := range map[string]bool{
+		"allow if data.entitlements[input.sub].perms[input.perm]":                             false,
+		"reasons contains \"r\" if data.entitlements[input.sub]":                              false,
+		"effect := 1 if data.entitlements[input.sub]\n\neffect := 2 if data.users[input.sub]": false,
+		"allow if data.users[input.sub] == \"gold\"":                                          false,
+		"allow if { e := data.entitlements[input.sub]; e.x }":                                 false,
+		"_has(sub) := data.entitlements[sub]\n\nallow if _has(input.sub)":                     false,
+		"allow if not data.entitlements[input.sub]":                                           false,
+		"allow if data.entitlements[input.sub].field == 1":                                    false,
+		"allow if \"r\" in data.entitlements[input.sub].roles":                                false,
+		"allow if { every r in data.entitlements[input.sub].roles { r } }":                    false,
+		"x := 1 if { input.x } else := 2 if { data.entitlements[input.sub].x }":               false,
+		"allow if object.get(data.entitlements, input.sub, {}).x":                             true,
+		"_f(c, k) := c[k]\n\nallow if _f(data.entitlements, input.sub)":                       true,
+		"allow if input.sub in object.keys(data.entitlements)":                                true,
+		"allow if data.entitlements":                                                          true,
+		"allow if object.union(data.entitlements, {})[input.sub]":                             true,
+		"allow if json.filter(data.users, [input.sub])":                                       true,
+		"allow if { some k; data.entitlements[k]; k == input.sub }":                           true,
+		"allow if { [k | data.entitlements[k]][_] == input.sub }":                             true,
+		"allow if data.entitlements[_][input.perm]":                                           true,
+		"allow if { input.x with input.x as data.entitlements }":                              true,
+		"all := {k: v | some k, v in data.entitlements}":                                      true,
+	} {
+		_, err := load(map[string]string{"lib/x.rego": "package lib.x\n\n" + rules + "\n"})
+		if got := err != nil && strings.Contains(err.Error(), "the whole collection"); got != whole || !whole && err != nil {
+			t.Errorf("%s\nerror is %v, want whole: %v", rules, err, whole)
+		}
+	}
+}
+
 // TestWholeReadsElsewhere looks where a body is not: heads, else branches,
 // imports and functions.
 func TestWholeReadsElsewhere(t *testing.T) {

@@ -1,49 +1,74 @@
 package bundles
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// document is the data of a policy set while its files are put together.
+// document is the data of policy sets while their files are put together.
 type document struct {
-	manifest Manifest
+	part     part // whose files are being put in
 	root     map[string]any
 	problems Problems
 }
 
-// readData puts the data files of an archive into one document, checked against
-// its roots.
-func readData(a Archive) (map[string]any, Problems) {
-	d := document{manifest: a.Manifest, root: map[string]any{}}
-	for _, f := range a.Data {
-		value, err := decodeData(f)
-		if err != nil {
-			d.problems = append(d.problems, Problem{File: f.Path, Message: explained(err)})
-			continue
+// readData puts the data files of policy sets into one document, checked against
+// the roots of each.
+func readData(parts []part) (map[string]any, Problems) {
+	d := document{root: map[string]any{}}
+	for _, d.part = range parts {
+		for _, f := range d.part.Data {
+			value, err := decodeData(f)
+			if err != nil {
+				d.problems = append(d.problems, Problem{File: d.part.shown(f.Path), Message: explained(err)})
+				continue
+			}
+			d.place(f.Path, value)
 		}
-		d.place(f.Path, value)
 	}
 	return d.root, d.problems
 }
 
-// decodeData reads one data file. JSON is read strictly; YAML as OPA reads it.
+// decodeData reads one data file strictly, and then as OPA reads it.
 func decodeData(f File) (any, error) {
+	check := checkYAML
 	if path.Ext(f.Path) == ".json" {
-		if err := ijson.Check(f.Bytes); err != nil {
-			return nil, err
-		}
+		check = ijson.Check
+	}
+	if err := check(f.Bytes); err != nil {
+		return nil, err
 	}
 	var value any
 	err := util.Unmarshal(f.Bytes, &value)
 	return value, err
+}
+
+// checkYAML refuses YAML of which OPA would silently take a part: members that
+// stand twice, and documents after the first. Aliases are bounded by the library.
+func checkYAML(content []byte) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	var value any
+	if err := decoder.Decode(&value); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch err := decoder.Decode(&value); {
+	case err == nil:
+		return errors.New("has more than one YAML document")
+	case !errors.Is(err, io.EOF):
+		return err
+	}
+	return nil
 }
 
 // place puts a file's value at the path of its folder.
@@ -52,6 +77,7 @@ func (d *document) place(file string, value any) {
 	for _, name := range slices.Backward(at) {
 		value = map[string]any{name: value}
 	}
+	file = d.part.shown(file)
 	object, ok := value.(map[string]any)
 	if !ok {
 		d.problems = append(d.problems, Problem{File: file, Message: "is not an object", Fix: "the data at the root of a policy set is one object"})
@@ -72,11 +98,11 @@ func (d *document) check(file string, prefix []string, object map[string]any) {
 			})
 			continue
 		}
-		if d.manifest.owns(here) {
+		if d.part.Manifest.owns(here) {
 			continue
 		}
 		below, ok := object[name].(map[string]any)
-		if ok && d.manifest.leadsTo(here) {
+		if ok && d.part.Manifest.leadsTo(here) {
 			d.check(file, here, below)
 			continue
 		}

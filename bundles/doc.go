@@ -1,29 +1,55 @@
-// Package bundles owns policy sets. Its steps are types, so that a step left
-// out does not compile:
+// Package bundles owns the form of policy sets and what they must be. Its steps
+// are types, so that a step left out does not compile:
 //
-//	Read(fs.FS)      -> Archive    the files, bounded and sorted by kind
-//	Compile(Archive) -> *Snapshot  checked, compiled, immutable
+//	ReadTar(io.Reader)  -> Package    a bundle as it travels, bounded
+//	Package.Verify      -> Verified   signed as it must be, and not older than before
+//	CompileSet([]Member)-> *Snapshot  checked together, compiled, immutable
+//
+// and for one folder of policies that nobody sends:
+//
+//	Read(fs.FS)         -> Archive    the files, bounded and sorted by kind
+//	Compile(Archive)    -> *Snapshot
 //
 // # Format
 //
-// A policy set is a tree in OPA's bundle format:
+// A policy set is a tree in OPA's bundle format; a bundle is one as a gzipped tar:
 //
 //	.manifest             {"roots": ["verdict", "guards"], "rego_version": 1, "metadata": {...}}
 //	**/*.rego             policies, Rego v1
 //	**/*_test.rego        tests: they run with Test and are no part of what evaluates
 //	**/data.json          data at the path of its folder; also data.yaml, data.yml
+//	.signatures.json      one signature, as `opa sign` makes it
 //
-// Other files are ignored, as OPA ignores them; policy.wasm and patch.json are
-// refused, because ignoring them would change what the set means. roots and
-// rego_version 1 are required.
+// Other files are ignored, as OPA ignores them, and yet covered by a signature.
+// What OPA would read and is not supported is refused, because ignoring it would
+// change what the set means: policy.wasm, patch.json, further manifests, and any
+// other file whose name ends in signatures.json. roots and rego_version 1 are
+// required. ReadTar says what else makes a tar no bundle.
+//
+// OPA holds the packages of tests to the roots too. Tests outside of them run
+// here; for a bundle that plain OPA loads as well, name their packages in roots.
+//
+// # Signatures
+//
+// Who may sign is a list of public keys, each with its algorithm; keys that verify
+// and sign alike are refused. One signature must cover every file, each hashed
+// with SHA-256 or better. Package.Verify lists the rules, which also say that a
+// name signed once stays signed and that nothing older follows.
+//
+// # Sets
+//
+// The bundles of a set share nothing: their roots are disjoint, and packages and
+// data lie within the roots of their own. The root "modes" is that of the bundle
+// authz.ModesBundle, which need not be there: any policy may read data.modes.
 //
 // # What a policy set must be
 //
-// Compile refuses, each by file and line with what to do about it:
+// Compile and CompileSet refuse, each by file and line with what to do about it:
 //
 //   - built-in functions that reach the network, the host, randomness or a
 //     second judgement of tokens (Refused lists them with the reason);
-//   - a set without package verdict.decision, the entrypoint;
+//   - a set without package verdict.decision, the entrypoint, and members of it
+//     that are true or else undefined, such as an allow without a default;
 //   - a package guards.<name> without the partial set rule deny, and a deny
 //     anywhere else below guards, where nobody would collect it;
 //   - a deny without METADATA that carries custom.code, title or description,
@@ -36,7 +62,8 @@
 //   - references to data that is neither a fact collection nor defined by the
 //     set (data.machine_user[x], data.issuers, an import of a package that is
 //     not there), which would be undefined for ever, and data[x];
-//   - whatever OPA's compiler refuses in strict mode.
+//   - whatever OPA's compiler refuses in strict mode, and what takes longer to
+//     compile than Options allow.
 //
 // # Index
 //
@@ -47,5 +74,6 @@
 // # Contract
 //
 // A Snapshot is immutable and may be shared between goroutines. Nothing here
-// reads a clock, the network or a request.
+// knows the time of day, the network or a request; timers bound what policies may
+// cost.
 package bundles

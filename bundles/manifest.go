@@ -40,12 +40,17 @@ func parseManifest(f File) (Manifest, Problems) {
 	}
 	for i, a := range m.Roots {
 		for _, b := range m.Roots[i+1:] {
-			if within(segments(a), segments(b)) || within(segments(b), segments(a)) {
+			if overlap(a, b) {
 				problems = append(problems, Problem{File: f.Path, Message: "roots " + strconv.Quote(a) + " and " + strconv.Quote(b) + " overlap", Fix: "keep the wider one"})
 			}
 		}
 	}
 	return m, problems
+}
+
+// overlap says whether one of two roots lies at or below the other.
+func overlap(a, b string) bool {
+	return within(segments(a), segments(b)) || within(segments(b), segments(a))
 }
 
 // owns says whether path lies at or below one of the roots.

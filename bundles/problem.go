@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -13,24 +12,7 @@ import (
 )
 
 // Problem is one thing a policy set must change before it can be loaded.
-type Problem struct {
-	File    string `json:"file"`           // path within the policy set
-	Line    int    `json:"line,omitempty"` // from 1; 0 when the whole file is meant
-	Message string `json:"message"`
-	Fix     string `json:"fix,omitempty"`
-}
-
-// String is "file:line: message; fix".
-func (p Problem) String() string {
-	at := p.File
-	if p.Line > 0 {
-		at += ":" + strconv.Itoa(p.Line)
-	}
-	if p.Fix == "" {
-		return at + ": " + p.Message
-	}
-	return at + ": " + p.Message + "; " + p.Fix
-}
+type Problem = authz.Problem
 
 // Problems is everything wrong with a policy set, by file and line. It is the
 // cause of the *authz.Error that Read, Compile and Test return, for errors.As.
@@ -54,7 +36,7 @@ func (p Problems) err() error {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Message, b.Message))
 	})
 	p = slices.Compact(p)
-	return &authz.Error{Code: authz.CodeInvalid, Message: "the policy set cannot be loaded:\n" + p.Error(), Cause: p}
+	return &authz.Error{Code: authz.CodeInvalid, Message: "the policy set cannot be loaded:\n" + p.Error(), Problems: p, Cause: p}
 }
 
 // at makes a problem of a place in a policy.

@@ -31,6 +31,7 @@ func documentsOf(policies []*ast.Module, data map[string]any) *documents {
 		all.at(names(m.Package.Path[1:])...).open = true
 	}
 	all.addData(data)
+	all.at(modesRoot).open = true // of a bundle that need not be there
 	return all
 }
 

@@ -5,7 +5,7 @@ import "testing"
 // TestReads holds references below data to what the store, the packages and the
 // bundle data can ever define.
 func TestReads(t *testing.T) {
-	const facts = "data.edges, data.entitlements, data.guards, data.lib, data.machine_users, data.plans, data.renewals, data.revocations, data.services, data.settings, data.tenants, data.users, data.verdict"
+	const facts = "data.edges, data.entitlements, data.guards, data.lib, data.machine_users, data.modes, data.plans, data.renewals, data.revocations, data.services, data.settings, data.tenants, data.users, data.verdict"
 	tests := []struct {
 		body string
 		want string // "" loads

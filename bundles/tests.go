@@ -34,6 +34,8 @@ type TestOptions struct {
 	Filter string
 	// Timeout bounds each test; 0 means 5 s.
 	Timeout time.Duration
+	// Total bounds compiling and all tests together; 0 means 60 s.
+	Total time.Duration
 }
 
 // TestReport is what the tests of a policy set said, in file and line order.
@@ -89,35 +91,51 @@ func (r LineRange) String() string {
 	return strconv.Itoa(r.First) + "-" + strconv.Itoa(r.Last)
 }
 
+// Bounds of tests, when TestOptions say nothing.
+const (
+	defaultTestTimeout = 5 * time.Second
+	defaultTestTotal   = time.Minute
+)
+
 // Test compiles a policy set as Compile does and runs its tests with OPA's own
 // test runner, under the same capabilities and strictness; facts are mocked
 // with "with data.users as ...". A failing test is not an error: see
-// TestReport.OK. The error says why the tests could not run.
+// TestReport.OK. The error says why the tests could not run, or not all of them
+// in time.
 func Test(ctx context.Context, a Archive, o TestOptions) (TestReport, error) {
-	if _, err := Compile(a, Options{}); err != nil {
-		return TestReport{}, err
-	}
+	alone := part{Archive: a}
+	return test(ctx, []part{alone}, alone, o)
+}
+
+// test is Test of what is tested among parts.
+func test(ctx context.Context, parts []part, tested part, o TestOptions) (TestReport, error) {
 	if _, err := regexp.Compile(o.Filter); err != nil {
 		return TestReport{}, authz.Invalid("filter", "is not a regular expression: "+err.Error())
 	}
-	set, err := check(a)
-	if err != nil {
-		return TestReport{}, err
-	}
-	tests, err := parseTests(a.Tests)
-	if err != nil {
-		return TestReport{}, err
-	}
-	run := testRun{set: set, modules: byPath(append(set.policies, tests...)), coverage: cover.New()}
-	results, err := run.results(ctx, o)
-	if err != nil {
-		return TestReport{}, err
-	}
-	return report(results, run.covered()), nil
+	limit := cmp.Or(o.Total, defaultTestTotal)
+	return bounded(ctx, limit, "testing the policies", func(ctx context.Context) (TestReport, error) {
+		set, err := check(parts)
+		if err != nil {
+			return TestReport{}, err
+		}
+		if _, err := set.compile(Options{}); err != nil {
+			return TestReport{}, err
+		}
+		tests, err := parseTests(tested)
+		if err != nil {
+			return TestReport{}, err
+		}
+		run := testRun{set: set, tested: tested, modules: byPath(slices.Concat(set.policies, tests)), coverage: cover.New()}
+		results, err := run.results(ctx, o)
+		if err != nil {
+			return TestReport{}, err
+		}
+		return report(results, run.covered()), nil
+	})
 }
 
-func parseTests(files []File) ([]*ast.Module, error) {
-	tests, problems := parse(files)
+func parseTests(p part) ([]*ast.Module, error) {
+	tests, problems := parse(p, p.Tests)
 	for _, m := range tests {
 		problems = append(problems, refusedCalls(m)...)
 	}
@@ -127,6 +145,7 @@ func parseTests(files []File) ([]*ast.Module, error) {
 // testRun is one run of the tests of a policy set.
 type testRun struct {
 	set      checked
+	tested   part
 	modules  map[string]*ast.Module
 	coverage *cover.Cover
 }
@@ -142,7 +161,7 @@ func (r *testRun) results(ctx context.Context, o TestOptions) ([]*tester.Result,
 		SetCompiler(newCompiler(r.set.data).WithEnablePrintStatements(true)).
 		SetModules(r.modules).
 		SetStore(store).
-		SetTimeout(cmp.Or(o.Timeout, 5*time.Second)).
+		SetTimeout(cmp.Or(o.Timeout, defaultTestTimeout)).
 		SetCoverageQueryTracer(r.coverage).
 		CapturePrintOutput(true).
 		Filter(o.Filter).
@@ -163,11 +182,10 @@ func (r *testRun) results(ctx context.Context, o TestOptions) ([]*tester.Result,
 
 // covered is the coverage of the policies.
 func (r *testRun) covered() Coverage {
-	policies := byPath(r.set.policies)
-	full := r.coverage.Report(policies)
+	full := r.coverage.Report(byPath(r.set.policies))
 	c := Coverage{Percent: 100}
-	for _, m := range r.set.policies {
-		file := m.Package.Location.File
+	for _, policy := range r.tested.Policies {
+		file := r.tested.shown(policy.Path)
 		f := full.Files[file]
 		c.Covered += f.CoveredLines
 		c.NotCovered += f.NotCoveredLines

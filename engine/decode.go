@@ -70,7 +70,7 @@ func decodeJSON(data []byte) (ast.Value, error) {
 		return nil, err
 	}
 	if _, err := d.tokens.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("a fact is followed by more bytes")
+		return nil, errors.New("the JSON value is followed by more bytes")
 	}
 	return term.Value, nil
 }
@@ -99,7 +99,7 @@ func decodeTerm(d *jsontext.Decoder) (*ast.Term, error) {
 // holds: arithmetic on it would fail in the middle of a guard.
 func decodeNumber(text string) (*ast.Term, error) {
 	if _, err := strconv.ParseFloat(text, 64); err != nil {
-		return nil, errors.New("a fact has a number that is too large")
+		return nil, errors.New("a number is too large")
 	}
 	return ast.NumberTerm(json.Number(text)), nil
 }
@@ -128,7 +128,7 @@ func decodeObject(d *jsontext.Decoder) (*ast.Term, error) {
 			return nil, err
 		}
 		if name.Kind() != '"' {
-			return nil, errors.New("a member of a fact has no name")
+			return nil, errors.New("a member has no name")
 		}
 		key := factNames.term(name.String())
 		value, err := decodeTerm(d)

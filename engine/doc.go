@@ -33,17 +33,32 @@
 //	 "advice":             [{"id", ...}],
 //	 "required_level":     0..5,
 //	 "cacheable_for_s":    0..,
-//	 "if_pdp_unreachable": "deny" | "allow"}
+//	 "if_pdp_unreachable": "deny" | "allow",
+//	 "record":             "async" | "spool" | "required"}
 //
 // Lists may be sets. allow is required, a deny needs a reason, an allow must
 // have none, and a reason needs code, guard, message and fix. The other members
-// may be left out: nothing, 0, or "deny". Members whose name starts with an
-// underscore are helpers of the package and are ignored; any other member is
-// an error.
+// may be left out: nothing, 0, "deny", or a record as durable as the configuration
+// says. Members whose name starts with an underscore are helpers of the package and
+// are ignored; any other member is an error.
 //
 // # Facts
 //
 // data.<fact collection> is read from the facts during evaluation, one entity
 // at a time, and never whole; every other path is bundle data. One decision
 // reads each key at most once and at most Config.MaxKeys of them.
+//
+// # Records
+//
+// Input writes the policy's input document for a question, and EvaluateInput judges
+// it again: with the same policy set and facts, byte for byte as Evaluate did. Mask
+// asks data.verdict.log.mask what of it, and of the decision, must not be kept.
+//
+// # Explanations
+//
+// Explain and ExplainInput judge once as Evaluate does and then evaluate again, with
+// a tracer and without rule index, to say of each rule that could deny whether it
+// held, and where it stopped when it did not; which facts were read; and, by taking
+// denials away and asking again, the smallest sets of them that would have to go.
+// None of it is paid for by Evaluate.
 package engine

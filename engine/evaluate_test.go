@@ -17,7 +17,11 @@ import (
 	"github.com/verdict-pdp/verdict/engine"
 )
 
-var _ authz.Evaluator = (*engine.Policy)(nil)
+var (
+	_ authz.Evaluator = (*engine.Policy)(nil)
+	_ authz.Explainer = (*engine.Policy)(nil)
+	_ authz.Rejudger  = (*engine.Policy)(nil)
+)
 
 func TestAllow(t *testing.T) {
 	p := policy(t, `allow := true
@@ -135,8 +139,8 @@ func TestFailures(t *testing.T) {
 			code: authz.PolicyError, details: map[string]any{"at": "guards/b.rego:10", "error": "eval_type_error"}},
 		{name: "complete rules conflict", files: map[string]string{"guards/b.rego": guard("b", "X", "_v == 1") + "\n_v := 1 if input.subject.id\n\n_v := 2 if input.subject.type\n"},
 			code: authz.PolicyConflict, details: map[string]any{"at": "guards/b.rego:15"}},
-		{name: "allow conflicts", files: decides("allow := true if input.subject.id\n\nallow := false if input.subject.type\n"),
-			code: authz.PolicyConflict, details: map[string]any{"at": "verdict/decision/decision.rego:5"}},
+		{name: "allow conflicts", files: decides("default allow := false\n\nallow := true if input.subject.id\n\nallow := false if input.subject.type\n"),
+			code: authz.PolicyConflict, details: map[string]any{"at": "verdict/decision/decision.rego:7"}},
 		{name: "object keys conflict", files: map[string]string{"guards/b.rego": guard("b", "X", "{k: v | k := \"k\"; some v in [input.subject.id, input.subject.type]}.k == 1")},
 			code: authz.PolicyConflict, details: map[string]any{"at": "guards/b.rego:10"}},
 		{name: "constant keys conflict", files: map[string]string{"guards/b.rego": guard("b", "X", "_p == data.users.u") + "\n_p[\"x\"] := 1\n\n_p[\"x\"] := 2\n"}, facts: newFacts(map[string]string{"users/u": "{}"}),

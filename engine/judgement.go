@@ -88,6 +88,8 @@ func (d *decision) member(key, value ast.Value) {
 		j.CacheableForS = d.count("cacheable_for_s", value, 1<<31-1)
 	case "if_pdp_unreachable":
 		j.IfPDPUnreachable = d.unreachable(value)
+	case "record":
+		j.Record = d.durability(value)
 	default:
 		if !strings.HasPrefix(string(name), "_") {
 			d.refuse("it has a member %q, which is not part of a decision", clip(string(name)))
@@ -132,6 +134,14 @@ func (d *decision) unreachable(value ast.Value) string {
 	}
 	d.refuse("if_pdp_unreachable is neither deny nor allow")
 	return unreachableDeny
+}
+
+func (d *decision) durability(value ast.Value) authz.Durability {
+	wanted := authz.Durability(d.text("record", value))
+	if wanted.Rank() == 0 {
+		d.refuse("record is none of async, spool and required")
+	}
+	return wanted
 }
 
 // list takes a set or an array, and refuses elements that are not objects. The

@@ -47,6 +47,9 @@ func TestMalformed(t *testing.T) {
 		`{"allow": true, "required_level": "3"}`:                                                "required_level is a string, not a number",
 		`{"allow": true, "cacheable_for_s": -1}`:                                                "cacheable_for_s is not a whole number from 0 to 2147483647",
 		`{"allow": true, "if_pdp_unreachable": "maybe"}`:                                        "if_pdp_unreachable is neither deny nor allow",
+		`{"allow": true, "record": "never"}`:                                                    "record is none of async, spool and required",
+		`{"allow": true, "record": ""}`:                                                         "record is none of async, spool and required",
+		`{"allow": true, "record": 3}`:                                                          "record is a number, not a string",
 		`{"allow": true, "if_pdp_unreachable": true}`:                                           "if_pdp_unreachable is a boolean, not a string",
 	}
 	for text, wrong := range tests {
@@ -70,9 +73,11 @@ func TestWellFormed(t *testing.T) {
 	observed := reason
 	observed.Mode = authz.ModeObserve
 	tests := map[string]authz.Judgement{
-		`{"allow": true}`:                {Allow: true, IfPDPUnreachable: "deny"},
-		`{"allow": true, "reasons": []}`: {Allow: true, IfPDPUnreachable: "deny"},
-		`{"allow": true, "_x": 1}`:       {Allow: true, IfPDPUnreachable: "deny"},
+		`{"allow": true}`:                       {Allow: true, IfPDPUnreachable: "deny"},
+		`{"allow": true, "reasons": []}`:        {Allow: true, IfPDPUnreachable: "deny"},
+		`{"allow": true, "record": "required"}`: {Allow: true, Record: authz.Required, IfPDPUnreachable: "deny"},
+		`{"allow": true, "record": "async"}`:    {Allow: true, Record: authz.Async, IfPDPUnreachable: "deny"},
+		`{"allow": true, "_x": 1}`:              {Allow: true, IfPDPUnreachable: "deny"},
 		`{"allow": false, "reasons": {{` + goodReason + `}}, "if_pdp_unreachable": "allow"}`: {Reasons: []authz.Reason{reason}, IfPDPUnreachable: "allow"},
 		`{"allow": false, "reasons": [{` + goodReason + `, "status": 403, "details": {"a": [1, 2.5, "x", null, true], "b": {}, "big": 1e300}}, {"code": "A", "guard": "a", "message": "m", "fix": "f"}]}`: {
 			Reasons: []authz.Reason{other, full}, IfPDPUnreachable: "deny"},

@@ -9,7 +9,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// names are the terms of strings known beforehand, so that naming a member of a
+// names are the terms of strings known beforehand, so that using one in a
 // document makes no garbage. It is immutable; nil knows none.
 type names map[string]*ast.Term
 
@@ -53,6 +53,13 @@ var questionNames = namesOf(
 	"leeway_s", "tenant", "env", "scopes", "methods", "own", "on_behalf_of", "status",
 	"binding", "state", "generation", "made_at", "not_after", "certificate", "thumbprint",
 	"age_s", "usable_for_s", "supports",
+)
+
+// questionWords are values that many questions have.
+var questionWords = namesOf(
+	authz.SubjectMachineUser, authz.ResourceService, authz.OnBehalfOfUser, authz.OnBehalfOfTenant,
+	authz.EvidenceNone, authz.EvidenceJWT, authz.EvidenceClaims, authz.EvidenceOpaque, authz.EvidenceSecret, authz.EvidenceAssertion, authz.EvidenceCertificate,
+	authz.BindingCertificate, authz.BindingProof, authz.Fresh, authz.Stale,
 )
 
 // factNames are the members of every entity a policy can see.

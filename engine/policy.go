@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
@@ -17,14 +19,18 @@ import (
 	"github.com/verdict-pdp/verdict/bundles"
 )
 
-// Policy is one snapshot ready to be asked. It implements authz.Evaluator and
-// is safe for concurrent use.
+// Policy is one snapshot ready to be asked. It implements authz.Evaluator,
+// authz.Explainer and authz.Rejudger, and is safe for concurrent use.
 type Policy struct {
 	ref    authz.PolicyRef
 	config Config
 	query  rego.PreparedEvalQuery
 	facts  *decodedFacts
 	shared []rego.EvalOption // the same for every evaluation
+
+	// What decisions do not need is prepared by who needs it first.
+	masks        func() (rego.PreparedEvalQuery, error)
+	explanations func() (*explanations, error)
 }
 
 // builtinCaches bounds what built-ins keep between evaluations, such as
@@ -51,22 +57,28 @@ func prepare(ref authz.PolicyRef, compiler *ast.Compiler, data ast.Object, confi
 	if err != nil {
 		return nil, internal("preparing the caches of built-ins", err)
 	}
-	query, err := prepareQuery(compiler, data)
+	store := &store{data: data, names: namesIn(compiler)}
+	query, err := prepareQuery(compiler, store, ast.NewExpr(ast.NewTerm(entrypoint)))
 	if err != nil {
 		return nil, internal("preparing the policy", err)
 	}
-	return &Policy{ref: ref, config: config, query: query, facts: facts, shared: shared}, nil
+	return &Policy{
+		ref: ref, config: config, query: query, facts: facts, shared: shared,
+		masks: sync.OnceValues(func() (rego.PreparedEvalQuery, error) {
+			return prepareQuery(compiler, store, ast.NewExpr(ast.NewTerm(maskRule)))
+		}),
+		explanations: sync.OnceValues(func() (*explanations, error) { return newExplanations(compiler, store) }),
+	}, nil
 }
 
-func prepareQuery(compiler *ast.Compiler, data ast.Object) (rego.PreparedEvalQuery, error) {
-	entrypoint, err := ast.ParseRef(bundles.Entrypoint)
-	if err != nil {
-		return rego.PreparedEvalQuery{}, err
-	}
+// entrypoint is bundles.Entrypoint as a reference.
+var entrypoint = ast.MustParseRef(bundles.Entrypoint)
+
+func prepareQuery(compiler *ast.Compiler, store *store, expr *ast.Expr) (rego.PreparedEvalQuery, error) {
 	return rego.New(
-		rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(entrypoint)))),
+		rego.ParsedQuery(ast.NewBody(expr)),
 		rego.Compiler(compiler),
-		rego.Store(&store{data: data, names: namesIn(compiler)}),
+		rego.Store(store),
 		rego.StrictBuiltinErrors(true),
 		rego.GenerateJSON(termValue),
 	).PrepareForEval(context.Background())
@@ -109,55 +121,105 @@ func (p *Policy) Policy() authz.PolicyRef {
 
 // Evaluate judges q by the facts f. It always answers within about the time limit
 // and always with a well-formed judgement; see the package comment.
-func (p *Policy) Evaluate(ctx context.Context, q authz.Question, f authz.Facts) (j authz.Judgement) {
+func (p *Policy) Evaluate(ctx context.Context, q authz.Question, f authz.Facts) authz.Judgement {
+	return p.judge(ctx, func() (ast.Value, time.Time, error) { return readQuestion(q) }, f)
+}
+
+// EvaluateInput judges the question that input is the document of, as Input wrote
+// it: the answer is that of Evaluate. What is no such document denies.
+func (p *Policy) EvaluateInput(ctx context.Context, input []byte, f authz.Facts) authz.Judgement {
+	return p.judge(ctx, func() (ast.Value, time.Time, error) { return readInput(input) }, f)
+}
+
+func (p *Policy) judge(ctx context.Context, read document, f authz.Facts) (j authz.Judgement) {
 	if p == nil {
 		return denied(missing())
 	}
 	v := newView(f, p.facts, p.config.MaxKeys)
 	defer func() {
 		if fault := recover(); fault != nil {
-			p.config.Fault(ctx, fmt.Errorf("panic in an evaluation: %v\n%s", fault, debug.Stack()))
+			p.config.Fault(ctx, &panicError{fault, debug.Stack()})
 			j = denied(panicked())
 		}
 		j.KeysRead = v.keys
 	}()
-	value, err := p.evaluate(ctx, q, v)
-	if err = v.first(err); err != nil {
-		var facts *factsError
-		if errors.As(err, &facts) {
-			p.config.Fault(ctx, err)
-		}
-		return denied(failed(ctx, err, p.config))
-	}
-	return judgement(value)
+	value, err := p.evaluate(ctx, read, v)
+	return p.settle(ctx, value, v.first(err))
 }
 
-// evaluate runs the query. The result is nil when the entrypoint is undefined.
-func (p *Policy) evaluate(ctx context.Context, q authz.Question, v *view) (ast.Value, error) {
+// settle makes a judgement of how an evaluation of the entrypoint ended.
+func (p *Policy) settle(ctx context.Context, value ast.Value, err error) authz.Judgement {
+	if err == nil {
+		return judgement(value)
+	}
+	var facts *factsError
+	if errors.As(err, &facts) {
+		p.config.Fault(ctx, err)
+	}
+	return denied(failed(ctx, err, p.config))
+}
+
+// evaluate asks for a decision. The result is nil when the entrypoint is undefined.
+func (p *Policy) evaluate(ctx context.Context, read document, v *view) (ast.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	input, err := questionValue(q)
+	input, at, err := read()
 	if err != nil {
 		return nil, err
 	}
+	return p.run(ctx, asking{query: &p.query, input: input, at: at, facts: v, limit: p.config.Timeout})
+}
+
+// asking is one query of one evaluation.
+type asking struct {
+	query  *rego.PreparedEvalQuery
+	input  ast.Value
+	at     time.Time           // what time.now_ns returns
+	facts  storage.Transaction // a view, or none
+	limit  time.Duration
+	tracer topdown.QueryTracer // nil where nobody is to be told
+}
+
+// run evaluates a query of one expression. The result is nil when it is undefined.
+func (p *Policy) run(ctx context.Context, a asking) (ast.Value, error) {
 	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(p.config.Timeout, cancel.Cancel)
+	timer := time.AfterFunc(a.limit, cancel.Cancel)
 	defer timer.Stop()
 	if ctx.Done() != nil {
 		defer context.AfterFunc(ctx, cancel.Cancel)()
 	}
 	rules := newAnswers()
-	results, err := p.query.Eval(ctx, append(p.shared[:len(p.shared):len(p.shared)],
-		rego.EvalParsedInput(input),
-		rego.EvalTransaction(v),
-		rego.EvalVirtualCache(rules),
-		rego.EvalTime(q.Time),
-		rego.EvalExternalCancel(cancel),
-	)...)
+	results, err := a.query.Eval(ctx, append(p.shared[:len(p.shared):len(p.shared)], func(e *rego.EvalContext) {
+		rego.EvalParsedInput(a.input)(e)
+		rego.EvalTransaction(a.facts)(e)
+		rego.EvalVirtualCache(rules)(e)
+		rego.EvalTime(a.at)(e)
+		rego.EvalExternalCancel(cancel)(e)
+		if a.tracer != nil {
+			rego.EvalQueryTracer(a.tracer)(e)
+		}
+	})...)
 	rules.release() // not after a panic, which may leave it in use
 	if err != nil || len(results) == 0 {
 		return nil, err
 	}
 	return results[0].Expressions[0].Value.(ast.Value), nil
+}
+
+// catch, deferred, makes an error of a panic.
+func catch(err *error) {
+	if fault := recover(); fault != nil {
+		*err = &panicError{fault, debug.Stack()}
+	}
+}
+
+// panicError is a fault of the engine or of OPA, with where it happened.
+type panicError struct {
+	fault any
+	stack []byte
+}
+
+func (e *panicError) Error() string {
+	return fmt.Sprintf("panic in an evaluation: %v\n%s", e.fault, e.stack)
 }

@@ -18,63 +18,63 @@ func questionValue(q authz.Question) (ast.Value, error) {
 		return nil, errors.New("the question has no time")
 	}
 	var failed error
-	open := func(m map[string]any) ast.Value {
+	open := func(m map[string]any) *ast.Term {
 		if len(m) == 0 {
-			return ast.InternedEmptyObjectValue
+			return ast.InternedEmptyObject
 		}
 		value, err := ast.InterfaceToValue(m)
 		if err != nil {
 			failed = err
-			return ast.InternedEmptyObjectValue
+			return ast.InternedEmptyObject
 		}
-		return value
+		return ast.NewTerm(value)
 	}
 	input := make(object, 0, 9)
 	input.add("subject", party(q.Subject.Type, q.Subject.ID, open(q.Subject.Properties)))
-	input.add("action", make(object, 0, 2).with("name", ast.String(q.Action.Name)).with("properties", open(q.Action.Properties)).value())
+	input.add("action", make(object, 0, 2).with("name", ast.StringTerm(q.Action.Name)).with("properties", open(q.Action.Properties)).term())
 	input.add("resource", party(q.Resource.Type, q.Resource.ID, open(q.Resource.Properties)))
 	input.add("context", open(q.Context))
-	input.add("credential", credentialValue(&q.Principal))
+	input.add("credential", credentialTerm(&q.Principal))
 	if q.Principal.Certificate != nil {
-		input.add("certificate", certificateValue(q.Principal.Certificate))
+		input.add("certificate", certificateTerm(q.Principal.Certificate))
 	}
 	if q.Principal.Token != nil {
-		input.add("token", tokenValue(q.Principal.Token))
+		input.add("token", tokenTerm(q.Principal.Token))
 	}
-	input.add("trust", trustValue(&q.Principal))
-	input.add("time", ast.String(q.Time.UTC().Format(time.RFC3339Nano)))
-	return input.value(), failed
+	input.add("trust", trustTerm(&q.Principal))
+	input.add("time", ast.StringTerm(q.Time.UTC().Format(time.RFC3339Nano)))
+	return ast.NewObject(input...), failed
 }
 
-func party(kind, id string, properties ast.Value) ast.Value {
-	return make(object, 0, 3).with("type", ast.String(kind)).with("id", ast.String(id)).with("properties", properties).value()
+func party(kind, id string, properties *ast.Term) *ast.Term {
+	return make(object, 0, 3).with("type", questionWords.term(kind)).with("id", ast.StringTerm(id)).with("properties", properties).term()
 }
 
-func credentialValue(p *authz.Principal) ast.Value {
-	o := make(object, 0, 9).with("kind", ast.String(p.Evidence)).text("binding", p.Binding)
+func credentialTerm(p *authz.Principal) *ast.Term {
+	o := make(object, 0, 9).with("kind", questionWords.term(p.Evidence)).text("binding", p.Binding)
 	if c := p.Credential; c != nil {
-		o = o.text("id", c.ID).text("type", c.Type).text("state", c.State).with("generation", integer(c.Generation))
+		o = o.text("id", c.ID).text("type", c.Type).text("state", c.State).with("generation", ast.InternedTerm(c.Generation))
 		o = o.when("made_at", c.MadeAt).when("not_before", c.NotBefore).when("not_after", c.NotAfter)
 	}
-	return o.value()
+	return o.term()
 }
 
-func certificateValue(c *authz.VerifiedCertificate) ast.Value {
+func certificateTerm(c *authz.VerifiedCertificate) *ast.Term {
 	o := make(object, 0, 7).text("id", c.ID).text("thumbprint", c.Thumbprint).text("name", c.Name).text("issuer", c.Issuer).text("credential", c.Credential)
-	return o.when("not_before", c.NotBefore).when("not_after", c.NotAfter).value()
+	return o.when("not_before", c.NotBefore).when("not_after", c.NotAfter).term()
 }
 
 // trustValue leaves age and limits out when nothing the proof stands on ages.
-func trustValue(p *authz.Principal) ast.Value {
-	o := make(object, 0, 5).with("level", integer(p.Level)).text("freshness", p.Freshness).list("supports", p.Supports)
+func trustTerm(p *authz.Principal) *ast.Term {
+	o := make(object, 0, 5).with("level", ast.InternedTerm(p.Level)).text("freshness", p.Freshness).list("supports", p.Supports)
 	if p.UsableFor == ([authz.Tiers]time.Duration{}) {
-		return o.value()
+		return o.term()
 	}
 	limits := make([]*ast.Term, authz.Tiers)
 	for tier, limit := range p.UsableFor {
 		limits[tier] = ast.InternedTerm(wholeSeconds(limit, false))
 	}
-	return o.with("age_s", integer(wholeSeconds(p.Age, true))).with("usable_for_s", ast.NewArray(limits...)).value()
+	return o.with("age_s", ast.InternedTerm(wholeSeconds(p.Age, true))).with("usable_for_s", ast.ArrayTerm(limits...)).term()
 }
 
 // wholeSeconds rounds to the stricter side: an age up, a limit down.
@@ -85,26 +85,26 @@ func wholeSeconds(d time.Duration, up bool) int {
 	return int(d / time.Second)
 }
 
-func tokenValue(t *authz.Token) ast.Value {
+func tokenTerm(t *authz.Token) *ast.Term {
 	o := make(object, 0, 19)
 	o = o.text("id", t.ID).text("issuer", t.Issuer).text("issuer_url", t.IssuerURL).text("key_id", t.KeyID).text("subject", t.Subject)
 	o = o.list("audiences", t.Audiences).list("accepted_audiences", t.AcceptedAudiences)
 	o = o.when("issued_at", t.IssuedAt).when("not_before", t.NotBefore).when("expires_at", t.ExpiresAt)
-	o = o.with("leeway_s", integer(int(t.Leeway/time.Second)))
+	o = o.with("leeway_s", ast.InternedTerm(int(t.Leeway/time.Second)))
 	o = o.text("tenant", t.Tenant).text("env", t.Env).list("scopes", t.Scopes).list("methods", t.Methods).text("credential", t.Credential)
 	if t.OnBehalfOf != nil {
-		o = o.with("on_behalf_of", object{}.with("type", ast.String(t.OnBehalfOf.Type)).with("id", ast.String(t.OnBehalfOf.ID)).value())
+		o = o.with("on_behalf_of", object{}.with("type", questionWords.term(t.OnBehalfOf.Type)).with("id", ast.StringTerm(t.OnBehalfOf.ID)).term())
 	}
-	return o.text("status", t.Status).with("own", ast.Boolean(t.Own)).value()
+	return o.text("status", t.Status).with("own", ast.InternedTerm(t.Own)).term()
 }
 
 // object is a document being built, member by member.
 type object [][2]*ast.Term
 
-func (o *object) add(name string, value ast.Value) { *o = o.with(name, value) }
+func (o *object) add(name string, value *ast.Term) { *o = o.with(name, value) }
 
-func (o object) with(name string, value ast.Value) object {
-	return append(o, [2]*ast.Term{questionNames.term(name), {Value: value}})
+func (o object) with(name string, value *ast.Term) object {
+	return append(o, [2]*ast.Term{questionNames.term(name), value})
 }
 
 // text leaves an empty string out.
@@ -112,7 +112,7 @@ func (o object) text(name, s string) object {
 	if s == "" {
 		return o
 	}
-	return o.with(name, ast.String(s))
+	return o.with(name, questionWords.term(s))
 }
 
 // list leaves an empty list out.
@@ -124,7 +124,7 @@ func (o object) list(name string, items []string) object {
 	for i, item := range items {
 		terms[i] = ast.InternedTerm(item)
 	}
-	return o.with(name, ast.NewArray(terms...))
+	return o.with(name, ast.ArrayTerm(terms...))
 }
 
 // when leaves the zero time out.
@@ -132,9 +132,7 @@ func (o object) when(name string, t time.Time) object {
 	if t.IsZero() {
 		return o
 	}
-	return o.with(name, ast.Number(strconv.FormatInt(t.Unix(), 10)))
+	return o.with(name, ast.NewTerm(ast.Number(strconv.FormatInt(t.Unix(), 10))))
 }
 
-func (o object) value() ast.Value { return ast.NewObject(o...) }
-
-func integer(i int) ast.Value { return ast.InternedTerm(i).Value }
+func (o object) term() *ast.Term { return ast.NewTerm(ast.NewObject(o...)) }

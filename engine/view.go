@@ -154,7 +154,7 @@ func (v *view) decode(k factKey, fact authz.Fact) (ast.Value, error) {
 
 func (v *view) keep(k factKey, value ast.Value) {
 	if v.entities == nil {
-		v.entities = make(map[factKey]ast.Value, 8)
+		v.entities = make(map[factKey]ast.Value, 16)
 	}
 	v.entities[k] = value
 }

@@ -2,7 +2,7 @@
 # title: Decision
 # description: >-
 #   The one entrypoint, data.verdict.decision. This package is the decision object:
-#   every rule here is one of its members, and each always has a value.
+#   every rule here is one of its members, and each but record always has a value.
 # entrypoint: true
 package verdict.decision
 
@@ -97,3 +97,10 @@ if_pdp_unreachable := "allow" if {
 	facts.tier.if_pdp_unreachable == "allow"
 	allow
 }
+
+# METADATA
+# description: >-
+#   How durable the record of this decision must be at least: async, spool or
+#   required, as the service's tier says. Without a word of it the server's
+#   configuration decides alone.
+record := facts.tier.record

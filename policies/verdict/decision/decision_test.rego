@@ -134,3 +134,23 @@ test_every_member_has_a_value_when_nothing_is_known if {
 	decided.allow == false
 	count(decided.reasons) > 0
 }
+
+test_the_tier_of_the_service_says_how_durable_the_record_is if {
+	every word in ["async", "spool", "required"] {
+		decided := f.decision(f.question, f.world) with data.verdict.config.tiers as {
+			"1": {"record": word},
+			"0": {"record": "never"},
+		}
+		decided.record == word
+	}
+}
+
+test_no_word_on_the_record_is_no_member if {
+	not "record" in object.keys(f.decision(f.question, f.world))
+}
+
+test_a_denied_call_is_recorded_as_durably if {
+	decided := f.decision(f.changed(f.question, ["trust", "level"], 1), f.world) with data.verdict.config.tiers["1"].record as "required"
+	decided.allow == false
+	decided.record == "required"
+}

@@ -2,7 +2,8 @@
 # title: Modes
 # description: >-
 #   Says how far each guard's denials reach: off, observe, flag or enforce. The
-#   edge in force speaks first, then the bundle's data; anything unknown enforces.
+#   edge in force speaks first, then data.modes, which operators set beside the
+#   bundles and need not be there, then the bundle's data; anything unknown enforces.
 package verdict.lib.modes
 
 import data.verdict.config
@@ -20,4 +21,6 @@ _chosen(guard) := mode if {
 } else := mode if {
 	mode := facts.edge_in_force.mode
 	not guard in {"subject", "credential", "token"} # which judge who the caller is
+} else := mode if {
+	mode := data.modes[guard]
 } else := config.modes[guard]

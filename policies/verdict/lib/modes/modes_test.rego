@@ -47,6 +47,35 @@ test_the_mode_of_the_whole_edge_leaves_who_the_caller_is_alone if {
 	}
 }
 
+test_operators_speak_before_the_bundle if {
+	mode := _of("network", {}, {"network": "off"}) with data.modes as {"network": "observe"}
+	mode == "observe"
+}
+
+test_operators_speak_of_the_guards_they_name_alone if {
+	mode := _of("network", {}, {"network": "flag"}) with data.modes as {"schedule": "off"}
+	mode == "flag"
+}
+
+test_operators_may_name_a_guard_the_bundle_does_not if {
+	mode := _of("acme", {}, {}) with data.modes as {"acme": "observe"}
+	mode == "observe"
+}
+
+test_the_edge_speaks_before_the_operators if {
+	every edge in [{"mode": "observe"}, {"modes": {"network": "observe"}}] {
+		mode := _of("network", edge, {"network": "flag"}) with data.modes as {"network": "off"}
+		mode == "observe"
+	}
+}
+
+test_an_unknown_mode_of_the_operators_enforces if {
+	every word in ["", "Off", "shadow", null, 0] {
+		mode := _of("network", {}, {"network": "off"}) with data.modes as {"network": word}
+		mode == "enforce"
+	}
+}
+
 test_an_expired_edge_says_nothing if {
 	_of("network", {"mode": "off", "expires_at": "2026-11-22T10:00:00Z"}, {}) == "enforce"
 }

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// maskRule is what a policy set may define to keep parts of decisions out of their
+// records.
+var maskRule = ast.MustParseRef("data.verdict.log.mask")
+
+// Mask asks the policy what to hide of the record of a decision: of input, as Input
+// wrote it, and result, the decision as JSON. The policy sees both as
+// {"input": .., "result": ..} and no facts. data.verdict.log.mask is a set or a
+// list, of JSON pointers such as "/input/context/note", which are removed, or of
+// objects {"op": "remove" | "upsert", "path": "..", "value": ..}, as OPA's decision
+// log masks are; pointers lie below /input or /result. There are no masks when no
+// policy defines it. An error, after the time limit at the latest, means that it is
+// not known what to hide.
+func (p *Policy) Mask(ctx context.Context, input, result []byte) ([]authz.Mask, error) {
+	if p == nil {
+		return nil, unmasked(errors.New("no policy is active"))
+	}
+	value, err := p.mask(ctx, input, result)
+	if err != nil {
+		return nil, unmasked(err)
+	}
+	masks, err := masksIn(value)
+	if err != nil {
+		return nil, unmasked(err)
+	}
+	return masks, nil
+}
+
+// unmasked keeps the values in a failure out of what callers see.
+func unmasked(cause error) error {
+	return &authz.Error{Code: authz.CodeInternal, Message: "the policy could not say what to mask", Cause: cause}
+}
+
+// mask is nil when the policy defines none.
+func (p *Policy) mask(ctx context.Context, input, result []byte) (value ast.Value, err error) {
+	defer catch(&err)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	query, err := p.masks()
+	if err != nil {
+		return nil, err
+	}
+	asked, at, err := readInput(input)
+	if err != nil {
+		return nil, err
+	}
+	answered, err := decodeJSON(result)
+	if err != nil {
+		return nil, err
+	}
+	both := object{}.with("input", ast.NewTerm(asked)).with("result", ast.NewTerm(answered)).term()
+	return p.run(ctx, asking{query: &query, input: both.Value, at: at, facts: none{}, limit: p.config.Timeout})
+}
+
+// masksIn reads the masks a policy gave, in their order; those of a set have that
+// of OPA's comparison.
+func masksIn(value ast.Value) ([]authz.Mask, error) {
+	var terms []*ast.Term
+	switch v := value.(type) {
+	case nil:
+	case ast.Set:
+		terms = v.Slice()
+	case *ast.Array:
+		v.Foreach(func(t *ast.Term) { terms = append(terms, t) })
+	default:
+		return nil, fmt.Errorf("the mask is %s, not a set or a list", kind(value))
+	}
+	masks := make([]authz.Mask, len(terms))
+	for n, term := range terms {
+		var err error
+		if masks[n], err = maskOf(term.Value); err != nil {
+			return nil, err
+		}
+	}
+	return masks, nil
+}
+
+func maskOf(value ast.Value) (authz.Mask, error) {
+	switch v := value.(type) {
+	case ast.String:
+		return authz.Mask{Op: authz.MaskRemove, Path: string(v)}, checkMaskPath(string(v))
+	case ast.Object:
+		return maskObject(v)
+	}
+	return authz.Mask{}, fmt.Errorf("a mask is %s, neither a string nor an object", kind(value))
+}
+
+func maskObject(o ast.Object) (authz.Mask, error) {
+	m, ok := plain(o).(map[string]any)
+	if !ok {
+		return authz.Mask{}, errors.New("a mask has a member whose name is not a string")
+	}
+	op, path, upserted := m["op"], m["path"], m["value"]
+	mask := authz.Mask{}
+	if mask.Op, ok = op.(string); !ok || mask.Op != authz.MaskRemove && mask.Op != authz.MaskUpsert {
+		return mask, errors.New("the op of a mask is neither remove nor upsert")
+	}
+	if mask.Path, ok = path.(string); !ok {
+		return mask, errors.New("a mask has no path")
+	}
+	if mask.Op == authz.MaskUpsert {
+		mask.Value = upserted
+	}
+	return mask, checkMaskPath(mask.Path)
+}
+
+// checkMaskPath refuses what is not a JSON pointer (RFC 6901) below the two parts
+// of a record.
+func checkMaskPath(path string) error {
+	below, ok := strings.CutPrefix(path, "/input/")
+	if !ok {
+		below, ok = strings.CutPrefix(path, "/result/")
+	}
+	if !ok || below == "" {
+		return errors.New("the path of a mask lies neither below /input nor below /result")
+	}
+	if strings.Contains(strings.NewReplacer("~0", "", "~1", "").Replace(below), "~") {
+		return errors.New("the path of a mask has a ~ that is neither ~0 nor ~1")
+	}
+	return nil
+}

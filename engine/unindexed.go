@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"errors"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// unindexed is compiler with indexes that leave no rule out, so that an evaluation
+// shows where each rule stops. It answers as compiler does, which it leaves as it is.
+func unindexed(compiler *ast.Compiler) *ast.Compiler {
+	c := *compiler
+	c.RuleTree = withoutIndexes(compiler.RuleTree)
+	return &c
+}
+
+func withoutIndexes(node *ast.TreeNode) *ast.TreeNode {
+	n := *node
+	if node.Index != nil {
+		n.Index = everyRule{node.Index}
+	}
+	n.Children = make(map[ast.Value]*ast.TreeNode, len(node.Children))
+	for name, child := range node.Children {
+		n.Children[name] = withoutIndexes(child)
+	}
+	return &n
+}
+
+// everyRule is an index that is told nothing of the question, so that it cannot
+// leave a rule out.
+type everyRule struct{ ast.RuleIndex }
+
+// AllRules implements ast.RuleIndex.
+func (x everyRule) AllRules(ast.ValueResolver) (*ast.IndexResult, error) {
+	return x.RuleIndex.AllRules(untold{})
+}
+
+// untold resolves nothing.
+type untold struct{}
+
+var errUntold = errors.New("an index is not told the question")
+
+// Resolve implements ast.ValueResolver.
+func (untold) Resolve(ast.Ref) (ast.Value, error) { return nil, errUntold }

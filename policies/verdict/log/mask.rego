@@ -1,0 +1,66 @@
+# METADATA
+# title: Log
+# description: >-
+#   What the decision log leaves out of the record of a decision. The input here is
+#   {"input": the policy's input, "result": the decision}, as in OPA's decision log;
+#   there are no facts.
+package verdict.log
+
+# METADATA
+# description: >-
+#   JSON pointers to remove. What callers send of their own choosing, the context and
+#   the properties, may hold a credential by mistake; its name gives it away.
+mask contains pointer if {
+	some place in _open
+	document := object.get(input.input, place, {})
+	document != {}
+	walk(document, [path, _])
+	_is_credential(path)
+	not _within_credential(path)
+	pointer := concat("/", ["", "input", concat("/", [_escaped(part) | some part in array.concat(place, path)])])
+}
+
+# Where callers choose the members.
+_open := {
+	["context"],
+	["subject", "properties"],
+	["action", "properties"],
+	["resource", "properties"],
+}
+
+# Names of members that hold credentials, in lower case.
+_names := {
+	"access_token",
+	"api_key",
+	"authorization",
+	"client_assertion",
+	"client_secret",
+	"cookie",
+	"id_token",
+	"passwd",
+	"password",
+	"private_key",
+	"proxy-authorization",
+	"refresh_token",
+	"secret",
+	"set-cookie",
+	"token",
+	"x-api-key",
+}
+
+_is_credential(path) if {
+	name := path[count(path) - 1]
+	is_string(name)
+	lower(name) in _names
+}
+
+# Removing the outer one is enough.
+_within_credential(path) if {
+	some n, _ in path
+	_is_credential(array.slice(path, 0, n))
+}
+
+# A part of a JSON pointer, RFC 6901 section 3.
+_escaped(part) := replace(replace(part, "~", "~0"), "/", "~1") if is_string(part)
+
+_escaped(part) := format_int(part, 10) if is_number(part)
