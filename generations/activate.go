@@ -1,0 +1,172 @@
+package generations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/bundles"
+)
+
+// Activate puts generation n in force: on disk first, and then in use. It survives
+// the loss of the process when Activate returns. Activating the active generation
+// changes nothing; after a start that fell back it makes that choice final.
+//
+// The error is an *authz.Error, and then what was in force still is: CodeNotFound when
+// n is not kept; CodeConflict for a candidate that would also undo what became active
+// after it was made; that of the signature step when a bundle it brings is older than
+// one that was active before, or no longer verifies with the keys there are. An older
+// generation that was active can be had by Rollback.
+func (k *Keeper) Activate(ctx context.Context, n uint64, by, message string) (authz.Generation, error) {
+	if err := validateAuthor(by, message); err != nil {
+		return authz.Generation{}, err
+	}
+	if err := k.writing.take(ctx); err != nil {
+		return authz.Generation{}, err
+	}
+	defer k.writing.end()
+	v := k.view.Load()
+	g, err := v.get(n)
+	if err != nil {
+		return authz.Generation{}, err
+	}
+	if v.settled(g) {
+		return v.show(g), nil
+	}
+	if err := k.mayActivate(v, g); err != nil {
+		return authz.Generation{}, err
+	}
+	next := v.state.activated(n, v.running(), activation{At: k.config.Now().UTC(), By: by}).accepting(g.brought(v.active))
+	return k.chooseLocked(g, next, message)
+}
+
+// Rollback puts a generation that was active in force again, as Activate does: to is
+// its number, 0 the one that was active before. Bundles may be older than those that
+// were active since; what is remembered of them does not change, so that only a
+// Rollback gets there. The error is CodeConflict when there is nothing to go back to.
+func (k *Keeper) Rollback(ctx context.Context, to uint64, by, message string) (authz.Generation, error) {
+	if err := validateAuthor(by, message); err != nil {
+		return authz.Generation{}, err
+	}
+	if err := k.writing.take(ctx); err != nil {
+		return authz.Generation{}, err
+	}
+	defer k.writing.end()
+	v := k.view.Load()
+	if to == 0 {
+		if to = v.previous(); to == 0 {
+			return authz.Generation{}, authz.Errorf(authz.CodeConflict, "no generation was active before this one; name the one to go back to")
+		}
+	}
+	g, err := v.get(to)
+	switch {
+	case err != nil:
+		return authz.Generation{}, err
+	case v.settled(g):
+		return v.show(g), nil
+	case v.candidate(g):
+		return authz.Generation{}, authz.Errorf(authz.CodeConflict, "generation %d was never active, so it cannot be gone back to; activate it", to)
+	}
+	return k.chooseLocked(g, v.state.activated(to, v.running(), activation{At: k.config.Now().UTC(), By: by}), message)
+}
+
+// mayActivate refuses generations that nobody would want activated unseen.
+func (k *Keeper) mayActivate(v *view, g *generation) error {
+	if v.active == nil {
+		return notStarted()
+	}
+	if undone := v.undone(g); v.candidate(g) && len(undone) > 0 {
+		return authz.Errorf(authz.CodeConflict, "generation %d changes %s, but was made before others were changed, and would undo that: %s; make the change again, on the active generation", g.Number, g.For, strings.Join(undone, ", "))
+	}
+	for _, ref := range g.brought(v.active) {
+		if made(ref.Source) {
+			continue
+		}
+		stored, err := k.stored(ref)
+		if err != nil {
+			return unreadable(ref, g, err)
+		}
+		if _, err := stored.Verify(k.config.Verification, v.state.Accepted[ref.Name]); err != nil {
+			return refusal(authz.GateSignature, err)
+		}
+	}
+	return nil
+}
+
+// undone lists the bundles beside the one g was made for that g does not have as the
+// active generation has them.
+func (v *view) undone(g *generation) []string {
+	var names []string
+	for _, ref := range append(g.brought(v.active), v.active.brought(g)...) {
+		if ref.Name != g.For {
+			names = append(names, ref.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// settled says whether g is active, here and on disk.
+func (v *view) settled(g *generation) bool { return g == v.active && g.Number == v.state.Active }
+
+// chooseLocked activates what somebody chose, knowing how the start went.
+func (k *Keeper) chooseLocked(g *generation, next state, message string) (authz.Generation, error) {
+	active, err := k.activateLocked(g, next, message)
+	if err == nil {
+		k.status.chosen()
+	}
+	return active, err
+}
+
+// activateLocked makes g active and next the state. The caller has the turn of
+// writing.
+func (k *Keeper) activateLocked(g *generation, next state, message string) (authz.Generation, error) {
+	before := k.view.Load()
+	snapshot, err := k.Snapshot(g.Number)
+	if err != nil {
+		return authz.Generation{}, err
+	}
+	if err := k.commit(before.state, next, snapshot); err != nil {
+		return authz.Generation{}, err
+	}
+	v := *before
+	v.state, v.active, v.snapshot, v.changed = next, g, snapshot, make(chan struct{})
+	k.view.Store(&v)
+	close(before.changed)
+	if before.snapshot != nil {
+		k.compiled.add(before.snapshot) // a rollback finds it
+	}
+	k.compiled.drop(g.Number)
+	k.status.activated()
+	k.config.Log.Info("a generation was activated", "generation", g.Number, "digest", g.Digest, "before", before.running(), "by", next.Activated[g.Number].By, "message", message)
+	k.pruneLocked()
+	return k.view.Load().show(g), nil
+}
+
+// commit makes next the state on disk and puts snapshot in force, or leaves both as
+// they were.
+func (k *Keeper) commit(before, next state, snapshot *bundles.Snapshot) error {
+	err := k.disk.writeState(next)
+	if err != nil {
+		err = unwritten(err)
+	} else if err = k.use(snapshot); err == nil {
+		return nil
+	}
+	if undo := k.disk.writeState(before); undo != nil {
+		return internal(fmt.Sprintf("%s is not active, but the disk may say that it is: it is then, after a restart; activate the generation you want", named(next.Active)), errors.Join(err, undo))
+	}
+	return err
+}
+
+// use puts a snapshot in force. The error is an *authz.Error.
+func (k *Keeper) use(snapshot *bundles.Snapshot) error {
+	err := k.config.Use(snapshot)
+	var ours *authz.Error
+	if err == nil || errors.As(err, &ours) {
+		return err
+	}
+	return internal(named(snapshot.Ref().Generation)+" could not be put in force", err)
+}

@@ -1,0 +1,76 @@
+package generations
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/bundles"
+)
+
+// DefaultKeep is how many generations are kept when Config.Keep is 0.
+const DefaultKeep = 20
+
+// Config says where a Keeper keeps generations, what they must pass, and whom it
+// hands them to.
+type Config struct {
+	// Dir is the folder of the generations, made when missing. One Keeper at a time.
+	Dir string
+	// Keep is how many generations that were active stay on disk beside the active
+	// one and the one before it, and how many candidates newer than the active one;
+	// older ones of both kinds go first. 0 means DefaultKeep.
+	Keep int
+	// Verification is what bundles that are not made by Verdict itself must pass.
+	Verification bundles.Verification
+	// Limits bound one bundle that is pushed; zero fields take the defaults of bundles.
+	// The base is bounded by the defaults.
+	Limits bundles.Limits
+	// Try says whether a snapshot could be put in force; an error refuses it.
+	// Required.
+	Try func(*bundles.Snapshot) error
+	// Use puts a snapshot in force: a pointer store. It is called with one snapshot
+	// at a time; an error means that the one before is still in force. Required.
+	Use func(*bundles.Snapshot) error
+	// Replay says what a snapshot makes of recorded decisions; nil, here or as its
+	// result, means that there are none. An error refuses the snapshot, flips do not.
+	Replay func(context.Context, *bundles.Snapshot) (*authz.Comparison, error)
+	// SkipTests leaves the bundles' own tests out of the gate.
+	SkipTests bool
+	// TestTimeout bounds all tests of one bundle; 0 takes the default of bundles.
+	TestTimeout time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Log takes what happens to generations; nil means slog.Default.
+	Log *slog.Logger
+}
+
+// Validate names the first field that cannot be.
+func (c Config) Validate() error {
+	switch {
+	case c.Dir == "":
+		return authz.Invalid("dir", "is required")
+	case c.Keep < 0:
+		return authz.Invalid("keep", "must not be negative")
+	case c.TestTimeout < 0:
+		return authz.Invalid("test_timeout", "must not be negative")
+	case c.Try == nil:
+		return authz.Invalid("try", "is required: it says whether a policy set could be put in force")
+	case c.Use == nil:
+		return authz.Invalid("use", "is required: it puts a policy set in force")
+	}
+	return c.Verification.Validate()
+}
+
+func (c Config) withDefaults() Config {
+	if c.Keep == 0 {
+		c.Keep = DefaultKeep
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}

@@ -1,0 +1,172 @@
+package generations_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/generations"
+)
+
+// changerDir makes the test binary the process that TestKill kills.
+const changerDir = "VERDICT_TEST_CHANGER_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(changerDir); dir != "" {
+		fmt.Fprintln(os.Stderr, changeForever(dir))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// changeForever pushes, activates and rolls back without an end. It prints what it is
+// about to do, and what it was told had happened.
+func changeForever(dir string) error {
+	use := func(*bundles.Snapshot) error { return nil }
+	k, err := generations.Open(generations.Config{Dir: dir, Keep: 2, Try: use, Use: use, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if err := k.Start(ctx, generations.Base{Files: base(1).tree(), Source: authz.SourceBuiltIn}); err != nil {
+		return err
+	}
+	fmt.Println("active", k.Active().Number)
+	for version := k.List()[0].Number; ; version++ {
+		var packed bytes.Buffer
+		if err := bundles.Pack(&packed, acme(int(version)).tree()); err != nil {
+			return err
+		}
+		g, err := k.Push(ctx, generations.Push{Name: "acme", Body: &packed, Source: authz.SourcePush, Author: "ann"})
+		if err != nil {
+			return err
+		}
+		fmt.Println("pushed", g.Number)
+		fmt.Println("activating", g.Number)
+		if g, err = k.Activate(ctx, g.Number, "ann", ""); err != nil {
+			return err
+		}
+		fmt.Println("active", g.Number)
+		if version%3 == 0 {
+			fmt.Println("activating", k.Status().Previous)
+			if g, err = k.Rollback(ctx, 0, "ann", ""); err != nil {
+				return err
+			}
+			fmt.Println("active", g.Number)
+		}
+	}
+}
+
+// said is what the process said before it was killed.
+type said struct {
+	active, activating, pushed uint64
+	activations                int
+}
+
+// TestKill kills a process that pushes, activates and rolls back, again and again
+// over the same folder. After each kill a whole generation is active: the last one
+// acknowledged, or the one that was being activated.
+func TestKill(t *testing.T) {
+	kills := 60
+	if testing.Short() {
+		kills = 8
+	}
+	dir := t.TempDir()
+	var activations, inFlight int
+	for kill := range kills {
+		last := changeUntilKilled(t, dir)
+		activations += last.activations
+		r := started(t, dir, keep(2))
+		active := r.Active()
+		switch active.Number {
+		case last.active:
+		case last.activating:
+			inFlight++
+		default:
+			t.Fatalf("kill %d: active is %d after %+v", kill, active.Number, last)
+		}
+		if active.Digest != r.inForce().Digest {
+			t.Fatalf("kill %d: in force is %+v of %+v", kill, r.inForce(), active)
+		}
+		list := r.List()
+		if last.pushed > 0 && !slices.ContainsFunc(list, func(g authz.Generation) bool { return g.Number == last.pushed }) {
+			t.Fatalf("kill %d: %d was pushed, and is gone of %d", kill, last.pushed, len(list))
+		}
+		for _, g := range list {
+			if s, err := r.Snapshot(g.Number); err != nil || s.Ref() != g.Ref() {
+				t.Fatalf("kill %d: generation %d: %v", kill, g.Number, err)
+			}
+		}
+		r.noFailures()
+		if names := broken(t, dir); len(names) > 0 {
+			t.Fatalf("kill %d: set aside: %v", kill, names)
+		}
+	}
+	t.Logf("%d activations survived %d kills, %d of them not acknowledged", activations, kills, inFlight)
+}
+
+// changeUntilKilled starts the process, kills it at a random moment after its start,
+// and returns what it said.
+func changeUntilKilled(t *testing.T, dir string) (last said) {
+	t.Helper()
+	changer := exec.Command(os.Args[0])
+	changer.Env = append(os.Environ(), changerDir+"="+dir)
+	changer.Stderr = os.Stderr
+	stdout, err := changer.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := changer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(stdout)
+	for {
+		line, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			break // what was cut off was never acknowledged
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		what, number, _ := strings.Cut(strings.TrimSpace(line), " ")
+		var n uint64
+		if _, err := fmt.Sscan(number, &n); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		switch what {
+		case "pushed":
+			last.pushed = n
+		case "activating":
+			last.activating = n
+		case "active":
+			last.active = n
+			if last.activations++; last.activations == 1 {
+				defer time.AfterFunc(rand.N(80*time.Millisecond), func() {
+					if err := changer.Process.Kill(); err != nil {
+						t.Error(err)
+					}
+				}).Stop()
+			}
+		}
+	}
+	if err := changer.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("the process ended by itself: %v", err)
+	}
+	if last.activations == 0 {
+		t.Fatal("the process acknowledged nothing")
+	}
+	return last
+}

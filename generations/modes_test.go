@@ -1,0 +1,128 @@
+package generations_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+func (r *rig) mode(guard, mode string) authz.Generation {
+	r.t.Helper()
+	g, err := r.SetModes(r.t.Context(), guard, mode, "bob", "because")
+	if err != nil {
+		r.t.Fatalf("mode %s of %s: %v", mode, guard, err)
+	}
+	return g
+}
+
+// modes is data.modes of the active snapshot.
+func (r *rig) modes() map[string]string {
+	r.t.Helper()
+	s, err := r.Snapshot(r.Active().Number)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var data struct {
+		Modes map[string]string `json:"modes"`
+	}
+	if err := json.Unmarshal([]byte(s.Data().String()), &data); err != nil {
+		r.t.Fatal(err)
+	}
+	return data.Modes
+}
+
+func TestModes(t *testing.T) {
+	r := started(t, t.TempDir())
+	r.activate(r.push("acme", acme(1)).Number)
+	g := r.mode("door", authz.ModeEnforce)
+	if g.Number != 3 || g.State != authz.GenerationCandidate || g.Author != "bob" || refs(g)["modes"] != authz.SourceModes {
+		t.Fatalf("%+v", g)
+	}
+	if !strings.Contains(steps(t, g), "signature skipped: the bundle is made by Verdict itself, compile") {
+		t.Fatal(steps(t, g))
+	}
+	r.activate(3)
+	if diff := cmp.Diff(map[string]string{"door": "enforce"}, r.modes()); diff != "" {
+		t.Fatal(diff)
+	}
+	r.activate(r.mode("acme", authz.ModeFlag).Number)
+	r.activate(r.mode("door", authz.ModeOff).Number)
+	if diff := cmp.Diff(map[string]string{"door": "off", "acme": "flag"}, r.modes()); diff != "" {
+		t.Fatal(diff)
+	}
+	if same := r.mode("door", authz.ModeOff); same.State != authz.GenerationActive {
+		t.Fatalf("the same mode made %+v", same)
+	}
+	r.stands("5 active, 4 kept, 3 kept, 2 kept, 1 kept")
+
+	// They survive a restart and a push, and can be taken away.
+	r = started(t, r.dir)
+	r.activate(r.push("acme", acme(2)).Number)
+	if diff := cmp.Diff(map[string]string{"door": "off", "acme": "flag"}, r.modes()); diff != "" {
+		t.Fatal(diff)
+	}
+	gone, err := r.Remove(t.Context(), authz.ModesBundle, "bob", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.activate(gone.Number)
+	if len(r.modes()) > 0 {
+		t.Fatal(r.modes())
+	}
+}
+
+func TestModesRefused(t *testing.T) {
+	r := started(t, t.TempDir())
+	_, err := r.SetModes(t.Context(), "door", "enforced", "bob", "")
+	fails(t, err, authz.CodeInvalid, "mode must be one of off, observe, flag, enforce")
+	_, err = r.SetModes(t.Context(), "acme", authz.ModeOff, "bob", "")
+	fails(t, err, authz.CodeNotFound, `no guard "acme"`)
+	_, err = r.SetModes(t.Context(), "door", authz.ModeOff, "", "")
+	fails(t, err, authz.CodeInvalid, "author")
+	r.noFailures()
+	r.stands("1 active")
+}
+
+// TestModesAreStricterThanSigned: where signatures are required, modes without one only
+// make guards stricter, and stay so when what is signed gets stricter.
+func TestModesAreStricterThanSigned(t *testing.T) {
+	ann := newSigner(t, "ann")
+	r := started(t, t.TempDir(), required(t, ann))
+	g, err := r.offer("acme", ann.sign(t, acme(1), 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.activate(g.Number)
+	// The base says that door observes, and nothing of acme: it enforces.
+	_, err = r.SetModes(t.Context(), "door", authz.ModeOff, "bob", "")
+	fails(t, err, authz.CodeForbidden, "sets guard door to off, which is less strict than observe in the signed bundles")
+	_, err = r.SetModes(t.Context(), "acme", authz.ModeFlag, "bob", "")
+	fails(t, err, authz.CodeForbidden, "sets guard acme to flag, which is less strict than enforce in the signed bundles")
+	r.noFailures()
+	r.mode("acme", authz.ModeEnforce)
+	r.mode("door", authz.ModeObserve)
+	r.activate(r.mode("door", authz.ModeFlag).Number)
+	if diff := cmp.Diff(map[string]string{"door": "flag"}, r.modes()); diff != "" {
+		t.Fatal(diff)
+	}
+
+	stricter := base(2).with("verdict/config/data.json", `{"modes": {"door": "enforce"}}`)
+	_, err = r.offer("base", ann.sign(t, stricter, 100))
+	fails(t, err, authz.CodeForbidden, "set guard door to enforce or stricter")
+	r.failure("base", authz.GateCompile, "less strict")
+	r.activate(r.mode("door", authz.ModeEnforce).Number)
+	if g, err = r.offer("base", ann.sign(t, stricter, 100)); err != nil {
+		t.Fatal(err)
+	}
+	r.activate(g.Number)
+	r.noFailures()
+
+	// Data that cannot be read for sure lets no mode through.
+	odd := base(3).with("verdict/config/data.json", `{"modes": {"door": "off"}, "odd": "\u0007"}`)
+	_, err = r.offer("base", ann.sign(t, odd, 200))
+	fails(t, err, authz.CodeInternal, "the modes that the bundles give cannot be read")
+}

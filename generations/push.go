@@ -1,0 +1,219 @@
+package generations
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/bundles"
+)
+
+// MaxMessage is the longest message of an author, in bytes.
+const MaxMessage = 2000
+
+// Push is a bundle that somebody, or a source, hands in.
+type Push struct {
+	Name string // of the bundle: an id, as entities have
+	// Body is the bundle as `opa build` writes it. It is read once, within
+	// Config.Limits.
+	Body io.Reader
+	// Source is authz.SourcePush, authz.SourceFolder or a URL.
+	Source  string
+	Author  string // the API key, or the source
+	Message string // why
+}
+
+// Push takes a bundle through the gate and keeps what the active generation becomes
+// with it as a candidate. The bundle replaces the active generation's of its name, or
+// is added; other candidates do not matter. It is on disk when Push returns.
+//
+// A bundle that the active generation has already changes nothing: the answer is the
+// active generation, or the candidate that the same bundle made before. The error is
+// the *authz.Error of the step that refused, which Status names from then on until a
+// bundle of that name gets through; CodeUnavailable when ctx ended first.
+func (k *Keeper) Push(ctx context.Context, p Push) (authz.Generation, error) {
+	if err := p.validate(); err != nil {
+		return authz.Generation{}, err
+	}
+	return k.change(ctx, offer{
+		name:   p.Name,
+		read:   func(*view) (bundles.Package, error) { return bundles.ReadTar(p.Body, k.config.Limits) },
+		source: p.Source, author: p.Author, message: p.Message, remembered: true,
+	})
+}
+
+func (p Push) validate() error {
+	switch {
+	case p.Body == nil:
+		return authz.Invalid("body", "is required: send the bundle")
+	case p.Source == "":
+		return authz.Invalid("source", "is required")
+	case made(p.Source):
+		return authz.Invalid("source", "is that of bundles Verdict makes itself; name where this one is from")
+	}
+	return validateChange(p.Name, p.Author, p.Message)
+}
+
+// validateChange checks what every change of a bundle says.
+func validateChange(name, author, message string) error {
+	if err := authz.ValidateID("name", name); err != nil {
+		return err
+	}
+	if name == authz.ModesBundle {
+		return authz.Invalid("name", "is modes, a bundle that Verdict makes itself: set the modes of guards instead")
+	}
+	return validateAuthor(author, message)
+}
+
+func validateAuthor(author, message string) error {
+	switch {
+	case author == "":
+		return authz.Invalid("author", "is required")
+	case len(message) > MaxMessage:
+		return authz.Invalid("message", fmt.Sprintf("is %d bytes long; it has at most %d", len(message), MaxMessage))
+	case !utf8.ValidString(message) || strings.ContainsRune(message, 0):
+		return authz.Invalid("message", "must be text, in UTF-8")
+	}
+	return nil
+}
+
+// Remove keeps what the active generation becomes without a bundle as a candidate,
+// as Push does. The error is CodeNotFound when it has none of that name.
+func (k *Keeper) Remove(ctx context.Context, name, author, message string) (authz.Generation, error) {
+	if err := authz.ValidateID("name", name); err != nil {
+		return authz.Generation{}, err
+	}
+	if err := validateAuthor(author, message); err != nil {
+		return authz.Generation{}, err
+	}
+	return k.change(ctx, offer{name: name, author: author, message: message})
+}
+
+// change takes an offer to a candidate.
+func (k *Keeper) change(ctx context.Context, o offer) (authz.Generation, error) {
+	if err := k.gate.take(ctx); err != nil {
+		return authz.Generation{}, err
+	}
+	defer k.gate.end()
+	g := k.open(k.view.Load(), o)
+	if g.on.active == nil {
+		return authz.Generation{}, notStarted()
+	}
+	if err := k.passed(ctx, g); err != nil {
+		return authz.Generation{}, err
+	}
+	if g.known != nil {
+		return k.view.Load().show(g.known), nil
+	}
+	if err := k.writing.take(ctx); err != nil {
+		return authz.Generation{}, err
+	}
+	defer k.writing.end()
+	return k.keepLocked(g)
+}
+
+// notStarted is the error for what needs an active generation.
+func notStarted() error {
+	return authz.Errorf(authz.CodeUnavailable, "no policies are active yet; try again once the node has started")
+}
+
+// passed takes g through the gate and counts and remembers how that went.
+func (k *Keeper) passed(ctx context.Context, g *gate) error {
+	err := g.pass(ctx)
+	switch {
+	case g.failed != "":
+		k.status.refused(g.failed)
+		k.config.Log.Warn("a bundle was refused", "bundle", g.offer.name, "step", g.failed, "author", g.offer.author, "error", err)
+		if g.offer.remembered {
+			k.status.failed(failureOf(g.offer.name, g.failed, g.offer.author, k.config.Now(), err))
+		}
+	case err == nil:
+		k.status.passed(g.offer.name)
+	}
+	return err
+}
+
+// keepLocked puts a candidate on disk: its bundles, then itself. The caller has the
+// turns of the gate and of writing.
+func (k *Keeper) keepLocked(g *gate) (authz.Generation, error) {
+	g.next.At = k.config.Now().UTC()
+	for _, member := range g.set {
+		if err := k.disk.writeBundle(member.Digest, member.Packed); err != nil {
+			return authz.Generation{}, unwritten(err)
+		}
+	}
+	if err := k.disk.writeGeneration(g.next); err != nil {
+		return authz.Generation{}, unwritten(err)
+	}
+	v := k.view.Load().keeping(g.next)
+	k.view.Store(v)
+	k.compiled.add(g.snapshot)
+	k.config.Log.Info("a generation was made", "generation", g.next.Number, "digest", g.next.Digest, "bundle", g.offer.name, "author", g.offer.author, "message", g.offer.message)
+	k.pruneLocked()
+	return v.show(g.next), nil
+}
+
+// unwritten is the error for a change that could not be put on disk.
+func unwritten(cause error) error {
+	return internal("the policies were not changed, because the disk did not take the change; make sure that it has space and can be written, and try again", cause)
+}
+
+// keeping is the view with one more generation.
+func (v *view) keeping(g *generation) *view {
+	next := *v
+	next.generations = make(map[uint64]*generation, len(v.generations)+1)
+	for n, kept := range v.generations {
+		next.generations[n] = kept
+	}
+	next.generations[g.Number] = g
+	next.state.Next = g.Number + 1
+	return &next
+}
+
+// without lists the bundles of a generation but one.
+func (g *generation) without(name string) []authz.BundleRef {
+	return slices.DeleteFunc(slices.Clone(g.Bundles), func(ref authz.BundleRef) bool { return ref.Name == name })
+}
+
+func (g *generation) sortBundles() {
+	slices.SortFunc(g.Bundles, func(a, b authz.BundleRef) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// With compiles the active generation with a bundle in the place of its own of that
+// name, or added, and keeps nothing. The bundle is read and verified as one that is
+// pushed; its tests do not run. The snapshot has generation 0.
+func (k *Keeper) With(ctx context.Context, name string, body io.Reader) (*bundles.Snapshot, error) {
+	p := Push{Name: name, Body: body, Source: authz.SourcePush, Author: "replay"}
+	if err := p.validate(); err != nil {
+		return nil, err
+	}
+	if err := k.gate.take(ctx); err != nil {
+		return nil, err
+	}
+	defer k.gate.end()
+	g := k.open(k.view.Load(), offer{name: p.Name, read: func(*view) (bundles.Package, error) { return bundles.ReadTar(body, k.config.Limits) }, source: p.Source})
+	if g.on.active == nil {
+		return nil, notStarted()
+	}
+	g.next.Number = 0
+	if err := g.rehearse(ctx); err != nil {
+		return nil, err
+	}
+	return g.snapshot, nil
+}
+
+// rehearse takes the offer as far as it can be tried.
+func (g *gate) rehearse(ctx context.Context) error {
+	if err := g.step(ctx, authz.GateRead, g.read); err != nil {
+		return err
+	}
+	if err := g.step(ctx, authz.GateSignature, g.verify); err != nil {
+		return err
+	}
+	return g.step(ctx, authz.GateCompile, g.compile)
+}

@@ -1,0 +1,206 @@
+package generations
+
+import (
+	"cmp"
+	"context"
+	"io/fs"
+	"slices"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/bundles"
+)
+
+// Base is the policy set that a node starts with, and falls back to when it keeps
+// none: the bundle authz.BaseBundle.
+type Base struct {
+	Files  fs.FS
+	Source string // authz.SourceBuiltIn, which is trusted, or authz.SourceFolder
+}
+
+// Start makes a generation active: the one that was active last. When that one cannot
+// be used it is tried with base in the place of its own, because a newer binary may
+// need its newer base; then the last good one is tried, and Status says why; when there
+// is none, one is made of base alone.
+//
+// A base that is not the one of the last start (another binary, another or an edited
+// folder) takes the place of the base in force, unless that one was pushed or pulled;
+// when it cannot, the base in force stays and Status says why. Neither tests nor a
+// replay hold up a start.
+//
+// The error is an *authz.Error: nothing is active.
+func (k *Keeper) Start(ctx context.Context, base Base) error {
+	if base.Source != authz.SourceBuiltIn && base.Source != authz.SourceFolder {
+		return authz.Invalid("source", "of the base must be "+authz.SourceBuiltIn+" or "+authz.SourceFolder)
+	}
+	if err := k.gate.take(ctx); err != nil {
+		return err
+	}
+	defer k.gate.end()
+	if err := k.writing.take(ctx); err != nil {
+		return err
+	}
+	defer k.writing.end()
+	b := readBase(base)
+	if err := k.resumeLocked(ctx, b); err != nil {
+		return err
+	}
+	v := k.view.Load()
+	if v.active != nil && (v.running() != v.state.Active || v.state.Base == b.pkg.Digest || !b.replaces(v.active)) {
+		return nil
+	}
+	err := k.rebaseLocked(ctx, b, v.active)
+	if v.active != nil && ctx.Err() == nil {
+		return nil // what stopped it is a failure of the base bundle
+	}
+	return err
+}
+
+// offeredBase is a Base as it was read, or why it could not be.
+type offeredBase struct {
+	source string
+	pkg    bundles.Package
+	err    error
+}
+
+func readBase(b Base) offeredBase {
+	pkg, err := bundles.ReadFolder(b.Files, bundles.Limits{})
+	return offeredBase{source: b.Source, pkg: pkg, err: err}
+}
+
+// replaces says whether b is another base than that of g, and may take its place: what
+// was pushed or pulled stays, and what a folder says is not undone by what is in the
+// binary.
+func (b offeredBase) replaces(g *generation) bool {
+	theirs, ok := g.bundle(authz.BaseBundle)
+	return ok && theirs.Digest != b.pkg.Digest && (theirs.Source == authz.SourceBuiltIn || theirs.Source == b.source)
+}
+
+// resumeLocked makes the last good generation active, if there is one. The error says
+// that ctx ended; generations that cannot be used are failures.
+func (k *Keeper) resumeLocked(ctx context.Context, base offeredBase) error {
+	v := k.view.Load()
+	if n := v.state.Active; n != 0 && v.generations[n] == nil {
+		k.fellBack(named(n), authz.Errorf(authz.CodeInternal, "%s was active, and its files are damaged or gone; push its bundles again", named(n)))
+	}
+	for _, g := range v.lastGood() {
+		if err := ctx.Err(); err != nil {
+			return givenUp(err)
+		}
+		err := k.resumeWithLocked(g)
+		if err == nil {
+			return nil
+		}
+		if base.replaces(g) && k.rebaseLocked(ctx, base, g) == nil {
+			return nil
+		}
+		k.fellBack(named(g.Number), err)
+	}
+	return nil
+}
+
+// resumeWithLocked makes g active without a word on disk: when g is not what the disk
+// says was active, that one is tried again at the next start. Only when the disk says
+// nothing it is told.
+func (k *Keeper) resumeWithLocked(g *generation) error {
+	v := k.view.Load()
+	if v.state.Active == 0 {
+		next := v.state.activated(g.Number, 0, activation{At: k.config.Now().UTC(), By: StepStart}).accepting(g.Bundles)
+		if _, err := k.activateLocked(g, next, "the newest generation, because it is not known which one was active"); err != nil {
+			return err
+		}
+		if v.lost {
+			k.fellBack(stateFile, authz.Errorf(authz.CodeInternal, "the record of which generation was active is damaged; %s, the newest, is active", named(g.Number)))
+		}
+		return nil
+	}
+	snapshot, err := k.Snapshot(g.Number)
+	if err != nil {
+		return err
+	}
+	if err := k.use(snapshot); err != nil {
+		return err
+	}
+	resumed := *v
+	resumed.active, resumed.snapshot, resumed.changed = g, snapshot, make(chan struct{})
+	k.view.Store(&resumed)
+	close(v.changed)
+	k.compiled.drop(g.Number)
+	k.pruneLocked()
+	k.config.Log.Info("policies are in force", "generation", g.Number, "digest", g.Digest)
+	return nil
+}
+
+// fellBack remembers what could not be started.
+func (k *Keeper) fellBack(what string, err error) {
+	k.status.failed(failureOf(what, StepStart, "", k.config.Now(), err))
+	k.config.Log.Error("the policies that were active cannot be used, and others are tried", "what", what, "error", err)
+}
+
+// lastGood lists the generations that were active in the order in which they are to be
+// tried: the active one, the one before, then by when they last were. When it is not
+// known that any was, the state having been lost, those that passed the gate, newest
+// first.
+func (v *view) lastGood() []*generation {
+	if v.state.Active == 0 {
+		return v.newestFirst()
+	}
+	good := slices.DeleteFunc(v.newestFirst(), v.candidate)
+	slices.SortStableFunc(good, func(a, b *generation) int {
+		return cmp.Or(cmp.Compare(v.rank(b), v.rank(a)), v.state.Activated[b.Number].At.Compare(v.state.Activated[a.Number].At))
+	})
+	return good
+}
+
+// rank puts the active generation before the one before it, and that before others.
+func (v *view) rank(g *generation) int {
+	switch g.Number {
+	case v.state.Active:
+		return 2
+	case v.state.Previous:
+		return 1
+	}
+	return 0
+}
+
+// rebaseLocked makes on active with base in the place of its own, or base alone when
+// on is nil. What stops it is the failure of the base bundle.
+func (k *Keeper) rebaseLocked(ctx context.Context, base offeredBase, on *generation) error {
+	v := *k.view.Load()
+	v.active = on
+	g := k.open(&v, offer{
+		name:     authz.BaseBundle,
+		read:     func(*view) (bundles.Package, error) { return base.pkg, base.err },
+		untested: "not at the start of a node",
+		source:   base.source,
+		author:   base.source,
+		message:  "the base policies that the node started with",
+
+		remembered: true,
+	})
+	if err := k.passed(ctx, g); err != nil {
+		return err
+	}
+	if g.known == nil {
+		if _, err := k.keepLocked(g); err != nil {
+			return k.notRebased(err)
+		}
+		g.known = g.next
+	}
+	now := k.view.Load()
+	if g.known == now.active {
+		return nil
+	}
+	next := now.state.activated(g.known.Number, on.number(), activation{At: k.config.Now().UTC(), By: base.source}).accepting(g.known.brought(on))
+	next.Base = g.pkg.Digest
+	if _, err := k.activateLocked(g.known, next, g.offer.message); err != nil {
+		return k.notRebased(err)
+	}
+	return nil
+}
+
+// notRebased remembers why the base is not in force, though it passed the gate.
+func (k *Keeper) notRebased(err error) error {
+	k.status.failed(failureOf(authz.BaseBundle, StepStart, "", k.config.Now(), err))
+	k.config.Log.Error("the base policies could not be put in force", "error", err)
+	return err
+}

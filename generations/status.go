@@ -1,0 +1,119 @@
+package generations
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// StepStart is the step of a PolicyFailure of Start, which is no step of the gate.
+const StepStart = "start"
+
+// maxFailures bounds the failures that are remembered; the oldest go first.
+const maxFailures = 64
+
+// Stats counts since Open.
+type Stats struct {
+	Pushes      uint64            // offers that got through the gate or were refused
+	Refused     map[string]uint64 // :: step of the gate -> offers it refused
+	Activations uint64            // rollbacks too
+	Kept        int               // generations on disk
+}
+
+// status remembers how changes went. The zero value is ready.
+type status struct {
+	mu          sync.Mutex // guards all below
+	pushes      uint64
+	steps       map[string]uint64 // :: step -> refusals
+	activations uint64
+	failures    map[string]authz.PolicyFailure // :: name -> its last failure
+}
+
+// failureOf describes an error for those who ask how the policies stand.
+func failureOf(name, step, author string, at time.Time, err error) authz.PolicyFailure {
+	f := authz.PolicyFailure{Name: name, At: at.UTC(), Step: step, Author: author, Message: err.Error()}
+	var ours *authz.Error
+	if errors.As(err, &ours) {
+		f.Problems = ours.Problems
+	}
+	return f
+}
+
+// refused counts an offer that a step refused.
+func (s *status) refused(step string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.steps == nil {
+		s.steps = map[string]uint64{}
+	}
+	s.pushes++
+	s.steps[step]++
+}
+
+// failed remembers a failure.
+func (s *status) failed(f authz.PolicyFailure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures == nil {
+		s.failures = map[string]authz.PolicyFailure{}
+	}
+	s.failures[f.Name] = f
+	if len(s.failures) > maxFailures {
+		newest := s.newestLocked()
+		delete(s.failures, newest[len(newest)-1].Name)
+	}
+}
+
+// passed counts an offer that got through, and forgets the failure of its name.
+func (s *status) passed(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pushes++
+	delete(s.failures, name)
+}
+
+// activated counts an activation.
+func (s *status) activated() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.activations++
+}
+
+// chosen forgets that a start fell back: somebody chose what is active since.
+func (s *status) chosen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.failures, func(_ string, f authz.PolicyFailure) bool { return f.Step == StepStart })
+}
+
+func (s *status) newestLocked() []authz.PolicyFailure {
+	return slices.SortedFunc(maps.Values(s.failures), func(a, b authz.PolicyFailure) int {
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+// Status says how the policies stand; Sources is left to whoever pulls.
+func (k *Keeper) Status() authz.PolicyStatus {
+	v := k.view.Load()
+	s := authz.PolicyStatus{Previous: v.previous()}
+	if v.active != nil {
+		s.Active = v.snapshot.Ref() // as decisions name it
+	}
+	k.status.mu.Lock()
+	defer k.status.mu.Unlock()
+	s.Failures = k.status.newestLocked()
+	return s
+}
+
+// Stats counts what happened since Open.
+func (k *Keeper) Stats() Stats {
+	kept := len(k.view.Load().generations)
+	k.status.mu.Lock()
+	defer k.status.mu.Unlock()
+	return Stats{Pushes: k.status.pushes, Refused: maps.Clone(k.status.steps), Activations: k.status.activations, Kept: kept}
+}

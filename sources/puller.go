@@ -1,0 +1,119 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// DefaultSettle is how long a folder must stay the same.
+const DefaultSettle = 250 * time.Millisecond
+
+// Config is what a Puller needs. Push must be given, and Pack when there is a folder.
+type Config struct {
+	Sources []Source // by name, each bundle from one source
+	// Push takes a bundle as packed (a gzipped tar) and where it comes from: a URL
+	// without query, or authz.SourceFolder. activated says that it is active now, or
+	// was already; false with no error, that it waits for somebody to activate it. An
+	// *authz.Error is shown in Status with its message.
+	Push func(ctx context.Context, name string, body io.Reader, source string) (activated bool, err error)
+	// Pack packs a folder: the same bytes for the same files.
+	Pack func(io.Writer, fs.FS) error
+	// Transport fetches; nil means http.DefaultTransport. It must honour the
+	// request's context.
+	Transport http.RoundTripper
+	// Settle is how long a folder must stay the same; 0 or less means DefaultSettle.
+	Settle time.Duration
+	// Now is the clock of Status and of back-offs; nil means time.Now. Waits run on
+	// the system's clock.
+	Now func() time.Time
+	// Random spreads delays, in [0, 1); nil means rand.Float64.
+	Random func() float64
+	// Log receives what was pulled and what failed; nil discards it.
+	Log *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Settle <= 0 {
+		c.Settle = DefaultSettle
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Puller pulls bundles. Its contract is the package's.
+type Puller struct {
+	feeds []*feed
+}
+
+// New makes a Puller that has asked nobody yet. The error names the source at fault.
+func New(config Config) (*Puller, error) {
+	config = config.withDefaults()
+	p := &Puller{}
+	named := map[string]bool{}
+	for i, s := range config.Sources {
+		if err := s.Validate(); err != nil {
+			return nil, at(i, err)
+		}
+		if named[s.Name] {
+			return nil, at(i, authz.Invalid("name", fmt.Sprintf("%s has a source already; a bundle comes from one", s.Name)))
+		}
+		named[s.Name] = true
+		if config.Push == nil || s.Folder != "" && config.Pack == nil {
+			return nil, authz.Errorf(authz.CodeInternal, "sources need somebody to push to, and folders somebody to pack them")
+		}
+		s, err := s.absolute()
+		if err != nil {
+			return nil, err
+		}
+		p.feeds = append(p.feeds, newFeed(s.withDefaults(), config))
+	}
+	return p, nil
+}
+
+// at says which source an error is about.
+func at(i int, err error) error {
+	var fault *authz.Error
+	if !errors.As(err, &fault) {
+		return fmt.Errorf("sources[%d]: %w", i, err)
+	}
+	return authz.Invalid(fmt.Sprintf("sources[%d].%s", i, fault.Field), fault.Message)
+}
+
+// Run pulls until ctx ends, and waits for the attempts under way. It fails at
+// nothing: what fails is in Status. It is called once.
+func (p *Puller) Run(ctx context.Context) error {
+	var feeds sync.WaitGroup
+	for _, f := range p.feeds {
+		feeds.Go(func() { f.run(ctx) })
+	}
+	feeds.Wait()
+	return nil
+}
+
+// Status says how each source stands, in the order of Config.Sources. It waits for
+// nothing.
+func (p *Puller) Status() []authz.SourceStatus {
+	all := make([]authz.SourceStatus, len(p.feeds))
+	for i, f := range p.feeds {
+		all[i] = f.read()
+	}
+	return all
+}
