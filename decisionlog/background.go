@@ -1,0 +1,170 @@
+package decisionlog
+
+import (
+	"context"
+	"sync"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// background is the entries that async left to be recorded.
+type background struct {
+	quota quota
+	wake  chan struct{} // holds one when there may be something to do
+	// recording is held from taking entries until they are committed.
+	recording sync.Mutex
+
+	mu      sync.Mutex
+	entries []authz.Entry // guarded by mu
+	weights []int64       // of each; guarded by mu
+	closed  bool          // guarded by mu
+}
+
+func newBackground(c Config) background {
+	return background{
+		quota: quota{maxEntries: c.Queue, maxBytes: c.QueueBytes},
+		wake:  make(chan struct{}, 1),
+	}
+}
+
+// offer takes an entry over, or counts it as lost when there is no room.
+func (l *Log) offer(e *authz.Entry) error {
+	b := &l.background
+	weight := weigh(e)
+	if l.failure() != nil || b.quota.take(1, weight) != nil {
+		l.lose(1)
+		return nil
+	}
+	if !b.add(e, weight) {
+		b.quota.release(1, weight)
+		return errClosed()
+	}
+	return nil
+}
+
+// add is false once the log is closed.
+func (b *background) add(e *authz.Entry, weight int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.entries = append(b.entries, *e)
+	b.weights = append(b.weights, weight)
+	if len(b.entries) == 1 {
+		b.signal()
+	}
+	return true
+}
+
+func (b *background) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (b *background) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+}
+
+func (b *background) take() ([]authz.Entry, []int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	entries, weights := b.entries, b.weights
+	b.entries, b.weights = nil, nil
+	return entries, weights
+}
+
+// lose counts records that are not written; the next commit writes a record that
+// stands for them.
+func (l *Log) lose(n uint64) {
+	l.lost.Add(n)
+	l.stats.lost.Add(n)
+	if l.toldLoss.due(l.config.Now()) {
+		l.config.Log.Warn("decisions are lost for the log: the queue of async is full, or the log cannot be written", "lost", l.stats.lost.Load())
+	}
+}
+
+// recordBackground records what async left, as it comes, until ctx ends.
+func (l *Log) recordBackground(ctx context.Context) {
+	for {
+		select {
+		case <-l.background.wake:
+			l.recordLeft()
+		case <-l.closing:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// backgroundBatch is how many async records are committed at once.
+const backgroundBatch = 256
+
+// recordLeft records everything that async has left by now; when it returns nothing
+// of it is on its way.
+func (l *Log) recordLeft() {
+	l.background.recording.Lock()
+	defer l.background.recording.Unlock()
+	entries, weights := l.background.take()
+	for start := 0; start < len(entries); start += backgroundBatch {
+		end := min(start+backgroundBatch, len(entries))
+		l.recordSome(entries[start:end], weights[start:end])
+		clear(entries[start:end])
+	}
+}
+
+func (l *Log) recordSome(entries []authz.Entry, weights []int64) {
+	w := newWrite(len(entries))
+	for i := range entries {
+		d, err := l.draftOf(context.Background(), &entries[i])
+		if err != nil {
+			l.config.Log.Error("a decision could not be recorded", "id", entries[i].Decision.ID, "error", err)
+			l.lose(1)
+			l.background.quota.release(1, weights[i])
+			continue
+		}
+		d.quota, d.charge = &l.background.quota, weights[i]
+		w.add(d)
+	}
+	if len(w.drafts) == 0 {
+		return
+	}
+	l.enqueue(w)
+	l.commitLock <- struct{}{}
+	l.lead()
+	<-w.done
+	if w.err != nil {
+		l.lose(uint64(len(w.drafts)))
+	}
+}
+
+// recordLoss records the loss there may be to tell of.
+func (l *Log) recordLoss() error {
+	if l.lost.Load() == 0 {
+		return nil
+	}
+	if err := l.hold(); err != nil {
+		return err
+	}
+	defer func() { <-l.commitLock }()
+	return l.writeLoss()
+}
+
+// writeLoss is recordLoss for whoever holds the commit lock.
+func (l *Log) writeLoss() error {
+	if l.lost.Load() == 0 {
+		return nil
+	}
+	if err := l.failure(); err != nil {
+		return err
+	}
+	if err := l.roomForRecord(); err != nil {
+		return err
+	}
+	return l.write(nil)
+}

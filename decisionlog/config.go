@@ -1,0 +1,125 @@
+package decisionlog
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Defaults of Config.
+const (
+	DefaultQueue         = 10_000
+	DefaultQueueBytes    = 64 << 20
+	DefaultWait          = 2 * time.Second
+	DefaultMaxAge        = 30 * 24 * time.Hour
+	DefaultMaxBytes      = 1 << 30
+	DefaultMaintainEvery = time.Minute
+	// DefaultMinFree leaves room for what Badger writes without being asked: the
+	// mapped write-ahead log, three memtables on their way to level 0, and a
+	// compaction. See Config.MinFree.
+	DefaultMinFree = 256 << 20
+)
+
+// AnyFree as Config.MinFree takes records however little space is left.
+const AnyFree = -1
+
+// Config says where and how a Log keeps records. Zero fields take defaults.
+type Config struct {
+	// Dir is the directory of the log, made when missing. One process at a time.
+	Dir string
+	// InMemory keeps everything in memory and nothing after Close; Dir is empty.
+	InMemory bool
+	// Durability is the least durability of a record; empty means authz.Spool. A
+	// decision may ask for more, never for less.
+	Durability authz.Durability
+	// Queue and QueueBytes bound the records that wait to be written, those of
+	// async and those that callers wait for each. Bytes are approximate.
+	Queue      int
+	QueueBytes int64
+	// Wait bounds how long Record waits for a record to be written.
+	Wait time.Duration
+	// MaxAge and MaxBytes bound what is kept; the oldest goes first. Bytes are those
+	// of the records before Badger compresses them.
+	MaxAge   time.Duration
+	MaxBytes int64
+	// MaintainEvery is the pause between two passes of retention.
+	MaintainEvery time.Duration
+	// Input is the policy's input document of a question, as JSON. Required. It is
+	// called by several goroutines.
+	Input func(authz.Question) ([]byte, error)
+	// Mask says what is to be removed from or replaced in a record before it is
+	// stored; it gets a copy with Input and Result. nil asks for nothing. It is called
+	// by several goroutines and must end when its context does. An error, and a
+	// panic, store the record without its input.
+	Mask func(context.Context, *authz.Record) ([]authz.Mask, error)
+	// MinFree is how many bytes the disk of Dir must have available for a record to
+	// be written, beside what Badger has yet to rewrite, or AnyFree. Retention works
+	// down to half of it.
+	MinFree int64
+	// Free says how many bytes the disk of dir has available; nil asks the
+	// operating system, where it can be asked. An error refuses the record.
+	Free func(dir string) (bytes uint64, err error)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Log takes warnings and errors; nil means slog.Default.
+	Log *slog.Logger
+}
+
+// Validate names the first field that cannot be.
+func (c Config) Validate() error {
+	switch {
+	case c.InMemory && c.Dir != "":
+		return authz.Invalid("dir", "is set, but the log is to live in memory; choose one")
+	case !c.InMemory && c.Dir == "":
+		return authz.Invalid("dir", "is required")
+	case c.Durability != "" && c.Durability.Rank() == 0:
+		return authz.Invalid("durability", `must be "async", "spool" or "required"`)
+	case c.Queue < 0:
+		return authz.Invalid("queue", "must not be negative")
+	case c.QueueBytes < 0:
+		return authz.Invalid("queue_bytes", "must not be negative")
+	case c.Wait < 0:
+		return authz.Invalid("wait", "must not be negative")
+	case c.MaxAge < 0:
+		return authz.Invalid("max_age", "must not be negative")
+	case c.MaxBytes < 0:
+		return authz.Invalid("max_bytes", "must not be negative")
+	case c.MaintainEvery < 0:
+		return authz.Invalid("maintain_every", "must not be negative")
+	case c.MinFree < AnyFree:
+		return authz.Invalid("min_free", "must be a number of bytes, or -1 to take records however little space is left")
+	case c.Input == nil:
+		return authz.Invalid("input", "is required")
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	defaultTo(&c.Durability, authz.Spool)
+	defaultTo(&c.Queue, DefaultQueue)
+	defaultTo(&c.QueueBytes, DefaultQueueBytes)
+	defaultTo(&c.Wait, DefaultWait)
+	defaultTo(&c.MaxAge, DefaultMaxAge)
+	defaultTo(&c.MaxBytes, DefaultMaxBytes)
+	defaultTo(&c.MaintainEvery, DefaultMaintainEvery)
+	defaultTo(&c.MinFree, DefaultMinFree)
+	if c.Free == nil {
+		c.Free = freeSpace
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

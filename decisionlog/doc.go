@@ -1,0 +1,94 @@
+// Package decisionlog keeps every decision, in a Badger of its own: masked, chained
+// by hash, bounded by age and size, and as durable as the configuration and the
+// policy ask for. It does not know how a decision came about, nor who reads of it.
+//
+// # Durability
+//
+// What holds of a decision when Record returns, the stricter of Config.Durability
+// and Decision.Durability:
+//
+//	async     It waits in memory, and Record never waits. The process's death loses
+//	          at most Config.Queue of them, without a word. When the queue is full, or
+//	          the log cannot be written, decisions are lost and counted: a record of
+//	          kind loss stands for them in the chain. Run writes what waits, Close the rest.
+//	spool     It is committed and outlives the process, whatever kills it: Badger's
+//	          write-ahead log is a shared memory map, which the kernel keeps. It is
+//	          synced within a second while Run runs, so a power cut loses the last
+//	          second at most. When the log is slow Record waits, up to Config.Wait, and
+//	          then says that nothing was recorded.
+//	required  As spool, and synced: it is on the disk.
+//
+// Callers that record at the same time share a commit, and a sync if one of them
+// needs it: whoever gets the commit lock writes everything that is queued. Input and
+// masks are made by the callers themselves, for async by Run.
+//
+// An error of Record means that the record is not known to be there. It may be: a
+// required one whose sync failed.
+//
+// A failed commit or sync stops the log: it takes no more records until it is opened
+// again, because only a restart can tell what reached the disk. Reads go on, async
+// decisions are counted as lost, and Ready says so. Too little space on the disk, in
+// contrast, is refused before anything is written, and passes when there is space.
+//
+// After a power cut records of the last second may be missing while later ones,
+// that somebody waited for with required, are there: a memtable that Badger had just
+// filled was not yet a table. Verify names the gap; the log goes on.
+//
+// # Masking
+//
+// Before it is stored, Config.Mask says what of the input and the result is to be
+// removed or replaced, in the form of OPA's decision log masks. A policy may mask
+// anything below /input but /input/time, and of the result messages, fixes and
+// details of reasons and everything of obligations and advice but their ids. What it
+// names in vain is passed over, what it may not name is a failure. An element removed
+// from a list leaves null.
+//
+// After that comes a backstop that nothing switches off: the value of a member with
+// the name of a credential (authorization, cookie, client_secret ...), and any string
+// that has in it a compact JWS or JWE, a key or secret of ours (vk_, vs_), or a
+// private key in PEM, becomes "[masked]". Both are told in Record.Masked.
+//
+// When any of it fails (the policy's error, its panic, a second without an answer, a
+// mask that cannot be applied, input and result over 960 KiB together) the record is
+// stored without its input and says why in InputError; its result keeps codes, guards
+// and modes only.
+//
+// # Chain
+//
+// Numbers are dense, from 1. The hash of a record is the SHA-256 of what ijson.Marshal
+// writes of it with an empty Hash; its Prev is the Hash of the record before, empty in
+// the first. Retention removes from the old end and leaves an anchor, the number and
+// hash of the last record removed; the newest is noted with every commit. So Verify
+// finds any record that was changed, removed or put in, at both ends too, unless the
+// whole rest of the chain was written anew with the files in hand: keep HeadHash of a
+// VerifyReport elsewhere to find that as well. VerifyLines does the same for an export.
+//
+// # Reading
+//
+// List pages from the newest record, Tail and After follow from a number on, Each
+// streams, Count counts. Filters look at a header before the JSON of a record, so that
+// passing over one costs about two microseconds. A call looks at 200,000 records at
+// most, and returns 16 MiB of them, before it gives a page with a cursor; Each and
+// Count go on to the end.
+//
+// A reader that must not miss anything keeps a Cursor here. Retention spares what the
+// slowest reader has not read until twice Config.MaxBytes is kept, and then counts
+// what was missed. A cursor counts from the first time it is asked for or set after
+// Open, so that one nobody uses any more holds nothing up.
+//
+// # Key layout
+//
+// Numbers are big-endian, so that byte order is their order.
+//
+//	m schema     schema version, 4 bytes
+//	m head       place of the newest record in the chain: number, bytes up to it (8 bytes each), hash
+//	m anchor     the same of the newest record removed
+//	r number(8)  record: header, JSON without hash; see header.go
+//	i id         number(8) of the decision's record
+//	c name       number(8) of the last record a reader is done with
+//
+// # Memory
+//
+// Config.Queue records and Config.QueueBytes for async, as many for callers that wait,
+// and Badger: some 24 MiB for each of three memtables, 32 MiB of caches.
+package decisionlog

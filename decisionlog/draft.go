@@ -1,0 +1,212 @@
+package decisionlog
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/ijson"
+)
+
+// draft is a record that has all but its place in the chain.
+type draft struct {
+	id         string // of the decision; empty for a loss
+	durability authz.Durability
+	header     []byte // what stands before the JSON, not sealed
+	body       []byte // the JSON, with seq 0 and no prev
+	lost       uint64 // of a loss: how many records it stands for
+
+	// Of a loss there is nobody to tell: it has none of these.
+	write  *write
+	quota  *quota // that its charge was taken from
+	charge int64
+}
+
+// size bounds what the stored value and its keys take.
+func (d *draft) size() int64 { return int64(len(d.header)+len(d.body)) + draftOverhead }
+
+// maxContent bounds the input and the result of a record together; both are
+// withheld beyond it. maxStored bounds the whole: Badger would keep more elsewhere.
+const (
+	maxContent = 960 << 10
+	maxStored  = 1 << 20
+)
+
+// draftOf makes the draft of an entry: encoded, masked.
+func (l *Log) draftOf(ctx context.Context, e *authz.Entry) (*draft, error) {
+	if len(e.Decision.ID) > authz.MaxIDLength {
+		return nil, authz.Errorf(authz.CodeInternal, "the decision could not be recorded: its id is longer than %d bytes", authz.MaxIDLength)
+	}
+	r := l.recordOf(e)
+	result := e.Decision
+	result.Explanation = nil
+	if why := l.fill(ctx, &r, e, &result); why != "" {
+		l.withhold(&r, &result, why)
+	}
+	l.scrub(&r)
+	d, err := encode(&r, &result)
+	if err != nil {
+		l.withhold(&r, &result, "it could not be written")
+		d, err = encode(&r, &result)
+	}
+	if err != nil {
+		return nil, internal("writing the decision's record", err)
+	}
+	return d, nil
+}
+
+// recordOf is the record of an entry without its input and result.
+func (l *Log) recordOf(e *authz.Entry) authz.Record {
+	d := &e.Decision
+	at := e.Question.Time
+	if at.IsZero() {
+		at = l.config.Now()
+	}
+	return authz.Record{
+		Kind:         authz.RecordDecision,
+		ID:           d.ID,
+		At:           at.UTC().Round(0),
+		Decision:     d.Outcome,
+		Subject:      d.Subject,
+		Credential:   d.Credential,
+		Action:       e.Question.Action.Name,
+		Service:      e.Question.Resource.ID,
+		Caller:       e.Caller,
+		Policy:       d.Policy,
+		DataRevision: d.DataRevision,
+		Trust:        d.Trust,
+		Judged:       e.Judged,
+		LatencyUS:    e.Took.Microseconds(),
+		Durability:   l.config.Durability.Stricter(d.Durability),
+	}
+}
+
+// fill adds the masked input and result. It returns why they are to be withheld
+// instead, empty when they are not.
+func (l *Log) fill(ctx context.Context, r *authz.Record, e *authz.Entry, result *authz.Decision) (why string) {
+	var err error
+	if r.Input, err = l.config.Input(e.Question); err != nil {
+		return l.unmaskable("the input could not be written", err)
+	}
+	if r.Result, err = ijson.Marshal(result); err != nil {
+		return l.unmaskable("the result could not be written", err)
+	}
+	if len(r.Input)+len(r.Result) > maxContent {
+		return "it is larger than a record may be"
+	}
+	return l.mask(ctx, r)
+}
+
+// withhold leaves of a record what no mask may touch: codes and guards.
+func (l *Log) withhold(r *authz.Record, result *authz.Decision, why string) {
+	l.stats.unmaskable.Add(1)
+	r.Input, r.Masked, r.InputError = nil, nil, why
+	result.Reasons, result.WouldDeny = bare(result.Reasons), bare(result.WouldDeny)
+	result.Obligations, result.Advice = nil, nil
+	var err error
+	if r.Result, err = ijson.Marshal(result); err != nil || len(r.Result) > maxContent {
+		r.Result, result.Reasons, result.WouldDeny = nil, nil, nil
+	}
+}
+
+func bare(reasons []authz.Reason) []authz.Reason {
+	kept := make([]authz.Reason, len(reasons))
+	for i, r := range reasons {
+		kept[i] = authz.Reason{Code: r.Code, Guard: r.Guard, Mode: r.Mode}
+	}
+	return kept
+}
+
+// The first and last bytes of a body, which the place in the chain replaces.
+const (
+	bodyStart = `{"seq":0,`
+	bodyEnd   = `,"prev":""}`
+)
+
+func encode(r *authz.Record, result *authz.Decision) (*draft, error) {
+	body, err := ijson.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(body, []byte(bodyStart)) || !bytes.HasSuffix(body, []byte(bodyEnd)) {
+		return nil, authz.Errorf(authz.CodeInternal, "the members of a record are not in their order")
+	}
+	header := appendHeader(make([]byte, 0, 256), r, result.Reasons, result.WouldDeny)
+	d := &draft{id: r.ID, durability: r.Durability, header: header, body: body}
+	if d.size() > maxStored {
+		return nil, authz.Errorf(authz.CodeTooLarge, "the record is larger than %d bytes", maxStored)
+	}
+	return d, nil
+}
+
+// draftOverhead is what a stored draft takes beside its bytes: its number, two
+// hashes, and two keys with what Badger adds to them.
+const draftOverhead = 512
+
+// lossOf is the draft of the record that stands for lost records.
+func lossOf(lost uint64, at time.Time) (*draft, error) {
+	r := authz.Record{Kind: authz.RecordLoss, At: at.UTC().Round(0), Lost: lost}
+	d, err := encode(&r, &authz.Decision{})
+	if err == nil {
+		d.lost = lost
+	}
+	return d, err
+}
+
+// sealed is the stored value of the draft as the record after previous, and its
+// place in the chain.
+func (d *draft) sealed(previous link) (value []byte, place link) {
+	value = make([]byte, 0, len(d.header)+len(d.body)+20+2*len(previous.hash))
+	value = append(value, d.header...)
+	value = append(value, `{"seq":`...)
+	value = strconv.AppendUint(value, previous.seq+1, 10)
+	value = append(value, d.body[len(bodyStart)-1:len(d.body)-len(`"}`)]...)
+	if previous.seq > 0 {
+		value = hex.AppendEncode(value, previous.hash[:])
+	}
+	value = append(value, `"}`...)
+	return value, seal(value, len(d.header), previous)
+}
+
+// weigh is about how many bytes an entry holds.
+func weigh(e *authz.Entry) int64 {
+	const fixed = 3 << 10 // the structs, what the token says, the decision
+	q := &e.Question
+	n := int64(fixed) + weighMap(q.Context) + weighMap(q.Subject.Properties) + weighMap(q.Action.Properties) + weighMap(q.Resource.Properties)
+	n += int64(len(q.Action.Name) + len(q.Resource.ID) + len(q.Subject.ID))
+	for _, reasons := range [...][]authz.Reason{e.Decision.Reasons, e.Decision.WouldDeny} {
+		for i := range reasons {
+			n += int64(len(reasons[i].Message)+len(reasons[i].Fix)) + 128 + weighMap(reasons[i].Details)
+		}
+	}
+	for _, duties := range [...][]authz.Duty{e.Decision.Obligations, e.Decision.Advice} {
+		for _, duty := range duties {
+			n += weighMap(duty)
+		}
+	}
+	return n
+}
+
+func weighMap(m map[string]any) (n int64) {
+	for name, v := range m {
+		n += int64(len(name)) + 48 + weighValue(v)
+	}
+	return n
+}
+
+func weighValue(v any) (n int64) {
+	switch v := v.(type) {
+	case string:
+		return int64(len(v))
+	case map[string]any:
+		return weighMap(v)
+	case []any:
+		for _, item := range v {
+			n += 16 + weighValue(item)
+		}
+	}
+	return n
+}

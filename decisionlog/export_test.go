@@ -1,0 +1,95 @@
+package decisionlog
+
+import "github.com/dgraph-io/badger/v4"
+
+// FailCommits makes every later commit fail with err.
+func (l *Log) FailCommits(err error) {
+	l.commitLock <- struct{}{}
+	defer func() { <-l.commitLock }()
+	l.commit = func(*badger.Txn) error { return err }
+}
+
+// BlockCommits makes the next commit say on begun that it has begun, and wait until
+// proceed is closed.
+func (l *Log) BlockCommits(proceed <-chan struct{}) (begun <-chan struct{}) {
+	l.commitLock <- struct{}{}
+	defer func() { <-l.commitLock }()
+	beginning, commit := make(chan struct{}), l.commit
+	l.commit = func(txn *badger.Txn) error {
+		close(beginning)
+		<-proceed
+		return commit(txn)
+	}
+	return beginning
+}
+
+// FailSyncs makes every later sync fail with err.
+func (l *Log) FailSyncs(err error) {
+	l.commitLock <- struct{}{}
+	defer func() { <-l.commitLock }()
+	l.sync = func() error { return err }
+}
+
+// Hold stops commits until release is called.
+func (l *Log) Hold() (release func()) {
+	l.commitLock <- struct{}{}
+	return func() { <-l.commitLock }
+}
+
+// Occupy takes all room for drafts until release is called.
+func (l *Log) Occupy() (release func()) {
+	entries, bytes := l.waiting.maxEntries, l.waiting.maxBytes
+	l.waiting.take(entries, bytes)
+	return func() { l.waiting.release(entries, bytes) }
+}
+
+// Waiting is how many drafts are queued for a commit.
+func (l *Log) Waiting() int {
+	l.queueMu.Lock()
+	defer l.queueMu.Unlock()
+	return len(l.queue)
+}
+
+// Tamper replaces the stored value of a record by what change makes of it; nil
+// deletes it. at is where its JSON starts.
+func (l *Log) Tamper(seq uint64, change func(value []byte, at int) []byte) error {
+	return l.db.Update(func(txn *badger.Txn) error {
+		value, err := get(txn, recordKey(seq))
+		if err != nil {
+			return err
+		}
+		h, err := readHeader(value)
+		if err != nil {
+			return err
+		}
+		if value = change(value, len(value)-len(h.json)); value == nil {
+			return txn.Delete(recordKey(seq))
+		}
+		return txn.Set(recordKey(seq), value)
+	})
+}
+
+// SecretText and SecretName are what the backstop looks for.
+var (
+	SecretText = secretText
+	SecretName = secretName
+)
+
+// Suspect says whether the backstop looks closer at a document.
+func Suspect(doc []byte) bool { return suspect(doc) }
+
+// Scrubbed is a decoded document after the backstop, and what it masked.
+func Scrubbed(doc any) (any, []string) {
+	d := &document{parts: map[string]any{"input": doc}, changed: map[string]bool{}}
+	d.scrub()
+	return d.parts["input"], d.masked
+}
+
+// HeaderCanBeRead says whether a value has a header; it is for fuzzing.
+func HeaderCanBeRead(value []byte) bool {
+	h, err := readHeader(value)
+	if err == nil {
+		h.hasReason("x", false)
+	}
+	return err == nil
+}

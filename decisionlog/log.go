@@ -1,0 +1,311 @@
+package decisionlog
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Log is the decision log of one node. All methods may be called concurrently.
+type Log struct {
+	config Config
+	db     *badger.DB
+	// commit makes a transaction outlive the process, sync the machine. They are
+	// fields so that a failing disk can be staged.
+	commit func(*badger.Txn) error
+	sync   func() error
+
+	state  atomic.Pointer[state]       // replaced under commitLock
+	anchor atomic.Pointer[link]        // the last record removed; replaced under commitLock
+	failed atomic.Pointer[authz.Error] // why nothing is recorded any more
+	// unsynced says that something was committed that sync was not called after.
+	unsynced atomic.Bool
+	lost     atomic.Uint64 // records lost that no loss record stands for yet
+	space    space
+	stats    counters
+
+	toldLoss, toldUnmaskable seldom
+
+	// commitLock is held, by sending, to commit anything. It is a channel so that
+	// waiting for it can end.
+	commitLock chan struct{}
+	waiting    quota      // of the drafts of spool and required
+	background background // what async left to be recorded
+
+	queueMu sync.Mutex
+	queue   []*draft // encoded, in the order in which they will stand; guarded by queueMu
+
+	retention sync.Mutex // held to remove records, or to keep them from being removed
+
+	cursorMu sync.Mutex
+	cursors  map[string]uint64 // :: reader -> last record it is done with, of those in use; guarded by cursorMu
+
+	closing   chan struct{} // closed when Close begins
+	closeOnce sync.Once
+	closeErr  error
+	// life is held for reading by whoever uses db, for writing to close it.
+	life   sync.RWMutex
+	closed bool // guarded by life
+}
+
+var _ authz.Recorder = (*Log)(nil)
+
+// state is what readers see. It is never changed.
+type state struct {
+	head       link
+	superseded chan struct{} // closed when there is a newer state
+}
+
+// Open opens the log in config.Dir, making it when it is not there. It refuses a
+// directory another process has open, one written by a newer Verdict, and one on a
+// full disk. It does not verify the chain; see Verify.
+func Open(config Config) (*Log, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	config = config.withDefaults()
+	if err := config.roomToOpen(); err != nil {
+		return nil, err
+	}
+	db, err := openBadger(config)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{
+		config:     config,
+		db:         db,
+		commit:     (*badger.Txn).Commit,
+		sync:       db.Sync,
+		commitLock: make(chan struct{}, 1),
+		waiting:    quota{maxEntries: config.Queue, maxBytes: config.QueueBytes},
+		background: newBackground(config),
+		cursors:    make(map[string]uint64),
+		closing:    make(chan struct{}),
+	}
+	if err := l.load(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return l, nil
+}
+
+// load reads where the chain begins and ends.
+func (l *Log) load() error {
+	if err := checkSchema(l.db); err != nil {
+		return err
+	}
+	return l.db.View(func(txn *badger.Txn) error {
+		head, err := getLink(txn, headKey)
+		if err != nil {
+			return err
+		}
+		anchor, err := getLink(txn, anchorKey)
+		if err != nil {
+			return err
+		}
+		l.state.Store(&state{head: head, superseded: make(chan struct{})})
+		l.anchor.Store(&anchor)
+		return nil
+	})
+}
+
+func getLink(txn *badger.Txn, key []byte) (link, error) {
+	v, err := get(txn, key)
+	if err != nil {
+		return link{}, err
+	}
+	return readLink(v)
+}
+
+// get is the value of a key, nil when there is none.
+func get(txn *badger.Txn, key []byte) ([]byte, error) {
+	item, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, internal("reading the decision log", err)
+	}
+	v, err := item.ValueCopy(nil)
+	if err != nil {
+		return nil, internal("reading the decision log", err)
+	}
+	return v, nil
+}
+
+// checkSchema refuses a database of a newer Verdict or of something else, and
+// marks an empty one as ours.
+func checkSchema(db *badger.DB) error {
+	return db.Update(func(txn *badger.Txn) error {
+		v, err := get(txn, schemaKey)
+		switch {
+		case err != nil:
+			return err
+		case v == nil && !empty(txn):
+			return authz.Errorf(authz.CodeConflict, "the directory of the decision log holds a database that is no decision log; choose another directory")
+		case v == nil:
+			return txn.Set(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
+		case len(v) != 4:
+			return corrupt(fmt.Errorf("schema version is %d bytes", len(v)))
+		case binary.BigEndian.Uint32(v) > schemaVersion:
+			return authz.Errorf(authz.CodeConflict, "the decision log has schema version %d and this Verdict reads up to %d; start a newer Verdict", binary.BigEndian.Uint32(v), schemaVersion)
+		}
+		return nil
+	})
+}
+
+func empty(txn *badger.Txn) bool {
+	it := txn.NewIterator(badger.IteratorOptions{})
+	defer it.Close()
+	it.Rewind()
+	return !it.Valid()
+}
+
+// Head is the number of the newest record, 0 when there never was one.
+func (l *Log) Head() uint64 { return l.state.Load().head.seq }
+
+// Await returns once there is a record with a number higher than seq. When ctx
+// ends first it returns CodeBehind.
+func (l *Log) Await(ctx context.Context, seq uint64) error {
+	for {
+		now := l.state.Load()
+		if now.head.seq > seq {
+			return nil
+		}
+		select {
+		case <-now.superseded:
+		case <-l.closing:
+			return errClosed()
+		case <-ctx.Done():
+			return &authz.Error{Code: authz.CodeBehind, Message: fmt.Sprintf("the newest record is %d and a later one than %d was asked for", now.head.seq, seq), Cause: ctx.Err()}
+		}
+	}
+}
+
+// syncEvery bounds how long a spool record is on no disk.
+const syncEvery = time.Second
+
+// Run records what async left, syncs spool records within a second, and removes
+// what is too old or too much, until ctx ends or the log is closed. What async
+// leaves after that is recorded by Close.
+func (l *Log) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	running.Go(func() { l.recordBackground(ctx) })
+	running.Go(func() { l.every(ctx, syncEvery, l.recordLoss) })
+	running.Go(func() { l.every(ctx, syncEvery, l.syncRest) })
+	running.Go(func() { l.every(ctx, l.config.MaintainEvery, func() error { return l.Maintain(ctx) }) })
+	running.Wait()
+	return nil
+}
+
+// every does something now and then until ctx ends. What fails is tried again, and
+// logged unless it says that nothing is written now, which was.
+func (l *Log) every(ctx context.Context, pause time.Duration, do func() error) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-l.closing:
+			return
+		case <-ctx.Done():
+			return
+		}
+		err := do()
+		if err != nil && authz.CodeOf(err) != authz.CodeUnavailable {
+			l.config.Log.Warn("maintenance of the decision log failed; it is tried again", "error", err, "cause", errors.Unwrap(err))
+		}
+	}
+}
+
+// syncRest waits until what was committed and not synced yet is on disk.
+func (l *Log) syncRest() error {
+	if !l.unsynced.Load() {
+		return nil
+	}
+	if err := l.enter(); err != nil {
+		return err
+	}
+	defer l.leave()
+	return l.syncAll()
+}
+
+// syncAll waits until everything committed is on disk. It is sure of records whose
+// commit nothing followed: Badger syncs the memtable that it writes to now, and of
+// one it has filled only waits for the table made of it.
+func (l *Log) syncAll() error {
+	l.unsynced.Store(false)
+	l.stats.syncs.Add(1)
+	if err := l.sync(); err != nil {
+		return l.fail(err)
+	}
+	return nil
+}
+
+// Close records what async left, waits for the reads and commits under way, and
+// closes the log. Later calls are refused with CodeUnavailable. Closing again does
+// nothing and returns the same.
+func (l *Log) Close() error {
+	l.closeOnce.Do(func() {
+		l.background.close()
+		close(l.closing)
+		l.recordLeft()
+		l.commitLock <- struct{}{} // never released: no commit after this
+		err := l.writeLoss()
+		l.life.Lock()
+		defer l.life.Unlock()
+		l.closed = true
+		if broken := l.db.Close(); broken != nil {
+			err = errors.Join(err, internal("closing the decision log", broken))
+		}
+		l.closeErr = err
+	})
+	return l.closeErr
+}
+
+// hold takes the commit lock, which the caller lets go of by receiving, unless the
+// log is being closed.
+func (l *Log) hold() error {
+	select {
+	case l.commitLock <- struct{}{}:
+		return nil
+	case <-l.closing:
+		return errClosed()
+	}
+}
+
+// enter is called before using db and leave after it, unless enter failed.
+func (l *Log) enter() error {
+	l.life.RLock()
+	if l.closed {
+		l.life.RUnlock()
+		return errClosed()
+	}
+	return nil
+}
+
+func (l *Log) leave() { l.life.RUnlock() }
+
+// fail stops all further writes: what of a failed commit reached the disk is known
+// only after a restart. Reads go on.
+func (l *Log) fail(cause error) error {
+	err := &authz.Error{Code: authz.CodeUnavailable, Message: "the decision could not be recorded and no more are; mend the disk and restart Verdict", Cause: cause}
+	l.failed.Store(err)
+	l.config.Log.Error("the decision log failed; it takes no more records until it is opened again", "head", l.Head(), "error", cause)
+	return err
+}
+
+// failure says why nothing is recorded until the log is opened again.
+func (l *Log) failure() error {
+	if err := l.failed.Load(); err != nil {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,317 @@
+package decisionlog
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Limits of what one call returns. A page that reaches one of the others than its
+// own is shorter, or empty, and has a next one all the same.
+const (
+	MaxPage      = 1000     // records
+	defaultPage  = 100      // records
+	maxPageBytes = 16 << 20 // stored bytes of the records
+	maxPageScan  = 200_000  // records looked at
+)
+
+// Page says which part of a list is wanted.
+type Page struct {
+	// Cursor is the NextCursor of the page before; empty starts at the newest.
+	Cursor string
+	// Limit is the most records of the page, at most MaxPage; 0 means 100.
+	Limit int
+}
+
+// Listing is one page of records, newest first.
+type Listing struct {
+	Records    []authz.Record
+	NextCursor string // empty: there are no more
+	Head       uint64 // number of the newest record there is
+}
+
+// Tail is a run of records, oldest first.
+type Tail struct {
+	Records []authz.Record
+	// NextAfter is how far the log was looked at: ask for what is after it next.
+	NextAfter uint64
+	Head      uint64 // number of the newest record there is
+	// Missed is how many records that were asked for are no longer kept.
+	Missed uint64
+}
+
+// Get is the record of a decision, CodeNotFound when there is none, or none any more.
+func (l *Log) Get(ctx context.Context, id string) (authz.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return authz.Record{}, errInterrupted(ctx)
+	}
+	var r authz.Record
+	err := l.view(func(txn *badger.Txn) error {
+		at, err := get(txn, idKey(id))
+		if err != nil {
+			return err
+		}
+		if len(at) != 8 {
+			return errUnknown()
+		}
+		value, err := get(txn, recordKey(binary.BigEndian.Uint64(at)))
+		switch {
+		case err != nil:
+			return err
+		case value == nil:
+			return errUnknown()
+		}
+		h, err := readHeader(value)
+		switch {
+		case err != nil:
+			return err
+		case string(h.id) != id:
+			return errUnknown()
+		}
+		r, err = h.record()
+		return err
+	})
+	return r, err
+}
+
+func errUnknown() error {
+	return authz.Errorf(authz.CodeNotFound, "there is no record of this decision, or it is no longer kept")
+}
+
+func errInterrupted(ctx context.Context) error {
+	return &authz.Error{Code: authz.CodeUnavailable, Message: "reading the decision log ended with the request", Cause: ctx.Err()}
+}
+
+// record is the record that the header stands before.
+func (h *header) record() (r authz.Record, err error) {
+	if err := json.Unmarshal(h.json, &r); err != nil {
+		return authz.Record{}, corrupt(err)
+	}
+	r.Hash = hex.EncodeToString(h.hash[:])
+	return r, nil
+}
+
+// List is one page of the records that filter selects, newest first. Records that
+// come while a list is read are not in its later pages.
+func (l *Log) List(ctx context.Context, filter authz.RecordFilter, page Page) (Listing, error) {
+	m, err := newMatcher(filter)
+	if err != nil {
+		return Listing{}, err
+	}
+	limit, err := limitOf(page.Limit)
+	if err != nil {
+		return Listing{}, err
+	}
+	head := l.Head()
+	first, err := page.first(head)
+	if err != nil {
+		return Listing{}, err
+	}
+	list := Listing{Head: head}
+	oldest := l.oldest()
+	if first < oldest {
+		return list, nil
+	}
+	run := run{limit: limit}
+	if err := l.collect(ctx, m, first, oldest, &run); err != nil {
+		return Listing{}, err
+	}
+	list.Records = run.records
+	if run.more && run.last > oldest {
+		list.NextCursor = strconv.FormatUint(run.last-1, 10)
+	}
+	return list, nil
+}
+
+// first is the number of the newest record that may be on the page.
+func (p Page) first(head uint64) (uint64, error) {
+	if p.Cursor == "" {
+		return head, nil
+	}
+	first, err := strconv.ParseUint(p.Cursor, 10, 64)
+	if err != nil || strconv.FormatUint(first, 10) != p.Cursor {
+		return 0, authz.Invalid("cursor", "is not one that a list gave; start without it")
+	}
+	return min(first, head), nil
+}
+
+func limitOf(limit int) (int, error) {
+	switch {
+	case limit == 0:
+		return defaultPage, nil
+	case limit < 0 || limit > MaxPage:
+		return 0, authz.Invalid("limit", fmt.Sprintf("must be 1 to %d", MaxPage))
+	}
+	return limit, nil
+}
+
+// oldest is the number of the oldest record that may be kept.
+func (l *Log) oldest() uint64 { return l.anchor.Load().seq + 1 }
+
+// After is up to limit records after the one with number after, oldest first, and
+// never more than a page takes. Records that are no longer kept are passed over.
+func (l *Log) After(ctx context.Context, after uint64, limit int) ([]authz.Record, error) {
+	tail, err := l.Tail(ctx, authz.RecordFilter{}, after, min(limit, MaxPage))
+	return tail.Records, err
+}
+
+// Tail is up to limit of the records after the one with number after that filter
+// selects, oldest first; limit is as in a Page. Records that are no longer kept are
+// passed over.
+func (l *Log) Tail(ctx context.Context, filter authz.RecordFilter, after uint64, limit int) (Tail, error) {
+	m, err := newMatcher(filter)
+	if err != nil {
+		return Tail{}, err
+	}
+	if limit, err = limitOf(limit); err != nil {
+		return Tail{}, err
+	}
+	head := l.Head()
+	tail := Tail{Head: head, NextAfter: max(after, head)}
+	if after >= head {
+		return tail, nil
+	}
+	run := run{limit: limit}
+	first := max(after+1, l.oldest())
+	tail.Missed = first - after - 1
+	if err := l.collect(ctx, m, first, head, &run); err != nil {
+		return Tail{}, err
+	}
+	tail.Records = run.records
+	if run.more {
+		tail.NextAfter = run.last
+	}
+	return tail, nil
+}
+
+// run is what collect found, within the limits of a page.
+type run struct {
+	limit   int
+	records []authz.Record
+	bytes   int
+	scanned int
+	last    uint64 // number of the last record looked at
+	more    bool   // it stopped there because of a limit
+}
+
+// collect adds to found the records from first to last that m selects, in that
+// order. Both are numbers there may be; first may be the higher.
+func (l *Log) collect(ctx context.Context, m *matcher, first, last uint64, found *run) error {
+	return l.scan(first, last, func(seq uint64, value []byte) (bool, error) {
+		found.scanned++
+		found.last = seq
+		if found.scanned%1024 == 0 && ctx.Err() != nil {
+			return false, errInterrupted(ctx)
+		}
+		h, err := readHeader(value)
+		if err != nil {
+			return false, err
+		}
+		if m.matches(&h) {
+			r, err := h.record()
+			if err != nil {
+				return false, err
+			}
+			found.records = append(found.records, r)
+			found.bytes += len(value)
+		}
+		found.more = len(found.records) >= found.limit || found.bytes >= maxPageBytes || found.scanned >= maxPageScan
+		return !found.more, nil
+	})
+}
+
+// newest is the number of the oldest of the last records that m selects, at or
+// before head, and how many there are. last 0 means all.
+func (l *Log) newest(ctx context.Context, m *matcher, head uint64, last int) (from, count uint64, err error) {
+	want := uint64(math.MaxUint64)
+	if last > 0 {
+		want = uint64(last)
+	}
+	from = head + 1
+	oldest := l.oldest()
+	if head < oldest {
+		return from, 0, nil
+	}
+	scanned := 0
+	err = l.scan(head, oldest, func(seq uint64, value []byte) (bool, error) {
+		if scanned++; scanned%1024 == 0 && ctx.Err() != nil {
+			return false, errInterrupted(ctx)
+		}
+		h, err := readHeader(value)
+		if err != nil {
+			return false, err
+		}
+		if m.matches(&h) {
+			from = seq
+			count++
+		}
+		return count < want, nil
+	})
+	return from, count, err
+}
+
+// Count is how many records filter selects, at most last of them; last 0 counts all.
+func (l *Log) Count(ctx context.Context, filter authz.RecordFilter, last int) (uint64, error) {
+	m, err := matcherOfLast(filter, last)
+	if err != nil {
+		return 0, err
+	}
+	_, count, err := l.newest(ctx, m, l.Head(), last)
+	return count, err
+}
+
+// matcherOfLast is the matcher of filter, when last may be a number of records.
+func matcherOfLast(filter authz.RecordFilter, last int) (*matcher, error) {
+	if last < 0 {
+		return nil, authz.Invalid("last", "must not be negative")
+	}
+	return newMatcher(filter)
+}
+
+// Each calls do with the newest records that filter selects, at most last of them,
+// 0 for all, oldest first; records that come meanwhile are not among them. It keeps a
+// few of them in memory at a time. An error of do ends it and is returned; CodeGone
+// says that retention has overtaken it: records were removed that it had yet to read.
+func (l *Log) Each(ctx context.Context, filter authz.RecordFilter, last int, do func(*authz.Record) error) error {
+	m, err := matcherOfLast(filter, last)
+	if err != nil {
+		return err
+	}
+	head := l.Head()
+	next := l.oldest()
+	if last > 0 {
+		if next, _, err = l.newest(ctx, m, head, last); err != nil {
+			return err
+		}
+	}
+	for begun := false; next <= head; begun = true {
+		run := run{limit: eachChunk}
+		if err := l.collect(ctx, m, next, head, &run); err != nil {
+			return err
+		}
+		if oldest := l.oldest(); begun && oldest > next {
+			return authz.Errorf(authz.CodeGone, "the records before %d were removed while they were read; they are no longer kept", oldest)
+		}
+		for i := range run.records {
+			if err := do(&run.records[i]); err != nil {
+				return err
+			}
+		}
+		if !run.more {
+			return nil
+		}
+		next = run.last + 1
+	}
+	return nil
+}
+
+// eachChunk is how many records Each reads at once.
+const eachChunk = 256

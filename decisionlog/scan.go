@@ -1,0 +1,57 @@
+package decisionlog
+
+import (
+	"errors"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// view reads what is committed now.
+func (l *Log) view(do func(*badger.Txn) error) error {
+	if err := l.enter(); err != nil {
+		return err
+	}
+	defer l.leave()
+	return l.db.View(do)
+}
+
+// scan calls do with the records from first to last, which are in order, until it
+// returns false; the other way round when first is the higher. value is do's only
+// until it returns.
+func (l *Log) scan(first, last uint64, do func(seq uint64, value []byte) (more bool, err error)) error {
+	return l.view(func(txn *badger.Txn) error {
+		options := badger.IteratorOptions{Prefix: []byte{kindRecord}, Reverse: first > last}
+		it := txn.NewIterator(options)
+		defer it.Close()
+		for it.Seek(recordKey(first)); it.Valid(); it.Next() {
+			item := it.Item()
+			seq := recordSeq(item.Key())
+			if options.Reverse && seq < last || !options.Reverse && seq > last {
+				return nil
+			}
+			more := false
+			err := item.Value(func(value []byte) (err error) {
+				more, err = do(seq, value)
+				return err
+			})
+			if err != nil {
+				return readError(err)
+			}
+			if !more {
+				return nil
+			}
+		}
+		return nil
+	})
+}
+
+// readError makes an error of Badger one that can be shown.
+func readError(err error) error {
+	var ours *authz.Error
+	if errors.As(err, &ours) {
+		return ours
+	}
+	return internal("reading the decision log", err)
+}
