@@ -152,8 +152,12 @@ func checkEntrypoint(parts []part, modules []*ast.Module) Problems {
 			return nil
 		}
 	}
+	file := manifestName
+	if len(parts) == 1 {
+		file = parts[0].shown(manifestName)
+	}
 	return Problems{{
-		File: parts[0].shown(manifestName), Message: "the policy set has no package verdict.decision, which answers every question",
+		File: file, Message: "the policy set has no package verdict.decision, which answers every question",
 		Fix: "start from the base policies, or write verdict/decision/decision.rego",
 	}}
 }

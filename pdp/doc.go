@@ -13,5 +13,6 @@
 //   - an error means that no decision was made;
 //   - one request, or one whole batch, sees one data revision and one policy
 //     generation, and evidence that may be used once is presented once;
-//   - every decision that is not a simulation is recorded once.
+//   - every decision that is not a simulation is recorded once, before it is
+//     answered; one that could not be is never answered as an allow.
 package pdp

@@ -30,18 +30,27 @@ type Data interface {
 	WaitFor(ctx context.Context, revision uint64) error
 }
 
-// Config is what a PDP is made of. Every field is required but Record, BatchTime
-// and AtLeastWait.
+// Config is what a PDP is made of. Every field is required but Recorder, Durability,
+// Unrecorded, Observe, BatchTime and AtLeastWait.
 type Config struct {
 	Data     Data
 	Verifier Verifier
 	// Active is the evaluator to use now, nil while no policy is active. It is
 	// called once for a request and once for a whole batch.
 	Active func() authz.Evaluator
-	// Record is called once for each decision that is not a simulation, before
-	// it is answered. It must not block and must not keep the request.
-	Record func(context.Context, authz.Request, authz.Decision, time.Duration)
-	Now    func() time.Time
+	// Recorder keeps the decisions that are not simulations, before they are
+	// answered; nil keeps none. An error of it takes them back: see Durability.
+	Recorder authz.Recorder
+	// Durability is how durable every record is at least. Where it, or the policy, is
+	// authz.Required, what could not be recorded is a deny with authz.NotRecorded;
+	// else it is an error.
+	Durability authz.Durability
+	// Unrecorded is told why decisions became such denies. It must not block.
+	Unrecorded func(context.Context, error)
+	// Observe is called once for each decision that is not a simulation, as it is
+	// answered. It must not block and must not keep the request.
+	Observe func(context.Context, authz.Request, authz.Decision, time.Duration)
+	Now     func() time.Time
 	// NewID makes the id of a decision.
 	NewID func(time.Time) string
 	// BatchTime bounds the judging of one batch, or of one request; 0 means
@@ -77,8 +86,11 @@ func New(config Config) (*PDP, error) {
 	if config.BatchTime == 0 {
 		config.BatchTime = DefaultBatchTime
 	}
-	if config.Record == nil {
-		config.Record = func(context.Context, authz.Request, authz.Decision, time.Duration) {}
+	if config.Observe == nil {
+		config.Observe = func(context.Context, authz.Request, authz.Decision, time.Duration) {}
+	}
+	if config.Unrecorded == nil {
+		config.Unrecorded = func(context.Context, error) {}
 	}
 	return &PDP{config: config}, nil
 }
@@ -107,16 +119,36 @@ func (p *PDP) DecideBatch(ctx context.Context, b authz.Batch) ([]authz.Decision,
 	ctx, cancel := context.WithTimeout(ctx, p.config.BatchTime)
 	defer cancel()
 	s := sitting{pdp: p, view: view, policy: p.config.Active(), now: p.config.Now()}
-	decisions := make([]authz.Decision, 0, len(b.Items))
+	entries := make([]authz.Entry, 0, len(b.Items))
 	for _, r := range b.Items {
-		d, err := s.decide(ctx, r)
+		entry, err := s.decide(ctx, r)
 		if err != nil {
 			return nil, err
 		}
-		decisions = append(decisions, d)
-		if b.Semantics.StopsAfter(d.Outcome) {
+		entries = append(entries, entry)
+		if b.Semantics.StopsAfter(entry.Decision.Outcome) {
 			break
 		}
+	}
+	return p.answer(ctx, b, entries)
+}
+
+// answer records what is no simulation and gives the decisions in the order of
+// their items.
+func (p *PDP) answer(ctx context.Context, b authz.Batch, entries []authz.Entry) ([]authz.Decision, error) {
+	decisions := make([]authz.Decision, len(entries))
+	if b.Items[0].Simulated {
+		for i := range entries {
+			decisions[i] = entries[i].Decision
+		}
+		return decisions, nil
+	}
+	if err := p.keep(ctx, entries); err != nil {
+		return nil, err
+	}
+	for i := range entries {
+		decisions[i] = entries[i].Decision
+		p.config.Observe(ctx, b.Items[i], decisions[i], entries[i].Took)
 	}
 	return decisions, nil
 }
@@ -138,6 +170,9 @@ func check(b authz.Batch) error {
 		}
 		if err := permitted(&b.Items[i]); err != nil {
 			return err
+		}
+		if b.Items[i].Simulated != b.Items[0].Simulated {
+			return authz.Invalid("items", "are partly simulations; send those by themselves")
 		}
 	}
 	return nil

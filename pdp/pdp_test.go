@@ -45,7 +45,10 @@ type stage struct {
 	presented      []authz.Presentation
 	evaluating     func() // called by each evaluation, when set
 	asked          []authz.Question
-	recorded       []authz.Decision
+	recorded       []authz.Entry
+	observed       []authz.Decision
+	recordErr      error
+	durability     authz.Durability
 	waited         []uint64
 }
 
@@ -94,16 +97,29 @@ func (s *stage) Evaluate(_ context.Context, q authz.Question, _ authz.Facts) aut
 	return s.judgement
 }
 
+func (s *stage) Record(_ context.Context, entries []authz.Entry) error {
+	if s.recordErr != nil {
+		return s.recordErr
+	}
+	s.recorded = append(s.recorded, entries...)
+	return nil
+}
+
+func (*stage) clock() time.Time    { return now }
+func (*stage) id(time.Time) string { return "id" }
+
 func (s *stage) pdp() *pdp.PDP {
 	p, err := pdp.New(pdp.Config{
 		Data:     s,
 		Verifier: s,
 		Active:   func() authz.Evaluator { return s.policy },
-		Record: func(_ context.Context, _ authz.Request, d authz.Decision, _ time.Duration) {
-			s.recorded = append(s.recorded, d)
+		Recorder: s,
+		Observe: func(_ context.Context, _ authz.Request, d authz.Decision, _ time.Duration) {
+			s.observed = append(s.observed, d)
 		},
-		Now:         func() time.Time { return now },
-		NewID:       func(time.Time) string { return "id" },
+		Durability:  s.durability,
+		Now:         s.clock,
+		NewID:       s.id,
 		AtLeastWait: time.Millisecond,
 	})
 	if err != nil {
@@ -143,7 +159,7 @@ func TestDecideAllows(t *testing.T) {
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]authz.Decision{want}, s.recorded); diff != "" {
+	if diff := cmp.Diff([]authz.Decision{want}, s.observed); diff != "" {
 		t.Errorf("recorded: %s", diff)
 	}
 	if s.opened != 1 || s.closed != 1 {

@@ -31,7 +31,7 @@ type presented struct {
 // decide is the product's promise, top to bottom. A caller that went away, or a
 // batch out of time, gets no decision: what was judged under an ended context is
 // not an answer to the question.
-func (s *sitting) decide(ctx context.Context, r authz.Request) (authz.Decision, error) {
+func (s *sitting) decide(ctx context.Context, r authz.Request) (authz.Entry, error) {
 	began := s.pdp.config.Now()
 	at := r.At
 	if at.IsZero() {
@@ -39,16 +39,23 @@ func (s *sitting) decide(ctx context.Context, r authz.Request) (authz.Decision, 
 	}
 
 	principal := s.verify(ctx, &r)
-	judgement := s.judge(ctx, r, principal, at)
+	entry := authz.Entry{Question: question(r, principal, at), Caller: r.Caller.ID}
+	judgement, explanation := s.judge(ctx, &entry, r)
 	if err := ctx.Err(); err != nil {
-		return authz.Decision{}, &authz.Error{Code: authz.CodeUnavailable, Message: "the request ended, or took too long, before it was decided; ask again, or send fewer items", Cause: err}
+		return authz.Entry{}, &authz.Error{Code: authz.CodeUnavailable, Message: "the request ended, or took too long, before it was decided; ask again, or send fewer items", Cause: err}
 	}
-	decision := s.assemble(principal, judgement)
+	entry.Decision = settle(s.pdp.config.NewID(s.now), standingOf(principal), judgement, s.ref(), s.view.Revision())
+	entry.Decision.Explanation = explanation
+	entry.Took = s.pdp.config.Now().Sub(began)
+	return entry, nil
+}
 
-	if !r.Simulated {
-		s.pdp.config.Record(ctx, r, decision, s.pdp.config.Now().Sub(began))
+// ref names the policy, when one is active.
+func (s *sitting) ref() authz.PolicyRef {
+	if s.policy == nil {
+		return authz.PolicyRef{}
 	}
-	return decision, nil
+	return s.policy.Policy()
 }
 
 // verify proves the subject now, also when the question is about another time:
@@ -101,18 +108,23 @@ func (s *sitting) recall(e authz.Evidence, source string) (authz.Principal, bool
 }
 
 // judge asks the policy, unless there is nobody to judge or nothing to judge by.
-func (s *sitting) judge(ctx context.Context, r authz.Request, p authz.Principal, at time.Time) authz.Judgement {
+func (s *sitting) judge(ctx context.Context, e *authz.Entry, r authz.Request) (authz.Judgement, *authz.Explanation) {
+	p := &e.Question.Principal
 	switch {
 	case p.Fault != nil:
-		return denied(faultReason(p.Fault))
+		return denied(faultReason(p.Fault)), nil
 	case p.Subject == "":
-		return denied(authz.Reason{Code: authz.TokenInvalid, Guard: "token", Message: "The credential names no machine user.", Status: http.StatusUnauthorized})
+		return denied(authz.Reason{Code: authz.TokenInvalid, Guard: "token", Message: "The credential names no machine user.", Status: http.StatusUnauthorized}), nil
 	case r.Subject != nil && r.Subject.ID != p.Subject:
-		return denied(mismatchReason(r.Subject.ID, p.Subject))
+		return denied(mismatchReason(r.Subject.ID, p.Subject)), nil
 	case s.policy == nil:
-		return denied(authz.Reason{Code: authz.PolicyMissing, Guard: "engine", Message: "No policy is active.", Fix: "Look at /readyz of this node.", Status: http.StatusServiceUnavailable})
+		return denied(authz.Reason{Code: authz.PolicyMissing, Guard: "engine", Message: "No policy is active.", Fix: "Look at /readyz of this node.", Status: http.StatusServiceUnavailable}), nil
 	}
-	return s.policy.Evaluate(ctx, question(r, p, at), s.view)
+	e.Judged = true
+	if explainer, ok := s.policy.(authz.Explainer); ok && r.Explain == authz.ExplainFull {
+		return explainer.Explain(ctx, e.Question, s.view)
+	}
+	return s.policy.Evaluate(ctx, e.Question, s.view), nil
 }
 
 func question(r authz.Request, p authz.Principal, at time.Time) authz.Question {
@@ -121,43 +133,6 @@ func question(r authz.Request, p authz.Principal, at time.Time) authz.Question {
 		subject.Properties = r.Subject.Properties
 	}
 	return authz.Question{Subject: subject, Action: r.Action, Resource: r.Resource, Context: r.Context, Principal: p, Time: at}
-}
-
-// assemble closes the answer: it allows only what a judgement allowed without a
-// reason against it, for a subject that was proved.
-func (s *sitting) assemble(p authz.Principal, j authz.Judgement) authz.Decision {
-	d := authz.Decision{
-		ID:               s.pdp.config.NewID(s.now),
-		Outcome:          authz.Deny,
-		Reasons:          j.Reasons,
-		WouldDeny:        j.WouldDeny,
-		Obligations:      j.Obligations,
-		Advice:           j.Advice,
-		Trust:            authz.Trust{Level: p.Level, Required: j.RequiredLevel, Freshness: p.Freshness},
-		DataRevision:     s.view.Revision(),
-		CacheableForS:    j.CacheableForS,
-		IfPDPUnreachable: j.IfPDPUnreachable,
-		KeysRead:         j.KeysRead,
-		Subject:          p.Subject,
-	}
-	if p.Credential != nil {
-		d.Credential = p.Credential.ID
-	}
-	if s.policy != nil {
-		d.Policy = s.policy.Policy()
-	}
-	if d.IfPDPUnreachable != "allow" {
-		d.IfPDPUnreachable = "deny"
-	}
-	if j.Allow && p.Fault == nil && p.Subject != "" && len(j.Reasons) == 0 {
-		d.Outcome = authz.Allow
-		return d
-	}
-	d.Obligations, d.CacheableForS = nil, 0
-	if len(d.Reasons) == 0 {
-		d.Reasons = []authz.Reason{{Code: authz.DefaultDeny, Guard: "decision", Message: "Nothing grants this request.", Status: http.StatusForbidden}}
-	}
-	return d
 }
 
 func denied(r authz.Reason) authz.Judgement { return authz.Judgement{Reasons: []authz.Reason{r}} }

@@ -36,21 +36,30 @@ func (s *Server) health(c echo.Context) error {
 	return wire.WriteJSON(c.Response(), http.StatusOK, api.Health{OK: true})
 }
 
-// ready says whether this node should be asked, and by name what it lacks.
+// ready says whether this node should be asked, and by name what it lacks and
+// what needs somebody.
 func (s *Server) ready(c echo.Context) error {
-	var lacking []string
+	lacking := failing(s.config.Ready)
 	if s.stopping.Err() != nil {
-		lacking = append(lacking, "shutting_down")
+		lacking = append([]string{"shutting_down"}, lacking...)
 	}
-	for _, check := range s.config.Ready {
+	readiness := api.Readiness{Ready: len(lacking) == 0, NotReady: lacking, Warnings: failing(s.config.Warnings)}
+	status := http.StatusOK
+	if !readiness.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	return wire.WriteJSON(c.Response(), status, readiness)
+}
+
+// failing names the checks that are not ready, in their order.
+func failing(checks []Check) []string {
+	var names []string
+	for _, check := range checks {
 		if check.Ready() != nil {
-			lacking = append(lacking, check.Name)
+			names = append(names, check.Name)
 		}
 	}
-	if len(lacking) > 0 {
-		return wire.WriteJSON(c.Response(), http.StatusServiceUnavailable, api.Readiness{NotReady: lacking})
-	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, api.Readiness{Ready: true})
+	return names
 }
 
 func (s *Server) openAPI(c echo.Context) error {

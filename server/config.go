@@ -52,6 +52,9 @@ type Config struct {
 	Keys *apikey.Authenticator
 	// Ready lists what must be ready before this node should be asked.
 	Ready []Check
+	// Warnings lists what needs somebody when it is not ready, while this node answers
+	// on: /readyz names it and stays 200.
+	Warnings []Check
 	// Gatherer is what /metrics shows. Register Collectors with it.
 	Gatherer prometheus.Gatherer
 	// Tracer makes a span of every request; nil makes none.
@@ -66,8 +69,8 @@ type Config struct {
 	NewID func() string
 
 	// ReadTimeout bounds the arrival of a request, headers and body, and
-	// WriteTimeout the time from then to the end of its answer. Import, export,
-	// backup and waiting for changes extend both while they make progress.
+	// WriteTimeout the time from then to the end of its answer. Streams, waiting and
+	// what judges policies extend both; see package admin.
 	ReadTimeout, WriteTimeout time.Duration
 	// IdleTimeout is how long a connection is kept open between two requests.
 	IdleTimeout time.Duration

@@ -13,7 +13,8 @@
 //	room    roles, body, answer
 //
 // A panic or an error after the answer began breaks the connection off, so that
-// no client takes a part for the whole.
+// no client takes a part for the whole. An error that the room tells within its
+// answer (reqctx.Request.Failed) is logged like any other.
 //
 // When the context of Run ends, /readyz turns 503, DrainDelay passes, the
 // listeners close, and requests in flight are finished within ShutdownTimeout.

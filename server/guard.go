@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -50,6 +49,9 @@ func (g *guard) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		cut := err != nil && c.Response().Committed
 		if err != nil && !cut {
 			g.answer(c, err)
+		}
+		if err == nil {
+			err = reqctx.From(c.Request().Context()).Failed
 		}
 		g.record(c, g.server.config.Now().Sub(start), err, cut)
 		if cut {
@@ -126,13 +128,17 @@ func (g *guard) record(c echo.Context, took time.Duration, err error, cut bool) 
 	if g.server.config.Tracer != nil {
 		trace.SpanFromContext(ctx).SetName(c.Request().Method + " " + route)
 	}
-	g.log(ctx, c.Request().Method, route, status, took, err, cut)
+	g.log(c.Request(), route, status, took, err, cut)
 }
 
 // log writes one line. It never has a body, a header or the path as it was sent:
 // those carry secrets and whatever a caller likes.
-func (g *guard) log(ctx context.Context, method, route string, status int, took time.Duration, err error, cut bool) {
+func (g *guard) log(r *http.Request, route string, status int, took time.Duration, err error, cut bool) {
+	ctx := r.Context()
 	level := g.level(status, cut && ctx.Err() == nil)
+	if err != nil && !cut && status < 400 { // told within the answer
+		level = g.level(wire.ProblemOf(r, err).Status, false)
+	}
 	logger := g.server.config.Logger
 	if !logger.Enabled(ctx, level) {
 		return
@@ -140,7 +146,7 @@ func (g *guard) log(ctx context.Context, method, route string, status int, took 
 	request := reqctx.From(ctx)
 	attrs := []slog.Attr{
 		slog.String("listener", g.listener.name),
-		slog.String("method", boundedMethod(method)),
+		slog.String("method", boundedMethod(r.Method)),
 		slog.String("route", route),
 		slog.Int("status", status),
 		slog.Duration("duration", took),

@@ -89,7 +89,7 @@ func TestClosedByDefault(t *testing.T) {
 			elsewhere++
 			continue
 		}
-		path := strings.NewReplacer(":id", "x", ":from", "x", ":to", "y", ":holder", "user:x", ":feature", "y", ":by", "subject", ":of", "y").Replace(route.Path)
+		path := strings.NewReplacer(":id", "x", ":from", "x", ":to", "y", ":holder", "user:x", ":feature", "y", ":by", "subject", ":of", "y", ":name", "x", ":generation", "1", ":other", "2").Replace(route.Path)
 		answer := node.Do(servertest.Call{Method: route.Method, URL: base(node, route) + path})
 		open := route.Path == api.PathHealth || route.Path == api.PathReady
 		if want := map[bool]int{true: 200, false: 401}[open]; answer.Status != want {
@@ -99,7 +99,7 @@ func TestClosedByDefault(t *testing.T) {
 			continue
 		}
 		// A key without any role that helps is not enough either.
-		answer = node.Do(servertest.Call{Method: route.Method, URL: base(node, route) + path, Key: node.Key(authz.RoleAuthor)})
+		answer = node.Do(servertest.Call{Method: route.Method, URL: base(node, route) + path, Key: node.Key(elsewhereRole(route))})
 		if want := map[bool]int{true: 200, false: 403}[route.Path == api.PathOpenAPI]; answer.Status != want {
 			t.Errorf("%s %s with a role for something else: %d, want %d", route.Method, route.Path, answer.Status, want)
 		}
@@ -107,6 +107,14 @@ func TestClosedByDefault(t *testing.T) {
 	if elsewhere != 4 {
 		t.Errorf("%d routes need no key because they are the token service's; there are token, revoke, jwks and metadata", elsewhere)
 	}
+}
+
+// elsewhereRole is a role that no path of a route's listener asks for.
+func elsewhereRole(route server.Route) authz.Role {
+	if route.Listener == "decisions" {
+		return authz.RoleAuthor
+	}
+	return authz.RoleTransmit
 }
 
 func base(node *servertest.Node, route server.Route) string {
@@ -273,6 +281,29 @@ func TestReadiness(t *testing.T) {
 	if status, body := ask(); status != 503 || body != `{"ready":false,"not_ready":["store","policy"]}` {
 		t.Errorf("%d %s", status, body)
 	}
+}
+
+// A warning shows and takes nobody away from this node.
+func TestReadinessWarns(t *testing.T) {
+	var store, bundle error
+	node := servertest.Start(t, func(c *server.Config) {
+		c.Ready = []server.Check{{Name: "store", Ready: func() error { return store }}}
+		c.Warnings = []server.Check{
+			{Name: "decision_log", Ready: func() error { return nil }},
+			{Name: "bundles", Ready: func() error { return bundle }},
+		}
+	})
+	expect := func(status int, body string) {
+		t.Helper()
+		if answer := node.Do(servertest.Call{URL: node.Decisions() + api.PathReady}); answer.Status != status || answer.Body != body {
+			t.Errorf("%d %s", answer.Status, answer.Body)
+		}
+	}
+	expect(200, `{"ready":true}`)
+	bundle = errors.New("s3cr3t")
+	expect(200, `{"ready":true,"warnings":["bundles"]}`)
+	store = errors.New("s3cr3t")
+	expect(503, `{"ready":false,"not_ready":["store"],"warnings":["bundles"]}`)
 }
 
 func TestMetricsAreBounded(t *testing.T) {

@@ -96,6 +96,16 @@ func together(s, other *string, name string) func() string {
 	}
 }
 
+// keysNamed wants a file of keys where signatures are required.
+func keysNamed(required *bool, keys *string) func() string {
+	return func() string {
+		if *required && *keys == "" {
+			return "is true, but bundles.keys names no keys; every bundle would be refused"
+		}
+		return ""
+	}
+}
+
 // issuerURL wants what RFC 8414 section 2 wants of an issuer, and allows http for
 // a machine's own.
 func issuerURL(s *string) func() string {

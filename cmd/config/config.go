@@ -18,10 +18,12 @@ type Config struct {
 	// Demo loads the Brightfold demo data and its token issuer into an empty data
 	// directory.
 	Demo bool
-	// Policies is the folder policies are loaded from; empty means the base
-	// bundle inside the binary.
+	// Policies is the folder the base bundle is loaded from, and loaded again from when
+	// it changes; empty means the base bundle inside the binary.
 	Policies string
 
+	Bundles      Bundles
+	DecisionLog  DecisionLog
 	Store        Store
 	Engine       Engine
 	Decide       Decide
@@ -33,10 +35,54 @@ type Config struct {
 	Tracing      Tracing
 }
 
+// Bundles configures the life of policy sets.
+type Bundles struct {
+	// Keep is how many generations stay on disk beside the active one.
+	Keep int
+	// RequireSignatures refuses every bundle that no key of Keys signed, but the base
+	// policies inside the binary.
+	RequireSignatures bool
+	// Keys is a YAML or JSON file with the keys bundles may be signed by, as under keys
+	// in OPA's configuration: {"<id>": {"algorithm": "ES256", "key": "<PEM>", "scope": ..}}.
+	Keys string
+	// Scope is what the signature of a bundle must say it is for; empty: nothing.
+	Scope string
+	// Sources is a YAML or JSON file with the bundle servers and folders to pull from.
+	Sources string
+	// Replay is how many of the newest recorded decisions the gate replays; 0: none.
+	Replay int
+	// MaxSize bounds a packed bundle in bytes; 64 MiB bounds it unpacked.
+	MaxSize int64
+}
+
+// DecisionLog configures what is kept of decisions, and where it goes.
+type DecisionLog struct {
+	// Durability is async, spool or required: what holds of a decision's record when
+	// the decision is answered. Policies may ask for more.
+	Durability string
+	// MaxAge and MaxBytes bound what is kept: the oldest records go first.
+	MaxAge   time.Duration
+	MaxBytes int64
+	// Queue is how many decisions may wait to be written, Wait how long one waits for
+	// room in it.
+	Queue int
+	Wait  time.Duration
+
+	// Lines is a file that records are appended to as JSON lines, or - for standard
+	// output; empty: none.
+	Lines string
+	// OPAURL is a server that takes decision logs as OPA sends them; empty: none.
+	// OPATokenFile holds the bearer token it wants.
+	OPAURL, OPATokenFile string
+	// OTLPEndpoint is the URL records are sent to as OpenTelemetry logs; empty: none.
+	OTLPEndpoint string
+}
+
 // Store configures the data at rest.
 type Store struct {
 	// ChangeLogMax is how many changes the change feed keeps; a reader further
-	// behind is told to start over from an export.
+	// behind is told to start over from an export. Data is kept as of every revision
+	// the feed reaches back to: decisions are replayed with what they saw.
 	ChangeLogMax int
 	// ExpiredRetention is how long an entity is kept after it ended by itself,
 	// so that its denial can say "expired" rather than "unknown".
@@ -130,6 +176,8 @@ func Default() Config {
 		Data:         "./data",
 		Listen:       "127.0.0.1:8181",
 		AdminListen:  "127.0.0.1:8182",
+		Bundles:      Bundles{Keep: 20, Replay: 5000, MaxSize: 16 << 20},
+		DecisionLog:  DecisionLog{Durability: "spool", MaxAge: 30 * 24 * time.Hour, MaxBytes: 1 << 30, Queue: 10_000, Wait: 2 * time.Second},
 		Store:        Store{ChangeLogMax: 1_000_000, ExpiredRetention: 30 * 24 * time.Hour, HotLimit: 100_000, MinFree: 256 << 20},
 		Engine:       Engine{Timeout: 250 * time.Millisecond, MaxKeys: 64, DecodedFacts: 10_000},
 		Decide:       Decide{AtLeastWait: 2 * time.Second, Audience: "verdict"},

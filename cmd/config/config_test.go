@@ -71,6 +71,23 @@ func TestPrecedence(t *testing.T) {
 		"log.format":              {"json", "text", "json"},
 		"tracing.otlp_endpoint":   {"http://a:4318", "https://b", "http://c/v1"},
 
+		"bundles.keep":                {"1", "2", "3"},
+		"bundles.require_signatures":  {"true", "false", "true"},
+		"bundles.keys":                {"a.yaml", "b.yaml", "c.json"},
+		"bundles.scope":               {"a", "b", "c"},
+		"bundles.sources":             {"a.yaml", "b.yaml", "c.json"},
+		"bundles.replay":              {"0", "2", "3"},
+		"bundles.max_size":            {"1KiB", "2MiB", "3000"},
+		"decision_log.durability":     {"async", "required", "spool"},
+		"decision_log.max_age":        {"1h", "2h", "3h"},
+		"decision_log.max_bytes":      {"16MiB", "17MiB", "18000001"},
+		"decision_log.queue":          {"1", "2", "3"},
+		"decision_log.wait":           {"1ms", "2s", "3s"},
+		"decision_log.lines":          {"a.ndjson", "-", "c.ndjson"},
+		"decision_log.opa_url":        {"http://a", "https://b/x", "http://c"},
+		"decision_log.opa_token_file": {"a", "b", "c"},
+		"decision_log.otlp_endpoint":  {"http://a:4318", "https://b", "http://c/v1"},
+
 		"tls.cert":                   {"a.pem", "b.pem", "c.pem"},
 		"tls.key":                    {"a.key", "b.key", "c.key"},
 		"decide.audience":            {"https://a.example", "verdict", "c"},
@@ -80,7 +97,9 @@ func TestPrecedence(t *testing.T) {
 		"token_service.lifetime":     {"10s", "2m", "1h"},
 		"token_service.key_lifetime": {"5h", "6h", "7h"},
 	}
-	partners := map[string]string{"tls.cert": "VERDICT_TLS_KEY", "tls.key": "VERDICT_TLS_CERT"} // go together
+	partners := map[string]string{ // go together
+		"tls.cert": "VERDICT_TLS_KEY", "tls.key": "VERDICT_TLS_CERT", "bundles.require_signatures": "VERDICT_BUNDLES_KEYS",
+	}
 	defaults := config.Default()
 	for _, s := range defaults.Settings() {
 		t.Run(s.Key, func(t *testing.T) {
@@ -207,6 +226,8 @@ func TestFileIsRefused(t *testing.T) {
 		"life of tokens":         {"token_service:\n  lifetime: 2h\n", "token_service.lifetime is 2h; it must be 10s to 1h"},
 		"life of keys":           {"token_service:\n  key_lifetime: 1h\n", "token_service.key_lifetime is 1h; it must be 4h to"},
 		"uses":                   {"credentials:\n  use_every: 1ms\n", "credentials.use_every is 1ms; it must be 1s to 24h"},
+		"signatures but no keys": {"bundles: {require_signatures: true}\n", "bundles.require_signatures is true, but bundles.keys names no keys"},
+		"no such durability":     {"decision_log: {durability: maybe}\n", "decision_log.durability is \"maybe\"; it must be one of async, spool, required"},
 		"no audience":            {"decide:\n  audience: ''\n", "decide.audience is empty; name one"},
 		"password in endpoint":   {"tracing:\n  otlp_endpoint: http://u:p@h\n", "without user and password"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -18,10 +19,14 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/credentials"
+	"github.com/verdict-pdp/verdict/decisionlog"
+	"github.com/verdict-pdp/verdict/decisionlog/sink"
 	"github.com/verdict-pdp/verdict/engine"
 	"github.com/verdict-pdp/verdict/events"
+	"github.com/verdict-pdp/verdict/generations"
 	"github.com/verdict-pdp/verdict/introspection"
 	"github.com/verdict-pdp/verdict/pdp"
+	"github.com/verdict-pdp/verdict/replay"
 	"github.com/verdict-pdp/verdict/secret"
 	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
@@ -29,6 +34,7 @@ import (
 	"github.com/verdict-pdp/verdict/server/apikey"
 	receiving "github.com/verdict-pdp/verdict/server/events"
 	"github.com/verdict-pdp/verdict/server/oauth"
+	"github.com/verdict-pdp/verdict/sources"
 	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/token"
 	"github.com/verdict-pdp/verdict/tokenservice"
@@ -45,8 +51,14 @@ type Daemon struct {
 	keeper   *credentials.Keeper
 	receiver *events.Receiver
 	issuing  *tokenservice.Service // nil when the token service is off
+	log      *decisionlog.Log
+	sinks    []*sink.Runner
+	policies *generations.Keeper
+	pulled   []bundleSource
+	puller   *sources.Puller // nil when bundles are pulled from nowhere
 	engine   engine.Engine
-	guards   []string // names of the active policies' guards
+	active   atomic.Pointer[inForce] // what engine has, and its snapshot
+	shade    *replay.Shadow
 	metrics  *metrics
 	pdp      *pdp.PDP
 	server   *server.Server
@@ -72,7 +84,11 @@ func Open(ctx context.Context, c Config) (_ *Daemon, err error) {
 		{"loading key sets", d.openVerifier},
 		{"preparing credentials", d.openKeeper},
 		{"preparing for security events", d.openReceiver},
+		{"opening the decision log", d.openLog},
+		{"preparing the shadow", d.openShadow},
 		{"loading the policies", d.loadPolicies},
+		{"preparing to pull bundles", d.openPuller},
+		{"preparing to send records", d.openSinks},
 		{"making the first API keys", d.makeFirstKeys},
 		{"setting the demo up", d.setUpDemo},
 		{"building the pipeline", d.buildPipeline},
@@ -101,18 +117,31 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.store.Run(rooms) })
 	group.Go(func() error { return d.verifier.Run(rooms, d.issuers) })
 	group.Go(func() error { return d.uses.Run(rooms) })
+	group.Go(func() error { return d.log.Run(rooms) })
+	group.Go(func() error { return d.shade.Run(rooms) })
+	for _, runner := range d.sinks {
+		group.Go(func() error { return runner.Run(rooms) })
+	}
+	if d.puller != nil {
+		group.Go(func() error { return d.puller.Run(rooms) })
+	}
 	if d.issuing != nil {
 		group.Go(func() error { return d.issuing.Run(rooms) })
 	}
 	return group.Wait()
 }
 
-// Close closes the store. It is called after Run returned, or instead of it.
+// Close closes what is on disk: the decision log and the store. It is called after
+// Run returned, or instead of it.
 func (d *Daemon) Close() error {
-	if d.store == nil {
-		return nil
+	var err error
+	if d.log != nil {
+		err = d.log.Close()
 	}
-	return d.store.Close()
+	if d.store != nil {
+		err = errors.Join(err, d.store.Close())
+	}
+	return err
 }
 
 // DecisionsURL is where decisions are served.
@@ -241,8 +270,14 @@ func (d *Daemon) buildPipeline(context.Context) (err error) {
 		Data:     data{d.store},
 		Verifier: d.verifier,
 		Active:   d.engine.Evaluator,
-		Record:   d.record,
+		Recorder: recorder{d},
+		Observe:  d.observe,
 		Now:      d.config.Now,
+
+		Durability: authz.Durability(d.config.DecisionLog.Durability),
+		Unrecorded: func(ctx context.Context, err error) {
+			d.config.Logger.ErrorContext(ctx, "a decision was denied because it could not be recorded", "error", err)
+		},
 		NewID: func(t time.Time) string {
 			return ulid.MustNew(ulid.Timestamp(t), ulid.DefaultEntropy()).String()
 		},
@@ -280,6 +315,11 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 			Rotations:    keeper{d.keeper},
 			IssuerStatus: d.issuerStatus,
 			ReplaceKeys:  d.replaceKeys(),
+			Policies:     library{d.policies, d},
+			Decisions:    records{d},
+			Replays:      replays{d},
+			Shadow:       shadow{d},
+			BundleLimit:  c.Bundles.MaxSize,
 
 			Policy:  d.policy,
 			NewID:   NewKeyID,
@@ -291,7 +331,8 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 		Events:          &receiving.Handler{Receiver: d.receiver},
 		OAuth:           d.tokenRoom(),
 		Keys:            &apikey.Authenticator{Keys: keys{d.store}, Now: c.Now},
-		Ready:           []server.Check{{Name: "policy", Ready: d.policyReady}, {Name: "store", Ready: d.storeReady}},
+		Ready:           []server.Check{{Name: "policy", Ready: d.policyReady}, {Name: "store", Ready: d.storeReady}, {Name: "decision_log", Ready: d.log.Ready}},
+		Warnings:        []server.Check{{Name: "bundles", Ready: d.policiesQuiet}, {Name: "decision_log_sinks", Ready: d.sinksQuiet}},
 		Gatherer:        registry,
 		Tracer:          c.Tracer,
 		Logger:          c.Logger,
@@ -305,7 +346,7 @@ func (d *Daemon) buildServer(context.Context) (err error) {
 	registry.MustRegister(d.metrics.collectors()...)
 	registry.MustRegister(d.server.Collectors()...)
 	registry.MustRegister(d.gauges()...)
-	registry.MustRegister(newIssuerMetrics(d), newCountMetrics(d))
+	registry.MustRegister(newIssuerMetrics(d), newCountMetrics(d), newLogMetrics(d), newPolicyMetrics(d))
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return nil
 }
@@ -319,8 +360,8 @@ func (d *Daemon) path(name string) string { return filepath.Join(d.config.Data, 
 // and the guard that was meant would be as strict or as lax as before.
 func (d *Daemon) checkModes(e authz.Entity) error {
 	for name := range e.(*authz.Edge).Modes {
-		if !slices.Contains(d.guards, name) {
-			return authz.Invalid("modes."+name, "is no guard of the active policies; they have "+strings.Join(d.guards, ", "))
+		if guards := d.guards(); !slices.Contains(guards, name) {
+			return authz.Invalid("modes."+name, "is no guard of the active policies; they have "+strings.Join(guards, ", "))
 		}
 	}
 	return nil

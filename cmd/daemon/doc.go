@@ -6,6 +6,8 @@
 // What it leaves in the data directory:
 //
 //	store/                 Badger: everything at rest
+//	decisions/             Badger: the decision log
+//	policies/              bundles and generations of policies
 //	jwks/                  last good copies of issuers' key sets
 //	keys/operator.key      an API key with every role (mode 0600)
 //	keys/pep.key           an API key that may ask for decisions (mode 0600)

@@ -1,5 +1,13 @@
 package daemon
 
+import (
+	"context"
+
+	"github.com/verdict-pdp/verdict/generations"
+	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/pdp"
+)
+
 // What tests look at from outside.
 var (
 	DecisionsTLS   = decisionsTLS
@@ -8,3 +16,30 @@ var (
 
 // Read is secretFiles.read.
 func (s *secretFiles) Read(name string) (string, error) { return s.read(name) }
+
+// Again judges a recorded decision by its own generation and revision: the result as
+// it was recorded, and as it is now.
+func (d *Daemon) Again(ctx context.Context, id string) (was, now []byte, err error) {
+	r, err := d.log.Get(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	policy, err := d.generation(r.Policy.Generation)
+	if err != nil {
+		return nil, nil, err
+	}
+	view, err := d.viewAt(r.DataRevision)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer view.Close()
+	decision, err := pdp.Rejudge(ctx, policy, &r, view)
+	if err != nil {
+		return nil, nil, err
+	}
+	now, err = ijson.Marshal(decision)
+	return r.Result, now, err
+}
+
+// Policies are the generations, for a test to change.
+func (d *Daemon) Policies() *generations.Keeper { return d.policies }

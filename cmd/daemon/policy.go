@@ -8,21 +8,67 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
 	"github.com/verdict-pdp/verdict/engine"
+	"github.com/verdict-pdp/verdict/generations"
 	"github.com/verdict-pdp/verdict/policies"
 )
 
-// loadPolicies compiles the policy set and makes it the active one.
-func (d *Daemon) loadPolicies(context.Context) error {
-	archive, err := bundles.Read(d.policyFiles())
+// loadPolicies opens the generations kept and makes one of them the active one.
+func (d *Daemon) loadPolicies(ctx context.Context) error {
+	c := d.config.Bundles
+	keys, err := readBundleKeys(c.Keys)
 	if err != nil {
 		return err
 	}
-	snapshot, err := bundles.Compile(archive, bundles.Options{Generation: 1})
+	if d.pulled, err = readBundleSources(c.Sources); err != nil {
+		return err
+	}
+	d.policies, err = generations.Open(generations.Config{
+		Dir:          d.path("policies"),
+		Keep:         c.Keep,
+		Verification: bundles.Verification{Required: c.RequireSignatures, Keys: keys, Scope: c.Scope},
+		Limits:       bundles.Limits{Packed: c.MaxSize},
+		Try:          d.try,
+		Use:          d.use,
+		Replay:       d.rehearse,
+		Now:          d.config.Now,
+		Log:          d.config.Logger,
+	})
 	if err != nil {
 		return err
 	}
+	return d.policies.Start(ctx, d.basePolicies())
+}
+
+// basePolicies are the policies a node begins with.
+func (d *Daemon) basePolicies() generations.Base {
+	if files := d.policyFolder(); files != nil {
+		return generations.Base{Files: files, Source: authz.SourceFolder}
+	}
+	return generations.Base{Files: policies.Bundle, Source: authz.SourceBuiltIn}
+}
+
+// policyFolder is the folder of the base policies, nil when they are those in the
+// binary.
+func (d *Daemon) policyFolder() fs.FS {
+	switch {
+	case d.config.PolicyFiles != nil:
+		return d.config.PolicyFiles
+	case d.config.Policies != "":
+		return os.DirFS(d.config.Policies)
+	}
+	return nil
+}
+
+// inForce is a policy set in force: what decides, and what it was made of.
+type inForce struct {
+	policy   *engine.Policy
+	snapshot *bundles.Snapshot
+}
+
+// prepare makes a snapshot ready to be asked.
+func (d *Daemon) prepare(snapshot *bundles.Snapshot) (*engine.Policy, error) {
 	c := d.config.Engine
-	policy, err := engine.New(snapshot, engine.Config{
+	return engine.New(snapshot, engine.Config{
 		Timeout:      c.Timeout,
 		MaxKeys:      c.MaxKeys,
 		DecodedFacts: c.DecodedFacts,
@@ -30,24 +76,37 @@ func (d *Daemon) loadPolicies(context.Context) error {
 			d.config.Logger.ErrorContext(ctx, "an evaluation failed", "error", err)
 		},
 	})
+}
+
+// try implements generations.Config.Try.
+func (d *Daemon) try(snapshot *bundles.Snapshot) error {
+	_, err := d.prepare(snapshot)
+	return err
+}
+
+// use implements generations.Config.Use: decisions that start after it returned
+// are made by snapshot, those before by the one before.
+func (d *Daemon) use(snapshot *bundles.Snapshot) error {
+	policy, err := d.prepare(snapshot)
 	if err != nil {
 		return err
 	}
-	for _, guard := range snapshot.Guards() {
-		d.guards = append(d.guards, guard.Name)
-	}
+	d.active.Store(&inForce{policy: policy, snapshot: snapshot})
 	d.engine.Activate(policy)
 	return nil
 }
 
-func (d *Daemon) policyFiles() fs.FS {
-	switch {
-	case d.config.PolicyFiles != nil:
-		return d.config.PolicyFiles
-	case d.config.Policies != "":
-		return os.DirFS(d.config.Policies)
+// guards are the names of the active policies' guards.
+func (d *Daemon) guards() []string {
+	active := d.active.Load()
+	if active == nil {
+		return nil
 	}
-	return policies.Bundle
+	var names []string
+	for _, guard := range active.snapshot.Guards() {
+		names = append(names, guard.Name)
+	}
+	return names
 }
 
 func (d *Daemon) policy() authz.PolicyRef {
@@ -62,4 +121,22 @@ func (d *Daemon) policyReady() error {
 		return authz.Errorf(authz.CodeUnavailable, "no policy is active")
 	}
 	return nil
+}
+
+// policiesQuiet says whether a bundle did not get through since the last one of its
+// name did: the node answers on with what it has.
+func (d *Daemon) policiesQuiet() error {
+	if failures := d.policyStatus().Failures; len(failures) > 0 {
+		return authz.Errorf(authz.CodeUnavailable, "bundle %s: %s", failures[0].Name, failures[0].Message)
+	}
+	return nil
+}
+
+// policyStatus is how the policy set stands, with the sources it is pulled from.
+func (d *Daemon) policyStatus() authz.PolicyStatus {
+	status := d.policies.Status()
+	if d.puller != nil {
+		status.Sources = d.puller.Status()
+	}
+	return status
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// record counts a decision and, at debug level, logs it: who, what and why, never
+// observe counts a decision and, at debug level, logs it: who, what and why, never
 // the credential or the request's properties.
-func (d *Daemon) record(ctx context.Context, r authz.Request, decision authz.Decision, took time.Duration) {
+func (d *Daemon) observe(ctx context.Context, r authz.Request, decision authz.Decision, took time.Duration) {
 	d.metrics.observe(decision, took)
 	if decision.Credential != "" && proves(r.Evidence, decision) {
 		d.uses.Seen(decision.Credential, time.Time{}, d.config.Now(), sourceOf(r))

@@ -1,13 +1,16 @@
 package admin_test
 
 import (
+	"cmp"
+	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
@@ -26,11 +29,69 @@ func start(t *testing.T, edit func(*server.Config)) operator {
 
 // send is a request with headers in pairs of name and value.
 func (o operator) send(method, path, body string, header ...string) servertest.Answer {
+	return o.as(authz.RoleOperate, method, path, body, header...)
+}
+
+// as is send with another role.
+func (o operator) as(role authz.Role, method, path, body string, header ...string) servertest.Answer {
+	return o.Do(o.call(role, method, path, body, header...))
+}
+
+func (o operator) call(role authz.Role, method, path, body string, header ...string) servertest.Call {
 	h := http.Header{}
 	for i := 0; i < len(header); i += 2 {
 		h.Add(header[i], header[i+1])
 	}
-	return o.Do(servertest.Call{Method: method, URL: o.Admin() + path, Key: o.Key(authz.RoleOperate), Body: body, Header: h})
+	return servertest.Call{Method: method, URL: o.Admin() + path, Key: o.Key(role), Body: body, Header: h}
+}
+
+// later sends call and gives its answer when there is one.
+func (o operator) later(t *testing.T, call servertest.Call) <-chan servertest.Answer {
+	answers := make(chan servertest.Answer, 1)
+	go func() {
+		answer, err := o.Try(call)
+		if err != nil {
+			t.Error(err)
+		}
+		answers <- answer
+	}()
+	return answers
+}
+
+// leave sends a request and hangs up when told, and returns when the server has
+// noticed: it logs the request.
+func (o operator) leave(t *testing.T, hangUp <-chan struct{}, call servertest.Call) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, cmp.Or(call.Method, http.MethodGet), call.URL, strings.NewReader(call.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = call.Header
+	request.Header.Set("Authorization", "Bearer "+call.Key)
+	request.Header.Set(api.HeaderRequestID, "leaves")
+	left := make(chan error, 1)
+	go func() {
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			_, err = io.Copy(io.Discard, response.Body)
+			err = errors.Join(err, response.Body.Close())
+		}
+		left <- err
+	}()
+	<-hangUp
+	cancel()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("the request ended with %v", err)
+	}
+	o.Stop() // waits for every request
+	if err := <-o.Done; err != nil {
+		t.Error(err)
+	}
+	if log := o.Log.String(); !strings.Contains(log, "request_id=leaves") {
+		t.Errorf("the request did not end: %s", log)
+	}
 }
 
 func expect(t *testing.T, answer servertest.Answer, status int, field string) {
@@ -233,7 +294,7 @@ func TestList(t *testing.T) {
 		}
 		cursor = "&cursor=" + page.NextCursor
 	}
-	if diff := cmp.Diff([]string{"a", "b", "d"}, ids); diff != "" {
+	if diff := gocmp.Diff([]string{"a", "b", "d"}, ids); diff != "" {
 		t.Error(diff)
 	}
 	if answer := o.send("GET", "/v1/plans", ""); answer.Body != `{"items":[],"next_cursor":"","data_revision":1}` {
@@ -312,7 +373,7 @@ func TestCheckIsAskedBeforeWriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := api.ImportReport{Lines: 2, Written: 1, Failed: 1, Errors: []api.LineError{{Line: 1, Message: "keys are weak"}}, DataRevision: 3}
-	if diff := cmp.Diff(want, report); diff != "" {
+	if diff := gocmp.Diff(want, report); diff != "" {
 		t.Error(diff)
 	}
 	if answer.Header.Get(api.HeaderRevision) != "3" {
@@ -409,7 +470,7 @@ func TestChanges(t *testing.T) {
 	want := `{"changes":[` +
 		`{"revision":2,"op":"put","collection":"users","id":"a","at":"2026-11-22T10:00:00Z","entity":{"id":"a","created_at":"2026-11-22T10:00:00Z","updated_at":"2026-11-22T10:00:00Z","revision":2,"state":"active"}},` +
 		`{"revision":3,"op":"delete","collection":"users","id":"a","at":"2026-11-22T10:00:00Z"}],"next_after":3,"data_revision":3}`
-	if diff := cmp.Diff(want, answer.Body); diff != "" {
+	if diff := gocmp.Diff(want, answer.Body); diff != "" {
 		t.Error(diff)
 	}
 	for query, field := range map[string]string{"after=-1": "after", "wait_s=61": "wait_s", "limit=0": "limit", "since=1": "since"} {
@@ -496,7 +557,7 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := api.Key{ID: "key-new", Name: "pep", Roles: []string{"decide"}, CreatedAt: servertest.Now, ExpiresAt: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), Key: key.Key}
-	if diff := cmp.Diff(want, key); diff != "" {
+	if diff := gocmp.Diff(want, key); diff != "" {
 		t.Error(diff)
 	}
 	stored := o.Memory.Find(authz.APIKeys, "key-new").(*authz.APIKey)
@@ -546,7 +607,7 @@ func TestStatus(t *testing.T) {
 	o := start(t, nil)
 	expect(t, o.send("PUT", "/v1/users/a", `{}`), http.StatusCreated, "")
 	want := `{"version":"test","data_revision":2,"policy":{"generation":3,"digest":"sha256:ab"},"collections":{"api_keys":1,"users":1}}`
-	if diff := cmp.Diff(want, o.send("GET", api.PathStatus, "").Body); diff != "" {
+	if diff := gocmp.Diff(want, o.send("GET", api.PathStatus, "").Body); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"math"
 	"net/http"
 	"time"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/reqctx"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
@@ -57,19 +55,15 @@ func changeQuery(c echo.Context) (after uint64, limit int, wait time.Duration, e
 // awaitChanges waits for a change, but no longer than wait nor than the server
 // serves, and reads what there is then.
 func (h *Handler) awaitChanges(c echo.Context, after uint64, limit int, wait time.Duration) (Changes, error) {
-	ctx := c.Request().Context()
-	if err := h.extend(c.Response(), wait); err != nil {
+	waiting, done, err := h.awaiting(c, wait)
+	if err != nil {
 		return Changes{}, err
 	}
-	waiting, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	if stopping := reqctx.From(ctx).Stopping; stopping != nil {
-		defer context.AfterFunc(stopping, cancel)()
-	}
+	defer done()
 	if err := h.Feed.Await(waiting, after); err != nil && waiting.Err() == nil {
 		return Changes{}, err
 	}
-	return h.Feed.Changes(ctx, after, limit)
+	return h.Feed.Changes(c.Request().Context(), after, limit)
 }
 
 func changeList(changes Changes) api.ChangeList[authz.Entity] {

@@ -1,5 +1,6 @@
 // Package admin is the surface of the admin listener: entities, the life of
-// credentials, the change feed, import, export, backup, API keys and status.
+// credentials, the change feed, import, export, backup, API keys and status; and
+// the life of policies, the decision log, and what other policies make of it.
 //
 //	GET    /v1/{collection}        operate, review   a page; ?limit= &cursor= and the collection's filters
 //	POST   /v1/{collection}        operate           create; 409 when the id is taken
@@ -23,6 +24,28 @@
 //	DELETE /v1/keys/{id}           operate           revoke
 //	GET    /v1/status              operate, review
 //
+// Policies and decisions:
+//
+//	GET    /v1/bundles             author, operate, review   of the active generation
+//	GET    /v1/bundles/{name}      decide, author, operate, review   as it came in; Prefer: wait=N
+//	PUT    /v1/bundles/{name}      author            through the gate; ?message= &activate=
+//	DELETE /v1/bundles/{name}      author            likewise
+//	GET    /v1/generations         author, operate, review   newest first; ?limit=
+//	GET    /v1/generations/{n}     author, operate, review
+//	GET    /v1/generations/{a}/diff/{b}   author, operate, review   files; ?last= decisions too
+//	POST   /v1/generations/{n}/activate   author
+//	POST   /v1/rollback            author
+//	GET    /v1/policy_status       author, operate, review
+//	GET    /v1/guards              author, operate, review   with the evidence for the next mode
+//	POST   /v1/guards/{name}/mode  operate
+//	GET    /v1/shadow              author, operate, review
+//	POST   /v1/shadow              author            and DELETE
+//	POST   /v1/replay              author            NDJSON out: progress, then a report or an error
+//	GET    /v1/decisions           operate, review   newest first; ?after= &wait_s= to follow
+//	GET    /v1/decisions/{id}      operate, review   ?explain=full
+//	GET    /v1/decisions/export    operate, review   NDJSON out
+//	POST   /v1/decisions/verify    operate, review
+//
 // A collection is every one of authz but api_keys, which is reached by /v1/keys
 // alone: an import line, an export or a list of api_keys is refused. A pair
 // collection has two ids in its path: /v1/edges/{from}/{to}. Rotations are read
@@ -37,6 +60,10 @@
 // If-None-Match with a list and weak tags, and answers 304 (RFC 9110 section
 // 13). A condition that does not hold is 412.
 //
+// The ETag of a bundle is its quoted digest. A GET of one that its If-None-Match
+// knows waits for another when Prefer: wait=N asks for it (RFC 7240), which is
+// OPA's long poll. A write of a bundle takes no condition: it makes a candidate.
+//
 // # Least privilege
 //
 // A key is given only roles that the key creating it has, so that no chain of
@@ -45,8 +72,14 @@
 //
 // # Streams
 //
-// Import, export and backup have no size limit. Each read and write of theirs
-// must make progress within StreamIdle. An error in the middle of an export or
-// a backup breaks the connection off, so that a client never takes a part for
-// the whole.
+// Import, exports, backup, bundles and records that are sent along have no size
+// limit here. Each read and write of theirs must make progress within StreamIdle.
+// An error in the middle of an export or a backup breaks the connection off, so
+// that a client never takes a part for the whole. A replay has its error in its
+// last line, and is whole only with a last line.
+//
+// # Tasks
+//
+// A push, a comparison, a replay and a verification may take TaskTime. They end
+// with their caller, and with the server's shutdown, without an effect.
 package admin

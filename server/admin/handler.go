@@ -17,6 +17,9 @@ import (
 const (
 	DefaultBodyLimit  = 1 << 20
 	DefaultStreamIdle = 30 * time.Second
+	DefaultTaskTime   = 10 * time.Minute
+	// DefaultBundleLimit is what a bundle may have packed.
+	DefaultBundleLimit = 16 << 20
 )
 
 // Handler serves the admin API. Fields without a default are required.
@@ -28,6 +31,12 @@ type Handler struct {
 	// not served.
 	Credentials Credentials
 	Rotations   Rotations
+	// Policies is the life of the policy set, Decisions the decision log, Replays and
+	// Shadow judge decisions anew; the paths for what is nil are not served.
+	Policies  Policies
+	Decisions Decisions
+	Replays   Replays
+	Shadow    Shadow
 	// ReplaceKeys drops every key the token service has signed with and begins with a
 	// new one; nil when there is no token service, and CodeNotFound is answered.
 	ReplaceKeys func(context.Context) error
@@ -48,6 +57,12 @@ type Handler struct {
 	// StreamIdle is how long one read or write of a stream may take; 0 means
 	// DefaultStreamIdle.
 	StreamIdle time.Duration
+	// TaskTime is how long a push, a comparison, a replay or the verification of the
+	// decision log may take; 0 means DefaultTaskTime.
+	TaskTime time.Duration
+	// BundleLimit bounds the bundle that is sent along with a replay, in bytes; 0
+	// means DefaultBundleLimit. What bounds a push is Policies.
+	BundleLimit int64
 }
 
 // Mount adds the routes to e. The caller is authenticated before they run.
@@ -79,6 +94,25 @@ func (h *Handler) Mount(e *echo.Echo) {
 	}
 	if h.Rotations != nil {
 		h.mountRotations(e)
+	}
+	h.mountPolicies(e)
+}
+
+// mountPolicies adds the routes about policies and what they decided.
+func (h *Handler) mountPolicies(e *echo.Echo) {
+	if h.Policies != nil {
+		h.mountBundles(e)
+		h.mountGenerations(e)
+		h.mountGuards(e)
+	}
+	if h.Decisions != nil {
+		h.mountDecisions(e)
+	}
+	if h.Replays != nil {
+		e.POST(api.PathReplay, h.replay)
+	}
+	if h.Shadow != nil {
+		h.mountShadow(e)
 	}
 }
 

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -112,12 +114,20 @@ func (h *Handler) streamOf(c echo.Context) *stream {
 	return &stream{request: c.Request(), response: c.Response(), handler: h}
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. Its errors but io.EOF are for the caller to read.
 func (s *stream) Read(p []byte) (int, error) {
 	if err := s.extend(); err != nil {
 		return 0, err
 	}
-	return s.request.Body.Read(p)
+	n, err := s.request.Body.Read(p)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	// The time to read may be over, the time to say so is not.
+	if failed := s.handler.extendAnswer(s.response, 0); failed != nil {
+		return n, failed
+	}
+	return n, wire.ReadError(err)
 }
 
 // Write implements io.Writer.
@@ -128,19 +138,56 @@ func (s *stream) Write(p []byte) (int, error) {
 	return s.response.Write(p)
 }
 
+// upload is a stream that is read to its end for work that takes TaskTime.
+type upload struct{ *stream }
+
+func (h *Handler) uploadOf(c echo.Context) upload { return upload{h.streamOf(c)} }
+
+// Read implements io.Reader.
+func (u upload) Read(p []byte) (int, error) {
+	n, err := u.stream.Read(p)
+	if errors.Is(err, io.EOF) {
+		if failed := u.handler.extend(u.response, u.handler.taskTime()); failed != nil {
+			return n, failed
+		}
+	}
+	return n, err
+}
+
+// download is a stream that is written in steps TaskTime apart at most.
+type download struct{ *stream }
+
+func (h *Handler) downloadOf(c echo.Context) download { return download{h.streamOf(c)} }
+
+// Write implements io.Writer.
+func (d download) Write(p []byte) (int, error) {
+	n, err := d.stream.Write(p)
+	if err != nil {
+		return n, err
+	}
+	return n, d.handler.extend(d.response, d.handler.taskTime())
+}
+
 // extend gives the next step its time, and the answer that may follow it.
 func (s *stream) extend() error { return s.handler.extend(s.response, 0) }
 
 // extend moves the deadlines of a connection to StreamIdle after wait. Both of
 // them: net/http takes a read deadline that passes for a caller that left.
 func (h *Handler) extend(w http.ResponseWriter, wait time.Duration) error {
-	control := http.NewResponseController(w)
-	// The network keeps real time, whatever clock the handler was given.
-	deadline := time.Now().Add(wait + h.streamIdle())
-	if err := control.SetReadDeadline(deadline); err != nil {
+	if err := http.NewResponseController(w).SetReadDeadline(h.deadlineAfter(wait)); err != nil {
 		return err
 	}
-	return control.SetWriteDeadline(deadline)
+	return h.extendAnswer(w, wait)
+}
+
+// extendAnswer is extend for a connection that is no longer read.
+func (h *Handler) extendAnswer(w http.ResponseWriter, wait time.Duration) error {
+	return http.NewResponseController(w).SetWriteDeadline(h.deadlineAfter(wait))
+}
+
+// deadlineAfter is by the network's own time, whatever clock the handler was given.
+func (h *Handler) deadlineAfter(wait time.Duration) time.Time {
+	return time.Now().Add(wait + h.streamIdle())
 }
 
 func (h *Handler) streamIdle() time.Duration {

@@ -8,7 +8,7 @@ import (
 // decisionOf is a decision as it is sent. With explain none reasons keep their
 // codes and lose their texts and details.
 func decisionOf(d *authz.Decision, explain authz.Explain) api.Decision {
-	return api.Decision{
+	sent := api.Decision{
 		ID:               d.ID,
 		Decision:         d.Outcome.String(),
 		Reasons:          reasonsOf(d.Reasons, explain),
@@ -21,6 +21,10 @@ func decisionOf(d *authz.Decision, explain authz.Explain) api.Decision {
 		CacheableForS:    d.CacheableForS,
 		IfPDPUnreachable: unreachable(d.IfPDPUnreachable),
 	}
+	if explain == authz.ExplainFull {
+		sent.Explanation = explanationOf(d.Explanation)
+	}
+	return sent
 }
 
 // unreachable is deny unless the policy said allow: a caller given nothing to go

@@ -9,6 +9,9 @@
 // is 200. Everything a caller can mend is refused before Decide is called: a
 // batch with one broken item is refused whole, naming the item.
 //
+// With explain full an answer has the explanation that Decide gives; a batch asks
+// for at most 10 of them.
+//
 // Claims instead of a token need the role assert-claims besides decide; a
 // simulation takes them by its own role, since nothing is let through by it.
 // Only a simulation takes a time, in context.time (RFC 3339), which is removed

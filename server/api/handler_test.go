@@ -200,7 +200,7 @@ func TestDecideRefuses(t *testing.T) {
 		"claims not object":    {body: `{"credential":{"claims":"x"},` + rest + `}`, status: 400, code: authz.CodeInvalid, field: "credential.claims"},
 		"claims without role":  {body: `{"credential":{"claims":{"sub":"a"}},` + rest + `}`, status: 403, code: authz.CodeForbidden, field: "credential.claims", says: "assert-claims"},
 		"a time":               {body: `{"context":{"time":"2026-11-22T10:00:00Z"},` + rest + `}`, status: 400, code: authz.CodeInvalid, field: "context.time", says: "only /v1/simulate"},
-		"full":                 {body: `{"explain":"full",` + rest + `}`, status: 400, code: authz.CodeInvalid, field: "explain", says: "none or reasons"},
+		"explain":              {body: `{"explain":"all",` + rest + `}`, status: 400, code: authz.CodeInvalid, field: "explain", says: "none, reasons or full"},
 		"negative revision":    {body: `{"at_least":-1,` + rest + `}`, status: 400, code: authz.CodeInvalid, field: "at_least"},
 	}
 	a := &asker{decision: denial}

@@ -9,6 +9,10 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
+// maxExplained bounds the items of a batch with explain full: each costs a
+// multiple of a decision.
+const maxExplained = 10
+
 // questions reads the body of a batch. Items that take the same default share
 // it: nobody may change a request's maps.
 func questions(body *api.BatchRequest, from sender) (authz.Batch, error) {
@@ -27,11 +31,22 @@ func questions(body *api.BatchRequest, from sender) (authz.Batch, error) {
 		return authz.Batch{}, err
 	}
 	batch := authz.Batch{Items: make([]authz.Request, len(body.Items)), Semantics: semantics, AtLeast: body.AtLeast}
+	explained := 0
 	for i := range body.Items {
 		whole := withDefaults(&body.Items[i], body)
 		request, err := question(&whole, from)
 		if err != nil {
 			return authz.Batch{}, inItem(i, err)
+		}
+		if request.Explain == authz.ExplainFull {
+			explained++
+		}
+		if explained > maxExplained {
+			return authz.Batch{}, inItem(i, &authz.Error{
+				Code:    authz.CodeTooLarge,
+				Field:   "explain",
+				Message: "is full in more than " + strconv.Itoa(maxExplained) + " items; a batch explains at most so many, ask about the others in another one",
+			})
 		}
 		batch.Items[i] = request
 	}

@@ -18,6 +18,10 @@ type Request struct {
 	// waits for something answers then. The request itself goes on: its own
 	// context is for everything else. Nil never ends.
 	Stopping context.Context
+	// Failed is an error that the handler told the caller within its answer, whose
+	// status had been sent by then. It is logged as if it had been the answer. Set
+	// once, by the handler.
+	Failed error
 }
 
 type key struct{}

@@ -75,6 +75,15 @@ func checkBody(documented openapi3.Content, contentType, body string) error {
 	return Validate(content.Schema, []byte(body))
 }
 
+// ValidateAs holds JSON against a schema of the document by its name.
+func ValidateAs(schema string, data []byte) error {
+	d, err := readDocument()
+	if err != nil {
+		return err
+	}
+	return Validate(d.doc.Components.Schemas[schema], data)
+}
+
 // Validate holds JSON against a schema of an OpenAPI 3.1 document.
 func Validate(schema *openapi3.SchemaRef, data []byte) error {
 	var value any

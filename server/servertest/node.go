@@ -27,7 +27,12 @@ var Now = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 type Node struct {
 	Server *server.Server
 	Memory *Memory
-	Log    *Log
+	// Policies, Records and Replays are what stands behind the paths about policies
+	// and their decisions.
+	Policies *Policies
+	Records  *Records
+	Replays  *Replays
+	Log      *Log
 	// Stop begins the shutdown and Done gives what Run returned.
 	Stop context.CancelFunc
 	Done <-chan error
@@ -41,7 +46,15 @@ type Node struct {
 // changes the configuration first; it must not need the Node.
 func Start(t testing.TB, edit func(*server.Config)) *Node {
 	t.Helper()
-	n := &Node{Memory: NewMemory(), Log: new(Log), t: t, secrets: map[string]string{}}
+	n := &Node{
+		Memory:   NewMemory(),
+		Policies: NewPolicies(),
+		Records:  NewRecords(),
+		Replays:  new(Replays),
+		Log:      new(Log),
+		t:        t,
+		secrets:  map[string]string{},
+	}
 	registry := prometheus.NewRegistry()
 	config := server.Config{
 		DecisionsAddr: "127.0.0.1:0",
@@ -56,6 +69,10 @@ func Start(t testing.TB, edit func(*server.Config)) *Node {
 			Bulk:        n.Memory,
 			Credentials: &Lifecycle{},
 			Rotations:   &Lifecycle{},
+			Policies:    n.Policies,
+			Decisions:   n.Records,
+			Replays:     n.Replays,
+			Shadow:      n.Replays,
 			Policy:      func() authz.PolicyRef { return authz.PolicyRef{Generation: 3, Digest: "sha256:ab"} },
 			NewID:       func() string { return "key-new" },
 			Now:         time.Now,

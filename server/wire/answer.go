@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"io"
 	"net/http"
 
 	"github.com/verdict-pdp/verdict/api"
@@ -31,11 +32,20 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return err
 }
 
-// WriteProblem answers r with what err means (RFC 9457). A 401 carries the challenge (RFC 9110 section 11.6.1), a 503 when to
-// try again.
-func WriteProblem(w http.ResponseWriter, r *http.Request, err error) error {
+// WriteLine writes v as one line of NDJSON, in one Write.
+func WriteLine(w io.Writer, v any) error {
+	data, err := ijson.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(data, '\n'))
+	return err
+}
+
+// ProblemOf is what err means to the caller of r (RFC 9457).
+func ProblemOf(r *http.Request, err error) api.Problem {
 	f := explain(err)
-	data, failed := ijson.Marshal(api.Problem{
+	return api.Problem{
 		Type:      "about:blank",
 		Title:     http.StatusText(f.status),
 		Status:    f.status,
@@ -44,20 +54,30 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, err error) error {
 		Code:      f.code,
 		Field:     f.field,
 		RequestID: reqctx.From(r.Context()).ID,
-	})
+		Errors:    f.errors,
+	}
+}
+
+// WriteProblem answers r with what err means. A 401 carries the challenge (RFC 9110 section 11.6.1), a 503 when to
+// try again.
+func WriteProblem(w http.ResponseWriter, r *http.Request, err error) error {
+	problem := ProblemOf(r, err)
+	data, failed := ijson.Marshal(problem)
 	if failed != nil {
 		return failed
 	}
 	h := w.Header()
 	h["Content-Type"] = typeProblem
-	h.Del("ETag")
-	switch f.status {
+	for _, name := range []string{"ETag", "Content-Length", "Content-Disposition"} {
+		h.Del(name) // of the answer there would have been
+	}
+	switch problem.Status {
 	case Status(authz.CodeUnauthenticated):
 		h["Www-Authenticate"] = challenge
 	case Status(authz.CodeUnavailable):
 		h["Retry-After"] = retrySoon
 	}
-	w.WriteHeader(f.status)
+	w.WriteHeader(problem.Status)
 	_, failed = w.Write(data)
 	return failed
 }

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,30 +25,40 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) error 
 	if err := RequireType(r.Header, api.TypeJSON); err != nil {
 		return err
 	}
+	return readJSON(http.MaxBytesReader(w, r.Body, limit), v)
+}
+
+// ReadJSONPart is ReadJSON for one part of a body of several. The caller has
+// looked at the part's media type.
+func ReadJSONPart(w http.ResponseWriter, part io.Reader, limit int64, v any) error {
+	return readJSON(http.MaxBytesReader(w, io.NopCloser(part), limit), v)
+}
+
+func readJSON(r io.Reader, v any) error {
 	buffer := bodies.Get().(*bytes.Buffer)
 	defer release(buffer)
-	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
-		return readError(err)
+	if _, err := buffer.ReadFrom(r); err != nil {
+		return ReadError(err)
 	}
 	return ijson.Unmarshal(buffer.Bytes(), v)
 }
 
-// RequireType says whether a body sent with header h is of the media type want,
-// with no parameter but charset=utf-8 and no content encoding.
-func RequireType(h http.Header, want string) error {
+// RequireType says whether a body sent with header h is of one of the media types
+// of want, with no parameter but charset=utf-8 and no content encoding.
+func RequireType(h http.Header, want ...string) error {
 	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return unsupported("Content-Encoding", "is "+strconv.Quote(encoding)+"; send the body as it is")
 	}
 	got := h["Content-Type"]
-	if len(got) == 1 && got[0] == want {
+	if len(got) == 1 && slices.Contains(want, got[0]) {
 		return nil
 	}
 	if len(got) != 1 {
-		return unsupported("Content-Type", "must be given once, as "+want)
+		return unsupported("Content-Type", "must be given once, as "+strings.Join(want, " or "))
 	}
 	mediaType, params, err := mime.ParseMediaType(got[0])
-	if err != nil || mediaType != want {
-		return unsupported("Content-Type", "is "+strconv.Quote(got[0])+"; send "+want)
+	if err != nil || !slices.Contains(want, mediaType) {
+		return unsupported("Content-Type", "is "+strconv.Quote(got[0])+"; send "+strings.Join(want, " or "))
 	}
 	for name, value := range params {
 		if name != "charset" || !strings.EqualFold(value, "utf-8") {
@@ -61,9 +72,14 @@ func unsupported(header, message string) error {
 	return &authz.Error{Code: authz.CodeUnsupportedMedia, Field: header, Message: message}
 }
 
-func readError(err error) error {
+// ReadError is what an error of reading a body, other than io.EOF, means to who
+// sent it.
+func ReadError(err error) error {
+	var ours *authz.Error
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.As(err, &ours):
+		return ours
 	case errors.As(err, &tooLarge):
 		return authz.Errorf(authz.CodeTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -1,0 +1,118 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/decisionlog"
+	"github.com/verdict-pdp/verdict/engine"
+	"github.com/verdict-pdp/verdict/server/admin"
+)
+
+func (d *Daemon) openLog(context.Context) (err error) {
+	c := d.config.DecisionLog
+	d.log, err = decisionlog.Open(decisionlog.Config{
+		Dir:        d.path("decisions"),
+		Durability: authz.Durability(c.Durability),
+		Queue:      c.Queue,
+		Wait:       c.Wait,
+		MaxAge:     c.MaxAge,
+		MaxBytes:   c.MaxBytes,
+		MinFree:    d.config.Store.MinFree,
+		Input:      engine.Input,
+		Mask:       d.mask,
+		Now:        d.config.Now,
+		Log:        d.config.Logger,
+	})
+	return err
+}
+
+// mask asks the active policies what of a record is not to be kept. They may be
+// later ones than those that decided.
+func (d *Daemon) mask(ctx context.Context, r *authz.Record) ([]authz.Mask, error) {
+	active := d.active.Load()
+	if active == nil {
+		return nil, nil
+	}
+	return active.policy.Mask(ctx, r.Input, r.Result)
+}
+
+// records is the decision log as the admin surface sees it.
+type records struct{ *Daemon }
+
+// Get implements admin.Decisions.
+func (d records) Get(ctx context.Context, id string) (authz.Record, error) { return d.log.Get(ctx, id) }
+
+// List implements admin.Decisions.
+func (d records) List(ctx context.Context, f authz.RecordFilter, cursor string, limit int) (admin.RecordPage, error) {
+	page, err := d.log.List(ctx, f, decisionlog.Page{Cursor: cursor, Limit: limit})
+	return admin.RecordPage{Records: page.Records, NextCursor: page.NextCursor, Head: page.Head}, err
+}
+
+// After implements admin.Decisions.
+func (d records) After(ctx context.Context, f authz.RecordFilter, after uint64, limit int) (admin.RecordPage, error) {
+	tail, err := d.log.Tail(ctx, f, after, limit)
+	if err == nil && tail.Missed > 0 {
+		err = authz.Errorf(authz.CodeGone, "%d records after number %d are no longer kept; read on from a later one", tail.Missed, after)
+	}
+	return admin.RecordPage{Records: tail.Records, NextAfter: tail.NextAfter, Head: tail.Head}, err
+}
+
+// Await implements admin.Decisions.
+func (d records) Await(ctx context.Context, after uint64) error { return d.log.Await(ctx, after) }
+
+// Export implements admin.Decisions.
+func (d records) Export(ctx context.Context, f authz.RecordFilter, fn func(*authz.Record) error) error {
+	return d.log.Each(ctx, f, 0, fn)
+}
+
+// Verify implements admin.Decisions.
+func (d records) Verify(ctx context.Context) (any, error) {
+	return d.log.Verify(ctx, func(uint64, uint64) {})
+}
+
+// Explain implements admin.Decisions.
+func (d records) Explain(ctx context.Context, id string) (*authz.Explanation, string, error) {
+	r, err := d.log.Get(ctx, id)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !r.Judged:
+		return nil, "No policy judged this decision: its evidence proved nobody, or no policy was active.", nil
+	case len(r.Input) == 0:
+		return nil, "The record has no input to judge again: " + r.InputError, nil
+	}
+	policy, note := d.thatDecided(&r)
+	view, seen, err := d.thatWasSeen(&r)
+	if err != nil {
+		return nil, "", err
+	}
+	defer view.Close()
+	_, explanation := policy.ExplainInput(ctx, r.Input, view)
+	return explanation, note + seen, nil
+}
+
+// thatDecided is the policy that made a decision, or else the active one and a note.
+func (d *Daemon) thatDecided(r *authz.Record) (*engine.Policy, string) {
+	policy, err := d.generation(r.Policy.Generation)
+	if err != nil || policy.Policy().Digest != r.Policy.Digest {
+		return d.active.Load().policy, "The generation that decided is no longer kept: this is what the active one says. "
+	}
+	return policy, ""
+}
+
+// thatWasSeen is the data a decision saw, or else that of now and a note.
+func (d *Daemon) thatWasSeen(r *authz.Record) (view pdpView, note string, err error) {
+	at, err := d.store.SnapshotAt(r.DataRevision)
+	if authz.CodeOf(err) == authz.CodeGone || authz.CodeOf(err) == authz.CodeInvalid {
+		at, err = d.store.Snapshot()
+		return at, "The data that it saw is no longer kept: this is with the data of now. ", err
+	}
+	return at, "", err
+}
+
+// pdpView is a view of the data that has to be closed.
+type pdpView interface {
+	authz.Facts
+	Close()
+}

@@ -1,0 +1,188 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/bundles"
+)
+
+// evidenceRecords is how many of the newest decisions the evidence for a mode is
+// taken from.
+const evidenceRecords = 10_000
+
+// ladder is the modes of a guard, laxest first.
+var ladder = []string{authz.ModeOff, authz.ModeObserve, authz.ModeFlag, authz.ModeEnforce}
+
+// guardModes lists the guards of the active policies with their modes, and what
+// each said lately.
+func (d *Daemon) guardModes(ctx context.Context) ([]api.GuardMode, error) {
+	snapshot := d.active.Load().snapshot
+	seen := evidence{by: map[string]*guardEvidence{}}
+	if err := d.log.Each(ctx, authz.RecordFilter{}, evidenceRecords, seen.add); err != nil {
+		return nil, err
+	}
+	all := []api.GuardMode{}
+	for _, guard := range snapshot.Guards() {
+		mode, own := modesOf(snapshot, guard.Name)
+		listed := api.GuardMode{Name: guard.Name, Description: guard.Description, Mode: mode, Next: stepUp(mode), Evidence: seen.of(guard.Name)}
+		if own != mode {
+			listed.Bundle = own
+		}
+		all = append(all, listed)
+	}
+	return all, nil
+}
+
+// modesOf are the mode of a guard and the one its bundle gives it, as the base
+// policies read them.
+func modesOf(snapshot *bundles.Snapshot, guard string) (mode, own string) {
+	own = modeAt(snapshot.Data(), "verdict", "config", "modes", guard)
+	return cmp.Or(modeAt(snapshot.Data(), authz.ModesBundle, guard), own, authz.ModeEnforce), cmp.Or(own, authz.ModeEnforce)
+}
+
+func modeAt(data ast.Object, path ...string) string {
+	ref := make(ast.Ref, len(path))
+	for i, name := range path {
+		ref[i] = ast.StringTerm(name)
+	}
+	value, err := data.Find(ref)
+	if err != nil {
+		return ""
+	}
+	if mode, ok := value.(ast.String); ok && slices.Contains(ladder, string(mode)) {
+		return string(mode)
+	}
+	return authz.ModeEnforce // what the base policies make of anything else
+}
+
+func stepUp(mode string) string {
+	if at := slices.Index(ladder, mode); at+1 < len(ladder) {
+		return ladder[at+1]
+	}
+	return ""
+}
+
+// checkStep lets a guard go up one step at a time, and down as far as one likes.
+func (d *Daemon) checkStep(guard, mode string) error {
+	if !slices.Contains(d.guards(), guard) {
+		return authz.Errorf(authz.CodeNotFound, "there is no guard %q in the active policies", guard)
+	}
+	to := slices.Index(ladder, mode)
+	if to < 0 {
+		return authz.Invalid("mode", "must be off, observe, flag or enforce")
+	}
+	now, _ := modesOf(d.active.Load().snapshot, guard)
+	if to > slices.Index(ladder, now)+1 {
+		return authz.Errorf(authz.CodeConflict, "guard %s is at %s; one step up is %s, so that each step has its evidence", guard, now, stepUp(now))
+	}
+	return nil
+}
+
+// evidence is what guards said in recorded decisions.
+type evidence struct {
+	decisions uint64
+	since     time.Time
+	by        map[string]*guardEvidence // :: guard -> what it said
+}
+
+type guardEvidence struct {
+	denied, wouldDeny, wouldFlip uint64
+	edges, codes                 map[string]*api.EvidenceCount
+}
+
+// evidenceExamples is how many decisions are named for one edge or code, and
+// evidenceListed how many edges or codes.
+const (
+	evidenceExamples = 3
+	evidenceListed   = 20
+)
+
+func (e *evidence) add(r *authz.Record) error {
+	if r.Kind != authz.RecordDecision {
+		return nil
+	}
+	var said struct {
+		Reasons   []authz.Reason `json:"reasons"`
+		WouldDeny []authz.Reason `json:"would_deny"`
+	}
+	if err := json.Unmarshal(r.Result, &said); err != nil {
+		return err
+	}
+	if e.decisions++; e.since.IsZero() {
+		e.since = r.At
+	}
+	for guard := range guardsIn(said.Reasons) {
+		e.guard(guard).denied++
+	}
+	for guard, codes := range guardsIn(said.WouldDeny) {
+		g := e.guard(guard)
+		g.wouldDeny++
+		if r.Decision == authz.Allow {
+			g.wouldFlip++
+		}
+		count(g.edges, r.Edge(), r.ID)
+		for code := range codes {
+			count(g.codes, string(code), r.ID)
+		}
+	}
+	return nil
+}
+
+// guardsIn are the guards that gave reasons, each with its codes.
+func guardsIn(reasons []authz.Reason) map[string]map[authz.ReasonCode]bool {
+	by := map[string]map[authz.ReasonCode]bool{}
+	for _, r := range reasons {
+		if by[r.Guard] == nil {
+			by[r.Guard] = map[authz.ReasonCode]bool{}
+		}
+		by[r.Guard][r.Code] = true
+	}
+	return by
+}
+
+func (e *evidence) guard(name string) *guardEvidence {
+	if e.by[name] == nil {
+		e.by[name] = &guardEvidence{edges: map[string]*api.EvidenceCount{}, codes: map[string]*api.EvidenceCount{}}
+	}
+	return e.by[name]
+}
+
+func count(in map[string]*api.EvidenceCount, name, example string) {
+	c := in[name]
+	if c == nil {
+		c = &api.EvidenceCount{Name: name}
+		in[name] = c
+	}
+	if c.Count++; len(c.Examples) < evidenceExamples {
+		c.Examples = append(c.Examples, example)
+	}
+}
+
+func (e *evidence) of(guard string) api.ModeEvidence {
+	g := e.guard(guard)
+	return api.ModeEvidence{
+		Decisions: e.decisions, Since: e.since, Denied: g.denied, WouldDeny: g.wouldDeny, OnlyIt: g.wouldFlip,
+		Edges: most(g.edges), Codes: most(g.codes),
+	}
+}
+
+// most are the counts with the most first.
+func most(counts map[string]*api.EvidenceCount) []api.EvidenceCount {
+	sorted := slices.SortedFunc(maps.Values(counts), func(a, b *api.EvidenceCount) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name))
+	})
+	var listed []api.EvidenceCount
+	for _, c := range sorted[:min(len(sorted), evidenceListed)] {
+		listed = append(listed, *c)
+	}
+	return listed
+}

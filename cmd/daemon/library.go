@@ -1,0 +1,61 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/generations"
+	"github.com/verdict-pdp/verdict/server/admin"
+)
+
+// library is the generations of policies as the admin surface sees them.
+type library struct {
+	*generations.Keeper
+	daemon *Daemon
+}
+
+// Push implements admin.Bundles.
+func (l library) Push(ctx context.Context, p admin.PolicyPush) (authz.Generation, bool, error) {
+	known := l.newest()
+	pushed, err := l.Keeper.Push(ctx, generations.Push{Name: p.Name, Body: p.Body, Source: authz.SourcePush, Author: p.Author, Message: p.Message})
+	return pushed, pushed.Number > known, err
+}
+
+// newest is the highest number given so far.
+func (l library) newest() uint64 {
+	if all := l.Keeper.List(); len(all) > 0 {
+		return all[0].Number
+	}
+	return 0
+}
+
+// Diff implements admin.Generations.
+func (l library) Diff(ctx context.Context, a, b uint64, last int) (admin.Diff, error) {
+	files, err := l.Keeper.Diff(a, b)
+	if err != nil || last == 0 {
+		return admin.Diff{Files: files}, err
+	}
+	decisions, err := l.daemon.compareGenerations(ctx, a, b, last)
+	return admin.Diff{Files: files, Decisions: decisions}, err
+}
+
+// Status implements admin.Generations.
+func (l library) Status() authz.PolicyStatus { return l.daemon.policyStatus() }
+
+// Guards implements admin.Guards.
+func (l library) Guards(ctx context.Context) ([]api.GuardMode, error) {
+	return l.daemon.guardModes(ctx)
+}
+
+// SetMode implements admin.Guards.
+func (l library) SetMode(ctx context.Context, guard, mode, by, message string) (authz.Generation, error) {
+	if err := l.daemon.checkStep(guard, mode); err != nil {
+		return authz.Generation{}, err
+	}
+	made, err := l.Keeper.SetModes(ctx, guard, mode, by, message)
+	if err != nil {
+		return authz.Generation{}, err
+	}
+	return l.Keeper.Activate(ctx, made.Number, by, message)
+}

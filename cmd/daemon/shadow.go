@@ -1,0 +1,47 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/pdp"
+	"github.com/verdict-pdp/verdict/replay"
+)
+
+// shadow is the shadow as the admin surface sees it.
+type shadow struct{ *Daemon }
+
+func (d *Daemon) openShadow(context.Context) error {
+	d.shade = replay.NewShadow(replay.ShadowConfig{ViewAt: d.viewAt, Settle: pdp.Settle, Now: d.config.Now, Log: d.config.Logger})
+	return nil
+}
+
+// StartShadow implements admin.Shadow.
+func (d shadow) StartShadow(_ context.Context, r api.ShadowRequest, by string) (any, error) {
+	policy, err := d.generation(r.Generation)
+	if err != nil {
+		return nil, err
+	}
+	if d.shade.Report().Running {
+		if _, err := d.shade.Stop(); err != nil && authz.CodeOf(err) != authz.CodeNotFound {
+			return nil, err
+		}
+	}
+	if err := d.shade.Start(policy, r.Sample, by); err != nil {
+		return nil, err
+	}
+	return d.shade.Report(), nil
+}
+
+// StopShadow implements admin.Shadow.
+func (d shadow) StopShadow(context.Context) (any, error) { return d.shade.Stop() }
+
+// ShadowReport implements admin.Shadow.
+func (d shadow) ShadowReport(context.Context) (any, error) {
+	report := d.shade.Report()
+	if !report.Running {
+		return nil, authz.Errorf(authz.CodeNotFound, "no generation is in the shadow; start one first")
+	}
+	return report, nil
+}

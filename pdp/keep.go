@@ -1,0 +1,45 @@
+package pdp
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// keep has the decisions of one sitting recorded before they are answered. What is
+// not as durable as it has to be is not answered as it was decided: a decision whose
+// record is required becomes a deny, and any other is taken back with an error.
+func (p *PDP) keep(ctx context.Context, entries []authz.Entry) error {
+	if p.config.Recorder == nil || len(entries) == 0 {
+		return nil
+	}
+	failed := p.config.Recorder.Record(ctx, entries)
+	if failed == nil {
+		return nil
+	}
+	for i := range entries {
+		if p.config.Durability.Stricter(entries[i].Decision.Durability) != authz.Required {
+			return &authz.Error{Code: authz.CodeUnavailable, Message: "the decision could not be recorded, so that none was made; ask again", Cause: failed}
+		}
+		entries[i].Decision = unrecorded(entries[i].Decision)
+	}
+	p.config.Unrecorded(ctx, failed)
+	return nil
+}
+
+// unrecorded is a decision without the record it needs: it denies, whatever else it
+// said.
+func unrecorded(d authz.Decision) authz.Decision {
+	reason := authz.Reason{
+		Code: authz.NotRecorded, Guard: "decision", Status: http.StatusServiceUnavailable,
+		Message: "The decision has to be recorded and could not be.",
+		Fix:     "Look at the decision log of this node: its disk, and /readyz.",
+	}
+	if d.Outcome == authz.Allow {
+		d.Reasons = nil
+	}
+	d.Outcome, d.Obligations, d.CacheableForS, d.IfPDPUnreachable = authz.Deny, nil, 0, "deny"
+	d.Reasons = append([]authz.Reason{reason}, d.Reasons...)
+	return d
+}

@@ -1,0 +1,333 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server/reqctx"
+	"github.com/verdict-pdp/verdict/server/wire"
+)
+
+// Replays judges recorded decisions anew.
+type Replays interface {
+	// Replay compares recorded decisions with what another policy set, or other data,
+	// makes of them. It records nothing.
+	Replay(ctx context.Context, run ReplayRun) (authz.Comparison, error)
+}
+
+// ReplayRun says what to replay.
+type ReplayRun struct {
+	Request api.ReplayRequest
+	// Bundle is the bundle sent along, gzipped tar, when Request.Bundle names one;
+	// else nil.
+	Bundle io.Reader
+	// Records are the records sent along, NDJSON as exported; nil when those of the
+	// log are meant. It has no limit but the time each Read takes.
+	Records io.Reader
+	// Progress is to be called now and then, from one goroutine at a time and not
+	// after Replay returned, with how many were judged of how many there are; a total
+	// of 0 is not known.
+	Progress func(done, total uint64)
+}
+
+// ReplayLine is one line of the answer to PathReplay: one of its members. Lines of
+// progress come first, and the last line is a report or an error. An answer
+// without one was cut short.
+type ReplayLine struct {
+	Progress *ReplayProgress   `json:"progress,omitempty"`
+	Report   *authz.Comparison `json:"report,omitempty"`
+	Error    *api.Problem      `json:"error,omitempty"`
+}
+
+// ReplayProgress is how far a replay is.
+type ReplayProgress struct {
+	Done  uint64 `json:"done"`
+	Total uint64 `json:"total"` // 0: not known
+}
+
+// progressEvery is how long lines of progress are apart.
+const progressEvery = 500 * time.Millisecond
+
+func (h *Handler) replay(c echo.Context) error {
+	if _, err := author(c.Request().Context()); err != nil {
+		return err
+	}
+	if _, err := parameters(c); err != nil {
+		return err
+	}
+	run, sent, err := h.replayRunOf(c)
+	if err != nil {
+		return err
+	}
+	if err := validateReplay(&run); err != nil {
+		return err
+	}
+	ctx, done, err := h.task(c)
+	if err != nil {
+		return err
+	}
+	defer done()
+	answer := &replayAnswer{handler: h, context: c, giveUp: done}
+	run.Progress = func(done, total uint64) {
+		if sent == nil || sent.ended.Load() { // HTTP/1.1 answers what was read
+			answer.progress(done, total)
+		}
+	}
+	report, err := h.Replays.Replay(ctx, run)
+	return answer.end(report, taskError(c, err))
+}
+
+// replayAnswer writes the lines of one replay. Its status is sent with the first
+// line, so that what fails before is a problem like any other.
+type replayAnswer struct {
+	handler *Handler
+	context echo.Context
+	giveUp  context.CancelFunc
+	last    time.Time // of the last line of progress; zero before the first
+	broken  error     // of a line that could not be written
+}
+
+// progress writes a line now and then. When it cannot, nobody waits for the
+// replay any more.
+func (a *replayAnswer) progress(done, total uint64) {
+	at := a.handler.Now()
+	if a.broken != nil || !a.last.IsZero() && at.Sub(a.last) < progressEvery {
+		return
+	}
+	a.last = at
+	if a.broken = a.write(ReplayLine{Progress: &ReplayProgress{Done: done, Total: total}}); a.broken != nil {
+		a.giveUp()
+	}
+}
+
+// end writes the last line.
+func (a *replayAnswer) end(report authz.Comparison, err error) error {
+	switch {
+	case a.broken != nil:
+		return a.broken
+	case err == nil:
+		return a.write(ReplayLine{Report: &report})
+	case a.last.IsZero():
+		return err
+	}
+	r := a.context.Request()
+	problem := wire.ProblemOf(r, err)
+	reqctx.From(r.Context()).Failed = err
+	return a.write(ReplayLine{Error: &problem})
+}
+
+// write sends a line at once, and leaves time for the next.
+func (a *replayAnswer) write(line ReplayLine) error {
+	response := a.context.Response()
+	response.Header().Set("Content-Type", api.TypeNDJSON)
+	if err := wire.WriteLine(a.handler.streamOf(a.context), line); err != nil {
+		return err
+	}
+	if err := http.NewResponseController(response).Flush(); err != nil {
+		return err
+	}
+	return a.handler.extend(response, a.handler.taskTime())
+}
+
+// replayRunOf reads what to replay: JSON, or a form whose parts are in the order
+// request, bundle, records. The records sent stay in the request, to be read as
+// they are replayed; nil when there are none.
+func (h *Handler) replayRunOf(c echo.Context) (ReplayRun, *records, error) {
+	r := c.Request()
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != typeMultipart {
+		var body api.ReplayRequest
+		err := wire.ReadJSON(c.Response(), r, h.bodyLimit(), &body)
+		return ReplayRun{Request: body}, nil, err
+	}
+	upload := h.uploadOf(c)
+	form := &replayForm{upload: upload, parts: multipart.NewReader(upload, params["boundary"])}
+	run, sent, err := form.read()
+	if sent != nil {
+		run.Records = sent
+	}
+	return run, sent, err
+}
+
+const typeMultipart = "multipart/form-data"
+
+// replayForm reads the parts of a replay in their order.
+type replayForm struct {
+	upload upload
+	parts  *multipart.Reader
+}
+
+func (f *replayForm) read() (run ReplayRun, sent *records, err error) {
+	part, err := f.next()
+	if err != nil {
+		return ReplayRun{}, nil, err
+	}
+	if part == nil || part.FormName() != "request" {
+		return ReplayRun{}, nil, authz.Invalid("request", "must be the first part of the form: JSON that says what to replay")
+	}
+	if err := wire.ReadJSONPart(f.upload.response, part, f.upload.handler.bodyLimit(), &run.Request); err != nil {
+		return ReplayRun{}, nil, err
+	}
+	if part, err = f.next(); err != nil {
+		return ReplayRun{}, nil, err
+	}
+	if part != nil && part.FormName() == "bundle" {
+		if run.Bundle, err = f.bundle(part); err != nil {
+			return ReplayRun{}, nil, err
+		}
+		if part, err = f.next(); err != nil {
+			return ReplayRun{}, nil, err
+		}
+	}
+	switch {
+	case part == nil:
+		return run, nil, f.finish()
+	case part.FormName() != "records":
+		return ReplayRun{}, nil, unknownPart(part)
+	}
+	return run, &records{part: part, form: f}, nil
+}
+
+func unknownPart(part *multipart.Part) error {
+	return authz.Invalid("body", "has a part "+strconv.Quote(part.FormName())+" where none is known; its parts are request, bundle and records, each at most once and in this order")
+}
+
+// maxEpilogue is how much may follow the last part of a form.
+const maxEpilogue = 4 << 10
+
+// finish reads the request to its end, so that from then on its sender's going
+// away is noticed.
+func (f *replayForm) finish() error {
+	if _, err := io.CopyN(io.Discard, f.upload, maxEpilogue); !errors.Is(err, io.EOF) {
+		return formError(err)
+	}
+	return nil
+}
+
+// next is the next part, nil after the last one.
+func (f *replayForm) next() (*multipart.Part, error) {
+	part, err := f.parts.NextPart()
+	switch {
+	case err == nil:
+		return part, nil
+	case err == io.EOF: // a form that is cut short has it wrapped
+		return nil, nil
+	}
+	return nil, formError(err)
+}
+
+// formError is an error of reading a form as its sender should read it.
+func formError(err error) error {
+	var ours *authz.Error
+	if errors.As(err, &ours) {
+		return ours
+	}
+	return &authz.Error{Code: authz.CodeInvalid, Message: "the body is not a whole " + typeMultipart, Cause: err}
+}
+
+// bundle takes the bundle into memory: the records come behind it.
+func (f *replayForm) bundle(part io.Reader) (io.Reader, error) {
+	limit := f.upload.handler.bundleLimit()
+	packed, err := io.ReadAll(io.LimitReader(part, limit+1))
+	if err != nil {
+		return nil, formError(err)
+	}
+	if int64(len(packed)) > limit {
+		return nil, &authz.Error{Code: authz.CodeTooLarge, Field: "bundle", Message: "is larger than " + strconv.FormatInt(limit, 10) + " bytes"}
+	}
+	return bytes.NewReader(packed), nil
+}
+
+func (h *Handler) bundleLimit() int64 {
+	if h.BundleLimit > 0 {
+		return h.BundleLimit
+	}
+	return DefaultBundleLimit
+}
+
+// records reads the last part of a form, and to the end of the form behind it.
+type records struct {
+	part  *multipart.Part
+	form  *replayForm
+	end   error       // of the part, once it was reached
+	ended atomic.Bool // the form was read to its end
+}
+
+// Read implements io.Reader.
+func (r *records) Read(p []byte) (int, error) {
+	if r.end != nil {
+		return 0, r.end
+	}
+	n, err := r.part.Read(p)
+	switch {
+	case errors.Is(err, io.EOF):
+		r.end = r.last()
+	case err != nil:
+		r.end = formError(err)
+	}
+	return n, r.end
+}
+
+// last is io.EOF when the form ends with the records.
+func (r *records) last() error {
+	switch part, err := r.form.next(); {
+	case err != nil:
+		return err
+	case part != nil:
+		return unknownPart(part)
+	}
+	if err := r.form.finish(); err != nil {
+		return err
+	}
+	r.ended.Store(true)
+	return io.EOF
+}
+
+// validateReplay refuses a replay that means nothing, or two things.
+func validateReplay(run *ReplayRun) error {
+	r := &run.Request
+	switch {
+	case r.Last < 0 || r.Last > maxCompared:
+		return authz.Invalid("last", "must be a number up to "+strconv.Itoa(maxCompared))
+	case r.Bundle != "" && run.Bundle == nil:
+		return authz.Invalid("bundle", "names a bundle, but none was sent along; send "+typeMultipart+" with the part bundle")
+	case r.Bundle == "" && run.Bundle != nil:
+		return authz.Invalid("bundle", "is required: the name of the bundle that was sent along")
+	case r.Bundle != "" && r.Generation != 0:
+		return authz.Invalid("generation", "and a bundle are two things to judge by; send one of them")
+	case r.Generation > maxGeneration:
+		return authz.Invalid("generation", "must be the number of a generation")
+	}
+	if r.Bundle != "" {
+		if err := authz.ValidateID("bundle", r.Bundle); err != nil {
+			return err
+		}
+	}
+	if err := validateData(r.Data); err != nil {
+		return err
+	}
+	return validateFilter("filter.", authz.RecordFilter(r.Filter))
+}
+
+func validateData(data string) error {
+	switch data {
+	case "", api.DataRecorded, api.DataNow:
+		return nil
+	}
+	if n, err := strconv.ParseUint(data, 10, 63); err != nil || n == 0 {
+		return authz.Invalid("data", "must be recorded, now or a data revision")
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server/reqctx"
+)
+
+// awaiting is a context to wait with: it ends with the request, when the server
+// begins to shut down, and after wait. The connection is given that long.
+func (h *Handler) awaiting(c echo.Context, wait time.Duration) (context.Context, context.CancelFunc, error) {
+	if err := h.extend(c.Response(), wait); err != nil {
+		return nil, nil, err
+	}
+	ctx := c.Request().Context()
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	stopping := reqctx.From(ctx).Stopping
+	if stopping == nil {
+		return waiting, cancel, nil
+	}
+	forget := context.AfterFunc(stopping, cancel)
+	return waiting, func() { forget(); cancel() }, nil
+}
+
+// task is awaiting for work that may take TaskTime and changes nothing when it is
+// given up. Its errors go through taskError.
+func (h *Handler) task(c echo.Context) (context.Context, context.CancelFunc, error) {
+	return h.awaiting(c, h.taskTime())
+}
+
+// taskError is an error of a task as the caller should read it: one that the
+// shutdown ended is not the caller's going away.
+func taskError(c echo.Context, err error) error {
+	ctx := c.Request().Context()
+	stopping := reqctx.From(ctx).Stopping
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil && stopping != nil && stopping.Err() != nil {
+		return authz.Errorf(authz.CodeUnavailable, "the server is shutting down and gave this up, with nothing changed; send it again")
+	}
+	return err
+}
+
+func (h *Handler) taskTime() time.Duration {
+	if h.TaskTime > 0 {
+		return h.TaskTime
+	}
+	return DefaultTaskTime
+}
