@@ -1,15 +1,12 @@
 package main
 
 import (
-	"io"
 	"net/http"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
 )
 
 func newBackup(c *cli) *cobra.Command {
@@ -36,19 +33,7 @@ but no key, and is readable by its user only.`,
 		if err := c.download(cmd.Context(), client, call, args[0], force, bar, bar.bytesOnly()); err != nil {
 			return err
 		}
-		return c.tellBackup(args[0])
+		return c.tellFile(args[0])
 	}
 	return cmd
-}
-
-func (c *cli) tellBackup(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	document, err := ijson.Marshal(map[string]any{"file": path, "bytes": info.Size()})
-	if err != nil {
-		return err
-	}
-	return c.print(document, func(w io.Writer) error { return say(w, "%s: %d bytes", path, info.Size()) })
 }

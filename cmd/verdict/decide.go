@@ -34,6 +34,10 @@ A certificate, or a DPoP proof (--dpop-file), beside a token shows that the send
 holds the key the token is bound to. Values of --prop and --context are read as
 JSON when they are JSON, else as text.
 
+With --explain full the answer is followed by a tree of how it came about: what would have
+to change for an allow, which rules held and which did not, where each stopped, and what
+was read.
+
 With --file the whole question is read from a file, or with - from standard input:
 the body of POST /v1/decide, or of POST /v1/decide/batch when it has items. A batch
 exits with 0 only when every decision is allow.`,
@@ -47,6 +51,7 @@ exits with 0 only when every decision is allow.`,
 		Args: takes(0, 0),
 	}
 	q.flags(cmd)
+	everyRule := everyRuleFlag(cmd)
 	to := toDecisions(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		body, batch, err := q.body(cmd, c)
@@ -65,23 +70,23 @@ exits with 0 only when every decision is allow.`,
 		if err != nil {
 			return err
 		}
-		return c.tellDecisions(answer.Body, batch)
+		return c.tellDecisions(answer.Body, batch, *everyRule)
 	}
 	return cmd
 }
 
 // tellDecisions prints an answer and ends with its exit status. An answer that
 // cannot be read is an error, never an allow.
-func (c *cli) tellDecisions(answer []byte, batch bool) error {
+func (c *cli) tellDecisions(answer []byte, batch, everyRule bool) error {
 	decisions, err := readDecisions(answer, batch)
 	if err != nil {
 		return unreadable(err)
 	}
 	err = c.print(answer, func(w io.Writer) error {
 		if batch {
-			return tellBatch(w, decisions)
+			return tellBatch(w, drawing{c.screenOf(w), everyRule}, decisions)
 		}
-		return tellDecision(w, decisions[0])
+		return tellDecision(w, drawing{c.screenOf(w), everyRule}, decisions[0])
 	})
 	if err != nil {
 		return err

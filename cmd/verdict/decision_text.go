@@ -14,14 +14,15 @@ import (
 
 // tellDecision prints what a person wants to know next: the outcome, why, what
 // to do about it, and what the answer was based on.
-func tellDecision(w io.Writer, d api.Decision) error {
+func tellDecision(w io.Writer, s drawing, d api.Decision) error {
 	r := &report{w: w}
 	r.line("%s", strings.ToUpper(d.Decision))
 	r.body(d)
+	r.explanation(s, d.Explanation)
 	return r.err
 }
 
-func tellBatch(w io.Writer, decisions []api.Decision) error {
+func tellBatch(w io.Writer, s drawing, decisions []api.Decision) error {
 	r := &report{w: w}
 	allowed := 0
 	for i, d := range decisions {
@@ -30,6 +31,7 @@ func tellBatch(w io.Writer, decisions []api.Decision) error {
 		}
 		r.line("%d. %s", i+1, strings.ToUpper(d.Decision))
 		r.body(d)
+		r.explanation(s, d.Explanation)
 	}
 	r.line("%d of %d allowed", allowed, len(decisions))
 	return r.err
@@ -49,6 +51,13 @@ func (r *report) body(d api.Decision) {
 		r.line("  may: %s", dutyText(duty))
 	}
 	r.line("  %s", basis(d))
+}
+
+// explanation draws how a decision came about, when that was asked for.
+func (r *report) explanation(how drawing, e *api.Explanation) {
+	if e != nil && r.err == nil {
+		r.err = explanationTree(e, how.everyRule).draw(r.w, how.screen)
+	}
 }
 
 func (r *report) reason(prefix string, reason api.Reason) {

@@ -29,6 +29,15 @@
 //
 //	serve                          run the server
 //	decide                         ask for a decision, or with --file for a batch
+//	decisions list|tail|show       what was decided, as it is decided, and why
+//	decisions export|verify        the records, and whether all are there unaltered
+//	replay                         what other policies or data make of recorded decisions
+//	bundle push|build|remove       put policies through the gate: a candidate generation
+//	bundle activate|rollback       decide with a generation; go back
+//	bundle list|get|show|history   what is decided with, and what could be
+//	bundle diff|status             what differs; what failed last
+//	guard list|mode                the guards, what each said, and how strict it is
+//	shadow start|show|stop         a candidate judges live traffic, without effect
 //	entity get|put|list|delete     read and write entities
 //	import, export                 many entities, one JSON object a line
 //	backup, restore                everything, as one file
@@ -41,7 +50,7 @@
 //	token replace-keys             stop every token it signed
 //	rotate                         a rotation set, from one generation to the next
 //	revoke, renew                  stop tokens and credentials; have tokens renewed
-//	test                           run the tests of a policy folder, without a server
+//	test                           run the tests and decision tables of a policy folder, without a server
 //	demo token, demo dpop          a fresh token of the demo issuer, good, spoilt or bound; a proof for it
 //	config check                   each effective value and where it came from
 //	version, completion, help
@@ -82,7 +91,25 @@
 //	  cert: ""                    # PEM file; empty serves decisions over plain HTTP
 //	  key: ""                     # PEM file of its private key; both are read again when they change
 //	demo: false                   # Brightfold demo data and issuer, into an empty data directory
-//	policies: ""                  # policy folder; empty is the base bundle in the binary
+//	policies: ""                  # folder of the base policies, watched; empty is the base bundle in the binary
+//	bundles:
+//	  keep: 20                    # generations kept beside the active one
+//	  require_signatures: false   # refuse bundles that none of the keys signed
+//	  keys: ""                    # file with the keys bundles may be signed by, as in OPA's configuration
+//	  scope: ""                   # scope that signatures must have
+//	  sources: ""                 # file with the bundle servers and folders to pull from
+//	  replay: 5000                # newest recorded decisions a pushed bundle is held against; 0 is none
+//	  max_size: 16MiB             # largest bundle taken, packed
+//	decision_log:
+//	  durability: spool           # what holds of a record when its decision is answered: async, spool, required
+//	  max_age: 720h               # how long a record is kept
+//	  max_bytes: 1GiB             # disk space the records may take
+//	  queue: 10000                # decisions that may wait to be written
+//	  wait: 2s                    # longest wait of a decision for its record
+//	  lines: ""                   # file records are appended to as JSON lines, - for standard output
+//	  opa_url: ""                 # server that records are sent to as OPA sends decision logs
+//	  opa_token_file: ""          # file with the bearer token that server wants
+//	  otlp_endpoint: ""           # URL records are sent to as OpenTelemetry logs
 //	store:
 //	  change_log_max: 1000000     # changes kept in the change feed
 //	  expired_retention: 720h     # how long an entity is kept after it expired
@@ -112,16 +139,34 @@
 //	tracing:
 //	  otlp_endpoint: ""           # URL for OTLP/HTTP traces; empty sends none
 //
+// # Policies
+//
+// The bundles of a server make one policy set, a generation. A push goes through the
+// gate (limits, signature, compile, the bundle's own tests, a replay of recorded
+// decisions) and makes a candidate. Nothing is decided with it before it is activated,
+// and what fails changes nothing:
+//
+//	verdict test ./acme                    run its tests and decision tables
+//	verdict bundle push ./acme -m "why"    what the gate found, and which decisions flip
+//	verdict shadow start 7 --sample 0.1    let it judge live traffic, without effect
+//	verdict shadow show
+//	verdict bundle activate 7
+//	verdict bundle rollback                one call, at once
+//
+// verdict replay --bundle ./acme --fail-on-flip asks the same without a push, such as in
+// a build.
+//
 // # Exit status
 //
 //	0  done; for decide, every decision is allow
-//	1  it did not work: an invalid request, a bad line of an import, a failed policy test
+//	1  it did not work: an invalid request, a bad line of an import, a refused bundle, a failed policy test, a decision log that is not whole
 //	2  the command line or the configuration cannot be understood; nothing was done
 //	3  decide: a decision is deny; token introspect: the token is not active
-//	4  there is no such entity
+//	4  there is no such entity, bundle, generation or decision
 //	5  it exists already, or was changed since the revision named
 //	6  there is no API key or credential, or it is not accepted or lacks the role
 //	7  the server cannot be reached or cannot answer now; trying again later may work
 //	8  issuer list --check only: an issuer is not fresh
 //	9  rotate only: the rotation is not done; nobody watches it any more, or it was aborted
+//	10  replay --fail-on-flip only: a recorded decision would be decided otherwise
 package main

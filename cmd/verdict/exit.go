@@ -15,6 +15,7 @@ const (
 	exitUnreachable exitStatus = 7
 	exitNotFresh    exitStatus = 8
 	exitNotRotated  exitStatus = 9
+	exitFlips       exitStatus = 10
 )
 
 // exitMeaning is one row of the list of exit codes.
@@ -26,14 +27,15 @@ type exitMeaning struct {
 func exitMeanings() []exitMeaning {
 	return []exitMeaning{
 		{exitOK, "done; for decide, every decision is allow"},
-		{exitError, "it did not work: an invalid request, a bad line of an import, a failed policy test"},
+		{exitError, "it did not work: an invalid request, a bad line of an import, a refused bundle, a failed policy test, a decision log that is not whole"},
 		{exitUsage, "the command line or the configuration cannot be understood; nothing was done"},
 		{exitDeny, "decide: a decision is deny; token introspect: the token is not active"},
-		{exitNotFound, "there is no such entity"},
+		{exitNotFound, "there is no such entity, bundle, generation or decision"},
 		{exitConflict, "it exists already, or was changed since the revision named"},
 		{exitForbidden, "there is no API key or credential, or it is not accepted or lacks the role"},
 		{exitUnreachable, "the server cannot be reached or cannot answer now; trying again later may work"},
 		{exitNotFresh, "issuer list --check only: an issuer is not fresh"},
 		{exitNotRotated, "rotate only: the rotation is not done; nobody watches it any more, or it was aborted"},
+		{exitFlips, "replay --fail-on-flip only: a recorded decision would be decided otherwise"},
 	}
 }

@@ -9,6 +9,9 @@ var TryDemo = tryDemo
 // Span is a duration as people say it.
 var Span = span
 
+// TableExample is the decision table of `verdict help decision-tables`.
+const TableExample = tableExample
+
 // ExitCodes lists what the program exits with.
 func ExitCodes() map[int]string {
 	codes := map[int]string{}

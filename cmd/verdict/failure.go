@@ -25,6 +25,7 @@ type failure struct {
 	code      authz.ErrorCode
 	field     string
 	requestID string
+	frames    string // the lines of files at fault, for people; may be empty
 	raw       []byte // the server's own problem document, when there is one
 	quiet     bool   // all has been said on standard output
 	cause     error
@@ -101,6 +102,16 @@ func failureOfProblem(p *remote.Problem) *failure {
 	return f
 }
 
+// refixed is err with the fix that helps where it came from, by its code. What a
+// server says itself stays.
+func refixed(err error, fixes map[authz.ErrorCode]string) error {
+	f := *failureOf(err)
+	if fix, ok := fixes[f.code]; ok && f.fix == fixOf(f.code) {
+		f.fix = fix
+	}
+	return &f
+}
+
 // codeUnknownPath is the code of a listener that does not serve the path at all,
 // which is not the same as an entity it does not have.
 const codeUnknownPath authz.ErrorCode = "unknown_path"
@@ -169,7 +180,7 @@ func (f *failure) tell(w io.Writer, output format) {
 }
 
 func (f *failure) text() string {
-	text := "verdict: " + printableLines(f.message) + "\n"
+	text := "verdict: " + printableLines(f.message) + "\n" + printableLines(f.frames)
 	for _, line := range []struct{ name, value string }{{"field", f.field}, {"fix", f.fix}, {"request", f.requestID}} {
 		if line.value != "" {
 			text += fmt.Sprintf("  %-8s %s\n", line.name+":", printable(line.value))

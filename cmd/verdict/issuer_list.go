@@ -54,7 +54,7 @@ func (c *cli) listIssuers(ctx context.Context, client *remote.Client) ([]*authz.
 	call := remote.Call{Method: http.MethodGet, Path: api.PathV1 + string(authz.Issuers), Query: url.Values{"limit": {strconv.Itoa(pageOfAll)}}}
 	rows := &issuerRows{}
 	if c.output == formatJSON {
-		rows.json = &jsonPages{w: c.out}
+		rows.json = &jsonPages{w: c.out, last: revisionMember}
 	}
 	if err := eachPage(ctx, client, call, rows); err != nil {
 		return nil, err

@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // outFile is a file that appears whole or not at all. It is written beside its
@@ -64,4 +66,17 @@ func syncDir(path string) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// tellFile says what was written.
+func (c *cli) tellFile(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	document, err := ijson.Marshal(map[string]any{"file": path, "bytes": info.Size()})
+	if err != nil {
+		return err
+	}
+	return c.print(document, func(w io.Writer) error { return say(w, "%s: %d bytes", path, info.Size()) })
 }

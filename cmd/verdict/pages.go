@@ -19,7 +19,8 @@ const pageOfAll = 1000
 // page is one page of a list, with the bytes it was read from.
 type page struct {
 	api.EntityList[json.RawMessage]
-	raw []byte
+	Head uint64 `json:"head"` // of the decision log, in place of a data revision
+	raw  []byte
 }
 
 func fetchPage(ctx context.Context, client *remote.Client, call remote.Call) (page, error) {
@@ -28,7 +29,7 @@ func fetchPage(ctx context.Context, client *remote.Client, call remote.Call) (pa
 		return page{}, err
 	}
 	p := page{raw: answer.Body}
-	if err := ijson.UnmarshalOpen(answer.Body, &p.EntityList); err != nil {
+	if err := ijson.UnmarshalOpen(answer.Body, &p); err != nil {
 		return page{}, unreadable(err)
 	}
 	return p, nil
@@ -37,15 +38,16 @@ func fetchPage(ctx context.Context, client *remote.Client, call remote.Call) (pa
 // pageWriter prints the pages of a list as they arrive.
 type pageWriter interface {
 	page(items []json.RawMessage) error
-	// end is called once, after the last page.
-	end(revision uint64) error
+	// end is called once, after the last page, with the data revision of the first
+	// one, or with the head of the decision log then.
+	end(first uint64) error
 }
 
 // listAll follows the cursors from call on. In JSON it prints one list of the
 // shape of a page; its data_revision is that of the first page, the oldest.
 func (c *cli) listAll(ctx context.Context, client *remote.Client, call remote.Call, rows pageWriter) error {
 	if c.output == formatJSON {
-		rows = &jsonPages{w: c.out}
+		rows = &jsonPages{w: c.out, last: revisionMember}
 	}
 	return eachPage(ctx, client, call, rows)
 }
@@ -58,7 +60,7 @@ func eachPage(ctx context.Context, client *remote.Client, call remote.Call, rows
 		if err != nil {
 			return err
 		}
-		first = cmp.Or(first, p.DataRevision)
+		first = cmp.Or(first, p.DataRevision, p.Head)
 		if err := rows.page(p.Items); err != nil {
 			return err
 		}
@@ -72,9 +74,16 @@ func eachPage(ctx context.Context, client *remote.Client, call remote.Call, rows
 	}
 }
 
+// Formats of jsonPages.last.
+const (
+	revisionMember = `"data_revision":%d`
+	headMembers    = `"next_after":%[1]d,"head":%[1]d`
+)
+
 // jsonPages prints pages as one list, an item a line.
 type jsonPages struct {
 	w       io.Writer
+	last    string // format of the members that come last, of what end is called with
 	started bool
 }
 
@@ -95,10 +104,10 @@ func (j *jsonPages) separator() string {
 	return `{"items":[`
 }
 
-func (j *jsonPages) end(revision uint64) error {
+func (j *jsonPages) end(first uint64) error {
 	opening := ""
 	if !j.started {
 		opening = j.separator()
 	}
-	return writeAll(j.w, fmt.Appendf(nil, "%s],\"next_cursor\":\"\",\"data_revision\":%d}\n", opening, revision))
+	return writeAll(j.w, []byte(opening+`],"next_cursor":"",`+fmt.Sprintf(j.last, first)+"}\n"))
 }

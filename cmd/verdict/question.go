@@ -36,8 +36,8 @@ func (q *question) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&q.props, "prop", nil, "property of the resource, name=value (repeatable)")
 	f.StringArrayVar(&q.context, "context", nil, "context of the call, name=value (repeatable)")
 	f.Uint64Var(&q.atLeast, "at-least", 0, "data revision the answer must include")
-	f.StringVar(&q.explain, "explain", "", "how much the answer tells: none or reasons")
-	complete(cmd, "explain", string(authz.ExplainNone), string(authz.ExplainReasons))
+	f.StringVar(&q.explain, "explain", "", "how much the answer tells: none, reasons, or full, which is how it came about")
+	complete(cmd, "explain", string(authz.ExplainNone), string(authz.ExplainReasons), string(authz.ExplainFull))
 	for _, flag := range append(q.proof.flags(cmd), "subject", "action", "resource", "prop", "context", "at-least", "explain") {
 		cmd.MarkFlagsMutuallyExclusive("file", flag)
 	}

@@ -47,15 +47,17 @@ with every reason. One binary holds the server and the commands that talk to it.
 
 	root.AddGroup(
 		&cobra.Group{ID: "server", Title: "Server:"},
-		&cobra.Group{ID: "decisions", Title: "Decisions and policies:"},
+		&cobra.Group{ID: "decisions", Title: "Decisions:"},
+		&cobra.Group{ID: "policies", Title: "Policies:"},
 		&cobra.Group{ID: "credentials", Title: "Credentials and tokens:"},
 		&cobra.Group{ID: "data", Title: "Data:"},
 	)
 	add(root, "server", newServe(c), newConfig(c), newKey(c), newVersion(c))
-	add(root, "decisions", newDecide(c), newTest(c), newDemo(c))
+	add(root, "decisions", newDecide(c), newDecisions(c), newReplay(c), newDemo(c))
+	add(root, "policies", newBundle(c), newGuard(c), newShadow(c), newTest(c))
 	add(root, "credentials", newIssuer(c), newCredential(c), newSecret(c), newToken(c), newRotate(c), newRevoke(c), newRenew(c))
 	add(root, "data", newEntity(c), newImport(c), newExport(c), newBackup(c), newRestore(c))
-	root.AddCommand(newExitCodesTopic(), newConfigurationTopic())
+	root.AddCommand(newExitCodesTopic(), newConfigurationTopic(), newDecisionTablesTopic())
 	root.SetHelpCommand(newHelp())
 	addCompletion(root)
 	return root

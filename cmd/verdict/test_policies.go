@@ -7,37 +7,46 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
-	"github.com/verdict-pdp/verdict/policies"
+	"github.com/verdict-pdp/verdict/decisiontable"
 )
 
 func newTest(c *cli) *cobra.Command {
 	var t policyTest
 	cmd := &cobra.Command{
 		Use:   "test [FOLDER]",
-		Short: "Run the tests of a policy folder",
+		Short: "Run the tests and decision tables of a policy folder",
 		Long: `Load a policy folder exactly as the server would, with the same built-in functions
-and checks, and run its tests (rules test_... in files *_test.rego). Without a folder
-the base policies in this binary are tested. Exits with 1 when a test fails or the
-folder cannot be loaded. No server is needed.`,
+and checks, and run what tests it: rules test_... in files *_test.rego, and the cases of
+decision tables in files *_table.yaml. A folder that does not decide itself, because it
+only has guards or settings, is tested beside the base policies in this binary. Without
+a folder those are tested. No server is needed.
+
+Exits with 0 when everything passed, with 1 when something failed, nothing ran or the
+folder cannot be loaded, and with 2 when the command line cannot be understood.`,
 		Example: `  verdict test ./policies
-  verdict test ./policies --run guards.network --verbose`,
+  verdict test ./policies --run guards.network --verbose
+  verdict test ./acme --junit report.xml`,
 		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.testPolicies(cmd.Context(), &t, args)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&t.options.Filter, "run", "", "only the tests whose data.<package>.<name> matches this regular expression")
+	f.StringVar(&t.options.Filter, "run", "", "only tests whose data.<package>.<name>, and cases whose <file>/<name>, match this regular expression")
 	f.DurationVar(&t.options.Timeout, "timeout", 5*time.Second, "longest run of one test")
 	f.Float64Var(&t.coverage, "coverage", 0, "fail when less than this percentage of policy lines is evaluated")
+	f.StringVar(&t.junit, "junit", "", "also write the results to this file, as JUnit XML")
 	f.BoolVarP(&t.verbose, "verbose", "v", false, "print tests that pass, and lines not evaluated")
+	for _, name := range []string{"run", "timeout", "coverage"} {
+		complete(cmd, name)
+	}
 	return cmd
 }
 
@@ -45,94 +54,77 @@ folder cannot be loaded. No server is needed.`,
 type policyTest struct {
 	options  bundles.TestOptions
 	coverage float64 // least percentage
+	junit    string  // file; empty is none
 	verbose  bool
 }
 
+// testReport is what the tests of a folder said. In JSON the Rego tests stand at the
+// top, and the decision tables beside them when there are any.
+type testReport struct {
+	bundles.TestReport
+	Tables *decisiontable.Report `json:"tables,omitempty"`
+}
+
 func (c *cli) testPolicies(ctx context.Context, t *policyTest, args []string) error {
-	files, name, err := policyFiles(args)
+	filter, err := regexp.Compile(t.options.Filter)
+	if err != nil {
+		return usage("--run is not a regular expression: "+err.Error(), "Write a part of a name, such as guards.network.")
+	}
+	set, err := openPolicySet(args)
 	if err != nil {
 		return err
 	}
-	archive, err := bundles.Read(files)
-	if err != nil {
-		return notLoaded(name, err)
+	var all testReport
+	if all.TestReport, err = set.test(ctx, t.options); err != nil {
+		return err
 	}
-	report, err := bundles.Test(ctx, archive, t.options)
-	if err != nil {
-		return notLoaded(name, err)
+	if all.Tables, err = set.testTables(ctx, filter, t.options.Timeout); err != nil {
+		return err
 	}
-	document, err := json.Marshal(report)
+	if err := t.writeJUnit(&all); err != nil {
+		return err
+	}
+	document, err := json.Marshal(all)
 	if err != nil {
 		return err
 	}
-	if err := c.print(document, func(w io.Writer) error { return t.tell(w, report) }); err != nil {
+	if err := c.print(document, func(w io.Writer) error { return t.tell(w, set.files, &all) }); err != nil {
 		return err
 	}
-	return t.verdict(name, report)
+	return t.verdict(set.name, &all)
 }
 
-// policyFiles opens the folder of args, or the base policies.
-func policyFiles(args []string) (files fs.FS, name string, err error) {
-	if len(args) == 0 {
-		return policies.Bundle, "the base policies", nil
-	}
-	if info, err := os.Stat(args[0]); err != nil {
-		return nil, "", usage("opening "+inputName(args[0])+": "+reason(err), "Name the folder that holds .manifest.")
-	} else if !info.IsDir() {
-		return nil, "", usage(args[0]+" is not a folder", "Name the folder that holds .manifest.")
-	}
-	return os.DirFS(args[0]), args[0], nil
-}
-
-func notLoaded(name string, err error) error {
+// notLoaded is why a folder cannot be used, with the lines at fault.
+func notLoaded(name string, files fs.FS, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &failure{status: exitError, code: authz.CodeInvalid, message: name + ": " + err.Error(),
+	return &failure{status: exitError, code: authz.CodeInvalid, message: name + ": " + err.Error(), frames: framesOf(files, problemsOf(err)),
 		fix: "Change what is named above; the server would refuse the folder too.", cause: err}
 }
 
-func (t *policyTest) tell(w io.Writer, all bundles.TestReport) error {
-	r := &report{w: w}
-	for _, one := range all.Results {
-		if one.Outcome == bundles.TestPassed && !t.verbose {
-			continue
-		}
-		r.line("%-7s %s:%d %s.%s (%s)", one.Outcome, one.File, one.Line, one.Package, one.Name, one.Duration.Round(time.Microsecond))
-		if one.Error != "" {
-			r.lines("        ", one.Error)
-		}
-		if one.Output != "" {
-			r.lines("        ", one.Output)
-		}
-	}
-	if t.options.Filter == "" && t.verbose || t.lacks(all) {
-		r.missing(all.Coverage)
-	}
-	r.line("%d passed, %d failed, %d skipped; %.1f %% of policy lines evaluated", all.Passed, all.Failed, all.Skipped, all.Coverage.Percent)
-	return r.err
-}
-
-func (r *report) missing(coverage bundles.Coverage) {
-	for _, file := range coverage.Files {
-		for _, at := range file.Missing {
-			r.line("not evaluated: %s:%s", file.File, at)
-		}
-	}
-}
-
 // lacks says whether less was evaluated than asked for.
-func (t *policyTest) lacks(all bundles.TestReport) bool { return all.Coverage.Percent < t.coverage }
+func (t *policyTest) lacks(all *testReport) bool { return all.Coverage.Percent < t.coverage }
 
-// verdict is nil when every test passed, there was one, and coverage suffices.
-func (t *policyTest) verdict(name string, all bundles.TestReport) error {
+// counts are how many tests and cases there were, and how many of them failed.
+func (all *testReport) counts() (ran, passed, failed int) {
+	ran, passed, failed = len(all.Results), all.Passed, all.Failed
+	if all.Tables != nil {
+		ran, passed, failed = ran+len(all.Tables.Cases), passed+all.Tables.Passed, failed+all.Tables.Failed
+	}
+	return ran, passed, failed
+}
+
+// verdict is nil when everything passed, there was something, and coverage suffices.
+func (t *policyTest) verdict(name string, all *testReport) error {
+	ran, passed, failed := all.counts()
 	switch {
-	case !all.OK():
-		return &failure{status: exitError, code: authz.CodeInvalid, message: fmt.Sprintf("%s: %d of %d tests failed", name, all.Failed, len(all.Results)),
+	case failed > 0:
+		return &failure{status: exitError, code: authz.CodeInvalid, message: fmt.Sprintf("%s: %d of %d tests failed", name, failed, ran),
 			fix: "`verdict test --run NAME --verbose` runs one and shows what it prints."}
-	case all.Passed == 0:
+	case passed == 0:
 		return &failure{status: exitError, code: authz.CodeInvalid, message: name + ": no test ran",
-			fix: "Tests are rules named test_... in files named *_test.rego; --run may match none of them."}
+			fix: "Tests are rules named test_... in files named *_test.rego, and cases in files named *_table.yaml; --run may match none of them."}
 	case t.lacks(all):
 		return &failure{status: exitError, code: authz.CodeInvalid, message: fmt.Sprintf("%s: %.1f %% of policy lines are evaluated, %.1f %% are asked for", name, all.Coverage.Percent, t.coverage),
 			fix: "Write tests that reach the lines listed as not evaluated."}

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -104,6 +105,28 @@ func (c *Client) Download(ctx context.Context, call Call, w io.Writer) error {
 		return c.lost(ctx, body.err)
 	}
 	return err
+}
+
+// Lines sends call and gives each line of the answer (NDJSON) to take as it arrives,
+// without its end. A line is only good until take returns; an error of take ends
+// it, and is returned.
+func (c *Client) Lines(ctx context.Context, call Call, take func(line []byte) error) error {
+	response, err := c.send(ctx, call)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, maxAnswer)
+	for lines.Scan() {
+		if err := take(lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return c.lost(ctx, err)
+	}
+	return nil
 }
 
 // failing remembers the error of reading, to tell it from one of writing.

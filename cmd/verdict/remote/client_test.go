@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 )
 
@@ -179,5 +181,47 @@ func TestNewRefuses(t *testing.T) {
 		} else if strings.Contains(err.Error(), ":p@") {
 			t.Errorf("%q is repeated with its password: %v", base, err)
 		}
+	}
+}
+
+func TestLines(t *testing.T) {
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "{\"a\":1}\n{\"b\":2}")
+		if r.URL.Path == "/broken" {
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	})
+	read := func(path string) ([]string, error) {
+		var lines []string
+		err := client.Lines(context.Background(), get(path), func(line []byte) error {
+			lines = append(lines, string(line))
+			return nil
+		})
+		return lines, err
+	}
+	lines, err := read("/whole")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{`{"a":1}`, `{"b":2}`}, lines); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := read("/broken"); !errors.As(err, new(*remote.Unreachable)) {
+		t.Errorf("an answer that breaks off: got %v, want that the server gave none", err)
+	}
+	enough := errors.New("enough")
+	if err := client.Lines(context.Background(), get("/whole"), func([]byte) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("got %v, want the error of the one who takes the lines", err)
+	}
+}
+
+func TestParseProblem(t *testing.T) {
+	p, err := remote.ParseProblem([]byte(`{"detail":"no","code":"unavailable","request_id":"r-1"}`))
+	if err != nil || p.Error() != "no" || p.RequestID != "r-1" || len(p.Raw) == 0 {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	if _, err := remote.ParseProblem([]byte(`{"detail":`)); err == nil {
+		t.Error("a broken document was read")
 	}
 }

@@ -82,6 +82,17 @@ func speaksTLS(response *http.Response, body []byte) bool {
 		bytes.HasPrefix(body, []byte("Client sent an HTTP request to an HTTPS server."))
 }
 
+// ParseProblem reads a problem document that came within an answer, such as the last
+// line of a stream that broke off.
+func ParseProblem(document []byte) (*Problem, error) {
+	p := &Problem{}
+	if err := readDocument(document, p); err != nil {
+		return nil, err
+	}
+	p.Raw = bytes.TrimSpace(document)
+	return p, nil
+}
+
 func readDocument(body []byte, p *Problem) error { return ijson.UnmarshalOpen(body, p) }
 
 // readRefusal reads the error of a token endpoint (RFC 6749 section 5.2). It has no

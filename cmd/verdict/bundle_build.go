@@ -1,0 +1,63 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/ijson"
+)
+
+func newBundleBuild(c *cli) *cobra.Command {
+	var file string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "build DIR",
+		Short: "Pack a policy folder into a bundle, without a server",
+		Long: `Pack a policy folder, with its tests and .signatures.json if there is one, into a
+bundle that this server and a plain opa load. The same files make the same bytes.
+` + "`opa sign`" + ` makes signatures.`,
+		Example: `  verdict bundle build ./acme -f acme.tar.gz`,
+		Args:    takes(1, 1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+	cmd.Flags().StringVarP(&file, "file", "f", "", "file to write (default: the name of the folder and .tar.gz)")
+	cmd.Flags().BoolVar(&force, "force", false, "replace the file when it exists")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if info, err := os.Stat(args[0]); err != nil {
+			return usage("opening "+inputName(args[0])+": "+reason(err), "Name the folder that holds .manifest.")
+		} else if !info.IsDir() {
+			return usage(args[0]+" is not a folder", "Name the folder that holds .manifest.")
+		}
+		if file == "" {
+			file = bundleNameOf(args[0]) + ".tar.gz"
+		}
+		p, err := bundles.ReadFolder(os.DirFS(args[0]), bundles.Limits{})
+		if err != nil {
+			return notLoaded(args[0], os.DirFS(args[0]), err)
+		}
+		return c.writeBundle(p, file, force)
+	}
+	return cmd
+}
+
+func (c *cli) writeBundle(p bundles.Package, file string, force bool) error {
+	out, err := createOut(file, force)
+	if err != nil {
+		return err
+	}
+	if err := out.finish(string(p.Packed)); err != nil {
+		return err
+	}
+	document, err := ijson.Marshal(map[string]any{"file": file, "bytes": len(p.Packed), "digest": p.Digest})
+	if err != nil {
+		return err
+	}
+	return c.print(document, func(w io.Writer) error {
+		return say(w, "%s: %s, %s", file, byteCount(int64(len(p.Packed))), p.Digest)
+	})
+}

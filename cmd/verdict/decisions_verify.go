@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/decisionlog"
+	"github.com/verdict-pdp/verdict/ijson"
+)
+
+func newDecisionsVerify(c *cli) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Check that no record was altered or is missing",
+		Long: `Check the chain of hashes that records hang together in: that none was altered, and
+none is missing between the first and the last. Records that were lost while they were
+recorded are told too; that is no fault of the chain. With --file an export is checked,
+without a server: one of the whole log, since filters leave gaps.
+
+Keep the head that is printed somewhere else, to find out later whether the end of the
+log was cut off.`,
+		Example: `  verdict decisions verify
+  verdict decisions export | verdict decisions verify --file -`,
+		Args:              takes(0, 0),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	cmd.Flags().StringVarP(&file, "file", "f", "", "check this export instead, - for standard input")
+	to := toAdmin(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if file != "" {
+			return c.verifyFile(file)
+		}
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		waiting := c.newWait("verifying")
+		answer, err := client.Upload(cmd.Context(), remote.Call{Method: http.MethodPost, Path: api.PathDecisionsVerify})
+		if err := errors.Join(err, waiting.done()); err != nil {
+			return aboutDecisions(err)
+		}
+		return c.tellVerified(answer.Body)
+	}
+	return cmd
+}
+
+func (c *cli) verifyFile(path string) error {
+	source, size, err := c.openInput(path)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	bar := c.newProgress("verifying", size)
+	found, err := decisionlog.VerifyLines(io.TeeReader(source, bar))
+	if err := errors.Join(err, bar.done()); err != nil {
+		return err
+	}
+	document, err := ijson.Marshal(found)
+	if err != nil {
+		return err
+	}
+	return c.tellVerified(document)
+}
+
+// tellVerified prints a report, and ends with exitError when the chain does not hold.
+func (c *cli) tellVerified(document []byte) error {
+	var found decisionlog.VerifyReport
+	if err := ijson.UnmarshalOpen(document, &found); err != nil {
+		return unreadable(err)
+	}
+	if err := c.print(document, func(w io.Writer) error { return tellVerifyReport(w, &found) }); err != nil || found.OK {
+		return err
+	}
+	if c.output == formatJSON {
+		return silent(exitError)
+	}
+	return &failure{status: exitError, code: authz.CodeConflict, message: "the decision log is not whole: " + plural(uint64(len(found.Problems))+found.MoreProblems, "problem", "problems"),
+		fix: "Compare it with what was exported or sent to a sink before: the records named above were altered or removed."}
+}
+
+func tellVerifyReport(w io.Writer, found *decisionlog.VerifyReport) error {
+	r := &report{w: w}
+	for _, problem := range found.Problems {
+		r.line("%s", problem)
+	}
+	if found.MoreProblems > 0 {
+		r.line("and %s more", grouped(found.MoreProblems))
+	}
+	if found.OK {
+		r.line("whole: %s, from %d to %d", plural(found.Records, "record", "records"), found.From, found.To)
+	} else {
+		r.line("not whole: %s, from %d to %d", plural(found.Records, "record", "records"), found.From, found.To)
+	}
+	if found.Lost > 0 {
+		r.line("  %s could not be recorded when they were made, which the log says itself", plural(found.Lost, "decision", "decisions"))
+	}
+	if found.HeadHash != "" {
+		r.line("  head %s", found.HeadHash)
+	}
+	return r.err
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/decisiontable"
+	"github.com/verdict-pdp/verdict/engine"
+	"github.com/verdict-pdp/verdict/policies"
+)
+
+// policySet is a policy folder that is to be tested: alone when it decides itself, and
+// else beside the base policies, as a server has it.
+type policySet struct {
+	name    string // for people
+	files   fs.FS
+	archive bundles.Archive
+	beside  []bundles.Member // empty: the folder is tested alone
+}
+
+// besideName is the name of the folder in a set.
+const besideName = "folder"
+
+// openPolicySet reads the folder of args, or the base policies.
+func openPolicySet(args []string) (*policySet, error) {
+	set := &policySet{name: "the base policies", files: policies.Bundle}
+	if len(args) > 0 {
+		if info, err := os.Stat(args[0]); err != nil {
+			return nil, usage("opening "+inputName(args[0])+": "+reason(err), "Name the folder that holds .manifest.")
+		} else if !info.IsDir() {
+			return nil, usage(args[0]+" is not a folder", "Name the folder that holds .manifest.")
+		}
+		set.name, set.files = args[0], os.DirFS(args[0])
+	}
+	var err error
+	if set.archive, err = bundles.Read(set.files); err != nil {
+		return nil, set.notLoaded(err)
+	}
+	if !decides(set.archive.Manifest.Roots) {
+		err = set.putBesideBase()
+	}
+	return set, err
+}
+
+// decides says whether roots hold what every decision begins with.
+func decides(roots []string) bool {
+	for _, root := range roots {
+		if root == "" || root == "verdict" || strings.HasPrefix("verdict/decision/", root+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *policySet) putBesideBase() error {
+	base, err := bundles.ReadFolder(policies.Bundle, bundles.Limits{})
+	if err != nil {
+		return err
+	}
+	packed, err := bundles.ReadFolder(s.files, bundles.Limits{})
+	if err != nil {
+		return s.notLoaded(err)
+	}
+	packed.Signatures = nil // nothing is decided with it: who signed it is for the server to ask
+	own, err := packed.Verify(bundles.Verification{}, bundles.Accepted{})
+	if err != nil {
+		return s.notLoaded(err)
+	}
+	s.beside = []bundles.Member{{Name: authz.BaseBundle, Verified: bundles.Trusted(base)}, {Name: besideName, Verified: own}}
+	return nil
+}
+
+// notLoaded is err, found in the folder, with the lines it is about.
+func (s *policySet) notLoaded(err error) error { return notLoaded(s.name, s.files, err) }
+
+// test runs the Rego tests of the folder.
+func (s *policySet) test(ctx context.Context, o bundles.TestOptions) (bundles.TestReport, error) {
+	if len(s.beside) == 0 {
+		found, err := bundles.Test(ctx, s.archive, o)
+		return found, s.loaded(err)
+	}
+	found, err := bundles.TestSet(ctx, s.beside, besideName, o)
+	for i := range found.Results {
+		found.Results[i].File = ownPath(found.Results[i].File)
+	}
+	for i := range found.Coverage.Files {
+		found.Coverage.Files[i].File = ownPath(found.Coverage.Files[i].File)
+	}
+	return found, s.loaded(err)
+}
+
+// ownPath is a path of the set as it is within the folder.
+func ownPath(path string) string { return strings.TrimPrefix(path, besideName+"/") }
+
+func (s *policySet) loaded(err error) error {
+	if err == nil {
+		return nil
+	}
+	return s.notLoaded(err)
+}
+
+// testTables runs the decision tables of the folder: the cases that filter matches, as
+// "<file>/<name>". It is nil when there are no tables.
+func (s *policySet) testTables(ctx context.Context, filter *regexp.Regexp, timeout time.Duration) (*decisiontable.Report, error) {
+	tables, err := decisiontable.Load(s.files)
+	if err != nil {
+		f := *failureOf(s.notLoaded(err))
+		f.fix = "Change what is named above; `verdict help decision-tables` shows how a table is written."
+		return nil, &f
+	}
+	if len(tables) == 0 {
+		return nil, nil
+	}
+	for i := range tables {
+		tables[i] = matching(tables[i], filter)
+	}
+	policy, err := s.compile(timeout)
+	if err != nil {
+		return nil, s.notLoaded(err)
+	}
+	found := decisiontable.Run(ctx, policy, tables)
+	return &found, ctx.Err()
+}
+
+func matching(t decisiontable.Table, filter *regexp.Regexp) decisiontable.Table {
+	var cases []decisiontable.Case
+	for _, c := range t.Cases {
+		if filter.MatchString(t.File + "/" + c.Name) {
+			cases = append(cases, c)
+		}
+	}
+	t.Cases = cases
+	return t
+}
+
+func (s *policySet) compile(timeout time.Duration) (*engine.Policy, error) {
+	snapshot, err := s.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(snapshot, engine.Config{Timeout: timeout})
+}
+
+func (s *policySet) snapshot() (*bundles.Snapshot, error) {
+	if len(s.beside) == 0 {
+		return bundles.Compile(s.archive, bundles.Options{})
+	}
+	return bundles.CompileSet(s.beside, bundles.Options{})
+}

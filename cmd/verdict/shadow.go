@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/replay"
+)
+
+func newShadow(c *cli) *cobra.Command {
+	cmd := group("shadow", "Let a candidate judge live traffic, without effect", newShadowStart(c), newShadowShow(c), newShadowStop(c))
+	cmd.Long = `Let a candidate generation judge live traffic a second time, without effect: what it
+would have answered otherwise is counted, with examples. Callers do not wait for it, and
+when it falls behind it judges fewer.`
+	return cmd
+}
+
+// callShadow sends a call about the shadow and prints the report that answers it.
+func (c *cli) callShadow(ctx context.Context, client *remote.Client, method string, body io.Reader) error {
+	answer, err := client.Do(ctx, remote.Call{Method: method, Path: api.PathShadow, Body: body})
+	if err != nil {
+		return refixed(err, map[authz.ErrorCode]string{
+			authz.CodeNotFound: "`verdict shadow start GENERATION` starts one; `verdict bundle history` lists the generations.",
+		})
+	}
+	var report replay.ShadowReport
+	if err := ijson.UnmarshalOpen(answer.Body, &report); err != nil {
+		return unreadable(err)
+	}
+	return c.print(answer.Body, func(w io.Writer) error { return tellShadow(w, report, c.now()) })
+}
+
+func tellShadow(w io.Writer, s replay.ShadowReport, now time.Time) error {
+	r := &report{w: w}
+	state := "runs since " + stamp(s.Since)
+	if !s.Running {
+		state = "ran from " + stamp(s.Since) + " to " + stamp(s.Until)
+	}
+	r.line("generation %d %s, started by %s, on %s of the decisions", s.Policy.Generation, state, s.By, percent(s.Sample))
+	r.line("  %s made, %s judged a second time, %s dropped because it fell behind",
+		plural(s.Offered, "decision", "decisions"), grouped(s.Judged), grouped(s.Dropped))
+	r.compared(&s.Comparison, "live")
+	if s.Running {
+		r.next(
+			[2]string{"verdict shadow show", "how it stands"},
+			[2]string{"verdict shadow stop", "end it"},
+		)
+	}
+	return r.err
+}
