@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,7 +21,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/verdict-pdp/verdict/api"
-	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/policies"
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
@@ -141,32 +139,15 @@ func startEcho(b *testing.B, answer []byte) string {
 func startOPA(b *testing.B, p *pdptest.PDP) string {
 	b.Helper()
 	dir := b.TempDir()
-	opa := filepath.Join(dir, "opa")
-	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", opa, "github.com/open-policy-agent/opa").CombinedOutput(); err != nil {
-		b.Fatalf("building opa: %v\n%s", err, out)
-	}
 	bundle := filepath.Join(dir, "policies")
 	if err := os.CopyFS(bundle, withoutTests{policies.Bundle}); err != nil {
 		b.Fatal(err)
 	}
 	facts := filepath.Join(dir, "facts.json")
-	if err := os.WriteFile(facts, document(b, p), 0o600); err != nil {
+	if err := os.WriteFile(facts, marshal(b, document(b, p)), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	address := freeAddress(b)
-	cmd := exec.Command(opa, "run", "--server", "--addr", address, "--log-level", "error", bundle, facts)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := cmd.Process.Kill(); err != nil {
-			b.Error(err)
-		}
-		cmd.Wait() // reports the kill
-	})
-	awaitHealth(b, "http://"+address+"/health")
-	return "http://" + address
+	return runOPA(b, bundle, facts)
 }
 
 // withoutTests hides the tests of a policy set.
@@ -177,43 +158,6 @@ func (w withoutTests) ReadDir(name string) ([]fs.DirEntry, error) {
 	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
 		return strings.HasSuffix(e.Name(), "_test.rego") || e.Name() == "fixtures"
 	}), err
-}
-
-// document is everything p holds, in the shape policies see it.
-func document(b *testing.B, p *pdptest.PDP) []byte {
-	b.Helper()
-	export := p.Call(http.MethodGet, p.AdminURL()+api.PathExport, p.Operator(), nil)
-	facts := map[string]map[string]any{}
-	for line := range bytes.Lines(export.Body) {
-		var l api.Line[map[string]any]
-		if err := json.Unmarshal(line, &l); err != nil {
-			b.Fatal(err)
-		}
-		c := authz.Collection(l.Collection)
-		if !c.Fact() {
-			continue
-		}
-		if facts[l.Collection] == nil {
-			facts[l.Collection] = map[string]any{}
-		}
-		id := l.Entity["id"].(string)
-		first, second, pair := authz.SplitPairKey(id)
-		if !pair {
-			facts[l.Collection][id] = l.Entity
-			continue
-		}
-		under, ok := facts[l.Collection][first].(map[string]any)
-		if !ok {
-			under = map[string]any{}
-			facts[l.Collection][first] = under
-		}
-		under[second] = l.Entity
-	}
-	data, err := json.Marshal(facts)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return data
 }
 
 // opaInput is the input document Verdict would give the policy.
@@ -238,36 +182,4 @@ func opaInput(b *testing.B, question map[string]any) []byte {
 		b.Fatal(err)
 	}
 	return data
-}
-
-func freeAddress(b *testing.B) string {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// awaitHealth asks until the server answers; it gives up after half a minute.
-func awaitHealth(b *testing.B, url string) {
-	b.Helper()
-	deadline := time.After(30 * time.Second)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		response, err := http.Get(url)
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		select {
-		case <-deadline:
-			b.Fatalf("%s does not answer: %v", url, err)
-		case <-tick.C:
-		}
-	}
 }

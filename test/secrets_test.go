@@ -49,7 +49,8 @@ func (s *sink) String() string {
 // hash of a key in logs at debug level, answers, errors, metrics or exports.
 func TestSecretsStayIn(t *testing.T) {
 	var log sink
-	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Log: &log})
+	lines := filepath.Join(t.TempDir(), "decisions.ndjson")
+	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Log: &log, Change: func(c *config.Config) { c.DecisionLog.Lines = lines }})
 	good := p.Token("mu:user-svc")
 	bad := tampered(p.Token("mu:user-svc"))
 
@@ -69,11 +70,28 @@ func TestSecretsStayIn(t *testing.T) {
 	}
 	ask("decision", p.PEP(), good)
 	ask("deny", key.Key, bad)
+	careless := invoiceToAna(good) // an enforcement point that sends what it must not
+	careless["context"].(map[string]any)["headers"] = map[string]any{"Authorization": "Bearer " + good, "x": []any{good, p.PEP()}}
+	careless["resource"].(map[string]any)["properties"].(map[string]any)["note"] = "the token is " + good
+	careless["explain"] = "full"
+	hear("careless decision", p.Call(http.MethodPost, p.DecisionsURL()+api.PathDecide, p.PEP(), marshal(t, careless)))
+	var decided api.Decision
+	if err := json.NewDecoder(strings.NewReader(said["careless decision"])).Decode(&decided); err != nil || decided.Explanation == nil {
+		t.Fatalf("%v: %.300s", err, said["careless decision"])
+	}
 	ask("wrong API key", p.PEP()[:len(p.PEP())-2]+"xx", good)
 	ask("no API key", "", good)
-	for _, path := range []string{api.PathMetrics, api.PathExport, api.PathChanges, api.PathKeys, api.PathStatus, "/v1/issuers", "/v1/api_keys", "/v1/issuers/demo"} {
+	for _, path := range []string{
+		api.PathMetrics, api.PathExport, api.PathChanges, api.PathKeys, api.PathStatus, "/v1/issuers", "/v1/api_keys", "/v1/issuers/demo",
+		api.PathDecisions, api.PathDecisionsExport, api.PathDecisions + "/" + decided.ID + "?explain=full", api.PathGuards, api.PathGenerations, api.PathPolicyStatus,
+	} {
 		hear(path, p.Call(http.MethodGet, p.AdminURL()+path, p.Operator(), nil))
 	}
+	p.Await("the careless decision in the file of lines", func() bool {
+		text, err := os.ReadFile(lines)
+		said["lines of the decision log"] = string(text)
+		return err == nil && strings.Contains(string(text), decided.ID)
+	})
 	p.Stop()
 	said["log"] = log.String()
 	if !strings.Contains(said["log"], "decision") || !strings.Contains(said[api.PathExport], "mu:user-svc") || !strings.Contains(said[api.PathMetrics], "verdict_decisions_total") {

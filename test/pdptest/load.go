@@ -69,6 +69,9 @@ func Percentile(took []time.Duration, percent int) time.Duration {
 type Asker struct {
 	Name     string
 	Question func() map[string]any
+	// Check says what is wrong with an answer, which then counts as a failure; it may
+	// be nil, and is called by many goroutines.
+	Check func(api.Decision) error
 }
 
 // StartLoad has the askers ask in turn, one question every so often, until Stop or
@@ -99,7 +102,7 @@ func (l *Load) run(ctx context.Context, every time.Duration, askers []Asker) {
 		question := asker.Question()
 		asking.Go(func() {
 			defer func() { <-l.slots }()
-			l.ask(asker.Name, question)
+			l.ask(asker, question)
 		})
 		select {
 		case <-ctx.Done():
@@ -113,10 +116,14 @@ func (l *Load) run(ctx context.Context, every time.Duration, askers []Asker) {
 }
 
 // ask puts one question and counts the answer.
-func (l *Load) ask(name string, question map[string]any) {
+func (l *Load) ask(asker Asker, question map[string]any) {
+	name := asker.Name
 	began := time.Now()
 	d, err := l.put(question)
 	took := time.Since(began)
+	if err == nil && asker.Check != nil {
+		err = asker.Check(d)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
