@@ -11,7 +11,7 @@ import (
 // What is shown of a comparison; --output json has all of it.
 const (
 	shownGroups   = 10
-	shownExamples = 10
+	shownExamples = 5
 )
 
 // flipsText is a comparison in one sentence: "12 of 5,000 recorded decisions flip: 9
@@ -97,9 +97,8 @@ func (r *report) flips(examples []authz.Flip) {
 	}
 	r.line("  examples (`verdict decisions show ID --explain` says why it was so):")
 	for _, f := range examples[:min(len(examples), shownExamples)] {
-		r.line("    %s  %s %s on %s", f.ID, cmp.Or(f.Subject, "nobody"), f.Action, f.Service)
-		r.line("      was %s", sideText(f.Was.String(), f.WasReasons))
-		r.line("      now %s", sideText(f.Now.String(), f.NowReasons))
+		r.line("    %s  %s %s on %s: %s -> %s", f.ID, cmp.Or(f.Subject, "nobody"), f.Action, f.Service,
+			sideText(f.Was.String(), f.WasReasons), sideText(f.Now.String(), f.NowReasons))
 		if f.DataBehind {
 			r.line("      judged by data revision %d, it saw %d then", f.NowRevision, f.WasRevision)
 		}

@@ -74,7 +74,10 @@ func (c *cli) setMode(ctx context.Context, client *remote.Client, guard string, 
 	waiting := c.newWait("changing the mode, the gate runs")
 	answer, err := client.Upload(ctx, remote.Call{Method: http.MethodPost, Path: api.PathGuards + "/" + url.PathEscape(guard) + "/mode", Body: bytes.NewReader(body)})
 	if err := errors.Join(err, waiting.done()); err != nil {
-		return refixed(err, map[authz.ErrorCode]string{authz.CodeNotFound: "`verdict guard list` shows the guards."})
+		return refixed(err, map[authz.ErrorCode]string{
+			authz.CodeNotFound: "`verdict guard list` shows the guards.",
+			authz.CodeConflict: "Go up one step; `verdict guard list` shows the evidence for it.",
+		})
 	}
 	g, err := readGeneration(answer.Body)
 	if err != nil {
