@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"io/fs"
 	"maps"
 	"strings"
@@ -33,6 +34,7 @@ func guarded(t *testing.T, body string) fs.FS {
 		t.Fatal(err)
 	}
 	with := maps.Clone(files)
+	with[".manifest"] = &fstest.MapFile{Data: bytes.Replace(files[".manifest"].Data, []byte(`"guards/edge",`), []byte(`"guards/acme", "guards/edge",`), 1)}
 	with["guards/acme/acme.rego"] = &fstest.MapFile{Data: []byte(`package guards.acme
 
 # METADATA

@@ -13,6 +13,11 @@ test_a_denial_is_its_rule_s_annotations_and_the_facts if {
 	}
 }
 
+test_without_a_description_the_title_is_the_message if {
+	reasons.denial({"title": "Late."}, {}).message == "Late."
+	reasons.denial({"title": "Late.", "description": "Too late."}, {}).message == "Too late."
+}
+
 test_a_rule_without_annotations_still_denies if {
 	every annotations in [{}, {"custom": {}}] {
 		reasons.denial(annotations, {}) == {"code": "GUARD_MALFORMED", "message": "", "fix": "", "status": 403, "details": {}}
