@@ -7,7 +7,9 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,11 +86,22 @@ func readBundleSources(path string) ([]bundleSource, error) {
 		case named[s.Name]:
 			return nil, authz.Invalid("bundles.sources", path+" has two sources for the bundle "+s.Name)
 		case (s.URL == "") == (s.Folder == ""):
-			return nil, authz.Invalid("bundles.sources", path+" must give "+s.Name+" either a url or a folder")
+			return nil, authz.Invalid("bundles.sources", path+": the source "+strconv.Quote(s.Name)+" must have either a url or a folder")
 		}
 		named[s.Name] = true
 	}
 	return file.Sources, nil
+}
+
+// typesOfOurs are how the YAML library names what it reads into; who writes the file
+// does not know them.
+var typesOfOurs = regexp.MustCompile(` (?:in type|into) (?:daemon|struct)\S*(?: \{.*\})?`)
+
+// plainYAML is an error of the YAML library in words of the file.
+func plainYAML(err error) string {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	text = strings.ReplaceAll(text, "into time.Duration", "as a duration; write it with its unit, such as 60s")
+	return typesOfOurs.ReplaceAllString(text, "")
 }
 
 // readYAML reads a file of settings strictly: YAML, and so JSON.
@@ -104,7 +117,7 @@ func readYAML(setting, path string, to any) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(to); err != nil && !errors.Is(err, io.EOF) {
-		return authz.Invalid(setting, path+": "+strings.TrimPrefix(err.Error(), "yaml: "))
+		return authz.Invalid(setting, path+": "+plainYAML(err))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/verdict-pdp/verdict/decisionlog"
 	"github.com/verdict-pdp/verdict/engine"
 	"github.com/verdict-pdp/verdict/server/admin"
+	"github.com/verdict-pdp/verdict/store"
 )
 
 func (d *Daemon) openLog(context.Context) (err error) {
@@ -82,7 +83,10 @@ func (d records) Explain(ctx context.Context, id string) (*authz.Explanation, st
 	case len(r.Input) == 0:
 		return nil, "The record has no input to judge again: " + r.InputError, nil
 	}
-	policy, note := d.thatDecided(&r)
+	policy, note, err := d.thatDecided(&r)
+	if err != nil {
+		return nil, "", err
+	}
 	view, seen, err := d.thatWasSeen(&r)
 	if err != nil {
 		return nil, "", err
@@ -93,26 +97,21 @@ func (d records) Explain(ctx context.Context, id string) (*authz.Explanation, st
 }
 
 // thatDecided is the policy that made a decision, or else the active one and a note.
-func (d *Daemon) thatDecided(r *authz.Record) (*engine.Policy, string) {
+func (d *Daemon) thatDecided(r *authz.Record) (*engine.Policy, string, error) {
 	policy, err := d.generation(r.Policy.Generation)
-	if err != nil || policy.Policy().Digest != r.Policy.Digest {
-		return d.active.Load().policy, "The generation that decided is no longer kept: this is what the active one says. "
+	if err == nil && policy.Policy().Digest == r.Policy.Digest {
+		return policy, "", nil
 	}
-	return policy, ""
+	policy, err = d.prepareReplay(d.active.Load().snapshot)
+	return policy, "The generation that decided is no longer kept: this is what the active one says. ", err
 }
 
 // thatWasSeen is the data a decision saw, or else that of now and a note.
-func (d *Daemon) thatWasSeen(r *authz.Record) (view pdpView, note string, err error) {
-	at, err := d.store.SnapshotAt(r.DataRevision)
-	if authz.CodeOf(err) == authz.CodeGone || authz.CodeOf(err) == authz.CodeInvalid {
-		at, err = d.store.Snapshot()
-		return at, "The data that it saw is no longer kept: this is with the data of now. ", err
+func (d *Daemon) thatWasSeen(r *authz.Record) (view *store.Snapshot, note string, err error) {
+	view, err = d.store.SnapshotAt(r.DataRevision)
+	if code := authz.CodeOf(err); code == authz.CodeGone || code == authz.CodeInvalid {
+		view, err = d.store.Snapshot()
+		note = "The data that it saw is no longer kept: this is with the data of now. "
 	}
-	return at, "", err
-}
-
-// pdpView is a view of the data that has to be closed.
-type pdpView interface {
-	authz.Facts
-	Close()
+	return view, note, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
@@ -65,11 +66,24 @@ type inForce struct {
 	snapshot *bundles.Snapshot
 }
 
-// prepare makes a snapshot ready to be asked.
+// prepare makes a snapshot ready to decide.
 func (d *Daemon) prepare(snapshot *bundles.Snapshot) (*engine.Policy, error) {
+	return d.prepareWithin(snapshot, d.config.Engine.Timeout)
+}
+
+// patience is how long an evaluation may take that nobody waits for with a request. A
+// replay on a busy machine must not find timeouts that the policy is not to blame for.
+const patience = 30 * time.Second
+
+// prepareReplay makes a snapshot ready to judge decisions again.
+func (d *Daemon) prepareReplay(snapshot *bundles.Snapshot) (*engine.Policy, error) {
+	return d.prepareWithin(snapshot, max(patience, d.config.Engine.Timeout))
+}
+
+func (d *Daemon) prepareWithin(snapshot *bundles.Snapshot, timeout time.Duration) (*engine.Policy, error) {
 	c := d.config.Engine
 	return engine.New(snapshot, engine.Config{
-		Timeout:      c.Timeout,
+		Timeout:      timeout,
 		MaxKeys:      c.MaxKeys,
 		DecodedFacts: c.DecodedFacts,
 		Fault: func(ctx context.Context, err error) {

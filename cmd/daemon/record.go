@@ -13,8 +13,8 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// observe counts a decision and, at debug level, logs it: who, what and why, never
-// the credential or the request's properties.
+// observe counts a decision and, at debug level, logs it: who and why, never what a
+// caller is free to write, such as the action. The decision log has that, masked.
 func (d *Daemon) observe(ctx context.Context, r authz.Request, decision authz.Decision, took time.Duration) {
 	d.metrics.observe(decision, took)
 	if decision.Credential != "" && proves(r.Evidence, decision) {
@@ -28,8 +28,6 @@ func (d *Daemon) observe(ctx context.Context, r authz.Request, decision authz.De
 		slog.String("outcome", decision.Outcome.String()),
 		slog.Any("codes", codes(decision.Reasons)),
 		slog.String("subject", decision.Subject),
-		slog.String("action", r.Action.Name),
-		slog.String("resource", r.Resource.ID),
 		slog.String("caller", r.Caller.ID),
 		slog.Uint64("data_revision", decision.DataRevision),
 		slog.Uint64("generation", decision.Policy.Generation),

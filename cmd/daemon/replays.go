@@ -17,6 +17,7 @@ import (
 	"github.com/verdict-pdp/verdict/pdp"
 	"github.com/verdict-pdp/verdict/replay"
 	"github.com/verdict-pdp/verdict/server/admin"
+	"github.com/verdict-pdp/verdict/store"
 )
 
 // replays is replaying as the admin surface sees it.
@@ -57,23 +58,20 @@ func (d replays) judging(ctx context.Context, run admin.ReplayRun) (*engine.Poli
 		if err != nil {
 			return nil, err
 		}
-		return d.prepare(snapshot)
+		return d.prepareReplay(snapshot)
 	case run.Request.Generation == 0:
-		return d.active.Load().policy, nil
+		return d.prepareReplay(d.active.Load().snapshot)
 	}
 	return d.generation(run.Request.Generation)
 }
 
-// generation is a generation that is kept, ready to be asked.
+// generation is a generation that is kept, ready to judge decisions again.
 func (d *Daemon) generation(number uint64) (*engine.Policy, error) {
-	if active := d.active.Load(); active.policy.Policy().Generation == number {
-		return active.policy, nil
-	}
 	snapshot, err := d.policies.Snapshot(number)
 	if err != nil {
 		return nil, err
 	}
-	return d.prepare(snapshot)
+	return d.prepareReplay(snapshot)
 }
 
 func (d *Daemon) replaying() replay.Config {
@@ -82,6 +80,14 @@ func (d *Daemon) replaying() replay.Config {
 
 // viewAt is the data as of a revision, 0 being now.
 func (d *Daemon) viewAt(revision uint64) (replay.View, error) {
+	view, err := d.snapshotAt(revision)
+	if err != nil {
+		return nil, err // and not a view that is a nil snapshot
+	}
+	return view, nil
+}
+
+func (d *Daemon) snapshotAt(revision uint64) (*store.Snapshot, error) {
 	if revision == 0 {
 		return d.store.Snapshot()
 	}
@@ -98,7 +104,7 @@ func (d *Daemon) rehearse(ctx context.Context, candidate *bundles.Snapshot) (*au
 	if n, err := d.log.Count(ctx, authz.RecordFilter{}, last); n == 0 || err != nil {
 		return nil, err
 	}
-	policy, err := d.prepare(candidate)
+	policy, err := d.prepareReplay(candidate)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +144,7 @@ func (d *Daemon) judgedBy(ctx context.Context, policy *engine.Policy, records it
 
 func (d *Daemon) rejudged(ctx context.Context, policy *engine.Policy, r *authz.Record) (*authz.Record, error) {
 	view, err := d.store.SnapshotAt(r.DataRevision)
-	if authz.CodeOf(err) == authz.CodeGone {
+	if code := authz.CodeOf(err); code == authz.CodeGone || code == authz.CodeInvalid {
 		return r, nil
 	}
 	if err != nil {
@@ -174,7 +180,7 @@ func (d *Daemon) recorded(ctx context.Context, filter authz.RecordFilter, last i
 }
 
 // maxRecordLine bounds one line of records that are sent along.
-const maxRecordLine = 4 << 20
+const maxRecordLine = 2 << 20
 
 // sent are records as they were exported, one a line.
 func sent(lines io.Reader) iter.Seq2[*authz.Record, error] {

@@ -23,15 +23,14 @@ func (d shadow) StartShadow(_ context.Context, r api.ShadowRequest, by string) (
 	if err != nil {
 		return nil, err
 	}
-	if d.shade.Report().Running {
+	err = d.shade.Start(policy, r.Sample, by)
+	if authz.CodeOf(err) == authz.CodeConflict { // another one is in the shadow
 		if _, err := d.shade.Stop(); err != nil && authz.CodeOf(err) != authz.CodeNotFound {
 			return nil, err
 		}
+		err = d.shade.Start(policy, r.Sample, by)
 	}
-	if err := d.shade.Start(policy, r.Sample, by); err != nil {
-		return nil, err
-	}
-	return d.shade.Report(), nil
+	return d.shade.Report(), err
 }
 
 // StopShadow implements admin.Shadow.

@@ -26,8 +26,8 @@ func newBundleDiff(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff FROM TO",
 		Short: "Print what differs between two generations: files and decisions",
-		Long: `Print what differs between two generations: the lines of their files, and which
-recorded decisions the second one makes otherwise than they were made.`,
+		Long: `Print what differs between two generations: the lines of their files, and which of the
+newest recorded decisions the second one makes otherwise than the first.`,
 		Example: `  verdict bundle diff 6 7
   verdict bundle diff 6 7 --last 0`,
 		Args:              takes(2, 2),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 )
 
@@ -36,7 +37,9 @@ gate like a push, and is decided with once it is activated.`,
 		waiting := c.newWait("removing " + args[0] + ", the gate runs")
 		answer, err := client.Upload(cmd.Context(), remote.Call{Method: http.MethodDelete, Path: bundlePath(args[0]), Query: pushQuery(message, activate)})
 		if err := errors.Join(err, waiting.done()); err != nil {
-			return aboutPolicies(err)
+			return refixed(aboutPolicies(err), map[authz.ErrorCode]string{
+				authz.CodeInvalid: "Nothing was changed. What is named above does not load without " + args[0] + ": change or remove that first.",
+			})
 		}
 		g, err := readGeneration(answer.Body)
 		if err != nil {

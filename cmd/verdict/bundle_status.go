@@ -64,7 +64,7 @@ func (r *report) source(c *cli, s authz.SourceStatus) {
 	r.line("source    %s from %s, asked %s, last good %s", s.Name, s.Source,
 		cmp.Or(ago(c.now(), s.LastAttempt), "never"), cmp.Or(ago(c.now(), s.LastSuccess), "never"))
 	if s.Error != "" {
-		r.line("            failed: %s", s.Error)
+		r.lines("            ", "failed: "+s.Error)
 	}
 	if !s.NextAttempt.IsZero() {
 		r.line("            asked again in %s", left(c.now(), s.NextAttempt))

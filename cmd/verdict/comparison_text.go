@@ -43,7 +43,7 @@ func (r *report) compared(c *authz.Comparison, of string) {
 		r.line("  %s proved nobody, which no policy changes", grouped(c.NotJudged))
 	}
 	if c.Masked > 0 {
-		r.line("  %s were compared with parts of their input masked", grouped(c.Masked))
+		r.line("  compared with parts of their input masked: %s", grouped(c.Masked))
 	}
 	for _, s := range c.Skipped {
 		r.line("  %s skipped: %s", grouped(s.Count), s.Reason)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
@@ -54,6 +55,9 @@ exits with 0 only when every decision is allow.`,
 	everyRule := everyRuleFlag(cmd)
 	to := toDecisions(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *everyRule && q.file == "" {
+			q.explain = string(authz.ExplainFull)
+		}
 		body, batch, err := q.body(cmd, c)
 		if err != nil {
 			return err

@@ -38,7 +38,7 @@ allow, which rules held and which did not, where each stopped, and what was read
 			return err
 		}
 		call := remote.Call{Method: http.MethodGet, Path: api.PathDecisions + "/" + url.PathEscape(args[0])}
-		if explain {
+		if explain || *everyRule {
 			call.Query = url.Values{"explain": {string(authz.ExplainFull)}}
 		}
 		answer, err := client.Do(cmd.Context(), call)

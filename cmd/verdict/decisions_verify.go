@@ -62,6 +62,10 @@ func (c *cli) verifyFile(path string) error {
 	if err := errors.Join(err, bar.done()); err != nil {
 		return err
 	}
+	if found.OK && found.Records == 0 {
+		return &failure{status: exitError, code: authz.CodeInvalid, message: inputName(path) + " holds no records, so nothing is proved",
+			fix: "Name a file that `verdict decisions export` wrote."}
+	}
 	document, err := ijson.Marshal(found)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ type drawing struct {
 }
 
 func everyRuleFlag(cmd *cobra.Command) *bool {
-	return cmd.Flags().Bool("every-rule", false, "draw every rule of an explanation, not only those of guards that deny")
+	return cmd.Flags().Bool("every-rule", false, "explain, and draw every rule, not only those of guards that deny")
 }
 
 // explanationTree draws how a decision came about: what would have to change, what

@@ -74,10 +74,7 @@ func (c *cli) setMode(ctx context.Context, client *remote.Client, guard string, 
 	waiting := c.newWait("changing the mode, the gate runs")
 	answer, err := client.Upload(ctx, remote.Call{Method: http.MethodPost, Path: api.PathGuards + "/" + url.PathEscape(guard) + "/mode", Body: bytes.NewReader(body)})
 	if err := errors.Join(err, waiting.done()); err != nil {
-		return refixed(err, map[authz.ErrorCode]string{
-			authz.CodeNotFound: "`verdict guard list` shows the guards.",
-			authz.CodeConflict: "Go up one step; `verdict guard list` shows the evidence for it.",
-		})
+		return refusedMode(err)
 	}
 	g, err := readGeneration(answer.Body)
 	if err != nil {
@@ -89,6 +86,19 @@ func (c *cli) setMode(ctx context.Context, client *remote.Client, guard string, 
 		r.line("  undo: verdict bundle rollback")
 		return r.err
 	})
+}
+
+// refusedMode is the err of setting a mode, with the fix that helps there. What comes
+// with problems is about the modes that signed bundles say, and not about the API key.
+func refusedMode(err error) error {
+	fixes := map[authz.ErrorCode]string{
+		authz.CodeNotFound: "`verdict guard list` shows the guards.",
+		authz.CodeConflict: "Go up one step; `verdict guard list` shows the evidence for it.",
+	}
+	if len(problemsOf(err)) > 0 {
+		fixes[authz.CodeForbidden] = "Nothing was changed. Do what is named above: a mode that a signed bundle says is loosened by signing it again."
+	}
+	return refixed(err, fixes)
 }
 
 // modeQuestion is what a guard said lately, and the question whether to change its mode.

@@ -22,10 +22,17 @@ type policySet struct {
 	files   fs.FS
 	archive bundles.Archive
 	beside  []bundles.Member // empty: the folder is tested alone
+	inSet   string           // name of the folder beside the base policies
 }
 
-// besideName is the name of the folder in a set.
-const besideName = "folder"
+// nameInSet is what `verdict bundle push` names a folder, so that places in it read as
+// the server tells them.
+func nameInSet(folder string) string {
+	if name := bundleNameOf(folder); name != authz.BaseBundle && checkBundleName(name) == nil {
+		return name
+	}
+	return "folder"
+}
 
 // openPolicySet reads the folder of args, or the base policies.
 func openPolicySet(args []string) (*policySet, error) {
@@ -72,7 +79,8 @@ func (s *policySet) putBesideBase() error {
 	if err != nil {
 		return s.notLoaded(err)
 	}
-	s.beside = []bundles.Member{{Name: authz.BaseBundle, Verified: bundles.Trusted(base)}, {Name: besideName, Verified: own}}
+	s.inSet = nameInSet(s.name)
+	s.beside = []bundles.Member{{Name: authz.BaseBundle, Verified: bundles.Trusted(base)}, {Name: s.inSet, Verified: own}}
 	return nil
 }
 
@@ -85,18 +93,18 @@ func (s *policySet) test(ctx context.Context, o bundles.TestOptions) (bundles.Te
 		found, err := bundles.Test(ctx, s.archive, o)
 		return found, s.loaded(err)
 	}
-	found, err := bundles.TestSet(ctx, s.beside, besideName, o)
+	found, err := bundles.TestSet(ctx, s.beside, s.inSet, o)
 	for i := range found.Results {
-		found.Results[i].File = ownPath(found.Results[i].File)
+		found.Results[i].File = s.ownPath(found.Results[i].File)
 	}
 	for i := range found.Coverage.Files {
-		found.Coverage.Files[i].File = ownPath(found.Coverage.Files[i].File)
+		found.Coverage.Files[i].File = s.ownPath(found.Coverage.Files[i].File)
 	}
 	return found, s.loaded(err)
 }
 
 // ownPath is a path of the set as it is within the folder.
-func ownPath(path string) string { return strings.TrimPrefix(path, besideName+"/") }
+func (s *policySet) ownPath(path string) string { return strings.TrimPrefix(path, s.inSet+"/") }
 
 func (s *policySet) loaded(err error) error {
 	if err == nil {

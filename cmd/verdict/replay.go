@@ -112,7 +112,9 @@ func (r *replayRun) request(cmd *cobra.Command, c *cli) (api.ReplayRequest, erro
 // refused is the err of a replay, with what helps there.
 func (r *replayRun) refused(err error) error {
 	if r.bundle == "" {
-		return aboutPolicies(err)
+		return refixed(aboutPolicies(err), map[authz.ErrorCode]string{
+			authz.CodeInvalid: "Correct what is named above: --revision takes a revision that the data has reached, --records what `verdict decisions export` wrote.",
+		})
 	}
 	return refusedBundle(r.bundle, "Change what is named above and replay again.", err)
 }

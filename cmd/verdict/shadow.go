@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,10 +16,26 @@ import (
 )
 
 func newShadow(c *cli) *cobra.Command {
-	cmd := group("shadow", "Let a candidate judge live traffic, without effect", newShadowStart(c), newShadowShow(c), newShadowStop(c))
+	cmd := group("shadow", "Let a candidate judge live traffic, without effect", newShadowStart(c),
+		newShadowCall(c, "show", "Print what the shadow found so far", http.MethodGet),
+		newShadowCall(c, "stop", "End the shadow, and print what it found", http.MethodDelete))
 	cmd.Long = `Let a candidate generation judge live traffic a second time, without effect: what it
 would have answered otherwise is counted, with examples. Callers do not wait for it, and
 when it falls behind it judges fewer.`
+	return cmd
+}
+
+// newShadowCall is a command that needs nothing but the method of its call.
+func newShadowCall(c *cli, use, short, method string) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: takes(0, 0), ValidArgsFunction: cobra.NoFileCompletions}
+	to := toAdmin(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		return c.callShadow(cmd.Context(), client, method, nil)
+	}
 	return cmd
 }
 
