@@ -43,7 +43,8 @@ const (
 // "records" (NDJSON, as exported).
 type ReplayRequest struct {
 	Filter RecordFilter `json:"filter,omitzero"`
-	// Last bounds it to the newest records the filter selects; 0 means 5000.
+	// Last bounds it to the newest records the filter selects; 0 means 5000. Neither
+	// matters when records are sent along: those are replayed, all of them.
 	Last int `json:"last,omitzero"`
 	// Generation judges anew; 0 is the active one, or with a bundle the active one
 	// with that bundle in place of the one of its name.

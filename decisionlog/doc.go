@@ -44,9 +44,11 @@
 // from a list leaves null.
 //
 // After that comes a backstop that nothing switches off: the value of a member with
-// the name of a credential (authorization, cookie, client_secret ...), and any string
-// that has in it a compact JWS or JWE, a key or secret of ours (vk_, vs_), or a
-// private key in PEM, becomes "[masked]". Both are told in Record.Masked.
+// the name of a credential (authorization, cookie, clientSecret ...), or listed beside
+// that name, and any string that has in it a compact JWS or JWE, a key or secret of
+// ours (vk_, vs_), credentials of an Authorization header, or a private key in PEM, also
+// percent-encoded or in base64, becomes "[masked]". Codes and guards of reasons, which
+// records are found by, stay. Both are told in Record.Masked.
 //
 // When any of it fails (the policy's error, its panic, a second without an answer, a
 // mask that cannot be applied, input and result over 960 KiB together) the record is

@@ -69,6 +69,25 @@ func (l *Log) Tamper(seq uint64, change func(value []byte, at int) []byte) error
 	})
 }
 
+// TakeBack makes the log forget, once it is opened again, that there are records after
+// seq; 0 is all.
+func (l *Log) TakeBack(seq uint64) error {
+	return l.db.Update(func(txn *badger.Txn) error {
+		if seq == 0 {
+			return txn.Delete(headKey)
+		}
+		value, err := get(txn, recordKey(seq))
+		if err != nil {
+			return err
+		}
+		h, err := readHeader(value)
+		if err != nil {
+			return err
+		}
+		return txn.Set(headKey, link{seq: seq, total: h.total, hash: h.hash}.value())
+	})
+}
+
 // SecretText and SecretName are what the backstop looks for.
 var (
 	SecretText = secretText

@@ -11,7 +11,7 @@ import (
 // matcher is a filter made ready to be asked of many headers.
 type matcher struct {
 	filter           authz.RecordFilter
-	from, to         int64 // Unix nanoseconds; to is exclusive
+	from, to         int64 // Unix nanoseconds; to is exclusive, but for the latest there is
 	edgeFrom, edgeTo string
 	decisionsOnly    bool // the filter asks for something that a loss does not have
 }
@@ -41,7 +41,7 @@ func newMatcher(f authz.RecordFilter) (*matcher, error) {
 }
 
 func (m *matcher) matches(h *header) bool {
-	if h.at < m.from || h.at >= m.to {
+	if h.at < m.from || h.at >= m.to && m.to < math.MaxInt64 {
 		return false
 	}
 	if !m.decisionsOnly {

@@ -65,8 +65,9 @@ type state struct {
 }
 
 // Open opens the log in config.Dir, making it when it is not there. It refuses a
-// directory another process has open, one written by a newer Verdict, and one on a
-// full disk. It does not verify the chain; see Verify.
+// directory another process has open, one written by a newer Verdict, one on a full
+// disk, and one whose newest records were cut off from the chain. It does not verify
+// the chain; see Verify.
 func Open(config Config) (*Log, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
@@ -110,10 +111,23 @@ func (l *Log) load() error {
 		if err != nil {
 			return err
 		}
+		if follows(txn, head) {
+			return corrupt(fmt.Errorf("there are records after the last one, %d", head.seq))
+		}
 		l.state.Store(&state{head: head, superseded: make(chan struct{})})
 		l.anchor.Store(&anchor)
 		return nil
 	})
+}
+
+// follows says whether there is a record after head. Each is written together with
+// its being the head: someone took the head back, and the next record would be written
+// over one that is there.
+func follows(txn *badger.Txn, head link) bool {
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{kindRecord}})
+	defer it.Close()
+	it.Seek(recordKey(head.seq + 1))
+	return it.Valid()
 }
 
 func getLink(txn *badger.Txn, key []byte) (link, error) {

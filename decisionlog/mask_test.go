@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -223,6 +224,33 @@ func TestBackstop(t *testing.T) {
 	verify(t, l)
 }
 
+// TestBackstopOfHeaders has headers listed by name, which members are not named by.
+func TestBackstopOfHeaders(t *testing.T) {
+	l := open(t, inMemory())
+	e := entry("d-1")
+	e.Question.Context = map[string]any{"headers": []any{
+		map[string]any{"name": "X-Api-Key", "value": "opaque"},
+		map[string]any{"name": "accept", "value": "text/html"},
+	}}
+	record(t, l, e)
+	if diff := cmp.Diff([]string{"/input/context/headers/0/value"}, get(t, l, "d-1").Masked); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestWordsStay has a policy whose guard is named as if it were a secret: the chain
+// must be whole, and the record be found by it.
+func TestWordsStay(t *testing.T) {
+	l := open(t, inMemory())
+	e := denied("d-1")
+	e.Decision.Reasons[0].Guard, e.Decision.Reasons[0].Code = "vs_relay", "vk_CLOSED"
+	record(t, l, e)
+	verify(t, l)
+	if r := get(t, l, "d-1"); at(t, r.Result, "reasons", "0", "guard") != "vs_relay" || r.Masked != nil {
+		t.Errorf("%s %q", r.Result, r.Masked)
+	}
+}
+
 func TestSecretText(t *testing.T) {
 	encode := base64.RawURLEncoding.EncodeToString
 	for text, want := range map[string]bool{
@@ -243,15 +271,33 @@ func TestSecretText(t *testing.T) {
 		"10.4.2.19":                           false,
 		"user-svc.prod.example.internal":      false,
 		"a sentence. And more... of it.":      false,
-		encode([]byte(`{"typ":"x","b":1}`)) + ".e30.x":        false,
-		encode([]byte(`["alg","alg","alg"]`)) + ".e30.x":      false,
-		strings.Repeat("x", 40) + "." + "y" + ".z":            false,
-		"https://a.example/vk_x":                              false,
-		"cvs_" + strings.Repeat("k", 43):                      false,
-		"sha256:" + strings.Repeat("ab", 32):                  false,
-		"-----BEGIN PUBLIC KEY-----":                          false,
-		"grün.grün.grün":                                      false,
-		"see vs_code for what an editor could do with it all": false,
+		encode([]byte(`{"typ":"x","b":1}`)) + ".e30.x":                              false,
+		encode([]byte(`["alg","alg","alg"]`)) + ".e30.x":                            false,
+		strings.Repeat("x", 40) + "." + "y" + ".z":                                  false,
+		"https://a.example/vk_x":                                                    false,
+		"cvs_" + strings.Repeat("k", 43):                                            false,
+		"sha256:" + strings.Repeat("ab", 32):                                        false,
+		"-----BEGIN PUBLIC KEY-----":                                                false,
+		"grün.grün.grün":                                                            false,
+		"see vs_code for what an editor could do with it all":                       false,
+		"my_" + apiKey:                                                              true,
+		"token_" + jws:                                                              true,
+		"bearer" + jws:                                                              true,
+		"x.eyJeyJ" + jws:                                                            true,
+		url.QueryEscape("Bearer " + jws):                                            true,
+		url.QueryEscape("a=" + url.QueryEscape(apiKey)):                             true,
+		url.QueryEscape("-----BEGIN EC PRIVATE KEY-----\nMHc"):                      true,
+		base64.StdEncoding.EncodeToString([]byte(jws)):                              true,
+		"see " + encode([]byte("client:"+apiKey)) + ".":                             true,
+		base64.StdEncoding.EncodeToString([]byte(url.QueryEscape("key=" + apiKey))): true,
+		"Authorization: Basic " + encode([]byte("user:pass")):                       true,
+		"authorization=DPoP+opaque-0123456789":                                      true,
+		"Bearer opaque-0123456789":                                                  true,
+		"basic Authentication":                                                      false,
+		"the bearer authentication_failed":                                          false,
+		"a bearer of 10.4.2.19":                                                     false,
+		"100%":                                                                      false,
+		"50%25 of " + strings.Repeat("words", 20):                                   false,
 	} {
 		if got := decisionlog.SecretText([]byte(text)); got != want {
 			t.Errorf("%q: %v", text, got)
@@ -260,6 +306,7 @@ func TestSecretText(t *testing.T) {
 	for name, want := range map[string]bool{
 		"authorization": true, "Authorization": true, "Set-Cookie": true, "set_cookie": true, "X-API-Key": true, "PASSWORD": true, "passwd": true, "secret": true,
 		"client_secret": true, "access_token": true, "refresh_token": true, "id_token": true, "private_key": true, "cookie": true, "proxy-authorization": true,
+		"clientSecret": true, "apiKey": true, "refresh-token": true, "x-auth-token": true, "DPoP": true, "a_very_long_name_of_something": false,
 		"": false, "token": false, "secrets": false, "credential": false, "key_id": false, "authorized": false,
 	} {
 		if got := decisionlog.SecretName([]byte(name)); got != want {

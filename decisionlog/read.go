@@ -182,6 +182,9 @@ func (l *Log) Tail(ctx context.Context, filter authz.RecordFilter, after uint64,
 	run := run{limit: limit}
 	first := max(after+1, l.oldest())
 	tail.Missed = first - after - 1
+	if first > head { // none of them is kept
+		return tail, nil
+	}
 	if err := l.collect(ctx, m, first, head, &run); err != nil {
 		return Tail{}, err
 	}

@@ -36,6 +36,27 @@ func fillVaried(t *testing.T, l *decisionlog.Log) {
 	record(t, l, entries...)
 }
 
+// TestFarTimes has records of a clock that is far off: what no nanoseconds can tell
+// is listed, sent and verified all the same.
+func TestFarTimes(t *testing.T) {
+	for _, at := range []time.Time{time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC)} {
+		c := inMemory()
+		c.Now = func() time.Time { return at }
+		l := open(t, c)
+		e := entry("d-1")
+		e.Question.Time = at
+		record(t, l, e)
+		maintain(t, l)
+		verify(t, l)
+		if found := ids(all(t, l)); !cmp.Equal(found, []string{"d-1"}) {
+			t.Errorf("at %v: %q", at, found)
+		}
+		if sent, err := l.After(t.Context(), 0, 10); err != nil || len(sent) != 1 {
+			t.Errorf("at %v: %v %v", at, sent, err)
+		}
+	}
+}
+
 func TestFilter(t *testing.T) {
 	l := open(t, inMemory())
 	fillVaried(t, l)

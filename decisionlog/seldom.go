@@ -13,8 +13,9 @@ type seldom struct {
 // seldomEvery is the pause between two messages of a kind.
 const seldomEvery = 10 * time.Second
 
-// due says whether it is time to tell again, to one of those who ask.
+// due says whether it is time to tell again, to one of those who ask. A clock that was
+// set back does not keep it quiet.
 func (s *seldom) due(now time.Time) bool {
-	last := s.last.Load()
-	return now.UnixNano()-last >= int64(seldomEvery) && s.last.CompareAndSwap(last, now.UnixNano())
+	last, at := s.last.Load(), now.UnixNano()
+	return (at-last >= int64(seldomEvery) || at < last) && s.last.CompareAndSwap(last, at)
 }

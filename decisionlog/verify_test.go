@@ -80,6 +80,21 @@ func rewritten(value []byte, at int) []byte {
 	return changed
 }
 
+// TestHeadTakenBack has a log whose newest records are cut off: it would write over
+// them and call itself whole.
+func TestHeadTakenBack(t *testing.T) {
+	for _, to := range []uint64{0, 2} {
+		c := decisionlog.Config{Dir: t.TempDir(), Input: input}
+		l := openUnclosed(t, c)
+		record(t, l, many(4)...)
+		if err := errors.Join(l.TakeBack(to), l.Close()); err != nil {
+			t.Fatal(err)
+		}
+		_, err := decisionlog.Open(c)
+		code(t, err, authz.CodeInternal, "the decision log is damaged")
+	}
+}
+
 func TestVerifyProgress(t *testing.T) {
 	l := open(t, inMemory())
 	record(t, l, many(2500)...)

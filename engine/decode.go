@@ -56,16 +56,22 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 type decoder struct {
 	data   bytes.Reader
 	tokens jsontext.Decoder
+	known  names // that members are likely to have
 }
 
 // decodeJSON reads exactly one JSON value straight into OPA's form.
-func decodeJSON(data []byte) (ast.Value, error) {
+func decodeJSON(data []byte) (ast.Value, error) { return decodeParts(data, everything, factNames) }
+
+// decodeParts is decodeJSON of some parts. The members that are not read are left out
+// of their objects, and of them only the syntax is checked.
+func decodeParts(data []byte, read *parts, known names) (ast.Value, error) {
 	d := decoders.Get().(*decoder)
 	defer decoders.Put(d)
 	d.data.Reset(data)
 	defer d.data.Reset(nil)
 	d.tokens.Reset(&d.data)
-	term, err := decodeTerm(&d.tokens)
+	d.known = known
+	term, err := d.term(read)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +81,8 @@ func decodeJSON(data []byte) (ast.Value, error) {
 	return term.Value, nil
 }
 
-func decodeTerm(d *jsontext.Decoder) (*ast.Term, error) {
-	token, err := d.ReadToken()
+func (d *decoder) term(read *parts) (*ast.Term, error) {
+	token, err := d.tokens.ReadToken()
 	if err != nil {
 		return nil, err
 	}
@@ -88,9 +94,9 @@ func decodeTerm(d *jsontext.Decoder) (*ast.Term, error) {
 	case '0':
 		return decodeNumber(token.String())
 	case '[':
-		return decodeArray(d)
+		return d.array()
 	case '{':
-		return decodeObject(d)
+		return d.object(read)
 	}
 	return ast.InternedNullTerm, nil
 }
@@ -104,41 +110,65 @@ func decodeNumber(text string) (*ast.Term, error) {
 	return ast.NumberTerm(json.Number(text)), nil
 }
 
-func decodeArray(d *jsontext.Decoder) (*ast.Term, error) {
+// array reads all of an array's elements: parts name members only.
+func (d *decoder) array() (*ast.Term, error) {
 	var elements []*ast.Term
-	for d.PeekKind() != ']' {
-		element, err := decodeTerm(d)
+	for d.tokens.PeekKind() != ']' {
+		element, err := d.term(everything)
 		if err != nil {
 			return nil, err
 		}
 		elements = append(elements, element)
 	}
-	if _, err := d.ReadToken(); err != nil {
+	if _, err := d.tokens.ReadToken(); err != nil {
 		return nil, err
 	}
 	return ast.ArrayTerm(elements...), nil
 }
 
-// decodeObject relies on the library to refuse a member that is there twice.
-func decodeObject(d *jsontext.Decoder) (*ast.Term, error) {
-	members := make([][2]*ast.Term, 0, 12)
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
+// object relies on the library to refuse a member that is there twice.
+func (d *decoder) object(read *parts) (*ast.Term, error) {
+	var room [12][2]*ast.Term
+	members := room[:0]
+	for d.tokens.PeekKind() != '}' {
+		name, err := d.name()
 		if err != nil {
 			return nil, err
 		}
-		if name.Kind() != '"' {
-			return nil, errors.New("a member has no name")
+		below := read.of(name)
+		if below == nil {
+			if err := d.tokens.SkipValue(); err != nil {
+				return nil, err
+			}
+			continue
 		}
-		key := factNames.term(name.String())
-		value, err := decodeTerm(d)
+		key := d.known.termOf(name)
+		value, err := d.term(below)
 		if err != nil {
 			return nil, err
 		}
 		members = append(members, [2]*ast.Term{key, value})
 	}
-	if _, err := d.ReadToken(); err != nil {
+	if _, err := d.tokens.ReadToken(); err != nil {
 		return nil, err
 	}
+	if len(members) == 0 {
+		return ast.InternedEmptyObject, nil
+	}
 	return ast.ObjectTerm(members...), nil
+}
+
+// name reads the name of a member. It is valid until d reads on.
+func (d *decoder) name() ([]byte, error) {
+	quoted, err := d.tokens.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	if quoted.Kind() != '"' {
+		return nil, errors.New("a member has no name")
+	}
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1], nil
+	}
+	return jsontext.AppendUnquote(nil, quoted)
 }

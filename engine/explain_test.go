@@ -297,6 +297,24 @@ func TestExplanationEnds(t *testing.T) {
 	}
 }
 
+// TestExplanationOfManyDenials bounds what is done with denials between evaluations.
+func TestExplanationOfManyDenials(t *testing.T) {
+	files := map[string]string{}
+	for i := range 20 {
+		name := fmt.Sprintf("g%02d", i)
+		files["guards/"+name+"/g.rego"] = strings.Replace(guard(name, "NO", "some n in numbers.range(1, 400)"), `{"code": "NO"}`, `{"code": "NO", "details": {"n": n}}`, 1)
+	}
+	p := policy(t, guards, files, generous)
+	started := time.Now()
+	j, e := p.Explain(t.Context(), question(nil), newFacts(nil))
+	if took := time.Since(started); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if len(j.Reasons) != 8000 || len(e.Needs) != 1 || len(e.Needs[0]) != len(j.Reasons) {
+		t.Errorf("%d reasons, %d sets of needs", len(j.Reasons), len(e.Needs))
+	}
+}
+
 func BenchmarkExplain(b *testing.B) {
 	_, s := basePolicies(b)
 	p, err := engine.New(s, engine.Config{})

@@ -13,6 +13,8 @@ var (
 	QuestionValue = questionValue
 	Judge         = judgement
 	DecodeJSON    = decodeJSON
+	AppendJSON    = appendJSON
+	MasksIn       = func(v any) ([]authz.Mask, error) { return masksIn(v.(ast.Value)) }
 )
 
 // Prepare makes a policy of what bundles.Compile would not let through, to see

@@ -18,18 +18,19 @@ import (
 // one too. The error, an *authz.Error, means that q has no time, or one outside
 // the years 0 to 9999, or holds what is not JSON, such as text that is not UTF-8.
 func Input(q authz.Question) ([]byte, error) {
-	value, err := questionValue(q)
-	if err != nil {
-		return nil, unwritable(err)
+	if q.Time.IsZero() {
+		return nil, unwritable(errNoTime)
 	}
 	if year := q.Time.UTC().Year(); year < 0 || year > 9999 {
 		return nil, unwritable(fmt.Errorf("the year of its time is %d", year))
 	}
-	text, err := appendJSON(make([]byte, 0, 1024), value)
-	if err != nil {
-		return nil, unwritable(err)
+	w := &textWriter{json: append(make([]byte, 0, 2048), '{')}
+	write(w, &q)
+	w.end()
+	if w.failed != nil {
+		return nil, unwritable(w.failed)
 	}
-	return text, nil
+	return w.json, nil
 }
 
 func unwritable(err error) error {

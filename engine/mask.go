@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
@@ -43,26 +44,44 @@ func unmasked(cause error) error {
 	return &authz.Error{Code: authz.CodeInternal, Message: "the policy could not say what to mask", Cause: cause}
 }
 
+// masking is the query for masks, and what of its input it can ask for.
+type masking struct {
+	query         rego.PreparedEvalQuery
+	input, result *parts // the rest of a record is not decoded
+	known         names
+}
+
+func newMasking(compiler *ast.Compiler, store *store) (masking, error) {
+	asked := partsAsked(compiler, maskRule)
+	asked.add(ast.StringTerm("input"), ast.StringTerm("time"))
+	query, err := prepareQuery(compiler, store, ast.NewExpr(ast.NewTerm(maskRule)))
+	return masking{query: query, input: asked.of([]byte("input")), result: asked.of([]byte("result")), known: store.names}, err
+}
+
 // mask is nil when the policy defines none.
 func (p *Policy) mask(ctx context.Context, input, result []byte) (value ast.Value, err error) {
 	defer catch(&err)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	query, err := p.masks()
+	masking, err := p.masks()
 	if err != nil {
 		return nil, err
 	}
-	asked, at, err := readInput(input)
+	asked, err := decodeParts(input, masking.input, masking.known)
 	if err != nil {
 		return nil, err
 	}
-	answered, err := decodeJSON(result)
+	at, err := timeOf(asked)
 	if err != nil {
 		return nil, err
 	}
-	both := object{}.with("input", ast.NewTerm(asked)).with("result", ast.NewTerm(answered)).term()
-	return p.run(ctx, asking{query: &query, input: both.Value, at: at, facts: none{}, limit: p.config.Timeout})
+	answered, err := decodeParts(result, masking.result, masking.known)
+	if err != nil {
+		return nil, err
+	}
+	both := make(object, 0, 2).with("input", ast.NewTerm(asked)).with("result", ast.NewTerm(answered)).term()
+	return p.run(ctx, asking{query: &masking.query, input: both.Value, at: at, facts: none{}, limit: p.config.Timeout})
 }
 
 // masksIn reads the masks a policy gave, in their order; those of a set have that

@@ -20,6 +20,14 @@ func (n names) term(name string) *ast.Term {
 	return ast.StringTerm(name)
 }
 
+// termOf is term, for a name that is still in a buffer.
+func (n names) termOf(name []byte) *ast.Term {
+	if term, ok := n[string(name)]; ok {
+		return term
+	}
+	return ast.StringTerm(string(name))
+}
+
 func namesOf(known ...string) names {
 	n := make(names, len(known))
 	for _, name := range known {

@@ -17,6 +17,10 @@ import (
 // needs to become an allow.
 const maxTries = 64
 
+// maxDenials is how many denials, and reasons, are looked through: what is done with
+// them between two evaluations no time limit ends.
+const maxDenials = 1000
+
 // needQueries ask a policy what it would say if some of its denials were not made.
 // It is immutable.
 type needQueries struct {
@@ -88,14 +92,17 @@ func (d denial) details() map[string]any {
 // do not deny more when guards deny less. Where something remains when no guard
 // denies, it belongs to every set. Past maxTries, or the end of ctx, some of the
 // smallest may be missing, and when none was found yet the one set is of all the
-// denials that matter; fewer might do. The error says what ended the search, if
-// something did.
+// denials that matter; fewer might do. Past maxDenials there are no sets. The error
+// says what ended the search, if something did.
 func (q *needQueries) find(ctx context.Context, i inquiry, judged authz.Judgement) ([][]authz.Need, error) {
 	raised, err := i.run(ctx, asking{query: &q.raised, input: i.input})
 	if err != nil {
 		return nil, err
 	}
 	s := &search{reasons: judged.Reasons, guards: q.guards, denials: denialsIn(raised)}
+	if len(s.denials) > maxDenials || len(s.reasons) > maxDenials {
+		return nil, nil
+	}
 	s.ask = func(denials *ast.Term) (ast.Value, error) {
 		input := object{}.with("question", ast.NewTerm(i.input)).with("denials", denials).term()
 		return i.run(ctx, asking{query: &q.without, input: input.Value})
@@ -171,15 +178,18 @@ func (s *search) without(gone []int) (authz.Judgement, bool) {
 
 // rest is what every guard denies but for gone.
 func (s *search) rest(gone []int) *ast.Term {
-	var guards object
+	sets := make(map[string]ast.Set, len(s.guards)) // :: guard -> what it denies
 	for _, g := range s.guards {
-		rest := ast.NewSet()
-		for n, d := range s.denials {
-			if d.guard == g && !slices.Contains(gone, n) {
-				rest.Add(d.term)
-			}
+		sets[g] = ast.NewSet()
+	}
+	for n, d := range s.denials {
+		if !slices.Contains(gone, n) {
+			sets[d.guard].Add(d.term)
 		}
-		guards.add(g, ast.NewTerm(rest))
+	}
+	guards := make(object, 0, len(s.guards))
+	for _, g := range s.guards {
+		guards.add(g, ast.NewTerm(sets[g]))
 	}
 	return guards.term()
 }
@@ -208,6 +218,9 @@ func (s *search) smallest() [][]int {
 	}
 	var needed, others []int // in every set, and perhaps in some
 	for n, index := range matter {
+		if s.ended() {
+			return [][]int{matter}
+		}
 		if s.enough(slices.Delete(slices.Clone(matter), n, n+1)) {
 			others = append(others, index)
 		} else {
@@ -280,13 +293,20 @@ func (s *search) needs(gone []int) []authz.Need {
 // need is a denial in the words of the reason the decision made of it, or else in
 // its own.
 func (s *search) need(d denial) authz.Need {
-	behind := slices.DeleteFunc(slices.Clone(s.reasons), func(r authz.Reason) bool { return !d.isBehind(r) })
-	same := slices.IndexFunc(behind, func(r authz.Reason) bool { return reflect.DeepEqual(r.Details, d.details()) })
-	switch {
-	case same >= 0:
-		return needOf(behind[same])
-	case len(behind) > 0:
-		return needOf(behind[0])
+	first := -1
+	for n, r := range s.reasons {
+		if !d.isBehind(r) {
+			continue
+		}
+		if reflect.DeepEqual(r.Details, d.details()) {
+			return needOf(r)
+		}
+		if first < 0 {
+			first = n
+		}
+	}
+	if first >= 0 {
+		return needOf(s.reasons[first])
 	}
 	return authz.Need{Code: d.code(), Guard: d.guard, Message: d.text("message"), Fix: d.text("fix"), Details: d.details()}
 }

@@ -29,7 +29,7 @@ type Policy struct {
 	shared []rego.EvalOption // the same for every evaluation
 
 	// What decisions do not need is prepared by who needs it first.
-	masks        func() (rego.PreparedEvalQuery, error)
+	masks        func() (masking, error)
 	explanations func() (*explanations, error)
 }
 
@@ -64,9 +64,7 @@ func prepare(ref authz.PolicyRef, compiler *ast.Compiler, data ast.Object, confi
 	}
 	return &Policy{
 		ref: ref, config: config, query: query, facts: facts, shared: shared,
-		masks: sync.OnceValues(func() (rego.PreparedEvalQuery, error) {
-			return prepareQuery(compiler, store, ast.NewExpr(ast.NewTerm(maskRule)))
-		}),
+		masks:        sync.OnceValues(func() (masking, error) { return newMasking(compiler, store) }),
 		explanations: sync.OnceValues(func() (*explanations, error) { return newExplanations(compiler, store) }),
 	}, nil
 }

@@ -10,71 +10,128 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// questionValue builds the input document of a question, in the shape that
-// authz.Question documents. The error means that it has no time, or properties
-// or context that are not JSON.
-func questionValue(q authz.Question) (ast.Value, error) {
-	if q.Time.IsZero() {
-		return nil, errors.New("the question has no time")
+// writer is told an input document: of each object the members in the order of
+// their names, each at most once.
+type writer interface {
+	begin(name string) // an object
+	end()
+	text(name, s string)
+	flag(name string, b bool)
+	number(name string, n int)
+	seconds(name string, t time.Time) // since 1970
+	texts(name string, list []string)
+	numbers(name string, list []int)
+	open(name string, m map[string]any) // what the caller chose
+}
+
+// write tells w the members of the input document of a question that has a time, in
+// the shape that authz.Question documents.
+func write(w writer, q *authz.Question) {
+	w.begin("action")
+	w.text("name", q.Action.Name)
+	w.open("properties", q.Action.Properties)
+	w.end()
+	if c := q.Principal.Certificate; c != nil {
+		writeCertificate(w, c)
 	}
-	var failed error
-	open := func(m map[string]any) *ast.Term {
-		if len(m) == 0 {
-			return ast.InternedEmptyObject
+	w.open("context", q.Context)
+	writeCredential(w, &q.Principal)
+	writeParty(w, "resource", q.Resource.ID, q.Resource.Properties, q.Resource.Type)
+	writeParty(w, "subject", q.Subject.ID, q.Subject.Properties, q.Subject.Type)
+	w.text("time", q.Time.UTC().Format(time.RFC3339Nano))
+	if t := q.Principal.Token; t != nil {
+		writeToken(w, t)
+	}
+	writeTrust(w, &q.Principal)
+}
+
+func writeParty(w writer, name, id string, properties map[string]any, kind string) {
+	w.begin(name)
+	w.text("id", id)
+	w.open("properties", properties)
+	w.text("type", kind)
+	w.end()
+}
+
+func writeCertificate(w writer, c *authz.VerifiedCertificate) {
+	w.begin("certificate")
+	given(w, "credential", c.Credential)
+	given(w, "id", c.ID)
+	given(w, "issuer", c.Issuer)
+	given(w, "name", c.Name)
+	when(w, "not_after", c.NotAfter)
+	when(w, "not_before", c.NotBefore)
+	given(w, "thumbprint", c.Thumbprint)
+	w.end()
+}
+
+func writeCredential(w writer, p *authz.Principal) {
+	w.begin("credential")
+	given(w, "binding", p.Binding)
+	c := p.Credential
+	if c == nil {
+		w.text("kind", p.Evidence)
+		w.end()
+		return
+	}
+	w.number("generation", c.Generation)
+	given(w, "id", c.ID)
+	w.text("kind", p.Evidence)
+	when(w, "made_at", c.MadeAt)
+	when(w, "not_after", c.NotAfter)
+	when(w, "not_before", c.NotBefore)
+	given(w, "state", c.State)
+	given(w, "type", c.Type)
+	w.end()
+}
+
+func writeToken(w writer, t *authz.Token) {
+	w.begin("token")
+	some(w, "accepted_audiences", t.AcceptedAudiences)
+	some(w, "audiences", t.Audiences)
+	given(w, "credential", t.Credential)
+	given(w, "env", t.Env)
+	when(w, "expires_at", t.ExpiresAt)
+	given(w, "id", t.ID)
+	when(w, "issued_at", t.IssuedAt)
+	given(w, "issuer", t.Issuer)
+	given(w, "issuer_url", t.IssuerURL)
+	given(w, "key_id", t.KeyID)
+	w.number("leeway_s", int(t.Leeway/time.Second))
+	some(w, "methods", t.Methods)
+	when(w, "not_before", t.NotBefore)
+	if o := t.OnBehalfOf; o != nil {
+		w.begin("on_behalf_of")
+		w.text("id", o.ID)
+		w.text("type", o.Type)
+		w.end()
+	}
+	w.flag("own", t.Own)
+	some(w, "scopes", t.Scopes)
+	given(w, "status", t.Status)
+	given(w, "subject", t.Subject)
+	given(w, "tenant", t.Tenant)
+	w.end()
+}
+
+// writeTrust leaves age and limits out when nothing the proof stands on ages.
+func writeTrust(w writer, p *authz.Principal) {
+	ages := p.UsableFor != ([authz.Tiers]time.Duration{})
+	w.begin("trust")
+	if ages {
+		w.number("age_s", wholeSeconds(p.Age, true))
+	}
+	given(w, "freshness", p.Freshness)
+	w.number("level", p.Level)
+	some(w, "supports", p.Supports)
+	if ages {
+		limits := make([]int, authz.Tiers)
+		for tier, limit := range p.UsableFor {
+			limits[tier] = wholeSeconds(limit, false)
 		}
-		value, err := ast.InterfaceToValue(m)
-		if err != nil {
-			failed = err
-			return ast.InternedEmptyObject
-		}
-		return ast.NewTerm(value)
+		w.numbers("usable_for_s", limits)
 	}
-	input := make(object, 0, 9)
-	input.add("subject", party(q.Subject.Type, q.Subject.ID, open(q.Subject.Properties)))
-	input.add("action", make(object, 0, 2).with("name", ast.StringTerm(q.Action.Name)).with("properties", open(q.Action.Properties)).term())
-	input.add("resource", party(q.Resource.Type, q.Resource.ID, open(q.Resource.Properties)))
-	input.add("context", open(q.Context))
-	input.add("credential", credentialTerm(&q.Principal))
-	if q.Principal.Certificate != nil {
-		input.add("certificate", certificateTerm(q.Principal.Certificate))
-	}
-	if q.Principal.Token != nil {
-		input.add("token", tokenTerm(q.Principal.Token))
-	}
-	input.add("trust", trustTerm(&q.Principal))
-	input.add("time", ast.StringTerm(q.Time.UTC().Format(time.RFC3339Nano)))
-	return ast.NewObject(input...), failed
-}
-
-func party(kind, id string, properties *ast.Term) *ast.Term {
-	return make(object, 0, 3).with("type", questionWords.term(kind)).with("id", ast.StringTerm(id)).with("properties", properties).term()
-}
-
-func credentialTerm(p *authz.Principal) *ast.Term {
-	o := make(object, 0, 9).with("kind", questionWords.term(p.Evidence)).text("binding", p.Binding)
-	if c := p.Credential; c != nil {
-		o = o.text("id", c.ID).text("type", c.Type).text("state", c.State).with("generation", ast.InternedTerm(c.Generation))
-		o = o.when("made_at", c.MadeAt).when("not_before", c.NotBefore).when("not_after", c.NotAfter)
-	}
-	return o.term()
-}
-
-func certificateTerm(c *authz.VerifiedCertificate) *ast.Term {
-	o := make(object, 0, 7).text("id", c.ID).text("thumbprint", c.Thumbprint).text("name", c.Name).text("issuer", c.Issuer).text("credential", c.Credential)
-	return o.when("not_before", c.NotBefore).when("not_after", c.NotAfter).term()
-}
-
-// trustValue leaves age and limits out when nothing the proof stands on ages.
-func trustTerm(p *authz.Principal) *ast.Term {
-	o := make(object, 0, 5).with("level", ast.InternedTerm(p.Level)).text("freshness", p.Freshness).list("supports", p.Supports)
-	if p.UsableFor == ([authz.Tiers]time.Duration{}) {
-		return o.term()
-	}
-	limits := make([]*ast.Term, authz.Tiers)
-	for tier, limit := range p.UsableFor {
-		limits[tier] = ast.InternedTerm(wholeSeconds(limit, false))
-	}
-	return o.with("age_s", ast.InternedTerm(wholeSeconds(p.Age, true))).with("usable_for_s", ast.ArrayTerm(limits...)).term()
+	w.end()
 }
 
 // wholeSeconds rounds to the stricter side: an age up, a limit down.
@@ -85,17 +142,97 @@ func wholeSeconds(d time.Duration, up bool) int {
 	return int(d / time.Second)
 }
 
-func tokenTerm(t *authz.Token) *ast.Term {
-	o := make(object, 0, 19)
-	o = o.text("id", t.ID).text("issuer", t.Issuer).text("issuer_url", t.IssuerURL).text("key_id", t.KeyID).text("subject", t.Subject)
-	o = o.list("audiences", t.Audiences).list("accepted_audiences", t.AcceptedAudiences)
-	o = o.when("issued_at", t.IssuedAt).when("not_before", t.NotBefore).when("expires_at", t.ExpiresAt)
-	o = o.with("leeway_s", ast.InternedTerm(int(t.Leeway/time.Second)))
-	o = o.text("tenant", t.Tenant).text("env", t.Env).list("scopes", t.Scopes).list("methods", t.Methods).text("credential", t.Credential)
-	if t.OnBehalfOf != nil {
-		o = o.with("on_behalf_of", object{}.with("type", questionWords.term(t.OnBehalfOf.Type)).with("id", ast.StringTerm(t.OnBehalfOf.ID)).term())
+// given leaves an empty string out.
+func given(w writer, name, s string) {
+	if s != "" {
+		w.text(name, s)
 	}
-	return o.text("status", t.Status).with("own", ast.InternedTerm(t.Own)).term()
+}
+
+// some leaves an empty list out.
+func some(w writer, name string, list []string) {
+	if len(list) > 0 {
+		w.texts(name, list)
+	}
+}
+
+// when leaves the zero time out.
+func when(w writer, name string, t time.Time) {
+	if !t.IsZero() {
+		w.seconds(name, t)
+	}
+}
+
+var errNoTime = errors.New("the question has no time")
+
+// questionValue builds the input document of a question. The error means that it
+// has no time, or properties or context that are not JSON.
+func questionValue(q authz.Question) (ast.Value, error) {
+	if q.Time.IsZero() {
+		return nil, errNoTime
+	}
+	w := &valueWriter{members: make(object, 0, 32)}
+	write(w, &q)
+	return ast.NewObject(w.members...), w.failed
+}
+
+// valueWriter writes a document as a value.
+type valueWriter struct {
+	members object  // of the objects being written, the innermost last
+	begun   []begun // these objects but the outermost
+	failed  error
+}
+
+// begun is an object being written as a member of another.
+type begun struct {
+	name  string
+	first int // of its members
+}
+
+func (w *valueWriter) begin(name string) {
+	w.begun = append(w.begun, begun{name, len(w.members)})
+}
+
+func (w *valueWriter) end() {
+	last := len(w.begun) - 1
+	b := w.begun[last]
+	done := w.members[b.first:].term()
+	w.members, w.begun = w.members[:b.first], w.begun[:last]
+	w.add(b.name, done)
+}
+
+func (w *valueWriter) add(name string, value *ast.Term) { w.members = w.members.with(name, value) }
+
+func (w *valueWriter) text(name, s string)       { w.add(name, questionWords.term(s)) }
+func (w *valueWriter) flag(name string, b bool)  { w.add(name, ast.InternedTerm(b)) }
+func (w *valueWriter) number(name string, n int) { w.add(name, ast.InternedTerm(n)) }
+
+func (w *valueWriter) seconds(name string, t time.Time) {
+	w.add(name, ast.NewTerm(ast.Number(strconv.FormatInt(t.Unix(), 10))))
+}
+
+func (w *valueWriter) texts(name string, list []string) { w.add(name, arrayOf(list)) }
+func (w *valueWriter) numbers(name string, list []int)  { w.add(name, arrayOf(list)) }
+
+func arrayOf[T int | string](list []T) *ast.Term {
+	terms := make([]*ast.Term, len(list))
+	for i, item := range list {
+		terms[i] = ast.InternedTerm(item)
+	}
+	return ast.ArrayTerm(terms...)
+}
+
+func (w *valueWriter) open(name string, m map[string]any) {
+	value := ast.InternedEmptyObject
+	if len(m) > 0 {
+		v, err := ast.InterfaceToValue(m)
+		if err != nil {
+			w.failed = err
+			return
+		}
+		value = ast.NewTerm(v)
+	}
+	w.add(name, value)
 }
 
 // object is a document being built, member by member.
@@ -105,34 +242,6 @@ func (o *object) add(name string, value *ast.Term) { *o = o.with(name, value) }
 
 func (o object) with(name string, value *ast.Term) object {
 	return append(o, [2]*ast.Term{questionNames.term(name), value})
-}
-
-// text leaves an empty string out.
-func (o object) text(name, s string) object {
-	if s == "" {
-		return o
-	}
-	return o.with(name, questionWords.term(s))
-}
-
-// list leaves an empty list out.
-func (o object) list(name string, items []string) object {
-	if len(items) == 0 {
-		return o
-	}
-	terms := make([]*ast.Term, len(items))
-	for i, item := range items {
-		terms[i] = ast.InternedTerm(item)
-	}
-	return o.with(name, ast.ArrayTerm(terms...))
-}
-
-// when leaves the zero time out.
-func (o object) when(name string, t time.Time) object {
-	if t.IsZero() {
-		return o
-	}
-	return o.with(name, ast.NewTerm(ast.Number(strconv.FormatInt(t.Unix(), 10))))
 }
 
 func (o object) term() *ast.Term { return ast.NewTerm(ast.NewObject(o...)) }

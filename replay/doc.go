@@ -25,5 +25,6 @@
 //
 // A Comparison names up to 1,000 codes, edges and machine users, each with five ids
 // of decisions, and shows up to twenty decisions. Beyond them it only counts. Run
-// holds about 130 records for each worker, Shadow the decisions in its queue.
+// holds about 130 records for each worker, or about ten MiB of larger ones, and skips
+// those that no decision log holds; Shadow holds the decisions in its queue.
 package replay

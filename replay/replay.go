@@ -41,6 +41,13 @@ type Config struct {
 // over costs nothing beside judging them.
 const batchSize = 32
 
+// batchBytes is how much of records ends a batch before that, and maxRecord how much
+// of one is taken; the decision log keeps no larger ones, but a file may have any.
+const (
+	batchBytes = 1 << 20
+	maxRecord  = 1 << 20
+)
+
 // batch is a run of records on its way to one worker and back.
 type batch struct {
 	records  []*authz.Record
@@ -118,19 +125,24 @@ func (r *replay) run(ctx context.Context, records iter.Seq2[*authz.Record, error
 func (r *replay) read(ctx context.Context, records iter.Seq2[*authz.Record, error]) error {
 	defer close(r.ordered)
 	defer close(r.work)
-	next := newBatch()
+	next, size := newBatch(), 0
 	for record, err := range records {
 		if err != nil {
 			return err
 		}
+		bytes := weigh(record)
+		if bytes > maxRecord {
+			record, bytes = &authz.Record{Kind: kindTooLarge}, 0
+		}
 		next.records = append(next.records, record)
-		if len(next.records) < batchSize {
+		size += bytes
+		if len(next.records) < batchSize && size < batchBytes {
 			continue
 		}
 		if err := r.queue(ctx, next); err != nil {
 			return err
 		}
-		next = newBatch()
+		next, size = newBatch(), 0
 	}
 	if len(next.records) == 0 {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -43,6 +44,7 @@ func TestReport(t *testing.T) {
 	}
 	records = append(records, record(t, 13, allow()))
 	records[12].Result = json.RawMessage(`{"decision`)
+	records = append(records, record(t, 14, deny(authz.PolicyTimeout)))
 
 	got := run(t, d, func(input string, _ uint64) authz.Judgement {
 		if input == `{"n":2}` {
@@ -55,6 +57,7 @@ func TestReport(t *testing.T) {
 		Policy: policy(nil).Policy(), Compared: 5, AllowToDeny: 1, DenyToAllow: 1, Changed: 1, NotJudged: 1, Masked: 1,
 		Skipped: []authz.Skipped{
 			{Reason: "lost: no record of the decision was kept", Count: 40},
+			{Reason: "it ran out of time when it was made, which says nothing of its policies", Count: 1},
 			{Reason: "its data revision has not been reached here", Count: 1},
 			{Reason: "its data revision is no longer kept", Count: 1},
 			{Reason: "the record has no input", Count: 1},
@@ -84,6 +87,49 @@ func TestReport(t *testing.T) {
 	if diff := cmp.Diff(want, got, sameJSON); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestForgedRecords has records that no decision log wrote: what is read ahead of the
+// workers is bounded by bytes too, and so is what the report repeats.
+func TestForgedRecords(t *testing.T) {
+	large := func(r *authz.Record) { r.Subject = strings.Repeat("x", 2<<20) }
+	named := func(r *authz.Record) { r.Service = strings.Repeat("x", 1000) }
+	c := run(t, &data{newest: 9}, func(string, uint64) authz.Judgement { return deny("NOW") },
+		record(t, 1, allow(), large), record(t, 2, allow(), named), record(t, 3, deny(authz.ReasonCode(strings.Repeat("x", 1000)))))
+	if diff := cmp.Diff([]authz.Skipped{{Reason: "the record is larger than one can be", Count: 1}}, c.Skipped); diff != "" {
+		t.Error(diff)
+	}
+	if len(c.ByEdge) > 0 || len(c.ByCode) != 1 || c.Flips() != 1 || c.Changed != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestReadAhead has records as large as they may be, and workers that are busy: what
+// is read meanwhile is bounded by bytes too.
+func TestReadAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wide := func(r *authz.Record) { r.Input = json.RawMessage(`"` + strings.Repeat("x", 900<<10) + `"`) }
+		read := 0
+		source := func(yield func(*authz.Record, error) bool) {
+			for read = range 200 {
+				if !yield(record(t, read, allow(), wide), nil) {
+					return
+				}
+			}
+		}
+		release := make(chan struct{})
+		busy := policy(func(string, uint64) authz.Judgement { <-release; return allow() })
+		go func() {
+			defer close(release)
+			synctest.Wait()
+			if read > 50 {
+				t.Errorf("%d records were read before one was judged", read)
+			}
+		}()
+		if _, err := replay.Run(t.Context(), config(&data{newest: 9}), source, busy, "", nil); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // sameJSON compares reasons as their readers do.

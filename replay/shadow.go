@@ -19,8 +19,10 @@ type ShadowConfig struct {
 	// Settle makes the decision of a judgement: what the pipeline would have answered
 	// to the entry. Required.
 	Settle func(authz.Entry, authz.Judgement, authz.PolicyRef) authz.Decision
-	// Queue is how many decisions wait at most; 0 is 1000.
-	Queue int
+	// Queue is how many decisions wait at most; 0 is 1000. QueueBytes is about how much
+	// their questions hold; 0 is 32 MiB.
+	Queue      int
+	QueueBytes int64
 	// Now is the clock of reports; nil is time.Now.
 	Now func() time.Time
 	// Log is told of decisions whose data cannot be read; nil is slog.Default().
@@ -28,12 +30,13 @@ type ShadowConfig struct {
 }
 
 // Shadow lets one more policy judge live decisions, after they were answered and
-// without effect on them. Offer costs a caller a sampled decision's hash and one
-// send that never waits; everything else happens in Run. Its methods are safe for
-// concurrent use.
+// without effect on them. Offer costs a caller a sampled decision's hash, a look at
+// how large its question is, and one send that never waits; everything else happens
+// in Run. Its methods are safe for concurrent use.
 type Shadow struct {
 	config  ShadowConfig
 	queue   chan offered
+	waiting atomic.Int64            // bytes of what is in queue, and of what is on its way there
 	current atomic.Pointer[session] // nil while none runs
 
 	mu   sync.Mutex
@@ -42,8 +45,9 @@ type Shadow struct {
 
 // offered is a decision in the queue, and who wanted it.
 type offered struct {
-	to    *session
-	entry authz.Entry
+	to     *session
+	entry  authz.Entry
+	weight int64
 }
 
 // session is one policy's time as a shadow.
@@ -89,6 +93,9 @@ type ShadowReport struct {
 func NewShadow(config ShadowConfig) *Shadow {
 	if config.Queue <= 0 {
 		config.Queue = 1000
+	}
+	if config.QueueBytes <= 0 {
+		config.QueueBytes = 32 << 20
 	}
 	if config.Now == nil {
 		config.Now = time.Now
@@ -165,12 +172,23 @@ func (s *Shadow) Offer(entries []authz.Entry) {
 			continue
 		}
 		running.sampled.Add(1)
-		select {
-		case s.queue <- offered{to: running, entry: entries[i]}:
-		default:
+		if !s.enqueue(offered{to: running, entry: entries[i], weight: weighEntry(&entries[i])}) {
 			running.dropped.Add(1)
 		}
 	}
+}
+
+// enqueue is false when there is no room.
+func (s *Shadow) enqueue(next offered) bool {
+	if s.waiting.Add(next.weight) <= s.config.QueueBytes {
+		select {
+		case s.queue <- next:
+			return true
+		default:
+		}
+	}
+	s.waiting.Add(-next.weight)
+	return false
 }
 
 // Run judges what is offered, one decision at a time, until ctx ends, and then
@@ -186,6 +204,7 @@ func (s *Shadow) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case next := <-s.queue:
+			s.waiting.Add(-next.weight)
 			s.judge(ctx, &seen, next)
 		}
 	}

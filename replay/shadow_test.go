@@ -122,11 +122,20 @@ func TestShadow(t *testing.T) {
 	})
 }
 
+// live is a flip as a shadow reports it: without what no mask went over.
 func live(id, action string, was, now authz.Outcome, wasReasons, nowReasons []authz.Reason) authz.Flip {
 	return authz.Flip{
 		ID: id, At: noon, Subject: "mu:user-svc", Service: "svc:email", Action: action,
-		Was: was, Now: now, WasReasons: wasReasons, NowReasons: nowReasons, WasRevision: 5, NowRevision: 5,
+		Was: was, Now: now, WasReasons: words(wasReasons), NowReasons: words(nowReasons), WasRevision: 5, NowRevision: 5,
 	}
+}
+
+func words(reasons []authz.Reason) []authz.Reason {
+	var kept []authz.Reason
+	for _, r := range reasons {
+		kept = append(kept, authz.Reason{Code: r.Code, Guard: r.Guard})
+	}
+	return kept
 }
 
 func TestShadowRefuses(t *testing.T) {
@@ -148,6 +157,33 @@ func TestShadowRefuses(t *testing.T) {
 	if err := s.Start(policy(allows), 1, "bob"); authz.CodeOf(err) != authz.CodeConflict {
 		t.Errorf("a second one: %v", err)
 	}
+}
+
+// Large questions are bounded by bytes before there are many of them, and room comes
+// back as they are judged.
+func TestShadowQueueIsBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := shadowOf(&data{newest: 9}, func(c *replay.ShadowConfig) { c.QueueBytes = 5 << 20 })
+		if err := s.Start(policy(allows), 1, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		large := func(e *authz.Entry) {
+			e.Question.Context = map[string]any{"list": []any{map[string]any{"x": strings.Repeat("x", 1<<20)}}}
+		}
+		for n := range 10 {
+			s.Offer([]authz.Entry{entry(n, "email.send", allow(), large)})
+		}
+		if r := s.Report(); r.Dropped != 6 {
+			t.Errorf("%+v", r)
+		}
+		running(t, s)
+		synctest.Wait()
+		s.Offer([]authz.Entry{entry(10, "email.send", allow(), large)})
+		synctest.Wait()
+		if r := s.Report(); r.Judged != 5 || r.Dropped != 6 {
+			t.Errorf("%+v", r)
+		}
+	})
 }
 
 // A caller never waits: not for a queue that is full, nor for a worker that is not

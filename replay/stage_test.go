@@ -60,6 +60,8 @@ type data struct {
 	open   int
 }
 
+// viewAt gives with an error what a function of a store gives that returns a pointer:
+// a View that is not nil and cannot be closed.
 func (d *data) viewAt(revision uint64) (replay.View, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -67,10 +69,10 @@ func (d *data) viewAt(revision uint64) (replay.View, error) {
 		revision = d.newest
 	}
 	if revision < d.oldest {
-		return nil, authz.Errorf(authz.CodeGone, "revision %d is no longer kept", revision)
+		return (*view)(nil), authz.Errorf(authz.CodeGone, "revision %d is no longer kept", revision)
 	}
 	if revision > d.newest {
-		return nil, authz.Invalid("revision", "is not yet there")
+		return (*view)(nil), authz.Invalid("revision", "is not yet there")
 	}
 	d.opened = append(d.opened, revision)
 	d.open++

@@ -14,6 +14,9 @@ const (
 	maxOthers   = 1 << 16 // that are told apart when there are too many groups
 	maxExamples = 20
 	maxIDs      = 5 // of decisions in one group
+	// maxName is the longest name of a group, in bytes: an edge has two ids. What a
+	// file of records may have beyond it is counted under no name.
+	maxName = 2*authz.MaxIDLength + 1
 )
 
 // tally adds findings up. Adding the same ones in the same order gives the same
@@ -104,9 +107,9 @@ type groups struct {
 	others map[uint64]struct{}         // :: hash of a name not kept
 }
 
-// add counts a flip under a name; under none when it has none.
+// add counts a flip under a name; under none when it has none, or too long a one.
 func (g *groups) add(name string, f *authz.Flip) {
-	if name == "" {
+	if name == "" || len(name) > maxName {
 		return
 	}
 	group := g.group(name)

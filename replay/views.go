@@ -19,9 +19,14 @@ func (v *views) at(revision uint64) (View, error) {
 		return v.view, v.err
 	}
 	v.close()
-	v.view, v.err = v.open(revision)
 	v.known, v.revision = true, revision
-	return v.view, v.err
+	view, err := v.open(revision)
+	if err != nil { // view may be a nil pointer that is no nil View
+		v.err = err
+		return nil, err
+	}
+	v.view = view
+	return view, nil
 }
 
 // close lets go of the view, so that its revision need not be kept for it.

@@ -57,6 +57,8 @@ func incomparable(r *authz.Record) (reason string, count uint64) {
 		return "", 0
 	case authz.RecordLoss:
 		return skippedLost, r.Lost
+	case kindTooLarge:
+		return skippedLarge, 1
 	}
 	return skippedKind, 1
 }

@@ -11,47 +11,42 @@ package verdict.log
 #   JSON pointers to remove. What callers send of their own choosing, the context and
 #   the properties, may hold a credential by mistake; its name gives it away.
 mask contains pointer if {
-	some place in _open
-	document := object.get(input.input, place, {})
-	document != {}
+	not _ordinary
+	some place, document in _open
 	walk(document, [path, _])
 	_is_credential(path)
 	not _within_credential(path)
-	pointer := concat("/", ["", "input", concat("/", [_escaped(part) | some part in array.concat(place, path)])])
+	pointer := concat("/", [place, concat("/", [_escaped(part) | some part in path])])
 }
 
 # Where callers choose the members.
-_open := {
-	["context"],
-	["subject", "properties"],
-	["action", "properties"],
-	["resource", "properties"],
+_open["/input/context"] := input.input.context
+
+_open["/input/subject/properties"] := input.input.subject.properties
+
+_open["/input/action/properties"] := input.input.action.properties
+
+_open["/input/resource/properties"] := input.input.resource.properties
+
+# Nothing there looks like such a name, be it a value. That costs less than to look
+# at each member, and is nearly always so. It is undefined when one of them is missing.
+_ordinary if {
+	text := lower(json.marshal([
+		input.input.context,
+		input.input.subject.properties,
+		input.input.action.properties,
+		input.input.resource.properties,
+	]))
+	not regex.match(_names, text)
 }
 
-# Names of members that hold credentials, in lower case.
-_names := {
-	"access_token",
-	"api_key",
-	"authorization",
-	"client_assertion",
-	"client_secret",
-	"cookie",
-	"id_token",
-	"passwd",
-	"password",
-	"private_key",
-	"proxy-authorization",
-	"refresh_token",
-	"secret",
-	"set-cookie",
-	"token",
-	"x-api-key",
-}
+# Names of members that hold credentials, in lower case, as JSON writes them.
+_names := `"(access_token|api_key|authorization|client_assertion|client_secret|cookie|id_token|passwd|password|private_key|proxy-authorization|refresh_token|secret|set-cookie|token|x-api-key)"`
 
 _is_credential(path) if {
 	name := path[count(path) - 1]
 	is_string(name)
-	lower(name) in _names
+	regex.replace(json.marshal(lower(name)), _names, "") == ""
 }
 
 # Removing the outer one is enough.

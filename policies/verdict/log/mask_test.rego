@@ -21,6 +21,20 @@ test_names_are_the_same_in_any_case if {
 	_masks(f.changed(f.question, ["context", "X-API-Key"], "vk_1")) == {"/input/context/X-API-Key"}
 }
 
+test_letters_that_only_lower_case_tells_are_the_same_too if {
+	_masks(f.changed(f.question, ["context", "coo\u212aie"], "sid=1")) == {"/input/context/coo\u212aie"}
+}
+
+test_a_name_is_the_whole_name if {
+	every name in ["tokens", "my-token", "\"token\"", "to\"ken", ""] {
+		_masks(f.changed(f.question, ["context", name], "x")) == set()
+	}
+}
+
+test_a_value_is_no_name if {
+	_masks(f.changed(f.question, ["context", "note"], ["token", {"a": "secret"}])) == set()
+}
+
 test_credentials_go_at_any_depth if {
 	_masks(f.changed(f.question, ["context", "headers"], [{"a/b~c": {"cookie": "sid=1"}}])) == {"/input/context/headers/0/a~1b~0c/cookie"}
 }
@@ -35,4 +49,9 @@ test_what_the_verifier_says_stays if {
 
 test_a_question_without_members_needs_no_mask if {
 	_masks({}) == set()
+}
+
+test_a_question_without_some_members_is_looked_at_all_the_same if {
+	_masks({"context": {"cookie": "sid=1"}}) == {"/input/context/cookie"}
+	_masks({"action": {"name": "a", "properties": {"token": "x"}}}) == {"/input/action/properties/token"}
 }
