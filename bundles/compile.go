@@ -70,6 +70,7 @@ func check(parts []part) (checked, error) {
 		for _, m := range modules[i] {
 			problems = append(problems, refusedCalls(m)...)
 			problems = append(problems, checkPackage(m, p.Manifest)...)
+			problems = append(problems, checkMask(m)...)
 		}
 	}
 	guards, found := checkGuards(set.policies)
@@ -127,7 +128,7 @@ func parse(p part, files []File) ([]*ast.Module, Problems) {
 		case m == nil:
 			problems = append(problems, Problem{File: name, Message: "is empty", Fix: "write a package or remove the file"})
 		default:
-			modules = append(modules, m)
+			modules, problems = append(modules, m), append(problems, checkNesting(m)...)
 		}
 	}
 	return modules, problems

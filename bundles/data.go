@@ -73,7 +73,10 @@ func checkYAML(content []byte) error {
 
 // place puts a file's value at the path of its folder.
 func (d *document) place(file string, value any) {
-	at := segments(strings.Trim(path.Dir(file), "."))
+	var at []string
+	if folder := path.Dir(file); folder != "." {
+		at = segments(folder)
+	}
 	for _, name := range slices.Backward(at) {
 		value = map[string]any{name: value}
 	}

@@ -62,6 +62,8 @@
 //   - references to data that is neither a fact collection nor defined by the
 //     set (data.machine_user[x], data.issuers, an import of a package that is
 //     not there), which would be undefined for ever, and data[x];
+//   - bodies nested more than 6 deep and rules of more than 1000 else, because the
+//     compiler's time and memory double with each level of the first;
 //   - whatever OPA's compiler refuses in strict mode, and what takes longer to
 //     compile than Options allow.
 //

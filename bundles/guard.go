@@ -111,7 +111,7 @@ func (c *guardCheck) denial(g *Guard, rule *ast.Rule) {
 	i := slices.IndexFunc(rule.Annotations, func(a *ast.Annotations) bool { return a.Scope == "rule" })
 	g.Denials = append(g.Denials, d)
 	if i < 0 {
-		c.refuse(rule, "deny has no METADATA", "put a METADATA comment with title, custom.code, custom.fix and custom.status above the rule")
+		c.refuse(rule, "deny has no METADATA", "put a METADATA comment with description, custom.code, custom.fix and custom.status above the rule")
 		return
 	}
 	a := rule.Annotations[i]

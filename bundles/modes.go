@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/ijson"
 )
@@ -33,4 +35,32 @@ func ModesPackage(modes map[string]string, revision string) (Package, error) {
 		return Package{}, err
 	}
 	return ReadTar(&packed, Limits{})
+}
+
+// Modes are what the set says of its guards' modes, guard -> mode: over is what
+// data.modes says, and own what data.verdict.config.modes says, which the base
+// policies read in this order. What is not text is the empty mode.
+func (s *Snapshot) Modes() (over, own map[string]string) {
+	return s.texts(modesRoot), s.texts("verdict", "config", "modes")
+}
+
+// texts are the members of the object at path of the data, none when there is none.
+func (s *Snapshot) texts(path ...string) map[string]string {
+	ref := make(ast.Ref, len(path))
+	for i, name := range path {
+		ref[i] = ast.StringTerm(name)
+	}
+	texts := map[string]string{}
+	found, err := s.data.Find(ref)
+	object, ok := found.(ast.Object)
+	if err != nil || !ok {
+		return texts
+	}
+	object.Foreach(func(name, value *ast.Term) {
+		if key, ok := name.Value.(ast.String); ok {
+			text, _ := value.Value.(ast.String)
+			texts[string(key)] = string(text)
+		}
+	})
+	return texts
 }

@@ -82,6 +82,31 @@ func (d *documents) checkReads(m *ast.Module) Problems {
 	return problems
 }
 
+// checkMask refuses facts in package verdict.log: nobody has them when a record is
+// masked, so the mask would fail and every record would lose its input.
+func checkMask(m *ast.Module) Problems {
+	path := names(m.Package.Path[1:])
+	if len(path) < 2 || path[0] != "verdict" || path[1] != "log" {
+		return nil
+	}
+	var problems Problems
+	ast.NewGenericVisitor(func(x any) bool {
+		term, ok := x.(*ast.Term)
+		if !ok {
+			return false
+		}
+		ref, ok := term.Value.(ast.Ref)
+		if !ok || !ref.HasPrefix(ast.DefaultRootRef) || len(ref) < 2 {
+			return false
+		}
+		if name, ok := ref[1].Value.(ast.String); ok && authz.Collection(name).Fact() {
+			problems = append(problems, at(term.Location, "the mask of the decision log reads data."+string(name)+", which is not at hand when a record is written", "decide by input.input and input.result, which are the record"))
+		}
+		return false
+	}).Walk(m)
+	return problems
+}
+
 // checkRead checks one reference, as far as its parts are constant.
 func (d *documents) checkRead(term *ast.Term) Problems {
 	ref, ok := term.Value.(ast.Ref)

@@ -1,6 +1,9 @@
 package bundles_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestReads holds references below data to what the store, the packages and the
 // bundle data can ever define.
@@ -85,4 +88,26 @@ func TestReadsElsewhere(t *testing.T) {
 		wantProblems(t, err, []string{want})
 	}
 	mustLoad(t, map[string]string{"lib/x.rego": "package lib.x\n\nimport data.guards.door\nimport data.users as people\n\nr := door.deny if people[input.id]\n"})
+}
+
+// TestTheMaskReadsNoFacts refuses at the gate what would cost every record its input.
+func TestTheMaskReadsNoFacts(t *testing.T) {
+	for body, want := range map[string]string{
+		`data.users[input.input.subject.id].state == "active"`: "verdict/log/mask.rego:4: the mask of the decision log reads data.users",
+		`some id; data.edges[id][input.input.resource.id]`:     "the mask of the decision log reads data.edges",
+		`input.input.context.note`:                             "",
+		`data.settings.masked`:                                 "",
+	} {
+		_, err := load(map[string]string{
+			".manifest":             `{"roots": [""], "rego_version": 1}`,
+			"settings/data.json":    `{"masked": true}`,
+			"verdict/log/mask.rego": "package verdict.log\n\nmask contains \"/input/context/note\" if {\n\t" + body + "\n}\n",
+		})
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", body, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v", body, err)
+		}
+	}
 }

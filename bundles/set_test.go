@@ -315,3 +315,15 @@ func TestTestsTakeTooLong(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+// TestDataPath: data is where OPA puts it, also below a folder whose name ends in a dot.
+func TestDataPath(t *testing.T) {
+	a := read(t, map[string]string{"guards/door/config./data.json": `{"limit": 3}`})
+	s, err := bundles.Compile(a, bundles.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Data().String(), `{"guards": {"door": {"config.": {"limit": 3}}}}`; got != want {
+		t.Fatalf("data is %s, want %s", got, want)
+	}
+}

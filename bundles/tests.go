@@ -36,6 +36,9 @@ type TestOptions struct {
 	Timeout time.Duration
 	// Total bounds compiling and all tests together; 0 means 60 s.
 	Total time.Duration
+	// Silent leaves print out. What tests print is kept in memory until all of them
+	// are done, and nothing else bounds it.
+	Silent bool
 }
 
 // TestReport is what the tests of a policy set said, in file and line order.
@@ -158,12 +161,12 @@ func (r *testRun) results(ctx context.Context, o TestOptions) ([]*tester.Result,
 	}
 	defer store.Abort(ctx, txn)
 	running, err := tester.NewRunner().
-		SetCompiler(newCompiler(r.set.data).WithEnablePrintStatements(true)).
+		SetCompiler(newCompiler(r.set.data).WithEnablePrintStatements(!o.Silent)).
 		SetModules(r.modules).
 		SetStore(store).
 		SetTimeout(cmp.Or(o.Timeout, defaultTestTimeout)).
 		SetCoverageQueryTracer(r.coverage).
-		CapturePrintOutput(true).
+		CapturePrintOutput(!o.Silent).
 		Filter(o.Filter).
 		RunTests(ctx, txn)
 	if err != nil {

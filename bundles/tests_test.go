@@ -111,3 +111,14 @@ func TestTestsAreLoadedStrictly(t *testing.T) {
 		}
 	}
 }
+
+// TestSilentTests print nothing, and say the same otherwise.
+func TestSilentTests(t *testing.T) {
+	a := read(t, map[string]string{"guards/door/door_test.rego": "package guards.door_test\n\ntest_told if {\n\tprint(\"looking at\", input)\n\tfalse\n}\n"})
+	for _, silent := range []bool{false, true} {
+		got, err := bundles.Test(t.Context(), a, bundles.TestOptions{Silent: silent})
+		if err != nil || got.Failed != 1 || strings.Contains(got.Results[0].Output, "looking at") == silent {
+			t.Errorf("silent %v: %+v, %v", silent, got, err)
+		}
+	}
+}

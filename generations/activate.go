@@ -93,20 +93,41 @@ func (k *Keeper) mayActivate(v *view, g *generation) error {
 			return refusal(authz.GateSignature, err)
 		}
 	}
-	return nil
+	return k.mayOverlay(g)
 }
 
-// undone lists the bundles beside the one g was made for that g does not have as the
-// active generation has them.
+// mayOverlay holds the modes of g to the signed bundles once more: signatures may be
+// required only since it passed the gate.
+func (k *Keeper) mayOverlay(g *generation) error {
+	if _, ok := g.bundle(authz.ModesBundle); !ok || !k.config.Verification.Required {
+		return nil
+	}
+	snapshot, err := k.Snapshot(g.Number)
+	if err != nil {
+		return err
+	}
+	return k.config.overlay(snapshot)
+}
+
+// undone lists the bundles that g does not have as the active generation has them: those
+// beside the one it was made for, and the modes, each of which was set for itself, when
+// others were set since.
 func (v *view) undone(g *generation) []string {
 	var names []string
 	for _, ref := range append(g.brought(v.active), v.active.brought(g)...) {
-		if ref.Name != g.For {
+		if ref.Name != g.For || g.For == authz.ModesBundle && v.instead(g.For) != g.Instead {
 			names = append(names, ref.Name)
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// instead is the digest of the active generation's bundle of that name, empty when it
+// has none.
+func (v *view) instead(name string) string {
+	ref, _ := v.active.bundle(name)
+	return ref.Digest
 }
 
 // settled says whether g is active, here and on disk.
@@ -156,7 +177,7 @@ func (k *Keeper) commit(before, next state, snapshot *bundles.Snapshot) error {
 		return nil
 	}
 	if undo := k.disk.writeState(before); undo != nil {
-		return internal(fmt.Sprintf("%s is not active, but the disk may say that it is: it is then, after a restart; activate the generation you want", named(next.Active)), errors.Join(err, undo))
+		return ofDisk(fmt.Sprintf("%s is not active, but the disk may say that it is: it is then, after a restart; activate the generation you want", named(next.Active)), errors.Join(err, undo))
 	}
 	return err
 }

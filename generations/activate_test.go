@@ -70,7 +70,8 @@ func TestNotActivated(t *testing.T) {
 			before := r.Active()
 			undo := change(t, r)
 			_, err := r.Activate(t.Context(), 2, "ann", "")
-			fails(t, err, authz.CodeInternal, "")
+			code := map[string]authz.ErrorCode{"use": authz.CodeInternal, "disk": authz.CodeUnavailable}[name]
+			fails(t, err, code, "")
 			undo()
 			r.stands("2 candidate, 1 active")
 			if closed(changed) || r.Stats().Activations != 1 || r.Status().Previous != 0 {
@@ -95,7 +96,7 @@ func TestNotPushed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := r.offer("acme", acme(1).pack(t))
-	fails(t, err, authz.CodeInternal, "make sure that it has space")
+	fails(t, err, authz.CodeUnavailable, "make sure that it has space")
 	r.stands("1 active")
 	if err := os.RemoveAll(blocked); err != nil {
 		t.Fatal(err)

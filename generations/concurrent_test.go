@@ -107,32 +107,71 @@ func TestReadersWhileSwapping(t *testing.T) {
 // TestRollbackDoesNotWaitForAPush, and a push that waits for its turn no longer than
 // its caller.
 func TestRollbackDoesNotWaitForAPush(t *testing.T) {
-	r := started(t, t.TempDir())
+	entered, leave := make(chan struct{}), make(chan struct{})
+	r := started(t, t.TempDir(), func(c *generations.Config) {
+		c.Replay = func(_ context.Context, s *bundles.Snapshot) (*authz.Comparison, error) {
+			if s.Ref().Generation == 3 {
+				close(entered)
+				<-leave
+			}
+			return nil, nil
+		}
+	})
 	r.activate(r.push("acme", acme(1)).Number)
-	slow, feed := io.Pipe()
 	pushed := make(chan error)
 	go func() {
-		_, err := r.Push(t.Context(), generations.Push{Name: "acme", Body: slow, Source: authz.SourcePush, Author: "slow"})
+		_, err := r.offer("acme", acme(2).pack(t))
 		pushed <- err
 	}()
-	body := acme(2).pack(t)
-	if _, err := feed.Write(body[:10]); err != nil { // it has the turn now
-		t.Fatal(err)
-	}
+	<-entered
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := r.Push(ctx, generations.Push{Name: "acme", Body: bytes.NewReader(body), Source: authz.SourcePush, Author: "late"})
+	_, err := r.Push(ctx, generations.Push{Name: "acme", Body: bytes.NewReader(acme(2).pack(t)), Source: authz.SourcePush, Author: "late"})
 	fails(t, err, authz.CodeUnavailable, "try again")
 	if g := r.rollback(0); g.Number != 1 {
 		t.Fatal(g)
 	}
-	if _, err := feed.Write(body[10:]); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(feed.Close(), <-pushed); err != nil {
+	close(leave)
+	if err := <-pushed; err != nil {
 		t.Fatal(err)
 	}
 	// It was made from what was active when it began, and would undo nothing.
 	r.activate(3)
 	r.stands("3 active, 2 kept, 1 kept")
+}
+
+// TestSlowSender keeps nobody waiting, and is not waited for longer than its own
+// context lets it.
+func TestSlowSender(t *testing.T) {
+	r := started(t, t.TempDir())
+	for name, send := range map[string]func(context.Context, io.Reader) error{
+		"push": func(ctx context.Context, body io.Reader) error {
+			_, err := r.Push(ctx, generations.Push{Name: "acme", Body: body, Source: authz.SourcePush, Author: "slow"})
+			return err
+		},
+		"with": func(ctx context.Context, body io.Reader) error {
+			_, err := r.With(ctx, "acme", body)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			slow, feed := io.Pipe()
+			sent := make(chan error)
+			go func() {
+				err := send(ctx, slow)
+				sent <- errors.Join(err, slow.Close())
+			}()
+			body := acme(1).pack(t)
+			if _, err := feed.Write(body[:10]); err != nil {
+				t.Fatal(err)
+			}
+			r.activate(r.mode("door", authz.ModeEnforce).Number)
+			cancel()
+			go feed.Write(body[10:11]) // wakes it up, should it be reading
+			fails(t, <-sent, authz.CodeUnavailable, "try again")
+			r.activate(r.mode("door", authz.ModeOff).Number)
+			r.noFailures()
+		})
+	}
 }

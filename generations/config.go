@@ -12,6 +12,10 @@ import (
 // DefaultKeep is how many generations are kept when Config.Keep is 0.
 const DefaultKeep = 20
 
+// DefaultReplayTimeout is how long the replay of one push may take when
+// Config.ReplayTimeout is 0.
+const DefaultReplayTimeout = time.Minute
+
 // Config says where a Keeper keeps generations, what they must pass, and whom it
 // hands them to.
 type Config struct {
@@ -35,6 +39,9 @@ type Config struct {
 	// Replay says what a snapshot makes of recorded decisions; nil, here or as its
 	// result, means that there are none. An error refuses the snapshot, flips do not.
 	Replay func(context.Context, *bundles.Snapshot) (*authz.Comparison, error)
+	// ReplayTimeout bounds Replay, which is left out when it takes longer: nobody else's
+	// change may wait for policies that are slow. 0 means DefaultReplayTimeout.
+	ReplayTimeout time.Duration
 	// SkipTests leaves the bundles' own tests out of the gate.
 	SkipTests bool
 	// TestTimeout bounds all tests of one bundle; 0 takes the default of bundles.
@@ -52,6 +59,8 @@ func (c Config) Validate() error {
 		return authz.Invalid("dir", "is required")
 	case c.Keep < 0:
 		return authz.Invalid("keep", "must not be negative")
+	case c.ReplayTimeout < 0:
+		return authz.Invalid("replay_timeout", "must not be negative")
 	case c.TestTimeout < 0:
 		return authz.Invalid("test_timeout", "must not be negative")
 	case c.Try == nil:
@@ -65,6 +74,9 @@ func (c Config) Validate() error {
 func (c Config) withDefaults() Config {
 	if c.Keep == 0 {
 		c.Keep = DefaultKeep
+	}
+	if c.ReplayTimeout == 0 {
+		c.ReplayTimeout = DefaultReplayTimeout
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -171,13 +171,15 @@ func damaged(file string, err error) error {
 // readState reads the state from one of its files. The error is a *damage, also when
 // the file is not there.
 func (d disk) readState(name string) (state, error) {
-	s := firstState()
+	var s state
 	if err := d.decode(name, &s); err != nil {
 		return state{}, err
 	}
 	switch {
 	case s.Schema > schema:
 		return state{}, fmt.Errorf("%s has schema %d, and this binary reads %d: it was written by a newer one", name, s.Schema, schema)
+	case s.Schema < 1 || s.Next < 1:
+		return state{}, &damage{file: name, cause: errors.New("it is no state")}
 	case s.Next > maxNumber || s.Active >= s.Next || s.Previous >= s.Next:
 		return state{}, &damage{file: name, cause: errors.New("it names generations that cannot be")}
 	}

@@ -34,6 +34,10 @@
 // says so until somebody activates what should be, and until then each start tries the
 // one that was active again.
 //
+// When both copies of state.json are lost it is not known what was active: the generation
+// that the newest was made on is, since it was active then. A candidate may never have
+// been.
+//
 // A bundle that was activated is remembered, and none older takes its place (see
 // bundles.Accepted), except by Rollback, which does not change what is remembered.
 //

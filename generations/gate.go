@@ -70,7 +70,7 @@ func (k *Keeper) open(on *view, o offer) *gate {
 			Number: on.state.Next, State: authz.GenerationCandidate,
 			Author: o.author, Message: o.message, Gate: &authz.GateReport{},
 		},
-		For: o.name,
+		For: o.name, On: on.running(), Instead: on.instead(o.name),
 	}
 	return &gate{offer: o, keeper: k, on: on, next: next}
 }
@@ -190,7 +190,7 @@ func (g *gate) test(ctx context.Context) (skipped string, err error) {
 	case len(g.verified.Tests) == 0:
 		return "the bundle has no tests", nil
 	}
-	report, err := bundles.TestSet(ctx, g.set, g.offer.name, bundles.TestOptions{Total: g.keeper.config.TestTimeout})
+	report, err := bundles.TestSet(ctx, g.set, g.offer.name, bundles.TestOptions{Total: g.keeper.config.TestTimeout, Silent: true})
 	if err != nil {
 		return "", err
 	}
@@ -236,8 +236,14 @@ func (g *gate) replay(ctx context.Context) (skipped string, err error) {
 	case g.keeper.config.Replay == nil:
 		return "no decisions are recorded", nil
 	}
-	comparison, err := g.keeper.config.Replay(ctx, g.snapshot)
-	if err != nil {
+	limit := g.keeper.config.ReplayTimeout
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	comparison, err := g.keeper.config.Replay(within, g.snapshot)
+	switch {
+	case err != nil && within.Err() != nil && ctx.Err() == nil:
+		return "it took longer than " + limit.String() + "; verdict replay has more time, and shows where the policies are slow", nil
+	case err != nil:
 		return "", err
 	}
 	if g.next.Gate.Replay = comparison; comparison == nil {

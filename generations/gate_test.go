@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -200,6 +201,22 @@ func TestGivenUp(t *testing.T) {
 	_, err = r.Activate(ctx, 1, "ann", "")
 	fails(t, err, authz.CodeUnavailable, "")
 	r.stands("1 active")
+	r.noFailures()
+}
+
+// TestSlowReplay is left out, and refuses nothing.
+func TestSlowReplay(t *testing.T) {
+	r := started(t, t.TempDir(), func(c *generations.Config) {
+		c.ReplayTimeout = time.Millisecond
+		c.Replay = func(ctx context.Context, _ *bundles.Snapshot) (*authz.Comparison, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	})
+	g := r.push("acme", acme(1))
+	if got := steps(t, g); g.Gate.Replay != nil || !strings.Contains(got, "replay skipped: it took longer than 1ms") {
+		t.Fatal(got)
+	}
 	r.noFailures()
 }
 

@@ -223,7 +223,7 @@ func (k *Keeper) members(g *generation) ([]bundles.Member, error) {
 
 // unreadable is the error for a bundle whose file is damaged or gone.
 func unreadable(ref authz.BundleRef, g *generation, cause error) error {
-	return internal(fmt.Sprintf("bundle %s of %s cannot be read from disk; activate another generation, or push the bundle again", ref.Name, named(g.Number)), cause)
+	return ofDisk(fmt.Sprintf("bundle %s of %s cannot be read from disk; activate another generation, or push the bundle again", ref.Name, named(g.Number)), cause)
 }
 
 // within are the limits of bundles that are kept. They were within Config.Limits when
@@ -241,6 +241,12 @@ func (k *Keeper) stored(ref authz.BundleRef) (bundles.Verified, error) {
 		return bundles.Verified{}, err
 	}
 	return bundles.Stored(p, ref)
+}
+
+// ofDisk is the error for a fault of the disk that somebody can mend, so that callers
+// see its message, which those of internal errors do not.
+func ofDisk(message string, cause error) error {
+	return &authz.Error{Code: authz.CodeUnavailable, Message: message, Cause: cause}
 }
 
 // internal is the error for a fault of ours, or of the disk.

@@ -99,9 +99,9 @@ func TestModesAreStricterThanSigned(t *testing.T) {
 	r.activate(g.Number)
 	// The base says that door observes, and nothing of acme: it enforces.
 	_, err = r.SetModes(t.Context(), "door", authz.ModeOff, "bob", "")
-	fails(t, err, authz.CodeForbidden, "sets guard door to off, which is less strict than observe in the signed bundles")
+	fails(t, err, authz.CodeInvalid, "sets guard door to off, which is less strict than observe in the signed bundles")
 	_, err = r.SetModes(t.Context(), "acme", authz.ModeFlag, "bob", "")
-	fails(t, err, authz.CodeForbidden, "sets guard acme to flag, which is less strict than enforce in the signed bundles")
+	fails(t, err, authz.CodeInvalid, "sets guard acme to flag, which is less strict than enforce in the signed bundles")
 	r.noFailures()
 	r.mode("acme", authz.ModeEnforce)
 	r.mode("door", authz.ModeObserve)
@@ -112,7 +112,7 @@ func TestModesAreStricterThanSigned(t *testing.T) {
 
 	stricter := base(2).with("verdict/config/data.json", `{"modes": {"door": "enforce"}}`)
 	_, err = r.offer("base", ann.sign(t, stricter, 100))
-	fails(t, err, authz.CodeForbidden, "set guard door to enforce or stricter")
+	fails(t, err, authz.CodeInvalid, "set guard door to enforce or stricter")
 	r.failure("base", authz.GateCompile, "less strict")
 	r.activate(r.mode("door", authz.ModeEnforce).Number)
 	if g, err = r.offer("base", ann.sign(t, stricter, 100)); err != nil {
@@ -120,9 +120,29 @@ func TestModesAreStricterThanSigned(t *testing.T) {
 	}
 	r.activate(g.Number)
 	r.noFailures()
+}
 
-	// Data that cannot be read for sure lets no mode through.
-	odd := base(3).with("verdict/config/data.json", `{"modes": {"door": "off"}, "odd": "\u0007"}`)
-	_, err = r.offer("base", ann.sign(t, odd, 200))
-	fails(t, err, authz.CodeInternal, "the modes that the bundles give cannot be read")
+// TestModesSetAtOnce: of two modes that were set at the same time neither is lost.
+func TestModesSetAtOnce(t *testing.T) {
+	r := started(t, t.TempDir())
+	r.activate(r.push("acme", acme(1)).Number)
+	door, other := r.mode("door", authz.ModeEnforce), r.mode("acme", authz.ModeFlag)
+	r.activate(door.Number)
+	_, err := r.Activate(t.Context(), other.Number, "bob", "")
+	fails(t, err, authz.CodeConflict, "would undo that: modes")
+	r.activate(r.mode("acme", authz.ModeFlag).Number)
+	if diff := cmp.Diff(map[string]string{"door": "enforce", "acme": "flag"}, r.modes()); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+// TestModesSetBefore: modes that were set before signatures were required are held to
+// what is signed when they are activated.
+func TestModesSetBefore(t *testing.T) {
+	r := started(t, t.TempDir())
+	laxer, stricter := r.mode("door", authz.ModeOff), r.mode("door", authz.ModeEnforce)
+	r = started(t, r.dir, required(t, newSigner(t, "ann")))
+	_, err := r.Activate(t.Context(), laxer.Number, "bob", "")
+	fails(t, err, authz.CodeInvalid, "sets guard door to off, which is less strict than observe in the signed bundles")
+	r.activate(stricter.Number)
 }

@@ -1,6 +1,7 @@
 package generations
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -20,7 +21,8 @@ const MaxMessage = 2000
 type Push struct {
 	Name string // of the bundle: an id, as entities have
 	// Body is the bundle as `opa build` writes it. It is read once, within
-	// Config.Limits.
+	// Config.Limits, and before the bundle's turn in the gate: however slowly it
+	// comes, nobody else waits for it.
 	Body io.Reader
 	// Source is authz.SourcePush, authz.SourceFolder or a URL.
 	Source  string
@@ -40,12 +42,49 @@ func (k *Keeper) Push(ctx context.Context, p Push) (authz.Generation, error) {
 	if err := p.validate(); err != nil {
 		return authz.Generation{}, err
 	}
+	read, err := k.receive(ctx, p.Body)
+	if err != nil {
+		return authz.Generation{}, err
+	}
 	return k.change(ctx, offer{
-		name:   p.Name,
-		read:   func(*view) (bundles.Package, error) { return bundles.ReadTar(p.Body, k.config.Limits) },
+		name: p.Name, read: read,
 		source: p.Source, author: p.Author, message: p.Message, remembered: true,
 	})
 }
+
+// receive takes a bundle as it travels into memory, to be read when its turn comes.
+// What ends its body early is an error of that step.
+func (k *Keeper) receive(ctx context.Context, body io.Reader) (read func(*view) (bundles.Package, error), err error) {
+	limit := cmp.Or(k.config.Limits.Packed, bundles.MaxPacked)
+	var packed bytes.Buffer
+	_, fault := io.Copy(&packed, io.LimitReader(patient{ctx, body}, limit+1))
+	if err := ctx.Err(); err != nil {
+		return nil, givenUp(err)
+	}
+	return func(*view) (bundles.Package, error) {
+		return bundles.ReadTar(io.MultiReader(&packed, broken{fault}), k.config.Limits)
+	}, nil
+}
+
+// patient reads as long as ctx lets it.
+type patient struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+// Read implements io.Reader.
+func (p patient) Read(b []byte) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return p.from.Read(b)
+}
+
+// broken is where a body ends: with its fault, or without one.
+type broken struct{ fault error }
+
+// Read implements io.Reader.
+func (b broken) Read([]byte) (int, error) { return 0, cmp.Or(b.fault, io.EOF) }
 
 func (p Push) validate() error {
 	switch {
@@ -160,7 +199,7 @@ func (k *Keeper) keepLocked(g *gate) (authz.Generation, error) {
 
 // unwritten is the error for a change that could not be put on disk.
 func unwritten(cause error) error {
-	return internal("the policies were not changed, because the disk did not take the change; make sure that it has space and can be written, and try again", cause)
+	return ofDisk("the policies were not changed, because the disk did not take the change; make sure that it has space and can be written, and try again", cause)
 }
 
 // keeping is the view with one more generation.
@@ -192,11 +231,15 @@ func (k *Keeper) With(ctx context.Context, name string, body io.Reader) (*bundle
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
+	read, err := k.receive(ctx, body)
+	if err != nil {
+		return nil, err
+	}
 	if err := k.gate.take(ctx); err != nil {
 		return nil, err
 	}
 	defer k.gate.end()
-	g := k.open(k.view.Load(), offer{name: p.Name, read: func(*view) (bundles.Package, error) { return bundles.ReadTar(body, k.config.Limits) }, source: p.Source})
+	g := k.open(k.view.Load(), offer{name: p.Name, read: read, source: p.Source})
 	if g.on.active == nil {
 		return nil, notStarted()
 	}

@@ -105,11 +105,11 @@ func (k *Keeper) resumeWithLocked(g *generation) error {
 	v := k.view.Load()
 	if v.state.Active == 0 {
 		next := v.state.activated(g.Number, 0, activation{At: k.config.Now().UTC(), By: StepStart}).accepting(g.Bundles)
-		if _, err := k.activateLocked(g, next, "the newest generation, because it is not known which one was active"); err != nil {
+		if _, err := k.activateLocked(g, next, "the last generation that others were made on, because it is not known which one was active"); err != nil {
 			return err
 		}
 		if v.lost {
-			k.fellBack(stateFile, authz.Errorf(authz.CodeInternal, "the record of which generation was active is damaged; %s, the newest, is active", named(g.Number)))
+			k.fellBack(stateFile, authz.Errorf(authz.CodeInternal, "the record of which generation was active is damaged; %s, which the newest was made on, is active: activate the one you want", named(g.Number)))
 		}
 		return nil
 	}
@@ -137,18 +137,37 @@ func (k *Keeper) fellBack(what string, err error) {
 }
 
 // lastGood lists the generations that were active in the order in which they are to be
-// tried: the active one, the one before, then by when they last were. When it is not
-// known that any was, the state having been lost, those that passed the gate, newest
-// first.
+// tried: the active one, the one before, then by when they last were. When that is not
+// known, the state having been lost, those come first that others were made on, since
+// they were active then, the newest of all before others; and last those that only
+// passed the gate.
 func (v *view) lastGood() []*generation {
 	if v.state.Active == 0 {
-		return v.newestFirst()
+		return v.onceActiveFirst()
 	}
 	good := slices.DeleteFunc(v.newestFirst(), v.candidate)
 	slices.SortStableFunc(good, func(a, b *generation) int {
 		return cmp.Or(cmp.Compare(v.rank(b), v.rank(a)), v.state.Activated[b.Number].At.Compare(v.state.Activated[a.Number].At))
 	})
 	return good
+}
+
+// onceActiveFirst lists what later generations were made on, newest of those first, and
+// then all others, newest first.
+func (v *view) onceActiveFirst() []*generation {
+	newest := v.newestFirst()
+	var list []*generation
+	for _, later := range newest {
+		if g := v.generations[later.On]; g != nil && !slices.Contains(list, g) {
+			list = append(list, g)
+		}
+	}
+	for _, g := range newest {
+		if !slices.Contains(list, g) {
+			list = append(list, g)
+		}
+	}
+	return list
 }
 
 // rank puts the active generation before the one before it, and that before others.

@@ -75,6 +75,11 @@ var damage = map[string]func(t *testing.T, name string){
 			t.Fatal(err)
 		}
 	},
+	"{}": func(t *testing.T, name string) {
+		if err := os.WriteFile(name, []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	},
 	"gone": func(t *testing.T, name string) {
 		if err := os.Remove(name); err != nil {
 			t.Fatal(err)
@@ -276,7 +281,8 @@ func TestDamagedState(t *testing.T) {
 			r.stands("3 candidate, 2 active, 1 kept")
 			r.noFailures()
 
-			// Without the copy too nobody knows what was active; the newest passed the gate.
+			// Without the copy too nobody knows what was active. What 3 was made on was, and
+			// 3 itself perhaps never.
 			r.rollback(0) // writes both
 			damage["truncated"](t, state)
 			spoil(t, second)
@@ -284,11 +290,11 @@ func TestDamagedState(t *testing.T) {
 				damage["truncated"](t, second)
 			}
 			r = started(t, r.dir)
-			r.stands("3 active, 2 candidate, 1 candidate")
-			r.failure("state.json", generations.StepStart, "the record of which generation was active is damaged; generation 3, the newest, is active")
+			r.stands("3 candidate, 2 active, 1 candidate")
+			r.failure("state.json", generations.StepStart, "the record of which generation was active is damaged; generation 2, which the newest was made on, is active")
 			r = started(t, r.dir)
-			r.stands("3 active, 2 candidate, 1 candidate")
-			r.activate(r.push("acme", acme(1)).Number)
+			r.stands("3 candidate, 2 active, 1 candidate")
+			r.activate(r.push("acme", acme(3)).Number)
 		})
 	}
 }
@@ -329,11 +335,11 @@ func TestDamageSeenLater(t *testing.T) {
 	}
 	damage["other bytes"](t, name)
 	_, err := r.Snapshot(2)
-	fails(t, err, authz.CodeInternal, "bundle acme of generation 2 cannot be read from disk")
+	fails(t, err, authz.CodeUnavailable, "bundle acme of generation 2 cannot be read from disk")
 	_, err = r.Rollback(t.Context(), 2, "ann", "")
-	fails(t, err, authz.CodeInternal, "bundle acme of generation 2 cannot be read from disk")
+	fails(t, err, authz.CodeUnavailable, "bundle acme of generation 2 cannot be read from disk")
 	_, err = r.Diff(2, 3)
-	fails(t, err, authz.CodeInternal, "bundle acme of generation 2 cannot be read from disk")
+	fails(t, err, authz.CodeUnavailable, "bundle acme of generation 2 cannot be read from disk")
 	if r.Active().Number != 8 || r.inForce().Generation != 8 {
 		t.Fatal(r.Active(), r.inForce())
 	}

@@ -91,6 +91,11 @@ type generation struct {
 	// For names the bundle that the generation was made for: all others are those
 	// of the generation active at that time.
 	For string `json:"for"`
+	// On is the number of that generation, 0 for none.
+	On uint64 `json:"on,omitzero"`
+	// Instead is the digest of the bundle that stood in the place of the one it was
+	// made for, empty when there was none.
+	Instead string `json:"instead,omitempty"`
 }
 
 // show is a generation as callers see it.

@@ -59,6 +59,8 @@ type feed struct {
 	refused hold    // what Push refused last
 	fetches *backoff.ExponentialBackOff
 	pushes  *backoff.ExponentialBackOff
+	before  string // digest of the version active before that one
+	swings  *backoff.ExponentialBackOff
 
 	mu     sync.Mutex
 	status authz.SourceStatus // guarded by mu
@@ -77,6 +79,7 @@ func newFeed(s Source, config Config) *feed {
 		// The jitter is ours, so that it can be given.
 		fetches: &backoff.ExponentialBackOff{InitialInterval: firstRetry, Multiplier: 2, MaxInterval: max(firstRetry, s.MaxDelay)},
 		pushes:  &backoff.ExponentialBackOff{InitialInterval: firstRetry, Multiplier: 2, MaxInterval: max(longestHold, s.MaxDelay)},
+		swings:  &backoff.ExponentialBackOff{InitialInterval: firstRetry, Multiplier: 2, MaxInterval: max(longestHold, s.MaxDelay)},
 		status:  authz.SourceStatus{Name: s.Name, Source: s.location(), ETag: s.LastActive},
 	}
 	if s.Folder != "" {
@@ -109,7 +112,7 @@ func (f *feed) attempt(ctx context.Context) time.Duration {
 	}
 	now := f.config.Now()
 	if err == nil {
-		delay = f.pace(b, now.Sub(began))
+		delay = max(delay, f.pace(b, now.Sub(began)))
 	}
 	f.note(func(s *authz.SourceStatus) {
 		s.NextAttempt = now.Add(delay).UTC()
@@ -123,7 +126,8 @@ func (f *feed) attempt(ctx context.Context) time.Duration {
 	return delay
 }
 
-// pull fetches and pushes. An error comes with the delay to the next attempt.
+// pull fetches and pushes. An error comes with the delay to the next attempt, a success
+// with the least there must be.
 func (f *feed) pull(ctx context.Context) (b bundle, delay time.Duration, err error) {
 	b, err = f.origin.fetch(ctx, f.active)
 	if err != nil {
@@ -166,12 +170,24 @@ func (f *feed) push(ctx context.Context, b *bundle) (delay time.Duration, err er
 	}
 	f.refused = hold{}
 	if activated {
-		f.active = b.version
+		delay = f.swing(b.digest)
+		f.before, f.active = f.active.digest, b.version
 	} else {
 		b.holds = false // its ETag is not used, so nothing will be held back
 	}
 	f.config.Log.InfoContext(ctx, "bundle fetched", "bundle", f.source.Name, "digest", b.digest, "active", activated)
-	return 0, nil
+	return delay, nil
+}
+
+// swing is how long a source that went back to the version before is left alone: servers
+// that do not agree with each other must not push every other generation out of what
+// is kept.
+func (f *feed) swing(digest string) time.Duration {
+	if digest != f.before {
+		f.swings.Reset()
+		return 0
+	}
+	return f.jitter(f.swings.NextBackOff())
 }
 
 // pace is how long after a success that took so long the source is asked again.

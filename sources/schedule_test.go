@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -525,6 +527,30 @@ func TestSourcesDoNotWaitForOneAnother(t *testing.T) {
 		end()
 		if got := puller.Status()[0]; got.Error != "" {
 			t.Errorf("stopping counts as a failure: %+v", got)
+		}
+	})
+}
+
+// TestServerThatSwings between two versions, as several that disagree do, makes fewer
+// and fewer activations; a third version ends that.
+func TestServerThatSwings(t *testing.T) {
+	var requests atomic.Int64
+	swinging := func(w http.ResponseWriter, r *http.Request) {
+		n := strconv.FormatInt(requests.Add(1)%2, 10)
+		holds(n, "v"+n, time.Minute)(w, r)
+	}
+	pull(t, func(s *sources.Source) { s.LongPoll = time.Minute }, swinging, func(p *pulling) {
+		pass(time.Hour)
+		p.gate.mu.Lock()
+		pushed := len(p.gate.pushed)
+		p.gate.mu.Unlock()
+		if pushed < 3 || pushed > 20 {
+			p.Errorf("%d activations in an hour", pushed)
+		}
+		p.server.says(holds("3", "v3", time.Minute))
+		pass(16 * time.Minute)
+		if got := p.status().ETag; got != "3" {
+			p.Errorf("the version is %s", got)
 		}
 	})
 }

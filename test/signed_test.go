@@ -183,7 +183,7 @@ func TestSignaturesOverHTTP(t *testing.T) {
 	if answer := push(s.build("better", "production", 2001)); answer.Status != http.StatusCreated || markOf(p) != "better" {
 		t.Errorf("a newer one: %d %s, mark %v", answer.Status, answer.Body, markOf(p))
 	}
-	if status := p.Call(http.MethodPost, p.AdminURL()+api.PathGuards+"/network/mode", p.Operator(), []byte(`{"mode":"off"}`)).Status; status != http.StatusForbidden {
+	if status := p.Call(http.MethodPost, p.AdminURL()+api.PathGuards+"/network/mode", p.Operator(), []byte(`{"mode":"off"}`)).Status; status != http.StatusBadRequest {
 		t.Errorf("a guard of signed policies is switched off: %d", status)
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
@@ -43,25 +41,21 @@ func (d *Daemon) guardModes(ctx context.Context) ([]api.GuardMode, error) {
 }
 
 // modesOf are the mode of a guard and the one its bundle gives it, as the base
-// policies read them.
+// policies read them: anything unknown enforces.
 func modesOf(snapshot *bundles.Snapshot, guard string) (mode, own string) {
-	own = modeAt(snapshot.Data(), "verdict", "config", "modes", guard)
-	return cmp.Or(modeAt(snapshot.Data(), authz.ModesBundle, guard), own, authz.ModeEnforce), cmp.Or(own, authz.ModeEnforce)
-}
-
-func modeAt(data ast.Object, path ...string) string {
-	ref := make(ast.Ref, len(path))
-	for i, name := range path {
-		ref[i] = ast.StringTerm(name)
+	over, under := snapshot.Modes()
+	own = under[guard]
+	if !slices.Contains(ladder, own) {
+		own = authz.ModeEnforce
 	}
-	value, err := data.Find(ref)
-	if err != nil {
-		return ""
+	mode, set := over[guard]
+	switch {
+	case !set:
+		return own, own
+	case !slices.Contains(ladder, mode):
+		return authz.ModeEnforce, own
 	}
-	if mode, ok := value.(ast.String); ok && slices.Contains(ladder, string(mode)) {
-		return string(mode)
-	}
-	return authz.ModeEnforce // what the base policies make of anything else
+	return mode, own
 }
 
 func stepUp(mode string) string {

@@ -48,14 +48,22 @@ func (l library) Guards(ctx context.Context) ([]api.GuardMode, error) {
 	return l.daemon.guardModes(ctx)
 }
 
+// modeAttempts is how often a mode is set anew when somebody else's change became
+// active in between.
+const modeAttempts = 5
+
 // SetMode implements admin.Guards.
-func (l library) SetMode(ctx context.Context, guard, mode, by, message string) (authz.Generation, error) {
-	if err := l.daemon.checkStep(guard, mode); err != nil {
-		return authz.Generation{}, err
+func (l library) SetMode(ctx context.Context, guard, mode, by, message string) (g authz.Generation, err error) {
+	for range modeAttempts {
+		if err = l.daemon.checkStep(guard, mode); err != nil {
+			return authz.Generation{}, err
+		}
+		if g, err = l.Keeper.SetModes(ctx, guard, mode, by, message); err != nil {
+			return authz.Generation{}, err
+		}
+		if g, err = l.Keeper.Activate(ctx, g.Number, by, message); authz.CodeOf(err) != authz.CodeConflict {
+			return g, err
+		}
 	}
-	made, err := l.Keeper.SetModes(ctx, guard, mode, by, message)
-	if err != nil {
-		return authz.Generation{}, err
-	}
-	return l.Keeper.Activate(ctx, made.Number, by, message)
+	return authz.Generation{}, err
 }

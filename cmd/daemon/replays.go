@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"runtime"
 	"strconv"
 
 	"github.com/verdict-pdp/verdict/api"
@@ -74,8 +75,16 @@ func (d *Daemon) generation(number uint64) (*engine.Policy, error) {
 	return d.prepareReplay(snapshot)
 }
 
+// replaying is how records are judged again: on every core, when somebody waits for it.
 func (d *Daemon) replaying() replay.Config {
 	return replay.Config{Judge: pdp.Rejudge, ViewAt: d.viewAt}
+}
+
+// aside is replaying on half of the cores, so that decisions hardly notice.
+func (d *Daemon) aside() replay.Config {
+	c := d.replaying()
+	c.Workers = max(1, runtime.GOMAXPROCS(0)/2)
+	return c
 }
 
 // viewAt is the data as of a revision, 0 being now.
@@ -108,7 +117,7 @@ func (d *Daemon) rehearse(ctx context.Context, candidate *bundles.Snapshot) (*au
 	if err != nil {
 		return nil, err
 	}
-	report, err := replay.Run(ctx, d.replaying(), d.recorded(ctx, authz.RecordFilter{}, last), policy, api.DataRecorded, func(uint64) {})
+	report, err := replay.Run(ctx, d.aside(), d.recorded(ctx, authz.RecordFilter{}, last), policy, api.DataRecorded, func(uint64) {})
 	return &report, err
 }
 
@@ -123,7 +132,7 @@ func (d *Daemon) compareGenerations(ctx context.Context, a, b uint64, last int) 
 	if err != nil {
 		return nil, err
 	}
-	report, err := replay.Run(ctx, d.replaying(), d.judgedBy(ctx, from, d.recorded(ctx, authz.RecordFilter{}, last)), to, api.DataRecorded, func(uint64) {})
+	report, err := replay.Run(ctx, d.aside(), d.judgedBy(ctx, from, d.recorded(ctx, authz.RecordFilter{}, last)), to, api.DataRecorded, func(uint64) {})
 	return &report, err
 }
 

@@ -89,14 +89,14 @@ func (c *cli) setMode(ctx context.Context, client *remote.Client, guard string, 
 }
 
 // refusedMode is the err of setting a mode, with the fix that helps there. What comes
-// with problems is about the modes that signed bundles say, and not about the API key.
+// with problems is about the modes that signed bundles say.
 func refusedMode(err error) error {
 	fixes := map[authz.ErrorCode]string{
 		authz.CodeNotFound: "`verdict guard list` shows the guards.",
 		authz.CodeConflict: "Go up one step; `verdict guard list` shows the evidence for it.",
 	}
 	if len(problemsOf(err)) > 0 {
-		fixes[authz.CodeForbidden] = "Nothing was changed. Do what is named above: a mode that a signed bundle says is loosened by signing it again."
+		fixes[authz.CodeInvalid] = "Nothing was changed. Do what is named above: a mode that a signed bundle says is loosened by signing it again."
 	}
 	return refixed(err, fixes)
 }
