@@ -15,8 +15,11 @@ import (
 // masking is a policy with package verdict.log.
 func masking(t testing.TB, log string, config engine.Config) *engine.Policy {
 	t.Helper()
-	return policy(t, "default allow := false\n", map[string]string{"verdict/log/mask.rego": "package verdict.log\n\n" + log}, config)
+	return policy(t, "default allow := false\n", map[string]string{"verdict/log/mask.rego": "package verdict.log\n\n" + log, "lib/people.rego": peopleLib}, config)
 }
+
+// peopleLib reads a fact where the gate does not look for one.
+const peopleLib = "package lib.people\n\nknown(id) if data.users[id]\n"
 
 const allowed = `{"decision":"allow","reasons":[]}`
 
@@ -69,7 +72,7 @@ func TestMaskFails(t *testing.T) {
 		"names are numbers":  `mask := [{1: "remove"}]`,
 		"conflict":           "mask := [] if input.input\nmask := [\"/input/x\"] if input.result",
 		"a built-in fails":   `mask contains "/input/x" if time.parse_rfc3339_ns(input.input.context.secret) > 0`,
-		"facts":              `mask contains "/input/x" if data.users[input.input.subject.id]`,
+		"facts":              `mask contains "/input/x" if data.lib.people.known(input.input.subject.id)`,
 		"longer than limit":  `mask := [x | some x in numbers.range(1, 100000000)]`,
 		"text of the record": `mask := [input.input.context.secret]`,
 	}

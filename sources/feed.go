@@ -214,8 +214,11 @@ func (f *feed) warn(ctx context.Context, message string, err error, delay time.D
 	if ctx.Err() != nil {
 		return
 	}
-	f.config.Log.WarnContext(ctx, message, "bundle", f.source.Name, "source", f.source.location(),
-		"error", err, "cause", errors.Unwrap(err), "next_attempt_in", delay)
+	attributes := []any{"bundle", f.source.Name, "source", f.source.location(), "error", err, "next_attempt_in", delay}
+	if cause := errors.Unwrap(err); cause != nil {
+		attributes = append(attributes, "cause", cause)
+	}
+	f.config.Log.WarnContext(ctx, message, attributes...)
 }
 
 func (f *feed) note(change func(*authz.SourceStatus)) {

@@ -64,13 +64,15 @@ type corpusWant struct {
 }
 
 // TestCorpus asks every case over HTTP and in process; both must answer as the
-// case wants, and alike (invariant 8 of docs/design.md section 8).
+// case wants, and alike (invariant 8 of docs/design.md section 8). A plain OPA that
+// pulled the bundle has to decide the same.
 func TestCorpus(t *testing.T) {
 	files, err := filepath.Glob("corpus/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
 	shared := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Change: keepExpired})
+	opa := newOPAPeer(t, shared, 5*len(files))
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
 			c := readCase(t, file)
@@ -80,6 +82,7 @@ func TestCorpus(t *testing.T) {
 				p = pdptest.Start(t, pdptest.Settings{Demo: true, At: c.Time.Add(-c.lead()), Change: keepExpired})
 			}
 			c.run(t, p)
+			opa.compare(t, p)
 		})
 	}
 }

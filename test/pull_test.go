@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,38 +17,55 @@ import (
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
-// TestPlainOPAPullsTheBundle has an unchanged `opa run` pull the active bundle with an
-// API key, and asks it what the decision log says Verdict's own policy was asked in the
-// corpus, of the same data. It decides the same, reason by reason.
-func TestPlainOPAPullsTheBundle(t *testing.T) {
-	files, err := filepath.Glob("corpus/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
+// opaPeer is an unchanged `opa run` that pulled the active bundle with an API key. It is
+// asked what the decision log says Verdict's own policy was asked, of the same data,
+// and has to decide the same, reason by reason.
+type opaPeer struct {
+	url string
+
+	mu    sync.Mutex
+	seen  map[*pdptest.PDP]uint64 // guarded by mu :: PDP -> newest record compared
+	asked int                     // guarded by mu
+}
+
+// newOPAPeer pulls from source. When the test ends, so many decisions have to have been
+// compared.
+func newOPAPeer(t *testing.T, source *pdptest.PDP, atLeast int) *opaPeer {
+	t.Helper()
+	o := &opaPeer{url: pullingOPA(t, source), seen: map[*pdptest.PDP]uint64{}}
+	t.Cleanup(func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		t.Logf("%d decisions, decided by a plain OPA alike", o.asked)
+		if o.asked < atLeast {
+			t.Errorf("only %d decisions were compared", o.asked)
+		}
+	})
+	return o
+}
+
+// compare asks what p recorded since it was last compared.
+func (o *opaPeer) compare(t *testing.T, p *pdptest.PDP) {
+	t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	facts := document(t, p)
+	for _, c := range authz.AllCollections() {
+		if !c.Fact() {
+			continue
+		}
+		entities := facts[string(c)]
+		if entities == nil {
+			entities = map[string]any{}
+		}
+		put(t, o.url+"/v1/data/"+string(c), entities)
 	}
-	source := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Change: keepExpired})
-	opa := pullingOPA(t, source)
-	asked := 0
-	for _, file := range files {
-		c := readCase(t, file)
-		p := pdptest.Start(t, pdptest.Settings{Demo: true, At: c.Time.Add(-c.lead()), Change: keepExpired})
-		c.run(t, p)
-		for collection, entities := range document(t, p) {
-			put(t, opa+"/v1/data/"+collection, entities)
+	for _, r := range p.Recorded() {
+		if r.Judged && r.Seq > o.seen[p] {
+			o.asked++
+			sameAsOPA(t, o.url, &r)
 		}
-		for _, r := range p.Recorded() {
-			if r.Judged {
-				asked++
-				sameAsOPA(t, opa, file, &r)
-			}
-		}
-		for collection := range document(t, p) {
-			put(t, opa+"/v1/data/"+collection, map[string]any{})
-		}
-		p.Stop()
-	}
-	t.Logf("%d decisions of %d cases, decided by both", asked, len(files))
-	if asked < len(files)/2 {
-		t.Errorf("only %d decisions were compared", asked)
+		o.seen[p] = max(o.seen[p], r.Seq)
 	}
 }
 
@@ -76,7 +94,7 @@ func callOPA(t *testing.T, method, url string, document any) pdptest.Answer {
 	return (&pdptest.PDP{T: t}).CallOver(http.DefaultClient, method, url, "", marshal(t, document))
 }
 
-func sameAsOPA(t *testing.T, opa, file string, r *authz.Record) {
+func sameAsOPA(t *testing.T, opa string, r *authz.Record) {
 	t.Helper()
 	answer := callOPA(t, http.MethodPost, opa+"/v1/data/verdict/decision", map[string]json.RawMessage{"input": r.Input})
 	var theirs struct {
@@ -122,6 +140,6 @@ func sameAsOPA(t *testing.T, opa, file string, r *authz.Record) {
 	want := answered{ours.Decision == api.Allow, reasons(ours.Reasons), reasons(ours.WouldDeny), texts(ours.Obligations), texts(ours.Advice), ours.CacheableForS, ours.Trust.Required}
 	got := answered{o.Allow, reasons(o.Reasons), reasons(o.WouldDeny), texts(o.Obligations), texts(o.Advice), o.Cacheable, o.Required}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s: Verdict and OPA differ on %s:\n%s", file, r.ID, diff)
+		t.Errorf("Verdict and OPA differ on %s:\n%s", r.ID, diff)
 	}
 }
