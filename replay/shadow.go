@@ -191,8 +191,8 @@ func (s *Shadow) enqueue(next offered) bool {
 	return false
 }
 
-// Run judges what is offered, one decision at a time, until ctx ends, and then
-// returns nil. Nothing more is judged after it returned. Run it once.
+// Run judges what is offered, one decision at a time and with rests between, until ctx
+// ends, and then returns nil. Nothing more is judged after it returned. Run it once.
 func (s *Shadow) Run(ctx context.Context) error {
 	seen := views{open: s.config.ViewAt}
 	defer seen.close()
@@ -205,8 +205,29 @@ func (s *Shadow) Run(ctx context.Context) error {
 			return nil
 		case next := <-s.queue:
 			s.waiting.Add(-next.weight)
+			began := time.Now() // of the machine: it is about its cores
 			s.judge(ctx, &seen, next)
+			if !rest(ctx, restFor*time.Since(began)) {
+				return nil
+			}
 		}
+	}
+}
+
+// restFor is how many times as long as a judgement took the shadow rests after it: it
+// takes a tenth of one core at most, so that callers do not notice it, and what it has
+// no time for is dropped and counted.
+const restFor = 9
+
+// rest waits for d; false says that ctx ended first.
+func rest(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
