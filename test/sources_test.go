@@ -16,6 +16,7 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
+	"github.com/verdict-pdp/verdict/policies"
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
@@ -150,4 +151,27 @@ func TestRecordsReachASink(t *testing.T) {
 	if got := strings.Join(ids, " "); got != strings.Join(want, " ") {
 		t.Errorf("got %s\nwant %s", got, strings.Join(want, " "))
 	}
+}
+
+// TestBasePoliciesAreWatched edits the folder that a node takes its base policies from:
+// what passes the gate is active, without a restart.
+func TestBasePoliciesAreWatched(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, policies.Bundle); err != nil {
+		t.Fatal(err)
+	}
+	node := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Log: io.Discard, Change: func(c *config.Config) { c.Policies = dir }})
+	question := invoiceToAna(node.Token("mu:user-svc"))
+	if d := node.Ask(question); d.Policy.Generation != 1 || d.Decision != api.Allow {
+		t.Fatalf("%+v", d)
+	}
+	edges := filepath.Join(dir, "guards", "edge", "edge.rego")
+	text, err := os.ReadFile(edges)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(edges, append(text, "\n# Edited.\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	node.Await("the edited policies", func() bool { return node.Ask(question).Policy.Generation == 2 })
 }
