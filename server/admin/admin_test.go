@@ -85,12 +85,19 @@ func (o operator) leave(t *testing.T, hangUp <-chan struct{}, call servertest.Ca
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Errorf("the request ended with %v", err)
 	}
-	o.Stop() // waits for every request
+	// It ends because of the caller, and not of the shutdown.
+	look, late := time.NewTicker(time.Millisecond), time.After(30*time.Second)
+	defer look.Stop()
+	for !strings.Contains(o.Log.String(), "request_id=leaves") {
+		select {
+		case <-look.C:
+		case <-late:
+			t.Fatalf("the request did not end: %s", o.Log.String())
+		}
+	}
+	o.Stop()
 	if err := <-o.Done; err != nil {
 		t.Error(err)
-	}
-	if log := o.Log.String(); !strings.Contains(log, "request_id=leaves") {
-		t.Errorf("the request did not end: %s", log)
 	}
 }
 
