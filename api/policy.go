@@ -90,10 +90,10 @@ type ModeEvidence struct {
 	Since     time.Time `json:"since,omitzero"`
 	Denied    uint64    `json:"denied"`     // that it denied
 	WouldDeny uint64    `json:"would_deny"` // that only its mode let it not deny
-	// OnlyIt is how many of WouldDeny were allowed: a step to enforce denies them.
-	OnlyIt uint64          `json:"would_flip"`
-	Edges  []EvidenceCount `json:"edges,omitempty"` // of WouldDeny, most first
-	Codes  []EvidenceCount `json:"codes,omitempty"`
+	// WouldFlip is how many of WouldDeny were allowed: a step to enforce denies them.
+	WouldFlip uint64          `json:"would_flip"`
+	Edges     []EvidenceCount `json:"edges,omitempty"` // of WouldDeny, most first
+	Codes     []EvidenceCount `json:"codes,omitempty"`
 }
 
 // EvidenceCount is one part of the evidence.

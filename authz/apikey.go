@@ -19,8 +19,8 @@ const (
 	RoleAssertCertificates Role = "assert-certificates"
 	RoleSimulate           Role = "simulate" // ask hypothetical questions
 	RoleOperate            Role = "operate"  // read and write entities, keys, backups
-	RoleAuthor             Role = "author"   // push policies
-	RoleReview             Role = "review"   // read entities and the change feed
+	RoleAuthor             Role = "author"   // push, activate and roll back policies
+	RoleReview             Role = "review"   // read entities, the change feed, policies and the decision log
 	RoleTransmit           Role = "transmit" // push security events (RFC 8935)
 )
 

@@ -15,6 +15,17 @@ const (
 	ModeEnforce = "enforce"
 )
 
+// Modes lists the modes of a guard, each stricter than the one before.
+func Modes() []string { return []string{ModeOff, ModeObserve, ModeFlag, ModeEnforce} }
+
+// Strictness is the place of a mode among Modes. What is not a mode enforces.
+func Strictness(mode string) int {
+	if i := slices.Index(Modes(), mode); i >= 0 {
+		return i
+	}
+	return len(Modes()) - 1
+}
+
 // AnyAction alone in Edge.Actions, declares every action.
 const AnyAction = "*"
 
@@ -133,7 +144,7 @@ func validateActions(actions []string) error {
 }
 
 func validateMode(field, mode string) error {
-	return validateOneOf(field, mode, ModeOff, ModeObserve, ModeFlag, ModeEnforce)
+	return validateOneOf(field, mode, Modes()...)
 }
 
 // validatePairID holds the id of a pair entity to its two parts.

@@ -2,6 +2,7 @@ package bundles
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -18,7 +19,7 @@ func ModesPackage(modes map[string]string, revision string) (Package, error) {
 		switch {
 		case guard == "":
 			return Package{}, authz.Invalid("guard", "is empty; name the guard whose mode to set")
-		case mode != authz.ModeOff && mode != authz.ModeObserve && mode != authz.ModeFlag && mode != authz.ModeEnforce:
+		case !slices.Contains(authz.Modes(), mode):
 			return Package{}, authz.Invalid("mode", "must be off, observe, flag or enforce, and is "+strconv.Quote(mode))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 )
 
 // Defaults of Config.
@@ -106,7 +107,7 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.MaintainEvery, DefaultMaintainEvery)
 	defaultTo(&c.MinFree, DefaultMinFree)
 	if c.Free == nil {
-		c.Free = freeSpace
+		c.Free = disk.Free
 	}
 	if c.Now == nil {
 		c.Now = time.Now

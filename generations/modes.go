@@ -12,16 +12,13 @@ import (
 	"github.com/verdict-pdp/verdict/bundles"
 )
 
-// modes a guard can have, stricter ones later.
-var modes = []string{authz.ModeOff, authz.ModeObserve, authz.ModeFlag, authz.ModeEnforce}
-
 // SetModes keeps what the active generation becomes with another mode of one guard as
 // a candidate, as Push does: in the bundle authz.ModesBundle, which speaks over the
 // modes that the other bundles give. With Verification.Required it may not be less
 // strict than theirs. The error is CodeNotFound when there is no such guard.
 func (k *Keeper) SetModes(ctx context.Context, guard, mode, author, message string) (authz.Generation, error) {
-	if !slices.Contains(modes, mode) {
-		return authz.Generation{}, authz.Invalid("mode", "must be one of "+strings.Join(modes, ", "))
+	if !slices.Contains(authz.Modes(), mode) {
+		return authz.Generation{}, authz.Invalid("mode", "must be one of "+strings.Join(authz.Modes(), ", "))
 	}
 	if err := validateAuthor(author, message); err != nil {
 		return authz.Generation{}, err
@@ -52,11 +49,11 @@ func (c Config) overlay(s *bundles.Snapshot) error {
 	over, signed := s.Modes()
 	var problems []authz.Problem
 	for _, guard := range slices.Sorted(maps.Keys(over)) {
-		if strictness(over[guard]) < strictness(signed[guard]) {
+		if authz.Strictness(over[guard]) < authz.Strictness(signed[guard]) {
 			problems = append(problems, authz.Problem{
 				File:    authz.ModesBundle,
-				Message: fmt.Sprintf("sets guard %s to %s, which is less strict than %s in the signed bundles", guard, over[guard], modes[strictness(signed[guard])]),
-				Fix:     fmt.Sprintf("set guard %s to %s or stricter, or sign a bundle that says %s", guard, modes[strictness(signed[guard])], over[guard]),
+				Message: fmt.Sprintf("sets guard %s to %s, which is less strict than %s in the signed bundles", guard, over[guard], authz.Modes()[authz.Strictness(signed[guard])]),
+				Fix:     fmt.Sprintf("set guard %s to %s or stricter, or sign a bundle that says %s", guard, authz.Modes()[authz.Strictness(signed[guard])], over[guard]),
 			})
 		}
 	}
@@ -68,12 +65,4 @@ func (c Config) overlay(s *bundles.Snapshot) error {
 		e.Message += "\n" + p.String()
 	}
 	return e
-}
-
-// strictness orders modes. What is not a mode enforces.
-func strictness(mode string) int {
-	if i := slices.Index(modes, mode); i >= 0 {
-		return i
-	}
-	return len(modes) - 1
 }

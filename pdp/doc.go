@@ -4,8 +4,9 @@
 //	evidence -> evaluate the guards -> assemble -> record -> answer
 //
 // It knows only interfaces; cmd hands it the rooms behind them. Nothing in it
-// touches the network or waits for a disk write, but what a caller asks for: a
-// Verifier may ask the issuer of an opaque token about it, within a deadline.
+// touches the network or waits for a disk write, but what somebody asks for: a
+// Verifier may ask the issuer of an opaque token about it, within a deadline, and a
+// Recorder may wait for the disk where a record is required.
 //
 // Promises:
 //   - a Decision allows only when evidence proved a subject and the active

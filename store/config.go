@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 )
 
 // Defaults of Config.
@@ -88,7 +89,7 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.IndexCache, DefaultIndexCache)
 	defaultTo(&c.MinFree, DefaultMinFree)
 	if c.Free == nil {
-		c.Free = freeSpace
+		c.Free = disk.Free
 	}
 	if c.Now == nil {
 		c.Now = time.Now

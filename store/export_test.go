@@ -27,3 +27,10 @@ func Queued(s *Store) int {
 
 // Flatten makes Badger compact everything it has.
 func Flatten(s *Store) error { return s.db.Flatten(2) }
+
+// History is the oldest revision that SnapshotAt can read.
+func History(s *Store) uint64 {
+	s.viewsMu.Lock()
+	defer s.viewsMu.Unlock()
+	return s.history
+}

@@ -40,13 +40,6 @@ func (s *Store) SnapshotAt(revision uint64) (*Snapshot, error) {
 	return &Snapshot{store: s, state: &state{persisted: persisted{revision: revision}}}, nil
 }
 
-// History is the oldest revision that SnapshotAt can read.
-func (s *Store) History() uint64 {
-	s.viewsMu.Lock()
-	defer s.viewsMu.Unlock()
-	return s.history
-}
-
 // loadHistory finds out how far back versions are kept, after marking a directory
 // that has kept none as beginning to do so now.
 func (s *Store) loadHistory(revision uint64) error {

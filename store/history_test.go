@@ -93,7 +93,7 @@ func TestHistoryGoesWithTheFeed(t *testing.T) {
 	}
 	check := func(s *store.Store) {
 		t.Helper()
-		if got := s.History(); got != 7 {
+		if got := store.History(s); got != 7 {
 			t.Errorf("history begins at %d, want 7", got)
 		}
 		notKept(t, s, 6, authz.CodeGone, "the oldest kept is that of 7")

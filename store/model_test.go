@@ -202,7 +202,7 @@ func (m *machine) earlier(t *rapid.T) {
 	}
 	then := rapid.SampledFrom(m.past).Draw(t, "revision")
 	snapshot, err := m.s.SnapshotAt(then.revision)
-	if then.revision < m.s.History() {
+	if then.revision < store.History(m.s) {
 		if authz.CodeOf(err) != authz.CodeGone {
 			t.Fatalf("revision %d is not kept, but: %v", then.revision, err)
 		}

@@ -181,7 +181,7 @@ func TestModesGoUpStepByStep(t *testing.T) {
 		t.Errorf("observe: %+v", d)
 	}
 	g := guard()
-	if g.Mode != authz.ModeObserve || g.Bundle != authz.ModeEnforce || g.Next != authz.ModeFlag || g.Evidence.Denied != 1 || g.Evidence.WouldDeny != 1 || g.Evidence.OnlyIt != 1 || g.Evidence.Edges[0].Name != "mu:user-svc>svc:email" {
+	if g.Mode != authz.ModeObserve || g.Bundle != authz.ModeEnforce || g.Next != authz.ModeFlag || g.Evidence.Denied != 1 || g.Evidence.WouldDeny != 1 || g.Evidence.WouldFlip != 1 || g.Evidence.Edges[0].Name != "mu:user-svc>svc:email" {
 		t.Errorf("%+v", g)
 	}
 	for _, mode := range []string{authz.ModeFlag, authz.ModeEnforce} {

@@ -17,9 +17,6 @@ import (
 // taken from.
 const evidenceRecords = 10_000
 
-// ladder is the modes of a guard, laxest first.
-var ladder = []string{authz.ModeOff, authz.ModeObserve, authz.ModeFlag, authz.ModeEnforce}
-
 // guardModes lists the guards of the active policies with their modes, and what
 // each said lately.
 func (d *Daemon) guardModes(ctx context.Context) ([]api.GuardMode, error) {
@@ -44,23 +41,17 @@ func (d *Daemon) guardModes(ctx context.Context) ([]api.GuardMode, error) {
 // policies read them: anything unknown enforces.
 func modesOf(snapshot *bundles.Snapshot, guard string) (mode, own string) {
 	over, under := snapshot.Modes()
-	own = under[guard]
-	if !slices.Contains(ladder, own) {
-		own = authz.ModeEnforce
+	own = authz.Modes()[authz.Strictness(under[guard])]
+	if set, ok := over[guard]; ok {
+		return authz.Modes()[authz.Strictness(set)], own
 	}
-	mode, set := over[guard]
-	switch {
-	case !set:
-		return own, own
-	case !slices.Contains(ladder, mode):
-		return authz.ModeEnforce, own
-	}
-	return mode, own
+	return own, own
 }
 
+// stepUp is the next stricter mode, "" after the last.
 func stepUp(mode string) string {
-	if at := slices.Index(ladder, mode); at+1 < len(ladder) {
-		return ladder[at+1]
+	if next := authz.Strictness(mode) + 1; next < len(authz.Modes()) {
+		return authz.Modes()[next]
 	}
 	return ""
 }
@@ -70,12 +61,11 @@ func (d *Daemon) checkStep(guard, mode string) error {
 	if !slices.Contains(d.guards(), guard) {
 		return authz.Errorf(authz.CodeNotFound, "there is no guard %q in the active policies", guard)
 	}
-	to := slices.Index(ladder, mode)
-	if to < 0 {
+	if !slices.Contains(authz.Modes(), mode) {
 		return authz.Invalid("mode", "must be off, observe, flag or enforce")
 	}
 	now, _ := modesOf(d.active.Load().snapshot, guard)
-	if to > slices.Index(ladder, now)+1 {
+	if authz.Strictness(mode) > authz.Strictness(now)+1 {
 		return authz.Errorf(authz.CodeConflict, "guard %s is at %s; one step up is %s, so that each step has its evidence", guard, now, stepUp(now))
 	}
 	return nil
@@ -164,7 +154,7 @@ func count(in map[string]*api.EvidenceCount, name, example string) {
 func (e *evidence) of(guard string) api.ModeEvidence {
 	g := e.guard(guard)
 	return api.ModeEvidence{
-		Decisions: e.decisions, Since: e.since, Denied: g.denied, WouldDeny: g.wouldDeny, OnlyIt: g.wouldFlip,
+		Decisions: e.decisions, Since: e.since, Denied: g.denied, WouldDeny: g.wouldDeny, WouldFlip: g.wouldFlip,
 		Edges: most(g.edges), Codes: most(g.codes),
 	}
 }

@@ -17,14 +17,9 @@ goes up one step at a time, and down any number.`
 	return cmd
 }
 
-// guardModes are the modes of a guard, each stricter than the one before.
-func guardModes() []string {
-	return []string{authz.ModeOff, authz.ModeObserve, authz.ModeFlag, authz.ModeEnforce}
-}
-
 func checkMode(mode string) error {
-	if slices.Contains(guardModes(), mode) {
+	if slices.Contains(authz.Modes(), mode) {
 		return nil
 	}
-	return usage("\""+mode+"\" is not a mode"+spell.DidYouMean(mode, guardModes()), "Write off, observe, flag or enforce.")
+	return usage("\""+mode+"\" is not a mode"+spell.DidYouMean(mode, authz.Modes()), "Write off, observe, flag or enforce.")
 }

@@ -61,7 +61,7 @@ func (c *cli) tellGuards(guards []api.GuardMode) error {
 	var rows [][]string
 	for _, g := range guards {
 		rows = append(rows, []string{
-			g.Name, g.Mode, g.Bundle, grouped(g.Evidence.Denied), grouped(g.Evidence.WouldDeny), grouped(g.Evidence.OnlyIt),
+			g.Name, g.Mode, g.Bundle, grouped(g.Evidence.Denied), grouped(g.Evidence.WouldDeny), grouped(g.Evidence.WouldFlip),
 			grouped(g.Evidence.Decisions), stamp(g.Evidence.Since), firstSentence(g.Description),
 		})
 	}

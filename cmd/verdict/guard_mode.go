@@ -36,7 +36,7 @@ takes it back.`,
 			if len(args) != 1 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return guardModes(), cobra.ShellCompDirectiveNoFileComp
+			return authz.Modes(), cobra.ShellCompDirectiveNoFileComp
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
@@ -126,7 +126,7 @@ func evidenceText(g api.GuardMode, mode string) string {
 		b.WriteString("There is no recorded decision that shows what it does.\n")
 	} else {
 		fmt.Fprintf(&b, "In the newest %s since %s it denied %s and would have denied %s more;\n%s of those were allowed, and would be denied if it were enforced.\n",
-			plural(e.Decisions, "recorded decision", "recorded decisions"), stamp(e.Since), grouped(e.Denied), grouped(e.WouldDeny), grouped(e.OnlyIt))
+			plural(e.Decisions, "recorded decision", "recorded decisions"), stamp(e.Since), grouped(e.Denied), grouped(e.WouldDeny), grouped(e.WouldFlip))
 	}
 	evidenceCounts(&b, "by edge", e.Edges)
 	evidenceCounts(&b, "by code", e.Codes)

@@ -117,7 +117,7 @@ func TestGuards(t *testing.T) {
 	o := start(t, nil)
 	o.Policies.Modes = []api.GuardMode{{
 		Name: "network", Mode: authz.ModeObserve, Bundle: authz.ModeEnforce, Next: authz.ModeFlag,
-		Evidence: api.ModeEvidence{Decisions: 5000, Since: servertest.Now, WouldDeny: 12, OnlyIt: 9, Edges: []api.EvidenceCount{{Name: "mu:a>svc:b", Count: 12, Examples: []string{"01J"}}}},
+		Evidence: api.ModeEvidence{Decisions: 5000, Since: servertest.Now, WouldDeny: 12, WouldFlip: 9, Edges: []api.EvidenceCount{{Name: "mu:a>svc:b", Count: 12, Examples: []string{"01J"}}}},
 	}}
 	if diff := cmp.Diff(o.Policies.Modes, read[admin.GuardList](t, o.as(authz.RoleAuthor, "GET", "/v1/guards", "")).Items); diff != "" {
 		t.Error(diff)

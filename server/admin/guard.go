@@ -40,8 +40,6 @@ func (h *Handler) listGuards(c echo.Context) error {
 	return wire.WriteJSON(c.Response(), http.StatusOK, GuardList{Items: guards})
 }
 
-var modes = []string{authz.ModeOff, authz.ModeObserve, authz.ModeFlag, authz.ModeEnforce}
-
 func (h *Handler) setMode(c echo.Context) error {
 	ctx := c.Request().Context()
 	caller, err := writer(ctx)
@@ -56,7 +54,7 @@ func (h *Handler) setMode(c echo.Context) error {
 	if err := h.readPolicyBody(c, &body); err != nil {
 		return err
 	}
-	if !slices.Contains(modes, body.Mode) {
+	if !slices.Contains(authz.Modes(), body.Mode) {
 		return authz.Invalid("mode", "must be off, observe, flag or enforce")
 	}
 	if err := validateMessage(body.Message); err != nil {
