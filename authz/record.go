@@ -23,7 +23,9 @@ type Entry struct {
 // Kinds of Record.
 const (
 	RecordDecision = "decision"
-	RecordLoss     = "loss" // stands for records that were lost, and says how many
+	RecordLoss     = "loss"   // stands for records that were lost, and says how many
+	RecordIntent   = "intent" // announces a change; its outcome is a RecordChange with the same id
+	RecordChange   = "change" // what became of a change that somebody asked for
 )
 
 // Record is one decision as the log keeps it. Nothing in it is a token or a secret.
@@ -59,6 +61,8 @@ type Record struct {
 
 	// Lost is how many records a loss stands for.
 	Lost uint64 `json:"lost,omitzero"`
+	// Change is what an intent or a change is about.
+	Change *AuditedChange `json:"change,omitempty"`
 
 	// Prev is the hash of the record before this one, Hash that of this one: lower-case
 	// hex SHA-256 of this record's JSON without hash.
