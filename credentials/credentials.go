@@ -57,13 +57,6 @@ type Keeper struct {
 // New makes a Keeper.
 func New(config Config) *Keeper { return &Keeper{config: config} }
 
-// Written is an entity as it was stored, and the data revision of its write.
-type Written struct {
-	Entity   authz.Entity
-	Created  bool
-	Revision uint64
-}
-
 // attempts is how often a write that lost a race is computed anew.
 const attempts = 8
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/credentials"
-	"github.com/verdict-pdp/verdict/rotation"
 	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/token"
 )
@@ -127,7 +126,7 @@ func (v vault) View() (credentials.View, error) {
 // List reads small pages, so that there are several.
 func (v vault) List(ctx context.Context, c authz.Collection, filter, value string) (all []authz.Entity, err error) {
 	for cursor := ""; ; {
-		page, err := v.store.List(ctx, store.Query{Collection: c, Filters: map[string]string{filter: value}, Cursor: cursor, Limit: 5})
+		page, err := v.store.List(ctx, authz.Query{Collection: c, Filters: map[string]string{filter: value}, Cursor: cursor, Limit: 5})
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +142,7 @@ func (v vault) Write(ctx context.Context, entities []authz.Entity) (uint64, erro
 }
 
 func (v vault) Delete(ctx context.Context, gone authz.Entity, entities []authz.Entity) (uint64, error) {
-	return v.apply(ctx, []store.Op{{Collection: gone.Collection(), Key: gone.Head().ID, If: store.IfRevision(gone.Head().Revision)}}, entities)
+	return v.apply(ctx, []store.Op{{Collection: gone.Collection(), Key: gone.Head().ID, If: authz.IfRevision(gone.Head().Revision)}}, entities)
 }
 
 func (v vault) apply(ctx context.Context, ops []store.Op, entities []authz.Entity) (uint64, error) {
@@ -152,9 +151,9 @@ func (v vault) apply(ctx context.Context, ops []store.Op, entities []authz.Entit
 		between()
 	}
 	for _, e := range entities {
-		op := store.Op{Entity: e, If: store.IfAbsent()}
+		op := store.Op{Entity: e, If: authz.IfAbsent()}
 		if at := e.Head().Revision; at > 0 {
-			op.If = store.IfRevision(at)
+			op.If = authz.IfRevision(at)
 		}
 		ops = append(ops, op)
 	}
@@ -217,22 +216,22 @@ func TestRotationOfAPair(t *testing.T) {
 		t.Errorf("the members got %v, and share a secret", secrets)
 	}
 	if started.Phase != authz.PhasePropagate || len(started.WaitingFor) != 2 {
-		t.Errorf("started as %+v", started.View)
+		t.Errorf("started as %+v", started)
 	}
-	step := func(take func(rotation.State) (rotation.Plan, error)) (credentials.Progress, error) {
+	step := func(take string) (authz.RotationView, error) {
 		return s.StepRotation(t.Context(), "pair", "operator", take)
 	}
 	s.used["mu:a.secret.2"] = s.now
-	if _, err := step(rotation.Advance); authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "mu:b") || strings.Contains(err.Error(), "mu:a to") {
+	if _, err := step(authz.RotationAdvance); authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "mu:b") || strings.Contains(err.Error(), "mu:a to") {
 		t.Errorf("advanced while mu:b has yet to use it: %v", err)
 	}
 	s.used["mu:b.secret.2"] = s.now
-	progress, err := step(rotation.Advance)
+	progress, err := step(authz.RotationAdvance)
 	if err != nil || progress.Phase != authz.PhaseDrain {
 		t.Fatalf("%+v, %v", progress, err)
 	}
 	s.now = s.now.Add(time.Minute)
-	if progress, err = step(rotation.Advance); err != nil || progress.Phase != authz.PhaseDone || progress.Revision != s.store.Revision() {
+	if progress, err = step(authz.RotationAdvance); err != nil || progress.Phase != authz.PhaseDone || progress.Revision != s.store.Revision() {
 		t.Fatalf("%+v, %v", progress, err)
 	}
 	for id, state := range map[string]string{"mu:a.secret.1": "retired", "mu:b.secret.1": "retired", "mu:a.secret.2": "active", "mu:b.secret.2": "active"} {
@@ -256,7 +255,7 @@ func TestAStepSurvivesARace(t *testing.T) {
 		c.LastUsedAt = s.now
 		s.put(c)
 	}
-	if _, err := s.StepRotation(t.Context(), "pair", "operator", rotation.Emergency); err != nil {
+	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationEmergency); err != nil {
 		t.Fatal(err)
 	}
 	if c := s.credential("mu:a.secret.1"); c.State != authz.CredentialRevoked || !c.LastUsedAt.Equal(s.now) {
@@ -274,7 +273,7 @@ func TestStatusOfASetNeverRotated(t *testing.T) {
 	for _, m := range progress.Members {
 		members = append(members, m.MachineUser)
 	}
-	if diff := cmp.Diff([]string{"mu:a", "mu:b"}, members); diff != "" || progress.Phase != rotation.PhaseNone || slices.Contains(progress.WaitingFor, "") {
+	if diff := cmp.Diff([]string{"mu:a", "mu:b"}, members); diff != "" || progress.Phase != authz.PhaseNone || slices.Contains(progress.WaitingFor, "") {
 		t.Errorf("%+v %s", progress, diff)
 	}
 }

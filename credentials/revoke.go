@@ -13,9 +13,9 @@ import (
 // revoked without a time limit is put in the state revoked too, so that it is never
 // accepted again. CodeNotFound when there is no such credential, subject, tenant or
 // issuer: a revocation that stops nothing would look as if it did.
-func (k *Keeper) Revoke(ctx context.Context, r *authz.Revocation, text string) (Written, error) {
+func (k *Keeper) Revoke(ctx context.Context, r *authz.Revocation, text string) (authz.Written, error) {
 	if err := k.name(ctx, &r.Listed, &r.Until, text); err != nil {
-		return Written{}, err
+		return authz.Written{}, err
 	}
 	forGood := r.By == authz.ByCredential && r.IssuedBefore.IsZero() && r.Until.IsZero()
 	return k.list(ctx, r, func(view View) (authz.Entity, bool, []authz.Entity, error) {
@@ -34,9 +34,9 @@ func (k *Keeper) Revoke(ctx context.Context, r *authz.Revocation, text string) (
 
 // Renew puts an entry on the renewal list: likewise, it has all tokens renewed that
 // the one of its name had, and no later.
-func (k *Keeper) Renew(ctx context.Context, r *authz.Renewal, text string) (Written, error) {
+func (k *Keeper) Renew(ctx context.Context, r *authz.Renewal, text string) (authz.Written, error) {
 	if err := k.name(ctx, &r.Listed, &r.Until, text); err != nil {
-		return Written{}, err
+		return authz.Written{}, err
 	}
 	return k.list(ctx, r, func(view View) (authz.Entity, bool, []authz.Entity, error) {
 		entry := *r
@@ -68,12 +68,12 @@ func (k *Keeper) name(ctx context.Context, l *authz.Listed, until *time.Time, te
 }
 
 // list writes an entry of a list, made from what is there, with what goes with it.
-func (k *Keeper) list(ctx context.Context, asked authz.Entity, entry func(View) (e authz.Entity, created bool, with []authz.Entity, err error)) (Written, error) {
+func (k *Keeper) list(ctx context.Context, asked authz.Entity, entry func(View) (e authz.Entity, created bool, with []authz.Entity, err error)) (authz.Written, error) {
 	asked.Normalize()
 	if err := asked.Validate(); err != nil {
-		return Written{}, err
+		return authz.Written{}, err
 	}
-	var written Written
+	var written authz.Written
 	revision, err := k.write(ctx, func(view View) ([]authz.Entity, error) {
 		if err := exists(view, listedOf(asked)); err != nil {
 			return nil, err
@@ -83,7 +83,7 @@ func (k *Keeper) list(ctx context.Context, asked authz.Entity, entry func(View) 
 		return append(with, e), err
 	})
 	if err != nil {
-		return Written{}, err
+		return authz.Written{}, err
 	}
 	written.Revision = revision
 	return written, nil

@@ -160,7 +160,7 @@ func TestATokenNamesItself(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, written := range []credentials.Written{revoked, renewed} {
+			for _, written := range []authz.Written{revoked, renewed} {
 				if e := written.Entity; e.Head().ID != "token/"+id || !e.Expires().Equal(test.want) {
 					t.Errorf("%T %s ends %v, want %v", e, e.Head().ID, e.Expires(), test.want)
 				}

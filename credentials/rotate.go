@@ -2,33 +2,31 @@ package credentials
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/rotation"
 )
 
-// Progress is how far a rotation is after a step, and the data revision of it.
-type Progress struct {
-	rotation.View
-	Revision uint64
-}
-
 // RotationStatus says how far the rotation of a set is.
-func (k *Keeper) RotationStatus(_ context.Context, set string) (Progress, error) {
+func (k *Keeper) RotationStatus(_ context.Context, set string) (authz.RotationView, error) {
 	view, err := k.config.Store.View()
 	if err != nil {
-		return Progress{}, err
+		return authz.RotationView{}, err
 	}
 	defer view.Close()
 	state, err := k.state(view, set, "")
 	if err != nil {
-		return Progress{}, err
+		return authz.RotationView{}, err
 	}
-	return Progress{View: rotation.Look(state), Revision: k.config.Store.Revision()}, nil
+	return at(rotation.Look(state), k.config.Store.Revision()), nil
+}
+
+// at is a rotation as it was read or made at a data revision.
+func at(view authz.RotationView, revision uint64) authz.RotationView {
+	view.Revision = revision
+	return view
 }
 
 // CheckIdle is a conflict while a rotation of a set runs: without the set nobody
@@ -46,19 +44,10 @@ func (k *Keeper) CheckIdle(set string) error {
 	return authz.Errorf(authz.CodeConflict, "a rotation of %s is running, in phase %s; let it end or abort it first", set, last.Phase)
 }
 
-// Material is what a member's new credential is known by, when it is no secret;
-// see authz.Credential for the fields.
-type Material struct {
-	Keys     json.RawMessage
-	Issuer   string
-	Names    []string
-	NotAfter time.Time
-}
-
 // StartRotation makes the new generation of every member and answers the secrets
 // of a set of shared secrets, by machine user: one for all when the set shares it.
 // CodeConflict when a member is no machine user, or rotates in another set.
-func (k *Keeper) StartRotation(ctx context.Context, set, by string, material map[string]Material) (Progress, map[string]string, error) {
+func (k *Keeper) StartRotation(ctx context.Context, set, by string, material map[string]authz.RotationMaterial) (authz.RotationView, map[string]string, error) {
 	var secrets map[string]string
 	progress, err := k.step(ctx, set, by, func(view View, s rotation.State) (rotation.Plan, error) {
 		if err := k.checkMembers(ctx, view, s.Set); err != nil {
@@ -76,7 +65,7 @@ func (k *Keeper) StartRotation(ctx context.Context, set, by string, material map
 		return plan, k.checkNew(plan)
 	})
 	if err != nil {
-		return Progress{}, nil, err
+		return authz.RotationView{}, nil, err
 	}
 	return progress, secrets, nil
 }
@@ -151,15 +140,27 @@ func checkOther(set *authz.RotationSet, running *authz.Rotation) error {
 	return nil
 }
 
-// StepRotation takes one step of a rotation: one of the functions of the rotation
-// room.
-func (k *Keeper) StepRotation(ctx context.Context, set, by string, take func(rotation.State) (rotation.Plan, error)) (Progress, error) {
+// rotationSteps are the steps StepRotation takes, by the name of their action.
+var rotationSteps = map[string]func(rotation.State) (rotation.Plan, error){
+	authz.RotationAdvance:   rotation.Advance,
+	authz.RotationForce:     rotation.Force,
+	authz.RotationAbort:     rotation.Abort,
+	authz.RotationEmergency: rotation.Emergency,
+}
+
+// StepRotation takes one step of a rotation: one of the authz.Rotation actions but
+// start. CodeConflict, naming who is waited for, when it has no evidence yet.
+func (k *Keeper) StepRotation(ctx context.Context, set, by, action string) (authz.RotationView, error) {
+	take, ok := rotationSteps[action]
+	if !ok {
+		return authz.RotationView{}, authz.Invalid("action", "is no step of a rotation")
+	}
 	return k.step(ctx, set, by, func(_ View, s rotation.State) (rotation.Plan, error) { return take(s) })
 }
 
 // step answers from what it wrote: once that is durable nothing is read that could
 // fail, and lose the secrets it made.
-func (k *Keeper) step(ctx context.Context, set, by string, take func(View, rotation.State) (rotation.Plan, error)) (Progress, error) {
+func (k *Keeper) step(ctx context.Context, set, by string, take func(View, rotation.State) (rotation.Plan, error)) (authz.RotationView, error) {
 	var state rotation.State
 	var plan rotation.Plan
 	revision, err := k.write(ctx, func(view View) (_ []authz.Entity, err error) {
@@ -170,9 +171,9 @@ func (k *Keeper) step(ctx context.Context, set, by string, take func(View, rotat
 		return plan.Put, err
 	})
 	if err != nil {
-		return Progress{}, err
+		return authz.RotationView{}, err
 	}
-	return Progress{View: rotation.Look(state.After(plan)), Revision: revision}, nil
+	return at(rotation.Look(state.After(plan)), revision), nil
 }
 
 // state reads what a step of a set is computed from. A member that is no machine
@@ -220,7 +221,7 @@ func lastRotation(view View, set string) (*authz.Rotation, error) {
 type issuing struct {
 	keeper   *Keeper
 	set      *authz.RotationSet
-	material map[string]Material
+	material map[string]authz.RotationMaterial
 	secrets  map[string]string // :: machine user -> its new secret
 	shared   string            // the one secret of a set that shares it, once made
 }
@@ -239,7 +240,9 @@ func (i *issuing) check() error {
 	return nil
 }
 
-func hasMaterial(m Material) bool { return len(m.Keys) > 0 || len(m.Names) > 0 || m.Issuer != "" }
+func hasMaterial(m authz.RotationMaterial) bool {
+	return len(m.Keys) > 0 || len(m.Names) > 0 || m.Issuer != ""
+}
 
 func (i *issuing) issue(member string) (*authz.Credential, error) {
 	given := i.material[member]

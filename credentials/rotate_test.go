@@ -11,8 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/credentials"
-	"github.com/verdict-pdp/verdict/rotation"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -47,19 +45,19 @@ func TestStartRefuses(t *testing.T) {
 	public, private := keyPair(t)
 	for name, test := range map[string]struct {
 		set      string
-		material map[string]credentials.Material
+		material map[string]authz.RotationMaterial
 		code     authz.ErrorCode
 		field    string
 	}{
 		"no such set":         {"none", nil, authz.CodeNotFound, ""},
 		"a member is gone":    {"ghosts", nil, authz.CodeConflict, ""},
-		"not a member":        {"pair", map[string]credentials.Material{"mu:c": {}}, authz.CodeInvalid, "members.mu:c"},
-		"secrets are ours":    {"pair", map[string]credentials.Material{"mu:a": {Keys: public}}, authz.CodeInvalid, "members.mu:a"},
+		"not a member":        {"pair", map[string]authz.RotationMaterial{"mu:c": {}}, authz.CodeInvalid, "members.mu:c"},
+		"secrets are ours":    {"pair", map[string]authz.RotationMaterial{"mu:a": {Keys: public}}, authz.CodeInvalid, "members.mu:a"},
 		"keys are theirs":     {"keys", nil, authz.CodeInvalid, "members.mu:a.keys"},
-		"keys are private":    {"keys", map[string]credentials.Material{"mu:a": {Keys: private}}, authz.CodeInvalid, "members.mu:a.keys.keys[0].d"},
-		"no keys at all":      {"keys", map[string]credentials.Material{"mu:a": {Keys: []byte(`{"keys":[]}`)}}, authz.CodeInvalid, "members.mu:a.keys"},
-		"a name of no form":   {"certificates", map[string]credentials.Material{"mu:a": {Issuer: "ca", Names: []string{"a.example"}}}, authz.CodeInvalid, "members.mu:a.names[0]"},
-		"keys that are there": {"keys", map[string]credentials.Material{"mu:a": {Keys: public}}, "", ""},
+		"keys are private":    {"keys", map[string]authz.RotationMaterial{"mu:a": {Keys: private}}, authz.CodeInvalid, "members.mu:a.keys.keys[0].d"},
+		"no keys at all":      {"keys", map[string]authz.RotationMaterial{"mu:a": {Keys: []byte(`{"keys":[]}`)}}, authz.CodeInvalid, "members.mu:a.keys"},
+		"a name of no form":   {"certificates", map[string]authz.RotationMaterial{"mu:a": {Issuer: "ca", Names: []string{"a.example"}}}, authz.CodeInvalid, "members.mu:a.names[0]"},
+		"keys that are there": {"keys", map[string]authz.RotationMaterial{"mu:a": {Keys: public}}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
@@ -121,7 +119,7 @@ func TestAFormerMemberHoldsNobodyUp(t *testing.T) {
 	}
 	s.used["mu:a.secret.1"] = s.now
 	for _, phase := range []string{authz.PhaseDrain, authz.PhaseDone} {
-		progress, err := s.StepRotation(t.Context(), "pair", "operator", rotation.Advance)
+		progress, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationAdvance)
 		if err != nil || progress.Phase != phase {
 			t.Fatalf("%+v, %v", progress, err)
 		}
@@ -131,7 +129,7 @@ func TestAFormerMemberHoldsNobodyUp(t *testing.T) {
 	}
 	// One that is a member is missed only by a start.
 	s.delete(authz.MachineUsers, "mu:a")
-	if _, err := s.StepRotation(t.Context(), "pair", "operator", rotation.Abort); err != nil {
+	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationAbort); err != nil {
 		t.Error(err)
 	}
 	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", nil); authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "mu:a, which is no machine user") {
@@ -158,18 +156,18 @@ func TestOneRotationAtATime(t *testing.T) {
 		}
 	}
 	refused(authz.PhasePropagate)
-	if _, err := s.StepRotation(t.Context(), "pair", "operator", rotation.Force); err != nil {
+	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationForce); err != nil {
 		t.Fatal(err)
 	}
 	refused(authz.PhaseDrain)
 	// Another kind, or other members, are another matter.
-	if _, _, err := s.StartRotation(t.Context(), "keys", "operator", map[string]credentials.Material{"mu:b": {Keys: public}}); err != nil {
+	if _, _, err := s.StartRotation(t.Context(), "keys", "operator", map[string]authz.RotationMaterial{"mu:b": {Keys: public}}); err != nil {
 		t.Error(err)
 	}
 	if _, _, err := s.StartRotation(t.Context(), "apart", "operator", nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.StepRotation(t.Context(), "pair", "operator", rotation.Force); err != nil {
+	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationForce); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := s.StartRotation(t.Context(), "others", "operator", nil); err != nil {
@@ -207,7 +205,7 @@ func TestASetIsKeptWhileItRotates(t *testing.T) {
 		if err := s.CheckIdle("pair"); authz.CodeOf(err) != authz.CodeConflict {
 			t.Errorf("before %s: %v", phase, err)
 		}
-		progress, err := s.StepRotation(t.Context(), "pair", "operator", rotation.Force)
+		progress, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationForce)
 		if err != nil || progress.Phase != phase {
 			t.Fatalf("%+v, %v", progress, err)
 		}

@@ -16,7 +16,7 @@ const maxAccepted = 2
 // once beside the one before. Its id is derived when id is empty. CodeNotFound
 // when there is no such machine user, CodeConflict when two generations are
 // accepted already or another credential has the id.
-func (k *Keeper) NewSecret(ctx context.Context, machineUser, id string, notAfter time.Time) (Written, string, error) {
+func (k *Keeper) NewSecret(ctx context.Context, machineUser, id string, notAfter time.Time) (authz.Written, string, error) {
 	text := k.config.NewSecret()
 	hash := k.config.HashSecret(text)
 	var made *authz.Credential
@@ -29,9 +29,9 @@ func (k *Keeper) NewSecret(ctx context.Context, machineUser, id string, notAfter
 		return []authz.Entity{made}, k.config.Check(made)
 	})
 	if err != nil {
-		return Written{}, "", err
+		return authz.Written{}, "", err
 	}
-	return Written{Entity: made, Created: true, Revision: revision}, text, nil
+	return authz.Written{Entity: made, Created: true, Revision: revision}, text, nil
 }
 
 // nextSecret is the generation after a machine user's last, without its hash.

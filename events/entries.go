@@ -31,7 +31,7 @@ func (o Options) withDefaults() Options {
 
 // mapping is one event on its way to the lists.
 type mapping struct {
-	event   Event
+	event   authz.SecurityEvent
 	payload payload
 	options Options
 	target  target
@@ -54,8 +54,8 @@ var changes = map[string]func(*mapping) error{
 // event is of a type, or about a subject, that is not known here, or the lists say it
 // already.
 //
-// The error is a *Refusal when the event is at fault, and data's own otherwise.
-func Entries(e Event, data Data, now time.Time, options Options) ([]authz.Entity, error) {
+// The error is a *authz.EventRefusal when the event is at fault, and data's own otherwise.
+func Entries(e authz.SecurityEvent, data Data, now time.Time, options Options) ([]authz.Entity, error) {
 	change, ok := changes[e.Type]
 	if !ok {
 		return nil, nil
@@ -68,7 +68,7 @@ func Entries(e Event, data Data, now time.Time, options Options) ([]authz.Entity
 		return nil, err
 	}
 	if m.target.nobody() && m.target.foreign {
-		return nil, &Refusal{Err: ErrAccessDenied, Description: "the subject is another issuer's; an issuer's events are about what it issued itself"}
+		return nil, &authz.EventRefusal{Err: ErrAccessDenied, Description: "the subject is another issuer's; an issuer's events are about what it issued itself"}
 	}
 	if err := change(m); err != nil {
 		return nil, err

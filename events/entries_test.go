@@ -371,7 +371,7 @@ func TestDataOutOfReach(t *testing.T) {
 			t.Errorf("%s: %v, %v", subject, got, err)
 		}
 	}
-	if _, err := events.Entries(events.Event{Type: events.TypeSessionRevoked}, newWorld(), now, events.Options{}); authz.CodeOf(err) != authz.CodeInternal {
+	if _, err := events.Entries(authz.SecurityEvent{Type: events.TypeSessionRevoked}, newWorld(), now, events.Options{}); authz.CodeOf(err) != authz.CodeInternal {
 		t.Errorf("an event of nobody: %v", err)
 	}
 }

@@ -229,10 +229,10 @@ func FuzzEntries(f *testing.F) {
 	kinds := []string{events.TypeSessionRevoked, events.TypeCredentialChange, events.TypeTokenClaimsChange}
 	f.Fuzz(func(t *testing.T, kind uint8, subject, payload []byte) {
 		w := newWorld()
-		e := events.Event{Issuer: own(), JTI: "j", IssuedAt: happened, Type: kinds[int(kind)%len(kinds)], SubjectID: json.RawMessage(subject), Payload: json.RawMessage(payload)}
+		e := authz.SecurityEvent{Issuer: own(), JTI: "j", IssuedAt: happened, Type: kinds[int(kind)%len(kinds)], SubjectID: json.RawMessage(subject), Payload: json.RawMessage(payload)}
 		got, err := events.Entries(e, w, now, events.Options{})
 		if err != nil {
-			var refusal *events.Refusal
+			var refusal *authz.EventRefusal
 			if !errors.As(err, &refusal) || refusal.Description == "" || len(got) > 0 {
 				t.Fatalf("%v, %v", show(got), err)
 			}

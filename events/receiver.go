@@ -33,9 +33,9 @@ type Store interface {
 type Config struct {
 	Store Store
 	// Verify reads and verifies one security event token, by the issuers of
-	// directory. The error is a *Refusal when the token is at fault, and another one
+	// directory. The error is a *authz.EventRefusal when the token is at fault, and another one
 	// when it could not be judged.
-	Verify  func(ctx context.Context, directory authz.Directory, text string, now time.Time) (Event, error)
+	Verify  func(ctx context.Context, directory authz.Directory, text string, now time.Time) (authz.SecurityEvent, error)
 	Options Options
 	// Remember is how many events are remembered to be done. 0 means 10,000.
 	Remember int
@@ -66,7 +66,7 @@ func New(config Config) (*Receiver, error) {
 }
 
 // Receive does what one security event token asks for. When it returns nil that is
-// durable, and seen by the next decision. A *Refusal says that the token is at fault;
+// durable, and seen by the next decision. A *authz.EventRefusal says that the token is at fault;
 // after any other error it is worth sending again.
 func (r *Receiver) Receive(ctx context.Context, text string) error {
 	result, err := r.receive(ctx, text)
@@ -120,7 +120,7 @@ func (r *Receiver) try(ctx context.Context, text string) (result, error) {
 	return applied, nil
 }
 
-func (r *Receiver) write(ctx context.Context, event Event, entries []authz.Entity) error {
+func (r *Receiver) write(ctx context.Context, event authz.SecurityEvent, entries []authz.Entity) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -137,8 +137,8 @@ func (r *Receiver) write(ctx context.Context, event Event, entries []authz.Entit
 }
 
 // fault tells a token at fault from a fault of ours.
-func (r *Receiver) fault(ctx context.Context, event Event, err error) (result, error) {
-	var refusal *Refusal
+func (r *Receiver) fault(ctx context.Context, event authz.SecurityEvent, err error) (result, error) {
+	var refusal *authz.EventRefusal
 	if !errors.As(err, &refusal) {
 		return failed, err
 	}
@@ -152,6 +152,6 @@ func (r *Receiver) fault(ctx context.Context, event Event, err error) (result, e
 
 // nameOf is what an event is known by: a jti is unique only within its issuer, and may
 // be long, so both are hashed together.
-func nameOf(e Event) [sha256.Size]byte {
+func nameOf(e authz.SecurityEvent) [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(e.Issuer.ID), e.Issuer.ID, e.JTI))
 }

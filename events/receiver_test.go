@@ -20,11 +20,11 @@ import (
 )
 
 // verify stands for the token room: the text is an event's fields, not signed.
-func verify(_ context.Context, _ authz.Directory, text string, _ time.Time) (events.Event, error) {
-	var e events.Event
+func verify(_ context.Context, _ authz.Directory, text string, _ time.Time) (authz.SecurityEvent, error) {
+	var e authz.SecurityEvent
 	switch {
 	case text == "forged":
-		return e, &events.Refusal{Err: "authentication_failed", Description: "the signature does not hold"}
+		return e, &authz.EventRefusal{Err: "authentication_failed", Description: "the signature does not hold"}
 	case text == "keys away":
 		return e, authz.Errorf(authz.CodeUnavailable, "the issuer's keys cannot be fetched")
 	}
@@ -32,7 +32,7 @@ func verify(_ context.Context, _ authz.Directory, text string, _ time.Time) (eve
 }
 
 // pushed is e as its token.
-func pushed(t testing.TB, e events.Event) string {
+func pushed(t testing.TB, e authz.SecurityEvent) string {
 	t.Helper()
 	text, err := json.Marshal(e)
 	if err != nil {
@@ -80,7 +80,7 @@ func TestReceive(t *testing.T) {
 		{pushed(t, set(idp(), events.TypeSessionRevoked, `{"format":"iss_sub","iss":"https://own.example","sub":"mu:billing"}`, "")), events.ErrAccessDenied, events.Stats{Applied: 1, Duplicate: 2, Ignored: 3, Refused: 2}},
 	} {
 		err := r.Receive(t.Context(), c.text)
-		var refusal *events.Refusal
+		var refusal *authz.EventRefusal
 		if got := errors.As(err, &refusal); got != (c.refused != "") || got && refusal.Err != c.refused || !got && err != nil {
 			t.Errorf("%s: %v", c.text, err)
 		}
@@ -204,9 +204,9 @@ func (r rooms) View() (events.View, error) {
 func (r rooms) Write(ctx context.Context, entries []authz.Entity) (uint64, error) {
 	ops := make([]store.Op, len(entries))
 	for i, e := range entries {
-		ops[i] = store.Op{Entity: e, If: store.IfAbsent()}
+		ops[i] = store.Op{Entity: e, If: authz.IfAbsent()}
 		if at := e.Head().Revision; at > 0 {
-			ops[i].If = store.IfRevision(at)
+			ops[i].If = authz.IfRevision(at)
 		}
 	}
 	result, err := r.Apply(ctx, ops)

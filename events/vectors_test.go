@@ -12,7 +12,7 @@ import (
 
 // publicSets are the whole security event tokens among the examples of SSF 1.0 and
 // CAEP 1.0, in order; the test is skipped where there are none.
-func publicSets(t *testing.T) []events.Event {
+func publicSets(t *testing.T) []authz.SecurityEvent {
 	t.Helper()
 	var file struct {
 		Examples []struct {
@@ -22,7 +22,7 @@ func publicSets(t *testing.T) []events.Event {
 	if err := json.Unmarshal(vectors.Read(t, "oauth/ssf-caep-examples.json"), &file); err != nil {
 		t.Fatal(err)
 	}
-	var sets []events.Event
+	var sets []authz.SecurityEvent
 	for _, example := range file.Examples {
 		var claims struct {
 			Issuer    string                     `json:"iss"`
@@ -34,7 +34,7 @@ func publicSets(t *testing.T) []events.Event {
 		if err := json.Unmarshal(example.JSON, &claims); err != nil || claims.Issuer == "" || len(claims.Events) != 1 {
 			continue // some are lists, or parts of a token
 		}
-		e := events.Event{Issuer: idp(), JTI: claims.JTI, IssuedAt: time.Unix(claims.IssuedAt, 0), SubjectID: claims.SubjectID}
+		e := authz.SecurityEvent{Issuer: idp(), JTI: claims.JTI, IssuedAt: time.Unix(claims.IssuedAt, 0), SubjectID: claims.SubjectID}
 		e.Issuer.URL = claims.Issuer
 		for e.Type, e.Payload = range claims.Events {
 		}

@@ -216,22 +216,22 @@ func clock(t time.Time) string {
 }
 
 // set is an event that happened a minute ago. Members are added to its payload.
-func set(from *authz.Issuer, kind, subject, members string) events.Event {
+func set(from *authz.Issuer, kind, subject, members string) authz.SecurityEvent {
 	payload := fmt.Sprintf(`{"event_timestamp":%d`, happened.Unix())
 	if members != "" {
 		payload += "," + members
 	}
-	return events.Event{
+	return authz.SecurityEvent{
 		Issuer: from, JTI: kind + subject + members, IssuedAt: now.Add(-time.Second), Type: kind,
 		SubjectID: json.RawMessage(subject), Payload: json.RawMessage(payload + "}"),
 	}
 }
 
 // entries is what e writes, shown; the code of its refusal when it is refused.
-func entries(t *testing.T, w *world, e events.Event, options events.Options) []string {
+func entries(t *testing.T, w *world, e authz.SecurityEvent, options events.Options) []string {
 	t.Helper()
 	got, err := events.Entries(e, w, now, options)
-	var refusal *events.Refusal
+	var refusal *authz.EventRefusal
 	if errors.As(err, &refusal) {
 		if len(got) > 0 {
 			t.Errorf("refused, with entries %v", show(got))

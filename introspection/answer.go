@@ -8,23 +8,6 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// Answer is what an authority said about an active token. The zero Answer says
-// nothing and must not be used: it comes with an error.
-type Answer struct {
-	// Claims is the JSON object as received, active included: checked to be I-JSON,
-	// at most 64 kB, not interpreted beyond active and exp. It is shared: never
-	// change it.
-	Claims []byte
-	// At is when the authority was asked; it said so no earlier. Age is how long ago.
-	At  time.Time
-	Age time.Duration
-	// Freshness is authz.Fresh, or authz.Stale when the authority cannot be asked.
-	Freshness string
-	// KnownSource says that the source is among the last four that presented this
-	// token, before this call, while the answer was fresh.
-	KnownSource bool
-}
-
 // reply is an authority's well-formed answer.
 type reply struct {
 	active bool

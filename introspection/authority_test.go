@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/introspection"
 )
 
@@ -94,12 +95,12 @@ type asker struct {
 	a      introspection.Authority
 }
 
-func (q asker) ask(source string) (introspection.Answer, error) {
+func (q asker) ask(source string) (authz.IntrospectionAnswer, error) {
 	q.t.Helper()
 	return q.client.Introspect(q.t.Context(), q.a, token, source)
 }
 
-func (q asker) gets(freshness string) introspection.Answer {
+func (q asker) gets(freshness string) authz.IntrospectionAnswer {
 	q.t.Helper()
 	answer, err := q.ask("")
 	if err != nil {

@@ -8,17 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
-)
 
-// What Introspect fails with.
-var (
-	// ErrInactive: the authority says that the token is not active, or its exp has
-	// passed.
-	ErrInactive = errors.New("the token is not active")
-	// ErrUnavailable: the authority cannot be asked, or gave no well-formed answer,
-	// and no usable answer is remembered. It is wrapped with a cause fit for an
-	// operator, not for a caller.
-	ErrUnavailable = errors.New("the authority of the token cannot be asked")
+	"github.com/verdict-pdp/verdict/authz"
 )
 
 // Defaults of Config.
@@ -94,15 +85,15 @@ func New(config Config) *Client {
 }
 
 // Introspect says what the authority says about the token, presented from source (an
-// address, say; empty is never known). The error is ErrInactive, or ErrUnavailable
+// address, say; empty is never known). The error is authz.ErrInactive, or authz.ErrUnavailable
 // with its cause. It waits for a.Deadline at most.
 //
-// ctx ending ends the wait with ErrUnavailable and ctx's error, stale answer or not:
+// ctx ending ends the wait with authz.ErrUnavailable and ctx's error, stale answer or not:
 // nobody shall get a stale answer from a healthy authority by not waiting for a fresh
 // one. Give it more time than a.Deadline.
-func (c *Client) Introspect(ctx context.Context, a Authority, token, source string) (Answer, error) {
+func (c *Client) Introspect(ctx context.Context, a Authority, token, source string) (authz.IntrospectionAnswer, error) {
 	if !issuable(token) {
-		return Answer{}, ErrInactive
+		return authz.IntrospectionAnswer{}, authz.ErrInactive
 	}
 	a = a.withDefaults()
 	l, k := c.line(a.Issuer), keyOf(a.Revision, token)
@@ -113,15 +104,15 @@ func (c *Client) Introspect(ctx context.Context, a Authority, token, source stri
 	switch {
 	case cause == nil:
 		return l.answers.present(p, source), nil
-	case errors.Is(cause, ErrInactive):
-		return Answer{}, ErrInactive
+	case errors.Is(cause, authz.ErrInactive):
+		return authz.IntrospectionAnswer{}, authz.ErrInactive
 	case ctx.Err() != nil:
-		return Answer{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		return authz.IntrospectionAnswer{}, fmt.Errorf("%w: %w", authz.ErrUnavailable, ctx.Err())
 	}
 	if answer, found, err := l.answers.recall(k, a, source, a.UsableFor); found || err != nil {
 		return answer, err
 	}
-	return Answer{}, fmt.Errorf("%w: %w", ErrUnavailable, cause)
+	return authz.IntrospectionAnswer{}, fmt.Errorf("%w: %w", authz.ErrUnavailable, cause)
 }
 
 // Forget drops all that is remembered of an issuer, its breaker included: after the

@@ -40,7 +40,7 @@ func TestAsksAsRFC7662Says(t *testing.T) {
 	clock := newClock()
 	q := asker{t, introspection.New(introspection.Config{Now: clock.now}), authority(s.URL)}
 	answer := q.gets(authz.Fresh)
-	want := introspection.Answer{Claims: []byte(active), At: clock.now(), Freshness: authz.Fresh}
+	want := authz.IntrospectionAnswer{Claims: []byte(active), At: clock.now(), Freshness: authz.Fresh}
 	if diff := cmp.Diff(want, answer); diff != "" {
 		t.Error(diff)
 	}
@@ -80,13 +80,13 @@ func TestAuthorityDown(t *testing.T) {
 			s.Close()
 			clock.pass(test.age)
 			if test.freshness == "" {
-				if err := q.fails(introspection.ErrUnavailable); !strings.Contains(err.Error(), "refused") {
+				if err := q.fails(authz.ErrUnavailable); !strings.Contains(err.Error(), "refused") {
 					t.Errorf("%v does not name the cause", err)
 				}
 				return
 			}
 			answer := q.gets(test.freshness)
-			want := introspection.Answer{Claims: []byte(active), At: at, Age: test.age, Freshness: test.freshness}
+			want := authz.IntrospectionAnswer{Claims: []byte(active), At: at, Age: test.age, Freshness: test.freshness}
 			if diff := cmp.Diff(want, answer); diff != "" {
 				t.Error(diff)
 			}
@@ -98,7 +98,7 @@ func TestNothingRememberedAndDown(t *testing.T) {
 	s := startServer(t, active)
 	s.Close()
 	q := asker{t, introspection.New(introspection.Config{}), authority(s.URL)}
-	if err := q.fails(introspection.ErrUnavailable); errors.Is(err, introspection.ErrInactive) {
+	if err := q.fails(authz.ErrUnavailable); errors.Is(err, authz.ErrInactive) {
 		t.Error("a missing authority looks like a bad token")
 	}
 }
@@ -117,7 +117,7 @@ func TestZeroLimitsRememberNothing(t *testing.T) {
 			q.gets(authz.Fresh)
 			s.wasAsked(t, 2)
 			s.Close()
-			q.fails(introspection.ErrUnavailable)
+			q.fails(authz.ErrUnavailable)
 		})
 	}
 }
@@ -131,21 +131,21 @@ func TestRevokedAtTheAuthority(t *testing.T) {
 	q.gets(authz.Fresh)
 	s.wasAsked(t, 1)
 	clock.pass(time.Second)
-	q.fails(introspection.ErrInactive)
+	q.fails(authz.ErrInactive)
 	s.wasAsked(t, 2)
 
 	// Nothing is left to fall back on.
 	clock.pass(introspection.DefaultNegativeFor)
 	s.Close()
-	q.fails(introspection.ErrUnavailable)
+	q.fails(authz.ErrUnavailable)
 }
 
 func TestNegativeAnswersAreRepeated(t *testing.T) {
 	s, clock := startServer(t, `{"active":false}`), newClock()
 	q := asker{t, introspection.New(introspection.Config{Now: clock.now}), authority(s.URL)}
-	q.fails(introspection.ErrInactive)
+	q.fails(authz.ErrInactive)
 	clock.pass(introspection.DefaultNegativeFor - 1)
-	q.fails(introspection.ErrInactive)
+	q.fails(authz.ErrInactive)
 	s.wasAsked(t, 1)
 	s.says(active)
 	clock.pass(1)
@@ -168,7 +168,7 @@ func TestNeverBeyondExp(t *testing.T) {
 		clock.pass(30*time.Second - 1)
 		q.gets(authz.Fresh)
 		clock.pass(1)
-		q.fails(introspection.ErrInactive)
+		q.fails(authz.ErrInactive)
 		s.wasAsked(t, 1)
 	})
 	t.Run("stale", func(t *testing.T) {
@@ -179,13 +179,13 @@ func TestNeverBeyondExp(t *testing.T) {
 		clock.pass(300*time.Second - 1)
 		q.gets(authz.Stale)
 		clock.pass(1)
-		q.fails(introspection.ErrInactive)
+		q.fails(authz.ErrInactive)
 	})
 	t.Run("active but over", func(t *testing.T) {
 		s := startServer(t, exp(0))
 		q := asker{t, introspection.New(introspection.Config{Now: clock.now}), authority(s.URL)}
-		q.fails(introspection.ErrInactive)
-		q.fails(introspection.ErrInactive)
+		q.fails(authz.ErrInactive)
+		q.fails(authz.ErrInactive)
 		s.wasAsked(t, 1)
 		if got := q.client.Status("ledgerlink"); got.LastError != "" {
 			t.Errorf("counted as a failure: %+v", got)
@@ -196,7 +196,7 @@ func TestNeverBeyondExp(t *testing.T) {
 		q := asker{t, introspection.New(introspection.Config{Now: clock.now}), authority(s.URL)}
 		q.gets(authz.Fresh)
 		clock.pass(30 * time.Second)
-		q.fails(introspection.ErrInactive)
+		q.fails(authz.ErrInactive)
 		s.says(exp(30))
 		clock.pass(introspection.DefaultNegativeFor)
 		q.gets(authz.Fresh)
@@ -272,8 +272,8 @@ func TestMalformedAnswersAreFailures(t *testing.T) {
 			clock.pass(4 * time.Minute)
 			q.gets(authz.Stale)
 			clock.pass(6 * time.Minute)
-			err := q.fails(introspection.ErrUnavailable)
-			if errors.Is(err, introspection.ErrInactive) || !strings.Contains(err.Error(), test.says) {
+			err := q.fails(authz.ErrUnavailable)
+			if errors.Is(err, authz.ErrInactive) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("%v does not say %q", err, test.says)
 			}
 			got := q.client.Status("ledgerlink")
@@ -303,7 +303,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		for _, to := range []string{elsewhere.URL, s.URL + "/other"} {
 			s.does(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, code) })
 			q := asker{t, introspection.New(introspection.Config{}), authority(s.URL)}
-			if err := q.fails(introspection.ErrUnavailable); !strings.Contains(err.Error(), strconv.Itoa(code)) {
+			if err := q.fails(authz.ErrUnavailable); !strings.Contains(err.Error(), strconv.Itoa(code)) {
 				t.Errorf("%v does not name %d", err, code)
 			}
 		}
@@ -333,7 +333,7 @@ func TestUntrustedCertificate(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	q := asker{t, introspection.New(introspection.Config{}), authority(s.URL)}
-	if err := q.fails(introspection.ErrUnavailable); !strings.Contains(err.Error(), "certificate") {
+	if err := q.fails(authz.ErrUnavailable); !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("%v does not name the cause", err)
 	}
 	q.client = introspection.New(introspection.Config{Transport: s.Client().Transport})
@@ -355,7 +355,7 @@ func TestOnlyWhereAuthoritiesMayBe(t *testing.T) {
 			s := startServer(t, active)
 			q := asker{t, introspection.New(introspection.Config{}), authority(s.URL)}
 			change(&q.a)
-			q.fails(introspection.ErrUnavailable)
+			q.fails(authz.ErrUnavailable)
 			s.wasAsked(t, 0)
 		})
 	}
@@ -367,7 +367,7 @@ func TestTokensNobodyIssuedAreNotAskedAbout(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "line break": "a\nb", "not ASCII": "é", "NUL": "a\x00", "too long": strings.Repeat("a", 16<<10+1),
 	} {
-		if _, err := client.Introspect(t.Context(), authority(s.URL), text, ""); !errors.Is(err, introspection.ErrInactive) {
+		if _, err := client.Introspect(t.Context(), authority(s.URL), text, ""); !errors.Is(err, authz.ErrInactive) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -427,8 +427,8 @@ func TestRevisionAndForget(t *testing.T) {
 
 	client.Forget("ledgerlink")
 	s.Close()
-	q.fails(introspection.ErrUnavailable)
-	newer.fails(introspection.ErrUnavailable)
+	q.fails(authz.ErrUnavailable)
+	newer.fails(authz.ErrUnavailable)
 	other.gets(authz.Fresh)
 	client.Forget("ledgerlink")
 	if diff := cmp.Diff(introspection.Status{Breaker: "closed"}, client.Status("ledgerlink")); diff != "" {
@@ -441,7 +441,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	client := introspection.New(introspection.Config{Now: clock.now, CacheSize: 3})
 	ask := func(text string) {
 		t.Helper()
-		if _, err := client.Introspect(t.Context(), authority(s.URL), text, ""); err != nil && !errors.Is(err, introspection.ErrInactive) {
+		if _, err := client.Introspect(t.Context(), authority(s.URL), text, ""); err != nil && !errors.Is(err, authz.ErrInactive) {
 			t.Fatal(err)
 		}
 	}

@@ -14,7 +14,7 @@
 //     What it says replaces what was remembered, so that a token it revoked is
 //     refused from then on.
 //  5. When it cannot be asked, or fails, a positive answer younger than UsableFor
-//     is repeated, as authz.Stale with its age. Without one: ErrUnavailable.
+//     is repeated, as authz.Stale with its age. Without one: authz.ErrUnavailable.
 //
 // No positive answer outlives its exp (no leeway) or UsableFor. An authority fails
 // when anything but one well-formed answer arrives in time: a status other than

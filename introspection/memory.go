@@ -66,22 +66,22 @@ func newLRU[K comparable, V any](size int, dropped simplelru.EvictCallback[K, V]
 }
 
 // recall gives the positive answer when it is younger than within; found is false
-// when none is. It is ErrInactive when the token is remembered to be inactive or its
+// when none is. It is authz.ErrInactive when the token is remembered to be inactive or its
 // exp has passed.
-func (m *memory) recall(k key, a Authority, source string, within time.Duration) (answer Answer, found bool, err error) {
+func (m *memory) recall(k key, a Authority, source string, within time.Duration) (answer authz.IntrospectionAnswer, found bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now() // after locking, so that no remembered answer is from the future
 	if m.inactiveLocked(k, a, now) {
-		return Answer{}, false, ErrInactive
+		return authz.IntrospectionAnswer{}, false, authz.ErrInactive
 	}
 	p, ok := m.positives.Get(k)
 	if !ok {
-		return Answer{}, false, nil
+		return authz.IntrospectionAnswer{}, false, nil
 	}
 	age := now.Sub(p.at)
 	if age < 0 || age >= within { // below zero the clock was set back: nobody knows the age
-		return Answer{}, false, nil
+		return authz.IntrospectionAnswer{}, false, nil
 	}
 	freshness := authz.Stale
 	if age < a.FreshFor {
@@ -105,21 +105,21 @@ func (m *memory) inactiveLocked(k key, a Authority, now time.Time) bool {
 }
 
 // present gives p, which the authority has just confirmed.
-func (m *memory) present(p *positive, source string) Answer {
+func (m *memory) present(p *positive, source string) authz.IntrospectionAnswer {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return p.answerLocked(source, max(0, m.now().Sub(p.at)), authz.Fresh)
 }
 
 // settle remembers what the authority, asked at the given time, said. The result
-// is ErrInactive, or the positive answer with the sources of the one it replaces.
+// is authz.ErrInactive, or the positive answer with the sources of the one it replaces.
 func (m *memory) settle(k key, a Authority, r reply, at time.Time) (*positive, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
 	if !r.active || r.exp.passed(now) {
 		m.denyLocked(k, now.Add(a.NegativeFor))
-		return nil, ErrInactive
+		return nil, authz.ErrInactive
 	}
 	p := &positive{claims: r.body, at: at, exp: r.exp}
 	if last, ok := m.positives.Peek(k); ok {
@@ -148,12 +148,12 @@ func (m *memory) size() (positives, negatives int) {
 
 // answerLocked makes the answer for one caller. Only a fresh one makes its source
 // known.
-func (p *positive) answerLocked(source string, age time.Duration, freshness string) Answer {
+func (p *positive) answerLocked(source string, age time.Duration, freshness string) authz.IntrospectionAnswer {
 	n := slices.Index(p.sources, source)
 	if freshness == authz.Fresh && n != 0 && source != "" && len(source) <= maxSourceBytes {
 		p.rememberLocked(source, n)
 	}
-	return Answer{Claims: p.claims, At: p.at, Age: age, Freshness: freshness, KnownSource: n >= 0}
+	return authz.IntrospectionAnswer{Claims: p.claims, At: p.at, Age: age, Freshness: freshness, KnownSource: n >= 0}
 }
 
 // rememberLocked puts source, which is at n or at -1, first. The list is made anew:

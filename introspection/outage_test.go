@@ -93,7 +93,7 @@ func TestHangingAuthority(t *testing.T) {
 				q.gets(authz.Stale)
 			}
 			_, err := q.client.Introspect(t.Context(), q.a, "another", "")
-			if !errors.Is(err, introspection.ErrUnavailable) || !strings.Contains(err.Error(), "no answer within 500ms") {
+			if !errors.Is(err, authz.ErrUnavailable) || !strings.Contains(err.Error(), "no answer within 500ms") {
 				t.Errorf("%v does not name the cause", err)
 			}
 		})
@@ -113,7 +113,7 @@ func TestHangingAuthority(t *testing.T) {
 		})
 		synctest.Wait()
 		within(t, 0, func() {
-			if _, err := q.client.Introspect(t.Context(), q.a, "another", ""); !errors.Is(err, introspection.ErrUnavailable) {
+			if _, err := q.client.Introspect(t.Context(), q.a, "another", ""); !errors.Is(err, authz.ErrUnavailable) {
 				t.Error(err)
 			}
 		})
@@ -128,7 +128,7 @@ func TestHangingAuthority(t *testing.T) {
 		q.breakerIs("closed")
 		s.says(`{"active":false}`)
 		pass(time.Minute)
-		q.fails(introspection.ErrInactive)
+		q.fails(authz.ErrInactive)
 	})
 }
 
@@ -153,7 +153,7 @@ func TestBulkheadAndOtherIssuers(t *testing.T) {
 		for i := range 3 {
 			waiting.Go(func() {
 				within(t, introspection.DefaultDeadline, func() {
-					if _, err := q.client.Introspect(t.Context(), q.a, fmt.Sprint("token-", i), ""); !errors.Is(err, introspection.ErrUnavailable) {
+					if _, err := q.client.Introspect(t.Context(), q.a, fmt.Sprint("token-", i), ""); !errors.Is(err, authz.ErrUnavailable) {
 						t.Error(err)
 					}
 				})
@@ -170,7 +170,7 @@ func TestBulkheadAndOtherIssuers(t *testing.T) {
 				q.gets(authz.Stale) // the bulkhead is full
 			}
 			_, err := q.client.Introspect(t.Context(), q.a, "another", "")
-			if !errors.Is(err, introspection.ErrUnavailable) || !strings.Contains(err.Error(), "under way") {
+			if !errors.Is(err, authz.ErrUnavailable) || !strings.Contains(err.Error(), "under way") {
 				t.Errorf("%v does not name the cause", err)
 			}
 			other.gets(authz.Fresh)
@@ -223,7 +223,7 @@ func TestTrickleIsBoundedByTheDeadline(t *testing.T) {
 				q := asker{t, introspection.New(introspection.Config{Transport: transport}), authority("http://127.0.0.1:1")}
 				q.a.Deadline = 2 * time.Second
 				within(t, 2*time.Second, func() {
-					if err := q.fails(introspection.ErrUnavailable); !strings.Contains(err.Error(), "no answer within 2s") {
+					if err := q.fails(authz.ErrUnavailable); !strings.Contains(err.Error(), "no answer within 2s") {
 						t.Error(err)
 					}
 				})
@@ -246,7 +246,7 @@ func TestOneQuestionForAllWhoAskTheSame(t *testing.T) {
 		var callers sync.WaitGroup
 		callers.Go(func() { // the one whose question it is does not wait for the answer
 			_, err := q.client.Introspect(first, q.a, token, "")
-			if !errors.Is(err, introspection.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+			if !errors.Is(err, authz.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
 		})
@@ -279,7 +279,7 @@ func TestNobodyIsAskedForACallerWhoIsGone(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
 		_, err := q.client.Introspect(ctx, q.a, token, "")
-		if !errors.Is(err, introspection.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+		if !errors.Is(err, authz.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 		synctest.Wait()
@@ -319,13 +319,13 @@ func TestBadRequestsDoNotOpenTheBreaker(t *testing.T) {
 	s.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) })
 	q := asker{t, introspection.New(introspection.Config{}), authority(s.URL)}
 	for range 2 * introspection.DefaultFailuresToOpen {
-		q.fails(introspection.ErrUnavailable)
+		q.fails(authz.ErrUnavailable)
 	}
 	s.wasAsked(t, 2*introspection.DefaultFailuresToOpen)
 	q.breakerIs("closed")
 	s.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	for range 2 * introspection.DefaultFailuresToOpen {
-		q.fails(introspection.ErrUnavailable)
+		q.fails(authz.ErrUnavailable)
 	}
 	s.wasAsked(t, 3*introspection.DefaultFailuresToOpen)
 	q.breakerIs("open")

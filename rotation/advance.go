@@ -63,7 +63,7 @@ func (r *run) endOld(state string) {
 }
 
 // Emergency plans the end of every old generation now: they are revoked, the new
-// ones are active and the rotation is done. View.Breaks names the members that have
+// ones are active and the rotation is done. authz.RotationView.Breaks names the members that have
 // not proved their new generation. It is a conflict when no rotation runs, because
 // then there is nothing that members could move to.
 func Emergency(s State) (Plan, error) {

@@ -103,7 +103,7 @@ func TestForce(t *testing.T) {
 		t.Error(diff)
 	}
 	view := rotation.Look(w.state())
-	if m := view.Members[0]; m.Light != rotation.LightRed {
+	if m := view.Members[0]; m.Light != authz.LightRed {
 		t.Errorf("a member that broke has light %s", m.Light)
 	}
 }
@@ -191,7 +191,7 @@ func TestEmergency(t *testing.T) {
 			if diff := cmp.Diff([]string{members[2]}, view.Breaks); diff != "" {
 				t.Error(diff)
 			}
-			if last := view.Steps[len(view.Steps)-1]; last.Step != authz.StepEmergency || last.State != rotation.StepDone {
+			if last := view.Steps[len(view.Steps)-1]; last.Step != authz.StepEmergency || last.State != authz.StepDone {
 				t.Errorf("last step %+v", last)
 			}
 		})
@@ -234,7 +234,7 @@ func TestAMemberWhoseNewGenerationDied(t *testing.T) {
 					t.Errorf("got  %s\nwant %s", got, tc.want)
 				}
 			}
-			if light := rotation.Look(w.state()).Members[1].Light; light != rotation.LightRed {
+			if light := rotation.Look(w.state()).Members[1].Light; light != authz.LightRed {
 				t.Errorf("light %s", light)
 			}
 			w.must(rotation.Abort)

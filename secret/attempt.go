@@ -1,6 +1,11 @@
 package secret
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
 
 // MaxCandidates is how many candidates one attempt may have. Each one that is
 // cold costs a run of argon2.
@@ -24,7 +29,7 @@ type Attempt struct {
 	Secret string `json:"-"`
 	// Candidates are the credentials it may be of, at most MaxCandidates. None
 	// means the client is not known, and never matches.
-	Candidates []Candidate
+	Candidates []authz.SecretCandidate
 }
 
 // Format implements fmt.Formatter for every verb, leaving the secret and the
@@ -33,20 +38,7 @@ func (a Attempt) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "attempt of client %q from %q", a.ClientID, a.Source)
 }
 
-// Candidate is a credential a secret may be of. A mark holds for one ID, Version
-// and Hash: change any of them and the next use runs argon2 again.
-type Candidate struct {
-	ID string
-	// Version changes when the caller wants the secret proved anew: the generation
-	// of the credential is a good one. A revision that moves at each recorded use
-	// is not: it would make every use cold.
-	Version uint64
-	// Hash is an argon2id hash in PHC form. One that ValidateHash refuses never
-	// matches.
-	Hash string `json:"-"`
-	// Spent says that a match would only explain a denial: the credential was
-	// retired or revoked. Such a candidate is compared by its mark, and by argon2 as
-	// long as that costs nobody else anything: a few times for each client, and only
-	// while a turn is free.
-	Spent bool
+// CheckSecret is Check for whoever knows no more of an attempt.
+func (c *Checker) CheckSecret(ctx context.Context, clientID, source, secret string, candidates []authz.SecretCandidate) (int, error) {
+	return c.Check(ctx, Attempt{ClientID: clientID, Source: source, Secret: secret, Candidates: candidates})
 }

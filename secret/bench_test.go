@@ -3,6 +3,7 @@ package secret_test
 import (
 	"testing"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/secret"
 )
 
@@ -10,7 +11,7 @@ import (
 // guesses at a client that is warm, throttled or not known.
 func BenchmarkCheck(b *testing.B) {
 	text := secret.New()
-	candidate := secret.Candidate{ID: "billing.g1", Version: 1, Hash: secret.Hash(text)}
+	candidate := authz.SecretCandidate{ID: "billing.g1", Version: 1, Hash: secret.Hash(text)}
 	wrong := secret.New()
 	check := func(b *testing.B, c *secret.Checker, a secret.Attempt, want error) {
 		b.Helper()
@@ -53,16 +54,16 @@ func BenchmarkCheck(b *testing.B) {
 		a := presents(wrong, candidate)
 		b.ReportAllocs()
 		for b.Loop() {
-			check(b, c, a, secret.ErrMismatch)
+			check(b, c, a, authz.ErrSecretMismatch)
 		}
 	})
 	b.Run("guess throttled", func(b *testing.B) {
 		c := newChecker(b, secret.Config{GuessBurst: 1})
-		check(b, c, presents(wrong, candidate), secret.ErrMismatch)
+		check(b, c, presents(wrong, candidate), authz.ErrSecretMismatch)
 		a := presents(wrong, candidate)
 		b.ReportAllocs()
 		for b.Loop() {
-			check(b, c, a, secret.ErrThrottled)
+			check(b, c, a, authz.ErrSecretThrottled)
 		}
 	})
 	b.Run("guess at an unknown client", func(b *testing.B) {
@@ -70,7 +71,7 @@ func BenchmarkCheck(b *testing.B) {
 		a := presents(wrong)
 		b.ReportAllocs()
 		for b.Loop() {
-			check(b, c, a, secret.ErrMismatch)
+			check(b, c, a, authz.ErrSecretMismatch)
 		}
 	})
 }

@@ -6,18 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"time"
-)
 
-// What Check answers when it found no match.
-var (
-	// ErrMismatch: the secret is of no candidate.
-	ErrMismatch = errors.New("secret: no credential of the client matches")
-	// ErrThrottled: the guesser has no guess left; nothing was compared with the
-	// cold candidates.
-	ErrThrottled = errors.New("secret: too many wrong secrets for this client from this source")
-	// ErrBusy: no turn came in time, or the context ended; nothing was compared
-	// with the cold candidates, and the same attempt may succeed later.
-	ErrBusy = errors.New("secret: too many secrets are being compared")
+	"github.com/verdict-pdp/verdict/authz"
 )
 
 // Config is what a Checker needs. Zero means the default throughout; negative
@@ -131,11 +121,11 @@ func NewChecker(config Config) (*Checker, error) {
 // Check gives the index of the candidate whose secret is presented (the first,
 // should several have the same). Nil error means that it was proved; with an
 // error the index is -1, and the error is
-// ErrMismatch (perhaps wrapped with what is wrong with a candidate's hash),
-// ErrThrottled, ErrBusy, or says that there are too many candidates. None of them
+// authz.ErrSecretMismatch (perhaps wrapped with what is wrong with a candidate's hash),
+// authz.ErrSecretThrottled, authz.ErrSecretBusy, or says that there are too many candidates. None of them
 // holds a secret or a hash.
 //
-// It takes microseconds, and cannot fail with ErrThrottled or ErrBusy, when the
+// It takes microseconds, and cannot fail with authz.ErrSecretThrottled or authz.ErrSecretBusy, when the
 // secret was proved before (it is warm), when every candidate is warm, and when
 // there are none. Spent candidates are looked at last, and may be passed over.
 func (c *Checker) Check(ctx context.Context, a Attempt) (int, error) {
@@ -143,7 +133,7 @@ func (c *Checker) Check(ctx context.Context, a Attempt) (int, error) {
 		return -1, fmt.Errorf("secret: there are %d candidates; at most %d are compared", len(a.Candidates), MaxCandidates)
 	}
 	if a.Secret == "" || len(a.Secret) > MaxLength {
-		return -1, ErrMismatch
+		return -1, authz.ErrSecretMismatch
 	}
 	presented := c.marks.of(a.Secret)
 	match, cold, spent := c.marks.recall(a.Candidates, presented)
@@ -174,18 +164,18 @@ func (c *Checker) prove(ctx context.Context, a Attempt, presented mac) (int, err
 		select {
 		case <-ended:
 		case <-ctx.Done():
-			return -1, ErrBusy
+			return -1, authz.ErrSecretBusy
 		}
 	}
 }
 
 // find looks among the cold candidates, and then among the spent ones.
 func (c *Checker) find(ctx context.Context, a Attempt, presented mac, cold, spent []int) (match int, err error) {
-	match, err = -1, ErrMismatch
+	match, err = -1, authz.ErrSecretMismatch
 	if len(cold) > 0 {
 		match, err = c.guess(ctx, a, presented, cold)
 	}
-	if !errors.Is(err, ErrMismatch) || len(spent) == 0 {
+	if !errors.Is(err, authz.ErrSecretMismatch) || len(spent) == 0 {
 		return match, err
 	}
 	if explained := c.explain(a, presented, spent); explained >= 0 {
@@ -219,11 +209,11 @@ func (c *Checker) guess(ctx context.Context, a Attempt, presented mac, cold []in
 	}
 	by := guesserOf(a.ClientID, a.Source)
 	if !c.guesses.take(by, c.clock()) {
-		return -1, ErrThrottled
+		return -1, authz.ErrSecretThrottled
 	}
 	if !c.turns.acquire(ctx, c.laneOf(a, by)) {
 		c.guesses.giveBack(by)
-		return -1, ErrBusy
+		return -1, authz.ErrSecretBusy
 	}
 	defer c.turns.release()
 	match := c.compare(a, presented, hashes)
@@ -259,10 +249,10 @@ func (c *Checker) compare(a Attempt, presented mac, hashes map[int]phc) int {
 }
 
 // parseHashes reads the hashes of the candidates at indexes. A mismatch with them
-// is the error: ErrMismatch alone when all could be read.
-func parseHashes(candidates []Candidate, indexes []int) (hashes map[int]phc, mismatch error) {
+// is the error: authz.ErrSecretMismatch alone when all could be read.
+func parseHashes(candidates []authz.SecretCandidate, indexes []int) (hashes map[int]phc, mismatch error) {
 	hashes = map[int]phc{} // :: index of the candidate -> its hash
-	mismatch = ErrMismatch
+	mismatch = authz.ErrSecretMismatch
 	for _, i := range indexes {
 		hash, err := parsePHC(candidates[i].Hash)
 		if err != nil {
@@ -276,7 +266,7 @@ func parseHashes(candidates []Candidate, indexes []int) (hashes map[int]phc, mis
 
 func answer(match int) (int, error) {
 	if match < 0 {
-		return -1, ErrMismatch
+		return -1, authz.ErrSecretMismatch
 	}
 	return match, nil
 }

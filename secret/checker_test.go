@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/secret"
 )
 
@@ -40,12 +41,12 @@ func counted(t testing.TB, config secret.Config) (*secret.Checker, *atomic.Int64
 }
 
 // of is a candidate of that name whose secret is text.
-func of(id, text string) secret.Candidate {
-	return secret.Candidate{ID: id, Version: 1, Hash: cheap(text)}
+func of(id, text string) authz.SecretCandidate {
+	return authz.SecretCandidate{ID: id, Version: 1, Hash: cheap(text)}
 }
 
 // presents is an attempt for client "billing" from the source "10.0.0.1".
-func presents(text string, candidates ...secret.Candidate) secret.Attempt {
+func presents(text string, candidates ...authz.SecretCandidate) secret.Attempt {
 	return secret.Attempt{ClientID: "billing", Source: "10.0.0.1", Secret: text, Candidates: candidates}
 }
 
@@ -87,15 +88,15 @@ func TestWarmAndCold(t *testing.T) {
 		step{"warm in another order", presents("one", second, first), 1, nil, 0},
 		step{"only the cold one is compared", presents("two", first, second), 1, nil, 1},
 		step{"both warm", presents("two", first, second), 1, nil, 0},
-		step{"a wrong secret costs nothing now", presents("three", first, second), -1, secret.ErrMismatch, 0},
+		step{"a wrong secret costs nothing now", presents("three", first, second), -1, authz.ErrSecretMismatch, 0},
 	)
 }
 
 func TestAMarkHoldsForOneCandidate(t *testing.T) {
-	changed := map[string]func(*secret.Candidate){
-		"id":      func(c *secret.Candidate) { c.ID = "g2" },
-		"version": func(c *secret.Candidate) { c.Version++ },
-		"hash":    func(c *secret.Candidate) { c.Hash = cheapSalted("one", "other salt") },
+	changed := map[string]func(*authz.SecretCandidate){
+		"id":      func(c *authz.SecretCandidate) { c.ID = "g2" },
+		"version": func(c *authz.SecretCandidate) { c.Version++ },
+		"hash":    func(c *authz.SecretCandidate) { c.Hash = cheapSalted("one", "other salt") },
 	}
 	for name, change := range changed {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +116,7 @@ func TestAMarkHoldsForOneCandidate(t *testing.T) {
 		c, runs := counted(t, secret.Config{})
 		take(t, c, runs,
 			step{"cold", presents("one", of("g1", "one")), 0, nil, 1},
-			step{"the old secret", presents("one", of("g1", "two")), -1, secret.ErrMismatch, 1},
+			step{"the old secret", presents("one", of("g1", "two")), -1, authz.ErrSecretMismatch, 1},
 		)
 	})
 }
@@ -124,18 +125,18 @@ func TestWhatNeedsNoWork(t *testing.T) {
 	c, runs := counted(t, secret.Config{GuessBurst: 1})
 	longest := strings.Repeat("x", secret.MaxLength)
 	take(t, c, runs,
-		step{"an unknown client", presents("one"), -1, secret.ErrMismatch, 0},
-		step{"an unknown client is never throttled", presents("one"), -1, secret.ErrMismatch, 0},
-		step{"no secret", presents("", of("g1", "")), -1, secret.ErrMismatch, 0},
-		step{"a secret too long", presents(longest+"x", of("g1", longest+"x")), -1, secret.ErrMismatch, 0},
+		step{"an unknown client", presents("one"), -1, authz.ErrSecretMismatch, 0},
+		step{"an unknown client is never throttled", presents("one"), -1, authz.ErrSecretMismatch, 0},
+		step{"no secret", presents("", of("g1", "")), -1, authz.ErrSecretMismatch, 0},
+		step{"a secret too long", presents(longest+"x", of("g1", longest+"x")), -1, authz.ErrSecretMismatch, 0},
 		step{"the longest secret", presents(longest, of("g1", longest)), 0, nil, 1},
 	)
-	many := make([]secret.Candidate, secret.MaxCandidates+1)
+	many := make([]authz.SecretCandidate, secret.MaxCandidates+1)
 	for i := range many {
 		many[i] = of("g"+strconv.Itoa(i), "one")
 	}
 	index, err := c.Check(t.Context(), presents("one", many...))
-	if index != -1 || err == nil || errors.Is(err, secret.ErrMismatch) {
+	if index != -1 || err == nil || errors.Is(err, authz.ErrSecretMismatch) {
 		t.Errorf("too many candidates: %d, %v", index, err)
 	}
 	take(t, c, runs, step{"as many as may be", presents("one", many[1:]...), 0, nil, secret.MaxCandidates})
@@ -143,10 +144,10 @@ func TestWhatNeedsNoWork(t *testing.T) {
 
 func TestAnUnusableHashNeverMatches(t *testing.T) {
 	c, runs := counted(t, secret.Config{GuessBurst: 1})
-	unusable := secret.Candidate{ID: "broken", Hash: "$argon2id$v=19$m=4194304,t=9,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"}
+	unusable := authz.SecretCandidate{ID: "broken", Hash: "$argon2id$v=19$m=4194304,t=9,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"}
 	take(t, c, runs,
-		step{"alone", presents("one", unusable), -1, secret.ErrMismatch, 0},
-		step{"alone, spending no guess", presents("one", unusable, secret.Candidate{}), -1, secret.ErrMismatch, 0},
+		step{"alone", presents("one", unusable), -1, authz.ErrSecretMismatch, 0},
+		step{"alone, spending no guess", presents("one", unusable, authz.SecretCandidate{}), -1, authz.ErrSecretMismatch, 0},
 		step{"beside a good one", presents("one", unusable, of("g1", "one")), 1, nil, 1},
 		step{"beside a warm one", presents("one", unusable, of("g1", "one")), 1, nil, 0},
 	)
@@ -178,43 +179,43 @@ func TestGuessesAreThrottledAndAllowedAgain(t *testing.T) {
 	clock := newClock()
 	c, runs := counted(t, secret.Config{Now: clock.Now})
 	cold := presents("right", of("g1", "right"))
-	guess(t, c, runs, 10, cold, secret.ErrMismatch, 1)
-	guess(t, c, runs, 1000, cold, secret.ErrThrottled, 0)
+	guess(t, c, runs, 10, cold, authz.ErrSecretMismatch, 1)
+	guess(t, c, runs, 1000, cold, authz.ErrSecretThrottled, 0)
 
 	clock.advance(10*time.Second - 1)
-	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+	guess(t, c, runs, 1, cold, authz.ErrSecretThrottled, 0)
 	clock.advance(1)
-	guess(t, c, runs, 1, cold, secret.ErrMismatch, 1)
-	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+	guess(t, c, runs, 1, cold, authz.ErrSecretMismatch, 1)
+	guess(t, c, runs, 1, cold, authz.ErrSecretThrottled, 0)
 
 	for range 30 { // three refills, in steps
 		clock.advance(time.Second)
 	}
-	guess(t, c, runs, 3, cold, secret.ErrMismatch, 1)
-	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+	guess(t, c, runs, 3, cold, authz.ErrSecretMismatch, 1)
+	guess(t, c, runs, 1, cold, authz.ErrSecretThrottled, 0)
 
 	clock.advance(24 * time.Hour) // never more than the burst
-	guess(t, c, runs, 10, cold, secret.ErrMismatch, 1)
-	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+	guess(t, c, runs, 10, cold, authz.ErrSecretMismatch, 1)
+	guess(t, c, runs, 1, cold, authz.ErrSecretThrottled, 0)
 
 	clock.advance(-24 * time.Hour) // a clock put back locks out no longer than a burst takes
-	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+	guess(t, c, runs, 1, cold, authz.ErrSecretThrottled, 0)
 	clock.advance(10 * time.Second)
-	guess(t, c, runs, 1, cold, secret.ErrMismatch, 1)
-	guess(t, c, runs, 1, cold, secret.ErrThrottled, 0)
+	guess(t, c, runs, 1, cold, authz.ErrSecretMismatch, 1)
+	guess(t, c, runs, 1, cold, authz.ErrSecretThrottled, 0)
 }
 
 func TestARightGuessIsNotCounted(t *testing.T) {
 	clock := newClock()
 	c, runs := counted(t, secret.Config{Now: clock.Now, GuessBurst: 2})
-	guess(t, c, runs, 1, presents("", of("g1", "right")), secret.ErrMismatch, 1)
+	guess(t, c, runs, 1, presents("", of("g1", "right")), authz.ErrSecretMismatch, 1)
 	for version := range uint64(20) {
-		candidate := secret.Candidate{ID: "g1", Version: version, Hash: cheap("right")}
+		candidate := authz.SecretCandidate{ID: "g1", Version: version, Hash: cheap("right")}
 		take(t, c, runs, step{"right, cold", presents("right", candidate), 0, nil, 1})
 	}
 	other := presents("", of("g2", "right"))
-	guess(t, c, runs, 1, other, secret.ErrMismatch, 1)
-	guess(t, c, runs, 1, other, secret.ErrThrottled, 0)
+	guess(t, c, runs, 1, other, authz.ErrSecretMismatch, 1)
+	guess(t, c, runs, 1, other, authz.ErrSecretThrottled, 0)
 }
 
 func TestAStrangerLocksNobodyOut(t *testing.T) {
@@ -222,18 +223,18 @@ func TestAStrangerLocksNobodyOut(t *testing.T) {
 	c, runs := counted(t, secret.Config{Now: clock.Now})
 	right := presents("right", of("g1", "right"))
 	for i := range 20 { // a stranger with many sources, all spent
-		guess(t, c, runs, 10, from("198.51.100."+strconv.Itoa(i), right), secret.ErrMismatch, 1)
-		guess(t, c, runs, 1, from("198.51.100."+strconv.Itoa(i), right), secret.ErrThrottled, 0)
+		guess(t, c, runs, 10, from("198.51.100."+strconv.Itoa(i), right), authz.ErrSecretMismatch, 1)
+		guess(t, c, runs, 1, from("198.51.100."+strconv.Itoa(i), right), authz.ErrSecretThrottled, 0)
 	}
 	stranger := from("198.51.100.7", right)
 	take(t, c, runs,
-		step{"where the stranger guessed, even the secret waits while cold", stranger, -1, secret.ErrThrottled, 0},
+		step{"where the stranger guessed, even the secret waits while cold", stranger, -1, authz.ErrSecretThrottled, 0},
 		step{"the first use, from elsewhere", right, 0, nil, 1},
 		step{"warm, even where the stranger guessed", stranger, 0, nil, 0},
 	)
 	// Warm: thousands of guesses cost nothing, and lock nobody out.
-	guess(t, c, runs, 5000, right, secret.ErrMismatch, 0)
-	guess(t, c, runs, 5000, stranger, secret.ErrMismatch, 0)
+	guess(t, c, runs, 5000, right, authz.ErrSecretMismatch, 0)
+	guess(t, c, runs, 5000, stranger, authz.ErrSecretMismatch, 0)
 	take(t, c, runs, step{"warm after all of it", right, 0, nil, 0})
 }
 
@@ -243,9 +244,9 @@ func TestSourcesAreNotConfused(t *testing.T) {
 	c, runs := counted(t, secret.Config{GuessBurst: 1})
 	candidate := of("g1", "right")
 	for _, who := range [][2]string{{"ab", "c"}, {"a", "bc"}, {"abc", ""}, {"", "abc"}, {"1:a", "b"}} {
-		like := secret.Attempt{ClientID: who[0], Source: who[1], Candidates: []secret.Candidate{candidate}}
-		guess(t, c, runs, 1, like, secret.ErrMismatch, 1)
-		guess(t, c, runs, 1, like, secret.ErrThrottled, 0)
+		like := secret.Attempt{ClientID: who[0], Source: who[1], Candidates: []authz.SecretCandidate{candidate}}
+		guess(t, c, runs, 1, like, authz.ErrSecretMismatch, 1)
+		guess(t, c, runs, 1, like, authz.ErrSecretThrottled, 0)
 	}
 }
 
@@ -264,12 +265,12 @@ func TestMemoryIsBounded(t *testing.T) {
 	t.Run("guessers", func(t *testing.T) {
 		c, runs := counted(t, secret.Config{MaxGuessers: 2, GuessBurst: 1})
 		cold := presents("", of("g1", "right"))
-		guess(t, c, runs, 1, from("a", cold), secret.ErrMismatch, 1)
-		guess(t, c, runs, 1, from("b", cold), secret.ErrMismatch, 1)
-		guess(t, c, runs, 1, from("a", cold), secret.ErrThrottled, 0)
-		guess(t, c, runs, 1, from("c", cold), secret.ErrMismatch, 1) // b is forgotten
-		guess(t, c, runs, 1, from("a", cold), secret.ErrThrottled, 0)
-		guess(t, c, runs, 1, from("b", cold), secret.ErrMismatch, 1)
+		guess(t, c, runs, 1, from("a", cold), authz.ErrSecretMismatch, 1)
+		guess(t, c, runs, 1, from("b", cold), authz.ErrSecretMismatch, 1)
+		guess(t, c, runs, 1, from("a", cold), authz.ErrSecretThrottled, 0)
+		guess(t, c, runs, 1, from("c", cold), authz.ErrSecretMismatch, 1) // b is forgotten
+		guess(t, c, runs, 1, from("a", cold), authz.ErrSecretThrottled, 0)
+		guess(t, c, runs, 1, from("b", cold), authz.ErrSecretMismatch, 1)
 	})
 }
 
@@ -289,14 +290,14 @@ func TestBusy(t *testing.T) {
 			c, runs, open := gate(t, secret.Config{MaxConcurrent: 1, Wait: 300 * time.Millisecond, GuessBurst: 1})
 			var all sync.WaitGroup
 			all.Go(func() {
-				if _, err := c.Check(t.Context(), presents("wrong", of("g1", "right"))); err != secret.ErrMismatch {
+				if _, err := c.Check(t.Context(), presents("wrong", of("g1", "right"))); err != authz.ErrSecretMismatch {
 					t.Error(err)
 				}
 			})
 			synctest.Wait()
 			for range 3 { // and a guess that waited in vain is not counted
 				start := time.Now()
-				take(t, c, runs, step{"busy", from("b", presents("right", of("g1", "right"))), -1, secret.ErrBusy, 0})
+				take(t, c, runs, step{"busy", from("b", presents("right", of("g1", "right"))), -1, authz.ErrSecretBusy, 0})
 				if waited := time.Since(start); waited != 300*time.Millisecond {
 					t.Errorf("waited %v", waited)
 				}
@@ -312,7 +313,7 @@ func TestBusy(t *testing.T) {
 		cancel()
 		right := presents("right", of("g1", "right"))
 		for range 3 {
-			if index, err := c.Check(ended, right); index != -1 || err != secret.ErrBusy {
+			if index, err := c.Check(ended, right); index != -1 || err != authz.ErrSecretBusy {
 				t.Error(index, err)
 			}
 		}
@@ -327,14 +328,14 @@ func TestBusy(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range 1 + 32 { // one runs, 32 wait
 				all.Go(func() {
-					if _, err := c.Check(t.Context(), from(strconv.Itoa(i), presents("wrong"+strconv.Itoa(i), of("g1", "right")))); err != secret.ErrMismatch {
+					if _, err := c.Check(t.Context(), from(strconv.Itoa(i), presents("wrong"+strconv.Itoa(i), of("g1", "right")))); err != authz.ErrSecretMismatch {
 						t.Error(i, err)
 					}
 				})
 			}
 			synctest.Wait()
 			start := time.Now()
-			take(t, c, runs, step{"one more", from("one more", presents("right", of("g1", "right"))), -1, secret.ErrBusy, 0})
+			take(t, c, runs, step{"one more", from("one more", presents("right", of("g1", "right"))), -1, authz.ErrSecretBusy, 0})
 			if waited := time.Since(start); waited != 0 {
 				t.Errorf("waited %v", waited)
 			}
@@ -453,14 +454,14 @@ func TestOneThatGivesUpTakesNobodyWithIt(t *testing.T) {
 		c, runs, open := gate(t, secret.Config{MaxConcurrent: 1})
 		var all sync.WaitGroup
 		all.Go(func() {
-			if _, err := c.Check(t.Context(), presents("wrong", of("g1", "right"))); err != secret.ErrMismatch {
+			if _, err := c.Check(t.Context(), presents("wrong", of("g1", "right"))); err != authz.ErrSecretMismatch {
 				t.Error(err)
 			}
 		})
 		synctest.Wait() // the only turn is taken
 		impatient, giveUp := context.WithCancel(t.Context())
 		all.Go(func() {
-			if _, err := c.Check(impatient, presents("right", of("g1", "right"))); err != secret.ErrBusy {
+			if _, err := c.Check(impatient, presents("right", of("g1", "right"))); err != authz.ErrSecretBusy {
 				t.Error(err)
 			}
 		})
@@ -471,7 +472,7 @@ func TestOneThatGivesUpTakesNobodyWithIt(t *testing.T) {
 			}
 		})
 		all.Go(func() {
-			if _, err := c.Check(impatient, presents("right", of("g1", "right"))); err != secret.ErrBusy {
+			if _, err := c.Check(impatient, presents("right", of("g1", "right"))); err != authz.ErrSecretBusy {
 				t.Error(err)
 			}
 		})
@@ -497,7 +498,7 @@ func TestManyAtOnce(t *testing.T) {
 				client := fmt.Sprintf("c%d", i%24)
 				a := secret.Attempt{
 					ClientID: client, Source: strconv.Itoa(worker % 4), Familiar: worker == 0, Secret: client,
-					Candidates: []secret.Candidate{of("new", "not yet"), of("old", client)},
+					Candidates: []authz.SecretCandidate{of("new", "not yet"), of("old", client)},
 				}
 				if wrong := i%7 == 0; wrong {
 					a.Secret = "wrong"
@@ -506,9 +507,9 @@ func TestManyAtOnce(t *testing.T) {
 				switch {
 				case err == nil && (index != 1 || a.Secret == "wrong"):
 					t.Errorf("%v: %d", a, index)
-				case err != nil && (index != -1 || errors.Is(err, secret.ErrBusy)):
+				case err != nil && (index != -1 || errors.Is(err, authz.ErrSecretBusy)):
 					t.Errorf("%v: %d, %v", a, index, err)
-				case errors.Is(err, secret.ErrMismatch) && a.Secret == client:
+				case errors.Is(err, authz.ErrSecretMismatch) && a.Secret == client:
 					t.Errorf("%v: the right secret does not match", a)
 				}
 			}
@@ -537,10 +538,10 @@ func TestAgreesWithArgon2(t *testing.T) {
 				ClientID: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "client"),
 				Secret:   rapid.SampledFrom(secrets).Draw(t, "secret"),
 			}
-			want, wantErr := -1, secret.ErrMismatch
+			want, wantErr := -1, authz.ErrSecretMismatch
 			// No secret twice in an attempt, so that there is one right answer.
 			for i, text := range rapid.SliceOfNDistinct(rapid.SampledFrom(secrets[:5]), 0, 3, rapid.ID[string]).Draw(t, "candidates") {
-				a.Candidates = append(a.Candidates, secret.Candidate{
+				a.Candidates = append(a.Candidates, authz.SecretCandidate{
 					ID:      rapid.SampledFrom([]string{"g1", "g2"}).Draw(t, "id"),
 					Version: rapid.Uint64Range(1, 2).Draw(t, "version"),
 					Hash:    cheapSalted(text, rapid.SampledFrom([]string{"somesalt", "other salt"}).Draw(t, "salt")),

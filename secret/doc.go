@@ -28,7 +28,7 @@
 // # What a stranger can and cannot do
 //
 // A guesser is a client id and a source. Only attempts that need argon2 count: a
-// guesser has 10 wrong ones in a row and one more every 10 s, then ErrThrottled.
+// guesser has 10 wrong ones in a row and one more every 10 s, then authz.ErrSecretThrottled.
 // A right one is not counted, nor one that compared nothing.
 //
 // A warm machine user cannot be locked out, throttled or slowed by anybody: its
@@ -56,7 +56,7 @@
 //   - the first use of the very client that is attacked, on a fresh node, from a
 //     source without a record, competes with the stranger's N sources: of A guesses
 //     a second about 30 for each core are served, so that a try succeeds with
-//     probability 30/A or is ErrBusy at once or after Wait, never ErrThrottled. One
+//     probability 30/A or is authz.ErrSecretBusy at once or after Wait, never authz.ErrSecretThrottled. One
 //     success ends it: the client is warm then, for every source.
 //
 // Sources are only worth what the caller knows. One the stranger chooses freely (an
@@ -88,6 +88,6 @@
 //   - There are no goroutines, no I/O and no log.
 //
 // After a restart everything is cold. A node warms up at some 30 clients a second
-// for each core of MaxConcurrent; those that come faster wait, and get ErrBusy
+// for each core of MaxConcurrent; those that come faster wait, and get authz.ErrSecretBusy
 // after Wait.
 package secret

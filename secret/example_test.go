@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/secret"
 )
 
@@ -19,7 +20,7 @@ func Example() {
 	}
 	attempt := secret.Attempt{
 		ClientID: "billing", Source: "edge-pep 10.4.5.17", Secret: text,
-		Candidates: []secret.Candidate{
+		Candidates: []authz.SecretCandidate{
 			{ID: "billing.g2", Version: 2, Hash: secret.Hash(secret.New())},
 			{ID: "billing.g1", Version: 1, Hash: hash},
 		},
@@ -32,5 +33,5 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// 1 <nil>
-	// secret: no credential of the client matches
+	// the secret is of no credential of the client
 }

@@ -7,6 +7,8 @@ import (
 	"crypto/subtle"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/verdict-pdp/verdict/authz"
 )
 
 // mac is the HMAC-SHA256 of a secret under a key only this process has.
@@ -26,7 +28,9 @@ type marked struct {
 	hash    string
 }
 
-func markedOf(c Candidate) marked { return marked{id: c.ID, version: c.Version, hash: c.Hash} }
+func markedOf(c authz.SecretCandidate) marked {
+	return marked{id: c.ID, version: c.Version, hash: c.Hash}
+}
 
 func newMarks(size int) (*marks, error) {
 	known, err := lru.New[marked, mac](size)
@@ -50,7 +54,7 @@ func (m *marks) of(secret string) (sum mac) {
 // recall gives the first candidate whose mark is presented, -1 when none is, and
 // the candidates without a mark, which only argon2 can judge, the spent ones apart.
 // Every candidate is compared, in constant time, whichever matches.
-func (m *marks) recall(candidates []Candidate, presented mac) (match int, cold, spent []int) {
+func (m *marks) recall(candidates []authz.SecretCandidate, presented mac) (match int, cold, spent []int) {
 	match = -1
 	for i := len(candidates) - 1; i >= 0; i-- {
 		mark, ok := m.known.Get(markedOf(candidates[i]))
@@ -66,4 +70,6 @@ func (m *marks) recall(candidates []Candidate, presented mac) (match int, cold, 
 	return match, cold, spent
 }
 
-func (m *marks) add(candidate Candidate, proved mac) { m.known.Add(markedOf(candidate), proved) }
+func (m *marks) add(candidate authz.SecretCandidate, proved mac) {
+	m.known.Add(markedOf(candidate), proved)
+}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/secret"
 )
 
@@ -50,7 +51,7 @@ func TestHash(t *testing.T) {
 		if err := secret.ValidateHash(hash); err != nil {
 			t.Error(err)
 		}
-		index, err := c.Check(t.Context(), secret.Attempt{Secret: text, Candidates: []secret.Candidate{{Hash: hash}}})
+		index, err := c.Check(t.Context(), secret.Attempt{Secret: text, Candidates: []authz.SecretCandidate{{Hash: hash}}})
 		if index != 0 || err != nil {
 			t.Error(index, err)
 		}
@@ -62,8 +63,8 @@ func TestHash(t *testing.T) {
 func TestReferenceHash(t *testing.T) {
 	const hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 	c := newChecker(t, secret.Config{})
-	candidates := []secret.Candidate{{ID: "imported", Hash: hash}}
-	if index, err := c.Check(t.Context(), secret.Attempt{Secret: "passwore", Candidates: candidates}); index != -1 || err != secret.ErrMismatch {
+	candidates := []authz.SecretCandidate{{ID: "imported", Hash: hash}}
+	if index, err := c.Check(t.Context(), secret.Attempt{Secret: "passwore", Candidates: candidates}); index != -1 || err != authz.ErrSecretMismatch {
 		t.Error(index, err)
 	}
 	if index, err := c.Check(t.Context(), secret.Attempt{Secret: "password", Candidates: candidates}); index != 0 || err != nil {

@@ -4,10 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/secret"
 )
 
-func spent(c secret.Candidate) secret.Candidate {
+func spent(c authz.SecretCandidate) authz.SecretCandidate {
 	c.Spent = true
 	return c
 }
@@ -22,14 +23,14 @@ func TestSpentSecretsAreExplainedCheaply(t *testing.T) {
 		step{"in its better days", presents("one", old), 0, nil, 1},
 		step{"the new one", presents("two", current), 0, nil, 1},
 		step{"spent, it keeps its mark", presents("one", current, spent(old)), 1, nil, 0},
-		step{"a wrong one costs nothing", presents("three", current, spent(old)), -1, secret.ErrMismatch, 0},
+		step{"a wrong one costs nothing", presents("three", current, spent(old)), -1, authz.ErrSecretMismatch, 0},
 	)
 	never := spent(of("g0", "zero")) // retired before this process began
 	take(t, c, runs,
-		step{"one wrong one may be compared with it", presents("three", current, never), -1, secret.ErrMismatch, 1},
-		step{"and another", from("10.0.0.2", presents("four", current, never)), -1, secret.ErrMismatch, 1},
-		step{"then no more, from anywhere", from("10.0.0.3", presents("five", current, never)), -1, secret.ErrMismatch, 0},
-		step{"nor is the right one told", presents("zero", current, never), -1, secret.ErrMismatch, 0},
+		step{"one wrong one may be compared with it", presents("three", current, never), -1, authz.ErrSecretMismatch, 1},
+		step{"and another", from("10.0.0.2", presents("four", current, never)), -1, authz.ErrSecretMismatch, 1},
+		step{"then no more, from anywhere", from("10.0.0.3", presents("five", current, never)), -1, authz.ErrSecretMismatch, 0},
+		step{"nor is the right one told", presents("zero", current, never), -1, authz.ErrSecretMismatch, 0},
 		step{"the client is not kept out", presents("two", current, never), 0, nil, 0},
 	)
 	now = now.Add(time.Minute)
@@ -46,9 +47,9 @@ func TestAnExplanationWaitsForNobody(t *testing.T) {
 		t.Fatal("no turn")
 	}
 	never := spent(of("g0", "zero"))
-	take(t, c, runs, step{"no turn is free", presents("zero", never), -1, secret.ErrMismatch, 0})
+	take(t, c, runs, step{"no turn is free", presents("zero", never), -1, authz.ErrSecretMismatch, 0})
 	c.Release()
-	take(t, c, runs, step{"now one is, and the allowance is whole", presents("one", never), -1, secret.ErrMismatch, 1},
+	take(t, c, runs, step{"now one is, and the allowance is whole", presents("one", never), -1, authz.ErrSecretMismatch, 1},
 		step{"still", presents("zero", never), 0, nil, 1})
 }
 

@@ -27,6 +27,7 @@ func (s *Store) Apply(ctx context.Context, ops []Op) (Result, error) {
 		prepared[i] = made
 	}
 	w := newWrite(prepared)
+	w.by = authz.ChangeOf(ctx)
 	if err := s.submit(ctx, w); err != nil {
 		return Result{}, err
 	}
@@ -35,9 +36,13 @@ func (s *Store) Apply(ctx context.Context, ops []Op) (Result, error) {
 
 func (w *write) result() Result {
 	entities := make([]authz.Entity, len(w.ops))
-	created := make([]bool, len(w.ops))
+	result := Result{
+		Revision: w.revision, Entities: entities,
+		Created: make([]bool, len(w.ops)), Before: make([][]byte, len(w.ops)), After: make([][]byte, len(w.ops)),
+	}
 	for i, op := range w.ops {
-		created[i] = w.outcomes[i].isNew
+		result.Created[i] = w.outcomes[i].isNew
+		result.Before[i], result.After[i] = w.outcomes[i].was, w.outcomes[i].is
 		if op.entity == nil {
 			continue
 		}
@@ -50,7 +55,7 @@ func (w *write) result() Result {
 		head.Revision = w.revision
 		entities[i] = op.entity
 	}
-	return Result{Revision: w.revision, Entities: entities, Created: created}
+	return result
 }
 
 // submit queues w and returns when it was committed or refused. Whoever gets
@@ -324,6 +329,9 @@ func (s *Store) commit(g *group) error {
 		changes = append(changes, hotChange{ref: r, record: rec})
 	}
 	s.publish(g.base.with(g.state, changes, s.config.HotLimit))
+	for r := range g.records {
+		s.config.Written(r.code.collection(), r.key)
+	}
 	s.stats.groups.Add(1)
 	s.stats.writes.Add(uint64(len(g.writes)))
 	return nil

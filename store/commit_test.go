@@ -40,11 +40,11 @@ func TestGroupCommit(t *testing.T) {
 	if got := <-begun; got != 1 {
 		t.Fatalf("the first commit makes revision %d", got)
 	}
-	apply(t.Context(), "create", store.Op{Entity: storetest.User("u", "t"), If: store.AsNew()})
+	apply(t.Context(), "create", store.Op{Entity: storetest.User("u", "t"), If: authz.AsNew()})
 	queued(1)
-	apply(t.Context(), "create again", store.Op{Entity: storetest.User("u", "t"), If: store.AsNew()})
+	apply(t.Context(), "create again", store.Op{Entity: storetest.User("u", "t"), If: authz.AsNew()})
 	queued(2)
-	apply(t.Context(), "replace", store.Op{Entity: storetest.User("u", "t2"), If: store.IfRevision(2)})
+	apply(t.Context(), "replace", store.Op{Entity: storetest.User("u", "t2"), If: authz.IfRevision(2)})
 	queued(3)
 	ctx, cancel := context.WithCancel(t.Context())
 	apply(ctx, "withdrawn", store.Op{Entity: storetest.User("withdrawn", "t")})

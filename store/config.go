@@ -49,6 +49,10 @@ type Config struct {
 	// Free says how many bytes the disk of dir has available; nil asks the
 	// operating system, where it can be asked. An error refuses the write.
 	Free func(dir string) (bytes uint64, err error)
+	// Written, when set, is told of every entity that was written or deleted, once
+	// readers see it and before its write returns, whatever way the write came in. It
+	// holds up all writes, so it must not wait.
+	Written func(c authz.Collection, key string)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger takes Badger's warnings and errors; nil means slog.Default.
@@ -90,6 +94,9 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.MinFree, DefaultMinFree)
 	if c.Free == nil {
 		c.Free = disk.Free
+	}
+	if c.Written == nil {
+		c.Written = func(authz.Collection, string) {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -393,7 +393,7 @@ func TestWriteLargerThanATransaction(t *testing.T) {
 	// needs several times the size of its lines.
 	const n = 3000
 	chunks := 0
-	var report store.ImportReport
+	var report authz.ImportReport
 	for _, owner := range []string{strings.Repeat("o", 1900), strings.Repeat("p", 1900)} {
 		var lines strings.Builder
 		for i := range n {

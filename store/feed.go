@@ -4,40 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
-
-// ChangeOp says what happened to an entity.
-type ChangeOp string
-
-// What happens to entities.
-const (
-	Put    ChangeOp = "put"
-	Delete ChangeOp = "delete"
-)
-
-// Change is one entity's part in a write.
-type Change struct {
-	Revision   uint64
-	Op         ChangeOp
-	Collection authz.Collection
-	ID         string
-	At         time.Time
-	// Entity is what was put. It is nil for a delete, and for a put that a later
-	// change has replaced: that change follows.
-	Entity authz.Entity
-}
-
-// ChangePage is a stretch of the change feed, oldest first.
-type ChangePage struct {
-	Changes   []Change
-	NextAfter uint64 // ask for the changes after this revision next
-	Revision  uint64 // data revision the page was read at
-}
 
 // MaxChanges bounds the limit of Changes.
 const MaxChanges = 1000
@@ -45,32 +16,32 @@ const MaxChanges = 1000
 // Changes reads the feed after a revision; 0 starts at its beginning. A page ends
 // with a whole write, so it may hold more than limit changes, by less than the
 // last write's. CodeGone when the feed no longer reaches back that far.
-func (s *Store) Changes(ctx context.Context, after uint64, limit int) (ChangePage, error) {
+func (s *Store) Changes(ctx context.Context, after uint64, limit int) (authz.Changes[authz.Entity], error) {
 	if limit < 1 || limit > MaxChanges {
-		return ChangePage{}, authz.Invalid("limit", fmt.Sprintf("is %d; it must be 1 to %d", limit, MaxChanges))
+		return authz.Changes[authz.Entity]{}, authz.Invalid("limit", fmt.Sprintf("is %d; it must be 1 to %d", limit, MaxChanges))
 	}
 	if !s.config.logsChanges() {
-		return ChangePage{}, authz.Errorf(authz.CodeGone, "the change feed is switched off on this node")
+		return authz.Changes[authz.Entity]{}, authz.Errorf(authz.CodeGone, "the change feed is switched off on this node")
 	}
 	view, err := s.Snapshot()
 	if err != nil {
-		return ChangePage{}, err
+		return authz.Changes[authz.Entity]{}, err
 	}
 	defer view.Close()
 	if after > view.Revision() {
-		return ChangePage{}, authz.Invalid("after", fmt.Sprintf("is %d but the data revision is %d; start again from an export", after, view.Revision()))
+		return authz.Changes[authz.Entity]{}, authz.Invalid("after", fmt.Sprintf("is %d but the data revision is %d; start again from an export", after, view.Revision()))
 	}
-	page := ChangePage{Changes: []Change{}, NextAfter: after, Revision: view.Revision()}
-	err = view.cold(func(txn *badger.Txn) error { return page.read(ctx, txn, view.state.floor, limit) })
+	page := authz.Changes[authz.Entity]{Changes: []authz.Change[authz.Entity]{}, NextAfter: after, Revision: view.Revision()}
+	err = view.cold(func(txn *badger.Txn) error { return readFeed(ctx, &page, txn, view.state.floor, limit) })
 	if err != nil {
-		return ChangePage{}, err
+		return authz.Changes[authz.Entity]{}, err
 	}
 	return page, view.attach(page.Changes)
 }
 
-// read fills the page. Every revision after the floor has a record, so a gap
+// readFeed fills the page. Every revision after the floor has a record, so a gap
 // means that the feed was compacted past it.
-func (p *ChangePage) read(ctx context.Context, txn *badger.Txn, floor uint64, limit int) error {
+func readFeed(ctx context.Context, p *authz.Changes[authz.Entity], txn *badger.Txn, floor uint64, limit int) error {
 	if p.NextAfter < floor {
 		return gone(p.NextAfter, floor)
 	}
@@ -104,13 +75,14 @@ func gone(after, oldest uint64) error {
 }
 
 // readChanges undoes changeValue. number is that of the first change.
-func readChanges(revision uint64, v []byte) (number uint64, changes []Change, err error) {
+func readChanges(revision uint64, v []byte) (number uint64, changes []authz.Change[authz.Entity], err error) {
 	broken := corrupt(fmt.Errorf("change record of revision %d", revision))
 	if len(v) < 16 {
 		return 0, nil, broken
 	}
 	at := fromMillis(int64(binary.BigEndian.Uint64(v)))
 	number = binary.BigEndian.Uint64(v[8:])
+	by := ""
 	for v = v[16:]; len(v) > 0; {
 		if len(v) < 3 {
 			return 0, nil, broken
@@ -120,21 +92,26 @@ func readChanges(revision uint64, v []byte) (number uint64, changes []Change, er
 		if n <= 0 || uint64(len(v)-2-n) < length {
 			return 0, nil, broken
 		}
-		c := Change{Revision: revision, Op: Put, Collection: code.collection(), ID: string(v[2+n : 2+n+int(length)]), At: at}
+		key := string(v[2+n : 2+n+int(length)])
+		v = v[2+n+int(length):]
+		if op == changeBy {
+			by = key
+			continue
+		}
+		c := authz.Change[authz.Entity]{Revision: revision, Op: authz.OpPut, Collection: code.collection(), ID: key, At: at, By: by}
 		if op == changeDelete {
-			c.Op = Delete
+			c.Op = authz.OpDelete
 		}
 		changes = append(changes, c)
-		v = v[2+n+int(length):]
 	}
 	return number, changes, nil
 }
 
 // attach adds the entities that are still as the change left them.
-func (v *Snapshot) attach(changes []Change) error {
+func (v *Snapshot) attach(changes []authz.Change[authz.Entity]) error {
 	for i := range changes {
 		c := &changes[i]
-		if c.Op == Delete {
+		if c.Op == authz.OpDelete {
 			continue
 		}
 		rec, err := v.record(codeOf(c.Collection), c.ID)

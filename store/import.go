@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -35,6 +37,11 @@ type ImportOptions struct {
 	// Check, when set, holds each entity to more than Validate does; what it
 	// refuses is a bad line. It is called by several goroutines at once.
 	Check func(authz.Entity) error
+	// Around, when set, is called for each chunk and commits it by calling commit, with
+	// its own context or one made of it. It has the lines and their digest, what commit
+	// returns has what became of them and the revision that did. An error of it ends
+	// the import; whoever does not call commit returns one.
+	Around func(ctx context.Context, chunk authz.ImportedChunk, commit func(context.Context) (authz.ImportedChunk, uint64, error)) error
 }
 
 // ImportProgress is how far an import has come.
@@ -43,35 +50,16 @@ type ImportProgress struct {
 	Bytes int64 // of the input they took
 }
 
-// ImportReport is what became of the lines of an import. Blank lines count as
-// lines and are otherwise ignored.
-type ImportReport struct {
-	Lines     int         `json:"lines"`
-	Written   int         `json:"written"`
-	Unchanged int         `json:"unchanged"` // equal to what is stored
-	Failed    int         `json:"failed"`
-	Errors    []LineError `json:"errors"` // the first MaxLineErrors of the failed
-	// Revision is the data revision after the import.
-	Revision uint64 `json:"data_revision"`
-}
-
-// LineError says what is wrong with one line.
-type LineError struct {
-	Line    int    `json:"line"` // counted from 1
-	Field   string `json:"field,omitempty"`
-	Message string `json:"message"`
-}
-
 // Import puts the entities of NDJSON lines {"collection":"users","entity":{...}}.
 // Lines are written in chunks, each one write: after an error or a crash, the
 // chunks before it are there whole and the rest is not. Importing the same lines
 // again changes nothing and takes no revision. A bad line is reported by number
 // and the others of its chunk are kept. An error ends the import; the report
 // then tells what was done before it.
-func (s *Store) Import(ctx context.Context, r io.Reader, options ImportOptions) (ImportReport, error) {
-	report := ImportReport{Errors: []LineError{}}
+func (s *Store) Import(ctx context.Context, r io.Reader, options ImportOptions) (authz.ImportReport, error) {
+	report := authz.ImportReport{Errors: []authz.LineError{}}
 	err := s.importChunks(ctx, r, options.Check, func(c *chunk) error {
-		err := s.importChunk(ctx, c, &report)
+		err := s.aroundChunk(ctx, c, &report, options.Around)
 		if err == nil && options.Progress != nil {
 			options.Progress(ImportProgress{Lines: report.Lines, Bytes: c.end})
 		}
@@ -86,6 +74,7 @@ type chunk struct {
 	first  int // number of its first line
 	lines  []line
 	end    int64         // bytes of input up to its end
+	digest string        // of its lines
 	parsed chan struct{} // closed when lines have their op or err
 }
 
@@ -201,8 +190,11 @@ func (l *lineReader) line() (line, error) {
 
 func (c *chunk) parse(check func(authz.Entity) error) {
 	defer close(c.parsed)
+	sum := sha256.New()
+	defer func() { c.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil)) }()
 	for i := range c.lines {
 		l := &c.lines[i]
+		sum.Write(l.data)
 		if l.err != nil {
 			continue
 		}
@@ -283,17 +275,33 @@ func withoutEnvelope(err error) error {
 	return err
 }
 
+// aroundChunk is importChunk within what options have around it.
+func (s *Store) aroundChunk(ctx context.Context, c *chunk, report *authz.ImportReport, around func(context.Context, authz.ImportedChunk, func(context.Context) (authz.ImportedChunk, uint64, error)) error) error {
+	if around == nil {
+		return s.importChunk(ctx, c, report)
+	}
+	lines := authz.ImportedChunk{First: c.first, Last: c.first + len(c.lines) - 1, Digest: c.digest}
+	return around(ctx, lines, func(ctx context.Context) (authz.ImportedChunk, uint64, error) {
+		before := *report
+		report.Revision = 0 // until the chunk has made one
+		err := s.importChunk(ctx, c, report)
+		did := lines
+		did.Written, did.Unchanged, did.Failed = report.Written-before.Written, report.Unchanged-before.Unchanged, report.Failed-before.Failed
+		return did, report.Revision, err
+	})
+}
+
 // importChunk commits a parsed chunk and adds what became of it to report.
-func (s *Store) importChunk(ctx context.Context, c *chunk, report *ImportReport) error {
+func (s *Store) importChunk(ctx context.Context, c *chunk, report *authz.ImportReport) error {
 	w := newWrite(make([]operation, 0, len(c.lines)))
-	w.lenient = true
+	w.lenient, w.by = true, authz.ChangeOf(ctx)
 	numbers := make([]int, 0, len(c.lines)) // of the lines in w.ops
 	for i := range c.lines {
 		l := &c.lines[i]
 		switch {
 		case l.skip:
 		case l.err != nil:
-			report.fail(c.first+i, l.err)
+			failLine(report, c.first+i, l.err)
 		default:
 			w.ops = append(w.ops, l.op)
 			numbers = append(numbers, c.first+i)
@@ -307,7 +315,7 @@ func (s *Store) importChunk(ctx context.Context, c *chunk, report *ImportReport)
 }
 
 // importOps commits w, in halves when it is too large for one write.
-func (s *Store) importOps(ctx context.Context, w *write, numbers []int, report *ImportReport) error {
+func (s *Store) importOps(ctx context.Context, w *write, numbers []int, report *authz.ImportReport) error {
 	if len(w.ops) == 0 {
 		return nil
 	}
@@ -319,7 +327,7 @@ func (s *Store) importOps(ctx context.Context, w *write, numbers []int, report *
 			numbers []int
 		}{{w.ops[:half], numbers[:half]}, {w.ops[half:], numbers[half:]}} {
 			smaller := newWrite(part.ops)
-			smaller.lenient = true
+			smaller.lenient, smaller.by = true, w.by
 			if err := s.importOps(ctx, smaller, part.numbers, report); err != nil {
 				return err
 			}
@@ -329,10 +337,11 @@ func (s *Store) importOps(ctx context.Context, w *write, numbers []int, report *
 	if err != nil {
 		return err
 	}
+	report.Revision = max(report.Revision, w.revision)
 	for i, out := range w.outcomes {
 		switch {
 		case out.err != nil:
-			report.fail(numbers[i], out.err)
+			failLine(report, numbers[i], out.err)
 		case out.changed:
 			report.Written++
 		default:
@@ -342,12 +351,13 @@ func (s *Store) importOps(ctx context.Context, w *write, numbers []int, report *
 	return nil
 }
 
-func (r *ImportReport) fail(number int, err error) {
+// failLine adds a bad line to a report.
+func failLine(r *authz.ImportReport, number int, err error) {
 	r.Failed++
 	if len(r.Errors) >= MaxLineErrors {
 		return
 	}
-	bad := LineError{Line: number, Message: "line " + strconv.Itoa(number) + " cannot be read"}
+	bad := authz.LineError{Line: number, Message: "line " + strconv.Itoa(number) + " cannot be read"}
 	var ours *authz.Error
 	if errors.As(err, &ours) {
 		bad.Field, bad.Message = ours.Field, ours.Message

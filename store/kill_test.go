@@ -209,14 +209,14 @@ func checkLastWrites(t *testing.T, s *store.Store, whole bool) {
 		after = page.NextAfter
 	}
 	if whole {
-		listed := countListed(t, s, store.Query{Collection: authz.Users, Filters: map[string]string{"tenant": "t"}, Limit: store.MaxPageSize})
+		listed := countListed(t, s, authz.Query{Collection: authz.Users, Filters: map[string]string{"tenant": "t"}, Limit: store.MaxPageSize})
 		if listed != s.Revision() {
 			t.Errorf("the index lists %d users at revision %d", listed, s.Revision())
 		}
 	}
 }
 
-func countListed(t *testing.T, s *store.Store, q store.Query) (n uint64) {
+func countListed(t *testing.T, s *store.Store, q authz.Query) (n uint64) {
 	t.Helper()
 	for {
 		page, err := s.List(t.Context(), q)

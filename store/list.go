@@ -21,38 +21,22 @@ const (
 	MaxPageSize     = 1000
 )
 
-// Query asks for a page of a collection.
-type Query struct {
-	Collection authz.Collection
-	// Filters are values of fields in Collection.Filters(); all must match.
-	Filters map[string]string
-	// Cursor is Page.NextCursor of the page before, with the same collection and
-	// filters; empty starts.
-	Cursor string
-	Limit  int // 0 means DefaultPageSize
-}
+// query is an authz.Query that this package reads.
+type query authz.Query
 
-// Page is a stretch of a collection in key order. Each page shows the data of
-// its own Revision; an entity that stays unchanged while one pages through is
-// seen exactly once.
-type Page struct {
-	Items      []authz.Entity
-	NextCursor string // empty on the last page
-	Revision   uint64
-}
-
-// List reads the page q asks for.
-func (s *Store) List(ctx context.Context, q Query) (Page, error) {
+// List reads the page that asked asks for.
+func (s *Store) List(ctx context.Context, asked authz.Query) (authz.Page[authz.Entity], error) {
+	q := query(asked)
 	after, err := q.check()
 	if err != nil {
-		return Page{}, err
+		return authz.Page[authz.Entity]{}, err
 	}
 	view, err := s.Snapshot()
 	if err != nil {
-		return Page{}, err
+		return authz.Page[authz.Entity]{}, err
 	}
 	defer view.Close()
-	page := Page{Items: []authz.Entity{}, Revision: view.Revision()}
+	page := authz.Page[authz.Entity]{Items: []authz.Entity{}, Revision: view.Revision()}
 	err = view.cold(func(txn *badger.Txn) error {
 		keys, more, err := q.keys(ctx, txn, after)
 		if err != nil {
@@ -75,13 +59,13 @@ func (s *Store) List(ctx context.Context, q Query) (Page, error) {
 		return nil
 	})
 	if err != nil {
-		return Page{}, err
+		return authz.Page[authz.Entity]{}, err
 	}
 	return page, nil
 }
 
 // check validates q, sets its defaults and decodes its cursor.
-func (q *Query) check() (after string, err error) {
+func (q *query) check() (after string, err error) {
 	if codeOf(q.Collection) == 0 {
 		return "", unknownCollection(q.Collection)
 	}
@@ -110,12 +94,12 @@ func filterHint(c authz.Collection) string {
 }
 
 // cursor binds the last key of a page to the list it belongs to.
-func (q *Query) cursor(last string) string {
+func (q *query) cursor(last string) string {
 	sum := q.fingerprint()
 	return base64.RawURLEncoding.EncodeToString(append(sum[:], last...))
 }
 
-func (q *Query) after() (string, error) {
+func (q *query) after() (string, error) {
 	if q.Cursor == "" {
 		return "", nil
 	}
@@ -130,7 +114,7 @@ func (q *Query) after() (string, error) {
 	return string(raw[len(sum):]), nil
 }
 
-func (q *Query) fingerprint() [8]byte {
+func (q *query) fingerprint() [8]byte {
 	h := sha256.New()
 	h.Write([]byte(q.Collection))
 	for _, name := range slices.Sorted(maps.Keys(q.Filters)) {
@@ -140,7 +124,7 @@ func (q *Query) fingerprint() [8]byte {
 }
 
 // keys are up to q.Limit keys after after that match every filter.
-func (q *Query) keys(ctx context.Context, txn *badger.Txn, after string) (keys []string, more bool, err error) {
+func (q *query) keys(ctx context.Context, txn *badger.Txn, after string) (keys []string, more bool, err error) {
 	streams := q.streams(txn)
 	defer func() {
 		for _, stream := range streams {
@@ -187,7 +171,7 @@ func meet(streams []*keyStream, from string) (string, bool) {
 
 // streams are sorted streams of keys, one for each filter, or one of the whole
 // collection when no filter says more.
-func (q *Query) streams(txn *badger.Txn) []*keyStream {
+func (q *query) streams(txn *badger.Txn) []*keyStream {
 	code := codeOf(q.Collection)
 	var streams []*keyStream
 	for _, name := range slices.Sorted(maps.Keys(q.Filters)) {

@@ -197,10 +197,10 @@ func (s *Store) keepFrom(now *state) uint64 {
 }
 
 // graves are the tombstones that the deletes among changes left and that still stand.
-func graves(txn *badger.Txn, changes []Change) ([][]byte, error) {
+func graves(txn *badger.Txn, changes []authz.Change[authz.Entity]) ([][]byte, error) {
 	var keys [][]byte
 	for _, c := range changes {
-		if c.Op != Delete {
+		if c.Op != authz.OpDelete {
 			continue
 		}
 		key := ref{code: codeOf(c.Collection), key: c.ID}.dataKey()

@@ -122,14 +122,14 @@ func (m *machine) apply(t *rapid.T) {
 			op.Entity = kind.put(key, mark)
 			switch rapid.IntRange(0, 4).Draw(t, "if") {
 			case 1:
-				op.If = store.AsNew()
+				op.If = authz.AsNew()
 				failed = failed || exists
 			case 2:
-				op.If = store.IfPresent()
+				op.If = authz.IfPresent()
 				failed = failed || !exists
 			case 3:
 				revision := current.revision + uint64(rapid.IntRange(0, 1).Draw(t, "stale"))
-				op.If = store.IfRevision(revision)
+				op.If = authz.IfRevision(revision)
 				failed = failed || !exists || revision != current.revision
 			}
 			next.entities[at] = stored{c: kind.c, key: key, mark: mark, revision: next.revision}
@@ -282,7 +282,7 @@ func (m *machine) checkLists(t *rapid.T) {
 					want = append(want, key)
 				}
 			}
-			page, err := m.s.List(context.Background(), store.Query{Collection: kind.c, Filters: map[string]string{kind.filter: mark}})
+			page, err := m.s.List(context.Background(), authz.Query{Collection: kind.c, Filters: map[string]string{kind.filter: mark}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,51 +18,21 @@ type Op struct {
 	// fails leaves it normalized.
 	Entity authz.Entity
 	// If must hold for the write to happen. The zero Precondition always holds.
-	If Precondition
+	If authz.Precondition
 }
 
-// Precondition is what an Op asks of the entity it is about to change.
-type Precondition struct {
-	kind     preconditionKind
-	revision uint64
-}
-
-type preconditionKind uint8
-
-const (
-	always preconditionKind = iota
-	asNew
-	ifAbsent
-	ifPresent
-	ifRevision
-)
-
-// AsNew makes a put a create: CodeConflict when the entity exists.
-func AsNew() Precondition { return Precondition{kind: asNew} }
-
-// IfAbsent is If-None-Match: * - CodePrecondition when the entity exists.
-func IfAbsent() Precondition { return Precondition{kind: ifAbsent} }
-
-// IfPresent is If-Match: * - CodePrecondition when there is no such entity.
-func IfPresent() Precondition { return Precondition{kind: ifPresent} }
-
-// IfRevision is If-Match - CodePrecondition unless the entity exists and was
-// last written by revision.
-func IfRevision(revision uint64) Precondition {
-	return Precondition{kind: ifRevision, revision: revision}
-}
-
-// check compares the precondition with the entity as it is, nil when there is none.
-func (p Precondition) check(r ref, current *record) error {
+// checkCondition compares a precondition with the entity as it is, nil when there is
+// none.
+func checkCondition(p authz.Precondition, r ref, current *record) error {
 	switch {
-	case p.kind == asNew && current != nil:
+	case p.New && current != nil:
 		return authz.Errorf(authz.CodeConflict, "%s %s exists already, at revision %d", r.code.collection(), strconv.Quote(r.key), current.revision)
-	case p.kind == ifAbsent && current != nil:
+	case p.Absent && current != nil:
 		return authz.Errorf(authz.CodePrecondition, "%s %s exists, at revision %d", r.code.collection(), strconv.Quote(r.key), current.revision)
-	case (p.kind == ifPresent || p.kind == ifRevision) && current == nil:
+	case (p.Present || p.Revision > 0) && current == nil:
 		return authz.Errorf(authz.CodePrecondition, "%s %s does not exist", r.code.collection(), strconv.Quote(r.key))
-	case p.kind == ifRevision && current.revision != p.revision:
-		return authz.Errorf(authz.CodePrecondition, "%s %s is at revision %d, not %d; read it again", r.code.collection(), strconv.Quote(r.key), current.revision, p.revision)
+	case p.Revision > 0 && current.revision != p.Revision:
+		return authz.Errorf(authz.CodePrecondition, "%s %s is at revision %d, not %d; read it again", r.code.collection(), strconv.Quote(r.key), current.revision, p.Revision)
 	}
 	return nil
 }
@@ -77,6 +47,9 @@ type Result struct {
 	Entities []authz.Entity
 	// Created says of each of the Ops whether its entity did not exist before.
 	Created []bool
+	// Before and After are the JSON of each entity as it was and is stored, nil when
+	// there was or is none. They are shared: nobody may change them.
+	Before, After [][]byte
 }
 
 // intent says what an operation of a write may do instead of failing.
@@ -94,7 +67,7 @@ type operation struct {
 	ref
 	entity authz.Entity // nil deletes; the caller's
 	form
-	pre    Precondition
+	pre    authz.Precondition
 	intent intent
 	due    int64 // unlessNotDue: delete only what expired at or before it
 }
@@ -130,7 +103,7 @@ func prepareDelete(op Op) (operation, error) {
 	if err := op.Collection.ValidateKey(op.Key); err != nil {
 		return operation{}, err
 	}
-	if op.If.kind == asNew || op.If.kind == ifAbsent {
+	if op.If.New || op.If.Absent {
 		return operation{}, authz.Errorf(authz.CodePrecondition, "a delete cannot ask for the entity to be absent")
 	}
 	return operation{ref: ref{code: code, key: op.Key}, pre: op.If}, nil

@@ -31,6 +31,14 @@ type record struct {
 	entity   authz.Entity // decoded and shared; see isShared
 }
 
+// content is the JSON of the record, nil when there is none.
+func (r *record) content() []byte {
+	if r == nil {
+		return nil
+	}
+	return r.json
+}
+
 func (r *record) fact() authz.Fact {
 	return authz.Fact{Key: r.key, Revision: r.revision, JSON: r.json}
 }

@@ -16,7 +16,8 @@ import (
 //	1  the first
 //	2  issuers have an index by kind
 //	3  versions are kept for SnapshotAt: an older Verdict would drop them
-const SchemaVersion = 3
+//	4  the change feed names the audited change that made a write
+const SchemaVersion = 4
 
 // readSchema is the version of what is stored, after marking an empty database
 // as ours. It refuses data of a newer version.

@@ -46,7 +46,7 @@ func TestUpgrade(t *testing.T) {
 		if got := issuers[0].SubjectIs; got != authz.SubjectIsMachineUser {
 			t.Errorf("hot limit %d: an issuer's subjects are %q", hotLimit, got)
 		}
-		page, err := s.List(t.Context(), store.Query{Collection: authz.Issuers, Filters: map[string]string{"kind": authz.IssuerJWT}})
+		page, err := s.List(t.Context(), authz.Query{Collection: authz.Issuers, Filters: map[string]string{"kind": authz.IssuerJWT}})
 		if err != nil || len(page.Items) != 4 {
 			t.Errorf("hot limit %d: %d issuers are listed by kind, %v", hotLimit, len(page.Items), err)
 		}

@@ -91,7 +91,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("the cause of %v is hidden", err)
 	}
 	// A write that changes nothing needs no space, and one that fails says why.
-	same, err := s.Apply(t.Context(), []store.Op{{Entity: storetest.User("u", "t"), If: store.AsNew()}})
+	same, err := s.Apply(t.Context(), []store.Op{{Entity: storetest.User("u", "t"), If: authz.AsNew()}})
 	code(t, err, authz.CodeConflict, "")
 	if same.Revision != 0 {
 		t.Errorf("a refused write has revision %d", same.Revision)

@@ -16,6 +16,7 @@ type write struct {
 	ops []operation
 	// lenient skips operations that fail instead of failing the write.
 	lenient bool
+	by      string // id of the change that makes it, see authz.WithChange; may be empty
 
 	done     chan struct{} // closed once the fields below are set
 	err      error
@@ -29,6 +30,7 @@ type outcome struct {
 	changed          bool
 	isNew            bool // there was no such entity before
 	created, updated int64
+	was, is          []byte       // JSON of the entity before and after, nil without one
 	succeeded        authz.Entity // what Succeed made of the operation's entity; nil when it was not asked
 }
 
@@ -51,6 +53,7 @@ type draft struct {
 	records  map[ref]*record // nil record: deleted
 	entries  []entry
 	changes  []change
+	by       string // of the write
 	counts   [codeLimit]int64
 	outcomes []outcome
 }
@@ -65,6 +68,7 @@ type change struct {
 const (
 	changePut    = 'p'
 	changeDelete = 'd'
+	changeBy     = 'b' // no change: its key is the id of the audited change that made them
 )
 
 // evaluate runs w against everything accepted before it.
@@ -76,6 +80,7 @@ func (g *group) evaluate(w *write) (*draft, error) {
 		records:  make(map[ref]*record, len(w.ops)),
 		entries:  make([]entry, 0, expectedEntries(w.ops)),
 		changes:  make([]change, 0, len(w.ops)),
+		by:       w.by,
 		outcomes: make([]outcome, len(w.ops)),
 	}
 	for i := range w.ops {
@@ -119,7 +124,7 @@ func (d *draft) apply(op *operation, out *outcome) error {
 	if err != nil {
 		return err
 	}
-	if err := op.pre.check(op.ref, current); err != nil {
+	if err := checkCondition(op.pre, op.ref, current); err != nil {
 		return err
 	}
 	if op.entity == nil {
@@ -166,7 +171,7 @@ func (d *draft) put(op *operation, current *record, out *outcome) error {
 		d.counts[op.code]++
 	}
 	d.changes = append(d.changes, change{op: changePut, ref: op.ref})
-	*out = outcome{changed: true, isNew: current == nil, created: created, updated: d.now, succeeded: succeeded}
+	*out = outcome{changed: true, isNew: current == nil, created: created, updated: d.now, was: current.content(), is: next.json, succeeded: succeeded}
 	return nil
 }
 
@@ -214,7 +219,7 @@ func (d *draft) delete(op *operation, current *record, out *outcome) error {
 	d.records[op.ref] = nil
 	d.counts[op.code]--
 	d.changes = append(d.changes, change{op: changeDelete, ref: op.ref})
-	*out = outcome{changed: true}
+	*out = outcome{changed: true, was: current.content()}
 	return nil
 }
 
@@ -311,7 +316,7 @@ func (d *draft) changeEntries() []entry {
 		n := min(len(rest), maxChangesInRecord)
 		entries = append(entries, entry{
 			key:   changeKey(d.revision, part),
-			value: changeValue(d.now, number, rest[:n]),
+			value: changeValue(d.now, number, d.by, rest[:n]),
 		})
 		number += uint64(n)
 		rest = rest[n:]
@@ -320,10 +325,16 @@ func (d *draft) changeEntries() []entry {
 }
 
 // changeValue is when, the number of the first change, and for each change its
-// op, collection, key length and key.
-func changeValue(at int64, number uint64, changes []change) []byte {
+// op, collection, key length and key. Before them stands by in the form of a change,
+// when it is not empty.
+func changeValue(at int64, number uint64, by string, changes []change) []byte {
 	v := binary.BigEndian.AppendUint64(nil, uint64(at))
 	v = binary.BigEndian.AppendUint64(v, number)
+	if by != "" {
+		v = append(v, changeBy, 0)
+		v = binary.AppendUvarint(v, uint64(len(by)))
+		v = append(v, by...)
+	}
 	for _, c := range changes {
 		v = append(v, c.op, byte(c.ref.code))
 		v = binary.AppendUvarint(v, uint64(len(c.ref.key)))

@@ -73,11 +73,11 @@ func TestAnEntityFromCreationToDeletion(t *testing.T) {
 	status(put("free"), 201)
 
 	want := []change{
-		{Revision: base + 1, Op: api.OpPut, ID: "acme"},
-		{Revision: base + 2, Op: api.OpPut, ID: "acme"},
-		{Revision: base + 3, Op: api.OpPut, ID: "acme"},
-		{Revision: base + 4, Op: api.OpDelete, ID: "acme"},
-		{Revision: base + 5, Op: api.OpPut, ID: "acme", Plan: "free"},
+		{Revision: base + 1, Op: authz.OpPut, ID: "acme"},
+		{Revision: base + 2, Op: authz.OpPut, ID: "acme"},
+		{Revision: base + 3, Op: authz.OpPut, ID: "acme"},
+		{Revision: base + 4, Op: authz.OpDelete, ID: "acme"},
+		{Revision: base + 5, Op: authz.OpPut, ID: "acme", Plan: "free"},
 	}
 	if diff := cmp.Diff(want, changesAfter(t, p, text(t, base))); diff != "" {
 		t.Error(diff)

@@ -352,7 +352,7 @@ func TestRetiredIsFinal(t *testing.T) {
 			if problem := l.refused(http.StatusBadRequest, http.MethodPut, "/v1/credentials/"+id, write); problem.Field != "state" || !strings.Contains(problem.Detail, "final") {
 				t.Errorf("%+v", problem)
 			}
-			line := marshal(t, api.Line[authz.Entity]{Collection: string(authz.Credentials), Entity: write})
+			line := marshal(t, api.Line[authz.Entity]{Collection: authz.Credentials, Entity: write})
 			var report api.ImportReport
 			unmarshal(t, l.Call(http.MethodPost, l.AdminURL()+api.PathImport, l.Operator(), line, "Content-Type", api.TypeNDJSON).Body, &report)
 			if report.Failed != 1 || report.Errors[0].Field != "state" {

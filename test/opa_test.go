@@ -65,23 +65,23 @@ func document(t testing.TB, p *pdptest.PDP) map[string]map[string]any {
 		if err := json.Unmarshal(line, &l); err != nil {
 			t.Fatal(err)
 		}
-		c := authz.Collection(l.Collection)
+		c := l.Collection
 		if !c.Fact() {
 			continue
 		}
-		if facts[l.Collection] == nil {
-			facts[l.Collection] = map[string]any{}
+		if facts[string(l.Collection)] == nil {
+			facts[string(l.Collection)] = map[string]any{}
 		}
 		id := l.Entity["id"].(string)
 		first, second, pair := authz.SplitPairKey(id)
 		if !pair {
-			facts[l.Collection][id] = l.Entity
+			facts[string(l.Collection)][id] = l.Entity
 			continue
 		}
-		under, ok := facts[l.Collection][first].(map[string]any)
+		under, ok := facts[string(l.Collection)][first].(map[string]any)
 		if !ok {
 			under = map[string]any{}
-			facts[l.Collection][first] = under
+			facts[string(l.Collection)][first] = under
 		}
 		under[second] = l.Entity
 	}

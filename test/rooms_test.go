@@ -22,14 +22,14 @@ var rooms = map[string]struct {
 	libraries []string
 }{
 	"authz":             {},
-	"api":               {},
+	"api":               {imports: []string{"authz"}},
 	"policies":          {},
 	"demo":              {},
 	"ijson":             {imports: []string{"authz"}, libraries: []string{jsonLibrary}},
 	"token":             {imports: []string{"authz", "ijson", "token/statuslist"}, libraries: []string{"github.com/go-jose/go-jose", jsonLibrary}},
 	"token/statuslist":  {imports: []string{"authz", "ijson"}, libraries: []string{jsonLibrary}},
 	"introspection":     {imports: []string{"authz", "ijson"}, libraries: []string{jsonLibrary}},
-	"secret":            {},
+	"secret":            {imports: []string{"authz"}},
 	"rotation":          {imports: []string{"authz"}},
 	"usage":             {imports: []string{"authz"}},
 	"credentials":       {imports: []string{"authz", "rotation"}},

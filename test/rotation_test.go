@@ -138,7 +138,7 @@ func (r *trio) prove(members ...*trioMember) {
 // taken are the steps that were taken, with "!" where one was forced.
 func taken(view api.Rotation) (steps []string) {
 	for _, s := range view.Steps {
-		if s.State != api.StepDone {
+		if s.State != authz.StepDone {
 			continue
 		}
 		step := s.Step
@@ -199,7 +199,7 @@ func TestRotationUnderLoad(t *testing.T) {
 
 			view := r.status()
 			same(t, "steps", []string{authz.StepPrepare, authz.StepPropagate, authz.StepSwitch, authz.StepDrain, authz.StepRetire}, taken(view))
-			same(t, "lights", each(api.LightGreen), lights(view))
+			same(t, "lights", each(authz.LightGreen), lights(view))
 			same(t, "old generation", each(authz.CredentialRetired), r.states(1))
 			same(t, "new generation", each(authz.CredentialActive), r.states(2))
 			for _, m := range r.members {
@@ -223,7 +223,7 @@ func (r *trio) rotateUnder(load *pdptest.Load) {
 		case view.Phase == authz.PhaseDone:
 			return
 		case len(view.WaitingFor) == 0:
-			r.step(api.RotationAdvance)
+			r.step(authz.RotationAdvance)
 		case view.Phase == authz.PhasePropagate && len(view.WaitingFor) == len(r.members)-switched:
 			// Every member told so far has proved its new secret: it is the next one's turn.
 			m := r.members[switched]
@@ -252,7 +252,7 @@ func TestRotationWaitsForTheOneThatStays(t *testing.T) {
 		r.staysIn(authz.PhasePropagate, "mu:ledger to use generation 2")
 		load.Await(perSecond / 10)
 	}
-	if view := r.step(api.RotationForce); view.Phase != authz.PhaseDrain {
+	if view := r.step(authz.RotationForce); view.Phase != authz.PhaseDrain {
 		t.Fatalf("forced into %s", view.Phase)
 	}
 	for len(r.status().WaitingFor) > 1 { // the quiet time of the others
@@ -266,9 +266,9 @@ func TestRotationWaitsForTheOneThatStays(t *testing.T) {
 		t.Log(tally)
 	}
 
-	view := r.step(api.RotationForce)
+	view := r.step(authz.RotationForce)
 	same(t, "steps", []string{authz.StepPrepare, authz.StepPropagate + "!", authz.StepSwitch + "!", authz.StepDrain + "!", authz.StepRetire + "!"}, taken(view))
-	same(t, "lights", []string{api.LightGreen, api.LightGreen, api.LightRed}, lights(view))
+	same(t, "lights", []string{authz.LightGreen, authz.LightGreen, authz.LightRed}, lights(view))
 	r.deniedAs(laggard, laggard.old, "CREDENTIAL_RETIRED")
 	r.allowed(laggard, laggard.next)
 	for _, m := range r.members[:2] {
@@ -280,7 +280,7 @@ func TestRotationWaitsForTheOneThatStays(t *testing.T) {
 // for, and the phase to stay.
 func (r *trio) staysIn(phase, waiting string) {
 	r.T.Helper()
-	problem := r.refused(http.StatusConflict, http.MethodPost, api.PathRotationSets+trioSet+"/"+api.RotationAdvance, nil)
+	problem := r.refused(http.StatusConflict, http.MethodPost, api.PathRotationSets+trioSet+"/"+authz.RotationAdvance, nil)
 	view := r.status()
 	if problem.Code != string(authz.CodeConflict) || !strings.Contains(problem.Detail, waiting) || strings.Contains(problem.Detail, "mu:billing") {
 		r.T.Errorf("advanced: %+v", problem)
@@ -316,13 +316,13 @@ func TestAbortDeniesNobody(t *testing.T) {
 			r.start()
 			r.prove(r.members[:test.prove]...)
 			if test.drain {
-				if view := r.step(api.RotationAdvance); view.Phase != authz.PhaseDrain {
+				if view := r.step(authz.RotationAdvance); view.Phase != authz.PhaseDrain {
 					t.Fatalf("in %s", view.Phase)
 				}
 			}
 			load := r.load()
 			load.Await(perSecond / 5)
-			view := r.step(api.RotationAbort)
+			view := r.step(authz.RotationAbort)
 			load.Await(perSecond / 2)
 			tally := load.Stop()
 			if tally.Denied() > 0 || len(tally.Failures) > 0 {
@@ -347,12 +347,12 @@ func TestAbortDeniesNobody(t *testing.T) {
 // who breaks is known at once.
 func TestEmergency(t *testing.T) {
 	r := newTrio(t, false, pdptest.Settings{})
-	if problem := r.refused(http.StatusConflict, http.MethodPost, api.PathRotationSets+trioSet+"/"+api.RotationEmergency, nil); problem.Detail == "" {
+	if problem := r.refused(http.StatusConflict, http.MethodPost, api.PathRotationSets+trioSet+"/"+authz.RotationEmergency, nil); problem.Detail == "" {
 		t.Error("without a rotation there is nothing to move to, and the answer does not say so")
 	}
 	r.start()
 	r.prove(r.members[0])
-	view := r.step(api.RotationEmergency)
+	view := r.step(authz.RotationEmergency)
 	same(t, "breaks", []string{"mu:invoice", "mu:ledger"}, view.Breaks)
 	same(t, "phase", authz.PhaseDone, view.Phase)
 	same(t, "steps", []string{authz.StepPrepare, authz.StepSwitch + "!", authz.StepEmergency + "!"}, taken(view))
@@ -378,12 +378,12 @@ func TestRotationSurvivesARestart(t *testing.T) {
 	r.prove(r.members[:2]...)
 	restart()
 	r.staysIn(authz.PhasePropagate, "mu:ledger to use generation 2")
-	same(t, "lights", []string{api.LightGreen, api.LightGreen, api.LightRed}, lights(r.status()))
+	same(t, "lights", []string{authz.LightGreen, authz.LightGreen, authz.LightRed}, lights(r.status()))
 	for _, m := range r.members {
 		r.allowed(m, *m.current.Load())
 	}
 	r.prove(r.members[2])
-	if view := r.step(api.RotationAdvance); view.Phase != authz.PhaseDrain {
+	if view := r.step(authz.RotationAdvance); view.Phase != authz.PhaseDrain {
 		t.Fatalf("in %s", view.Phase)
 	}
 	restart()
@@ -394,7 +394,7 @@ func TestRotationSurvivesARestart(t *testing.T) {
 		r.allowed(m, m.old)
 	}
 	r.move(trioQuietS * time.Second)
-	view := r.step(api.RotationAdvance)
+	view := r.step(authz.RotationAdvance)
 	same(t, "steps", []string{authz.StepPrepare, authz.StepPropagate, authz.StepSwitch, authz.StepDrain, authz.StepRetire}, taken(view))
 	restart()
 	for _, m := range r.members {

@@ -431,8 +431,8 @@ func (h *hidden) operate() {
 	}
 	status := api.PathRotationSets + "pair/"
 	h.admin(http.StatusOK, http.MethodGet, status+"status", nil)
-	h.admin(http.StatusOK, http.MethodPost, status+api.RotationAdvance, nil)
-	h.admin(http.StatusConflict, http.MethodPost, status+api.RotationAdvance, nil)
+	h.admin(http.StatusOK, http.MethodPost, status+authz.RotationAdvance, nil)
+	h.admin(http.StatusConflict, http.MethodPost, status+authz.RotationAdvance, nil)
 
 	leaked, forged := h.Token(jobID), tampered(h.Token("mu:user-svc"))
 	h.keepJWT("leaked token", leaked)
@@ -479,7 +479,7 @@ func secretHashes(t *testing.T, export []byte) map[string]string {
 	for line := range bytes.Lines(export) {
 		var l api.Line[json.RawMessage]
 		unmarshal(t, line, &l)
-		if l.Collection != string(authz.Credentials) {
+		if l.Collection != authz.Credentials {
 			continue
 		}
 		var c authz.Credential

@@ -59,7 +59,7 @@ func (o operator) rotation(set string) api.Rotation {
 func (o operator) startRotation(set string) map[string]string {
 	o.T.Helper()
 	var started api.StartedRotation
-	o.must(http.StatusOK, http.MethodPost, api.PathRotationSets+set+"/"+api.RotationStart, api.StartRotation{}, &started)
+	o.must(http.StatusOK, http.MethodPost, api.PathRotationSets+set+"/"+authz.RotationStart, api.StartRotation{}, &started)
 	return started.Secrets
 }
 
@@ -102,7 +102,7 @@ func (o operator) importLines(entities ...authz.Entity) {
 	o.T.Helper()
 	var lines []byte
 	for _, e := range entities {
-		lines = append(lines, marshalFor(o.T, api.Line[authz.Entity]{Collection: string(e.Collection()), Entity: e})...)
+		lines = append(lines, marshalFor(o.T, api.Line[authz.Entity]{Collection: e.Collection(), Entity: e})...)
 		lines = append(lines, '\n')
 	}
 	answer := o.Call(http.MethodPost, o.AdminURL()+api.PathImport, o.Operator(), lines, "Content-Type", api.TypeNDJSON)

@@ -15,24 +15,9 @@ type Secrets interface {
 	// CheckSecret returns the index of the candidate the secret is of. It is called
 	// without candidates too, for a client nobody knows, and must then take as long.
 	// source is who presents the secret and from where. The errors, which may be
-	// wrapped, are ErrSecretMismatch, ErrSecretThrottled and ErrSecretBusy.
-	CheckSecret(ctx context.Context, clientID, source, secret string, candidates []SecretCandidate) (int, error)
+	// wrapped, are authz.ErrSecretMismatch, authz.ErrSecretThrottled and authz.ErrSecretBusy.
+	CheckSecret(ctx context.Context, clientID, source, secret string, candidates []authz.SecretCandidate) (int, error)
 }
-
-// SecretCandidate is a credential a secret may be of.
-type SecretCandidate struct {
-	ID      string
-	Version uint64 // a match is remembered for one version and hash only
-	Hash    string `json:"-"`
-	Spent   bool   // not accepted now: a match only explains the denial
-}
-
-// What Secrets fails with.
-var (
-	ErrSecretMismatch  = errors.New("token: the secret is of no credential of the client")
-	ErrSecretThrottled = errors.New("token: too many wrong secrets for the client from this source")
-	ErrSecretBusy      = errors.New("token: too many secrets are being compared")
-)
 
 // maxAcceptedSecrets is how many secrets one attempt is compared with, beside one that
 // would be denied anyway. Each costs a wrong guess as much as a right one.
@@ -52,9 +37,9 @@ func (v *Verifier) checkSecret(ctx context.Context, p *authz.Presentation) (prov
 		return proven{}, v.lookupFault(ctx, causeCredentialLookup, err)
 	}
 	credentials := withSecrets(all, clientID, p.Now)
-	candidates := make([]SecretCandidate, len(credentials))
+	candidates := make([]authz.SecretCandidate, len(credentials))
 	for i, c := range credentials {
-		candidates[i] = SecretCandidate{ID: c.ID, Version: uint64(c.Generation), Hash: c.SecretHash, Spent: !c.AcceptedAt(p.Now)}
+		candidates[i] = authz.SecretCandidate{ID: c.ID, Version: uint64(c.Generation), Hash: c.SecretHash, Spent: !c.AcceptedAt(p.Now)}
 	}
 	match, err := v.secrets.CheckSecret(ctx, clientID, guesserOf(p), p.Evidence.ClientSecret, candidates)
 	if err != nil {
@@ -105,11 +90,11 @@ func (v *Verifier) secretFault(ctx context.Context, err error) *authz.Fault {
 		return &authz.Fault{Code: authz.RateLimited, Cause: cause, Message: message, Fix: "Retry later, with the right secret."}
 	}
 	switch {
-	case errors.Is(err, ErrSecretThrottled):
+	case errors.Is(err, authz.ErrSecretThrottled):
 		return limited("secret_throttled", "Too many wrong secrets were sent for this client from this source.")
-	case errors.Is(err, ErrSecretBusy):
+	case errors.Is(err, authz.ErrSecretBusy):
 		return limited("secret_busy", "Too many secrets are being compared just now.")
-	case !errors.Is(err, ErrSecretMismatch):
+	case !errors.Is(err, authz.ErrSecretMismatch):
 		v.log.ErrorContext(ctx, "client secret cannot be compared", "error", err)
 	}
 	return secretMismatch()

@@ -15,20 +15,20 @@ import (
 )
 
 // secretsFunc compares secrets as a test says.
-type secretsFunc func(clientID, source, secret string, candidates []token.SecretCandidate) (int, error)
+type secretsFunc func(clientID, source, secret string, candidates []authz.SecretCandidate) (int, error)
 
-func (f secretsFunc) CheckSecret(_ context.Context, clientID, source, secret string, candidates []token.SecretCandidate) (int, error) {
+func (f secretsFunc) CheckSecret(_ context.Context, clientID, source, secret string, candidates []authz.SecretCandidate) (int, error) {
 	return f(clientID, source, secret, candidates)
 }
 
 // plain finds the candidate whose hash is the secret itself.
-func plain(_, _, secret string, candidates []token.SecretCandidate) (int, error) {
+func plain(_, _, secret string, candidates []authz.SecretCandidate) (int, error) {
 	for i, c := range candidates {
 		if c.Hash == secret {
 			return i, nil
 		}
 	}
-	return 0, token.ErrSecretMismatch
+	return 0, authz.ErrSecretMismatch
 }
 
 func secretOf(id, hash, state string, generation int) authz.Credential {
@@ -88,15 +88,15 @@ func TestClientSecretCandidates(t *testing.T) {
 	d.add(other)
 	type call struct {
 		ClientID, Source string
-		Candidates       []token.SecretCandidate
+		Candidates       []authz.SecretCandidate
 	}
 	var got call
-	v := newVerifier(t, token.Config{Secrets: secretsFunc(func(clientID, source, _ string, candidates []token.SecretCandidate) (int, error) {
+	v := newVerifier(t, token.Config{Secrets: secretsFunc(func(clientID, source, _ string, candidates []authz.SecretCandidate) (int, error) {
 		got = call{clientID, source, candidates}
-		return 0, token.ErrSecretMismatch
+		return 0, authz.ErrSecretMismatch
 	})})
 	present(v, d, authz.Evidence{ClientID: "mu:billing", ClientSecret: "x"})
-	want := call{"mu:billing", "pep-1|10.4.2.19", []token.SecretCandidate{
+	want := call{"mu:billing", "pep-1|10.4.2.19", []authz.SecretCandidate{
 		{ID: "active-5", Version: 15, Hash: "a5"}, {ID: "active-4", Version: 14, Hash: "a4"}, {ID: "active-3", Version: 13, Hash: "a3"}, {ID: "active-2", Version: 12, Hash: "a2"},
 		{ID: "retired-5", Version: 25, Hash: "r5", Spent: true},
 	}}
@@ -113,7 +113,7 @@ func TestClientSecretCandidates(t *testing.T) {
 		timed.add(c)
 	}
 	present(v, timed, authz.Evidence{ClientID: "mu:billing", ClientSecret: "x"})
-	want.Candidates = []token.SecretCandidate{{ID: "now", Version: 2, Hash: "now"}, {ID: "early", Version: 4, Hash: "early", Spent: true}, {ID: "over", Version: 3, Hash: "over", Spent: true}}
+	want.Candidates = []authz.SecretCandidate{{ID: "now", Version: 2, Hash: "now"}, {ID: "early", Version: 4, Hash: "early", Spent: true}, {ID: "over", Version: 3, Hash: "over", Spent: true}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -140,14 +140,14 @@ func TestClientSecretRefusals(t *testing.T) {
 		code  authz.ReasonCode
 		cause string
 	}{
-		{0, fmt.Errorf("x: %w", token.ErrSecretThrottled), authz.RateLimited, "secret_throttled"},
-		{0, fmt.Errorf("x: %w", token.ErrSecretBusy), authz.RateLimited, "secret_busy"},
-		{0, token.ErrSecretMismatch, authz.CredentialUnknown, "secret_mismatch"},
+		{0, fmt.Errorf("x: %w", authz.ErrSecretThrottled), authz.RateLimited, "secret_throttled"},
+		{0, fmt.Errorf("x: %w", authz.ErrSecretBusy), authz.RateLimited, "secret_busy"},
+		{0, authz.ErrSecretMismatch, authz.CredentialUnknown, "secret_mismatch"},
 		{0, errors.New("out of memory"), authz.CredentialUnknown, "secret_mismatch"},
 		{1, nil, authz.CredentialUnknown, "secret_mismatch"},
 		{-1, nil, authz.CredentialUnknown, "secret_mismatch"},
 	} {
-		v := newVerifier(t, token.Config{Secrets: secretsFunc(func(string, string, string, []token.SecretCandidate) (int, error) { return test.index, test.err })})
+		v := newVerifier(t, token.Config{Secrets: secretsFunc(func(string, string, string, []authz.SecretCandidate) (int, error) { return test.index, test.err })})
 		wantFault(t, present(v, d, authz.Evidence{ClientID: "mu:billing", ClientSecret: "s1"}), test.code, test.cause)
 	}
 }

@@ -25,7 +25,7 @@ type word struct {
 	*said
 	standing
 	issuer      *authz.Issuer
-	knownSource bool // IntrospectionAnswer.KnownSource
+	knownSource bool // authz.IntrospectionAnswer.KnownSource
 }
 
 // standing is how far what an issuer said can still be relied on. The zero

@@ -13,34 +13,13 @@ import (
 // securityEventType is the typ of a Security Event Token.
 const securityEventType = "secevent+jwt"
 
-// Event is what a verified Security Event Token (SET, RFC 8417) says. The zero
-// Event says nothing.
-type Event struct {
-	Issuer    *authz.Issuer // shared, never to be changed
-	JTI       string        // unique with the issuer: who saw it before need not act again
-	IssuedAt  time.Time
-	Type      string          // the event's URI
-	SubjectID json.RawMessage // the sub_id claim, an object (RFC 9493); not looked into
-	Payload   json.RawMessage // the event, an object; not looked into
-}
-
-// Errors of EventError.Err: RFC 8935 section 2.4.
+// Errors of authz.EventRefusal.Err: RFC 8935 section 2.4.
 const (
 	EventInvalidRequest  = "invalid_request"  // it is no SET, or not one we take
 	EventInvalidKey      = "invalid_key"      // it is not signed by a key of its issuer
 	EventInvalidIssuer   = "invalid_issuer"   // it is by nobody whose events are accepted
 	EventInvalidAudience = "invalid_audience" // it is for somebody else
 )
-
-// EventError says why a Security Event Token is refused. It holds nothing of the
-// token.
-type EventError struct {
-	Err         string // see the Event constants
-	Description string
-}
-
-// Error is the description, after the code.
-func (e *EventError) Error() string { return e.Err + ": " + e.Description }
 
 // VerifyEvent verifies a Security Event Token pushed to us: typ secevent+jwt, by a
 // registered issuer whose events are accepted, for the audience registered with
@@ -49,25 +28,25 @@ func (e *EventError) Error() string { return e.Err + ": " + e.Description }
 // now decides only whether fetched keys are fresh, stale or too old: times and
 // repetitions are the caller's to judge.
 //
-// The error is an *EventError, which no repetition helps, or an *authz.Error of
+// The error is an *authz.EventRefusal, which no repetition helps, or an *authz.Error of
 // CodeUnavailable.
-func (v *Verifier) VerifyEvent(ctx context.Context, dir authz.Directory, text string, now time.Time) (Event, error) {
+func (v *Verifier) VerifyEvent(ctx context.Context, dir authz.Directory, text string, now time.Time) (authz.SecurityEvent, error) {
 	signed, header, payload, err := readEvent(text)
 	if err != nil {
-		return Event{}, err
+		return authz.SecurityEvent{}, err
 	}
 	issuer, err := v.eventIssuer(ctx, dir, payload)
 	if err != nil {
-		return Event{}, err
+		return authz.SecurityEvent{}, err
 	}
 	if err := v.checkEventSignature(signed, header, issuer, now); err != nil {
-		return Event{}, err
+		return authz.SecurityEvent{}, err
 	}
 	return eventOf(payload, issuer)
 }
 
 func badEvent(description string) error {
-	return &EventError{Err: EventInvalidRequest, Description: description}
+	return &authz.EventRefusal{Err: EventInvalidRequest, Description: description}
 }
 
 // readEvent reads a SET as far as its signature.
@@ -107,9 +86,9 @@ func (v *Verifier) eventIssuer(ctx context.Context, dir authz.Directory, payload
 	case fault != nil:
 		return nil, authz.Errorf(authz.CodeUnavailable, "the registered issuers cannot be read; push the event again")
 	case issuer == nil:
-		return nil, &EventError{Err: EventInvalidIssuer, Description: "The token's iss is not the URL of a registered issuer."}
+		return nil, &authz.EventRefusal{Err: EventInvalidIssuer, Description: "The token's iss is not the URL of a registered issuer."}
 	case issuer.Events == nil || issuer.Kind == authz.IssuerX509 || issuer.JWKSURL == "" && len(issuer.Keys) == 0:
-		return nil, &EventError{Err: EventInvalidIssuer, Description: "The token's issuer is not registered with events and keys."}
+		return nil, &authz.EventRefusal{Err: EventInvalidIssuer, Description: "The token's issuer is not registered with events and keys."}
 	}
 	c := claims{object: payload}
 	audiences := c.audiences()
@@ -117,14 +96,14 @@ func (v *Verifier) eventIssuer(ctx context.Context, dir authz.Directory, payload
 		return nil, badEvent(c.fault.Message)
 	}
 	if !slices.Contains(audiences, issuer.Events.Audience) {
-		return nil, &EventError{Err: EventInvalidAudience, Description: "The token's aud is not the audience registered with its issuer's events."}
+		return nil, &authz.EventRefusal{Err: EventInvalidAudience, Description: "The token's aud is not the audience registered with its issuer's events."}
 	}
 	return issuer, nil
 }
 
 func (v *Verifier) checkEventSignature(signed compact, h header, issuer *authz.Issuer, now time.Time) error {
 	badKey := func(description string) error {
-		return &EventError{Err: EventInvalidKey, Description: description}
+		return &authz.EventRefusal{Err: EventInvalidKey, Description: description}
 	}
 	if !h.signedWithin(issuer) {
 		return badKey("The token is signed with an algorithm its issuer is not registered with.")
@@ -147,27 +126,27 @@ func (v *Verifier) checkEventSignature(signed compact, h header, issuer *authz.I
 }
 
 // eventOf reads the claims of a SET (RFC 8417 section 2.2, SSF 1.0 section 4.2).
-func eventOf(payload object, issuer *authz.Issuer) (Event, error) {
+func eventOf(payload object, issuer *authz.Issuer) (authz.SecurityEvent, error) {
 	for _, forbidden := range []string{"sub", "exp"} {
 		if payload.get(forbidden) != nil {
-			return Event{}, badEvent("The token has " + forbidden + ", which a security event token must not have.")
+			return authz.SecurityEvent{}, badEvent("The token has " + forbidden + ", which a security event token must not have.")
 		}
 	}
 	c := claims{object: payload}
-	event := Event{Issuer: issuer, JTI: c.text("jti"), IssuedAt: c.date("iat", math.Floor)}
+	event := authz.SecurityEvent{Issuer: issuer, JTI: c.text("jti"), IssuedAt: c.date("iat", math.Floor)}
 	if c.fault != nil {
-		return Event{}, badEvent(c.fault.Message)
+		return authz.SecurityEvent{}, badEvent(c.fault.Message)
 	}
 	if event.JTI == "" || event.IssuedAt.IsZero() {
-		return Event{}, badEvent("The token lacks jti or iat.")
+		return authz.SecurityEvent{}, badEvent("The token lacks jti or iat.")
 	}
 	subject := payload.get("sub_id")
 	if subject.Kind() != '{' {
-		return Event{}, badEvent("The token's sub_id is missing or not an object.")
+		return authz.SecurityEvent{}, badEvent("The token's sub_id is missing or not an object.")
 	}
 	events, err := readObject(payload.get("events"))
 	if err != nil || len(events) != 1 || events[0].name == "" || events[0].value.Kind() != '{' {
-		return Event{}, badEvent("The token's events is not an object with exactly one event.")
+		return authz.SecurityEvent{}, badEvent("The token's events is not an object with exactly one event.")
 	}
 	event.SubjectID = json.RawMessage(slices.Clone(subject))
 	event.Type, event.Payload = events[0].name, json.RawMessage(slices.Clone(events[0].value))

@@ -50,7 +50,7 @@ func TestVerifyEvent(t *testing.T) {
 	issuer := transmitter(t, signer)
 	v := newVerifier(t, token.Config{})
 	got, err := v.VerifyEvent(t.Context(), registry{demoURL: issuer}, sign(t, signer, setType, event(map[string]any{"aud": []string{"x", "https://verdict.example/events"}, "toe": 1, "txn": "t"})), now)
-	want := token.Event{
+	want := authz.SecurityEvent{
 		Issuer: issuer, JTI: "e-1", IssuedAt: now, Type: revoked, SubjectID: json.RawMessage(`{"format":"opaque","id":"mu:user-svc"}`),
 		Payload: json.RawMessage(fmt.Sprintf(`{"event_timestamp":%d}`, now.Unix())),
 	}
@@ -108,7 +108,7 @@ func TestVerifyEventRefuses(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := v.VerifyEvent(t.Context(), test.d, test.text, now)
-			var refusal *token.EventError
+			var refusal *authz.EventRefusal
 			if !errors.As(err, &refusal) || refusal.Err != test.err || refusal.Description == "" || got.JTI != "" || got.Issuer != nil {
 				t.Errorf("%v; want %s", err, test.err)
 			}

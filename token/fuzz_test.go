@@ -28,7 +28,7 @@ func FuzzVerify(f *testing.F) {
 	a.issuers["roots"], a.issuers["ask"] = trusted, ledgerlink("ask", "")
 	v := newVerifier(f, token.Config{
 		CacheSize: -1, Identifiers: []string{"us"}, Introspector: &mute{},
-		Secrets: secretsFunc(func(string, string, string, []token.SecretCandidate) (int, error) { return 0, token.ErrSecretMismatch }),
+		Secrets: secretsFunc(func(string, string, string, []authz.SecretCandidate) (int, error) { return 0, authz.ErrSecretMismatch }),
 	})
 	f.Fuzz(func(t *testing.T, text, more string, kind uint8) {
 		e := [kinds]authz.Evidence{
@@ -58,8 +58,8 @@ func FuzzVerify(f *testing.F) {
 // mute knows no token.
 type mute struct{}
 
-func (mute) Introspect(context.Context, *authz.Issuer, string, string) (token.IntrospectionAnswer, error) {
-	return token.IntrospectionAnswer{}, token.ErrInactive
+func (mute) Introspect(context.Context, *authz.Issuer, string, string) (authz.IntrospectionAnswer, error) {
+	return authz.IntrospectionAnswer{}, authz.ErrInactive
 }
 
 // FuzzEvent signs arbitrary payloads as security events: what is accepted has all

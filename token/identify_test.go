@@ -42,7 +42,7 @@ func TestIdentify(t *testing.T) {
 	if got, fault := identify(authz.Evidence{Token: "abc"}); fault != nil || got.ID != authz.TokenID(opaque.URL, "o-1") {
 		t.Errorf("%+v %+v", got, fault)
 	}
-	introspector.err = token.ErrInactive
+	introspector.err = authz.ErrInactive
 	for name, test := range map[string]struct {
 		e     authz.Evidence
 		code  authz.ReasonCode

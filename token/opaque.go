@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
@@ -18,27 +17,9 @@ const maxOpaqueBytes = 4 << 10
 // deadlines, breakers and memories of that are; source is where the token came
 // from, as Presentation.Source has it.
 type Introspector interface {
-	// Introspect returns ErrInactive when the issuer says that the token is not
-	// active, and ErrUnavailable when that cannot be said; both may be wrapped.
-	Introspect(ctx context.Context, issuer *authz.Issuer, token, source string) (IntrospectionAnswer, error)
-}
-
-// What an Introspector fails with.
-var (
-	ErrInactive    = errors.New("token: its issuer says that it is not active")
-	ErrUnavailable = errors.New("token: its issuer cannot be asked")
-)
-
-// IntrospectionAnswer is what an issuer said about an active token.
-type IntrospectionAnswer struct {
-	Claims []byte    // the JSON object as received, active included; never changed
-	At     time.Time // when the issuer was asked
-	// Freshness is authz.Fresh, or authz.Stale while the issuer cannot be asked.
-	Freshness string
-	Age       time.Duration // since At
-	// KnownSource: the token came from this source before, while its issuer
-	// confirmed it.
-	KnownSource bool
+	// Introspect returns authz.ErrInactive when the issuer says that the token is not
+	// active, and authz.ErrUnavailable when that cannot be said; both may be wrapped.
+	Introspect(ctx context.Context, issuer *authz.Issuer, token, source string) (authz.IntrospectionAnswer, error)
 }
 
 // introspect asks the issuer of an opaque token about it.
@@ -69,17 +50,17 @@ func (v *Verifier) introspect(ctx context.Context, p *authz.Presentation) (word,
 }
 
 // ask has the Introspector ask an issuer about the token presented.
-func (v *Verifier) ask(ctx context.Context, issuer *authz.Issuer, p *authz.Presentation) (IntrospectionAnswer, *authz.Fault) {
+func (v *Verifier) ask(ctx context.Context, issuer *authz.Issuer, p *authz.Presentation) (authz.IntrospectionAnswer, *authz.Fault) {
 	if v.introspector == nil {
-		return IntrospectionAnswer{}, unavailable("introspection_unavailable", "This node cannot ask issuers about opaque tokens.")
+		return authz.IntrospectionAnswer{}, unavailable("introspection_unavailable", "This node cannot ask issuers about opaque tokens.")
 	}
 	answer, err := v.introspector.Introspect(ctx, issuer, p.Evidence.Token, p.Source)
 	switch {
-	case errors.Is(err, ErrInactive):
-		return IntrospectionAnswer{}, inactive()
+	case errors.Is(err, authz.ErrInactive):
+		return authz.IntrospectionAnswer{}, inactive()
 	case err != nil:
 		v.reportOutage(ctx, issuer, p.Evidence.Token, err)
-		return IntrospectionAnswer{}, unavailable("introspection_unavailable", "The token's issuer cannot be asked about it, and what it said before is too old.")
+		return authz.IntrospectionAnswer{}, unavailable("introspection_unavailable", "The token's issuer cannot be asked about it, and what it said before is too old.")
 	}
 	v.outages.end(issuer.ID, answer.At)
 	return answer, nil

@@ -16,12 +16,12 @@ import (
 
 // asked is an introspector that answers as it is told and notes whom it asked.
 type asked struct {
-	answer token.IntrospectionAnswer
+	answer authz.IntrospectionAnswer
 	err    error
 	who    []string
 }
 
-func (a *asked) Introspect(_ context.Context, issuer *authz.Issuer, _, source string) (token.IntrospectionAnswer, error) {
+func (a *asked) Introspect(_ context.Context, issuer *authz.Issuer, _, source string) (authz.IntrospectionAnswer, error) {
 	a.who = append(a.who, issuer.ID+" from "+source)
 	return a.answer, a.err
 }
@@ -37,8 +37,8 @@ func ledgerlink(id, prefix string) *authz.Issuer {
 	return issuer
 }
 
-func active(more string) token.IntrospectionAnswer {
-	return token.IntrospectionAnswer{
+func active(more string) authz.IntrospectionAnswer {
+	return authz.IntrospectionAnswer{
 		Claims:    fmt.Appendf(nil, `{"active":true,"sub":"mx:ledgerlink","exp":%d%s}`, now.Unix()+600, more),
 		Freshness: authz.Fresh,
 	}
@@ -102,7 +102,7 @@ func TestOpaqueTokenIsShownToItsIssuerOnly(t *testing.T) {
 
 func TestOpaqueTokenAnswers(t *testing.T) {
 	issuer := ledgerlink("a", "")
-	answered := func(answer token.IntrospectionAnswer, err error) authz.Principal {
+	answered := func(answer authz.IntrospectionAnswer, err error) authz.Principal {
 		return present(newVerifier(t, token.Config{Introspector: &asked{answer: answer, err: err}}), registry{"a": issuer}, authz.Evidence{Token: "abc"})
 	}
 	full := active(fmt.Sprintf(`,"iss":"https://a.example","jti":"j","aud":"brightfold","iat":%d,"scope":"x y","status":"enabled"`, now.Unix()))
@@ -123,26 +123,26 @@ func TestOpaqueTokenAnswers(t *testing.T) {
 	if plain.Fault != nil || plain.Level != 2 || !plain.Token.IssuedAt.IsZero() || plain.Token.ID == "" || plain.Supports != nil {
 		t.Errorf("%+v %+v", plain, plain.Fault)
 	}
-	if p := answered(token.IntrospectionAnswer{Claims: []byte(`{"active":true,"sub":"mx:a"}`)}, nil); p.Fault != nil || !p.Token.ExpiresAt.IsZero() || p.Freshness != authz.Stale {
+	if p := answered(authz.IntrospectionAnswer{Claims: []byte(`{"active":true,"sub":"mx:a"}`)}, nil); p.Fault != nil || !p.Token.ExpiresAt.IsZero() || p.Freshness != authz.Stale {
 		t.Errorf("without exp and freshness: %+v %+v", p, p.Fault)
 	}
 	for name, test := range map[string]struct {
-		answer token.IntrospectionAnswer
+		answer authz.IntrospectionAnswer
 		err    error
 		code   authz.ReasonCode
 		cause  string
 	}{
-		"inactive":         {token.IntrospectionAnswer{}, fmt.Errorf("x: %w", token.ErrInactive), authz.TokenInvalid, "inactive"},
-		"unavailable":      {token.IntrospectionAnswer{}, token.ErrUnavailable, authz.IssuerUnavailable, "introspection_unavailable"},
-		"another error":    {token.IntrospectionAnswer{}, errors.New("x"), authz.IssuerUnavailable, "introspection_unavailable"},
-		"zero answer":      {token.IntrospectionAnswer{}, nil, authz.TokenInvalid, "malformed"},
-		"not active":       {token.IntrospectionAnswer{Claims: []byte(`{"active":false,"sub":"mx:a"}`)}, nil, authz.TokenInvalid, "inactive"},
-		"active a string":  {token.IntrospectionAnswer{Claims: []byte(`{"active":"true","sub":"mx:a"}`)}, nil, authz.TokenInvalid, "inactive"},
-		"active missing":   {token.IntrospectionAnswer{Claims: []byte(`{"sub":"mx:a"}`)}, nil, authz.TokenInvalid, "inactive"},
+		"inactive":         {authz.IntrospectionAnswer{}, fmt.Errorf("x: %w", authz.ErrInactive), authz.TokenInvalid, "inactive"},
+		"unavailable":      {authz.IntrospectionAnswer{}, authz.ErrUnavailable, authz.IssuerUnavailable, "introspection_unavailable"},
+		"another error":    {authz.IntrospectionAnswer{}, errors.New("x"), authz.IssuerUnavailable, "introspection_unavailable"},
+		"zero answer":      {authz.IntrospectionAnswer{}, nil, authz.TokenInvalid, "malformed"},
+		"not active":       {authz.IntrospectionAnswer{Claims: []byte(`{"active":false,"sub":"mx:a"}`)}, nil, authz.TokenInvalid, "inactive"},
+		"active a string":  {authz.IntrospectionAnswer{Claims: []byte(`{"active":"true","sub":"mx:a"}`)}, nil, authz.TokenInvalid, "inactive"},
+		"active missing":   {authz.IntrospectionAnswer{Claims: []byte(`{"sub":"mx:a"}`)}, nil, authz.TokenInvalid, "inactive"},
 		"another issuer":   {active(`,"iss":"https://b.example"`), nil, authz.TokenInvalid, "issuer_mismatch"},
 		"iss no string":    {active(`,"iss":1`), nil, authz.TokenInvalid, "claim_type"},
-		"no subject":       {token.IntrospectionAnswer{Claims: []byte(`{"active":true}`)}, nil, authz.TokenInvalid, "missing_sub"},
-		"exp null":         {token.IntrospectionAnswer{Claims: []byte(`{"active":true,"sub":"mx:a","exp":null}`)}, nil, authz.TokenInvalid, "claim_type"},
+		"no subject":       {authz.IntrospectionAnswer{Claims: []byte(`{"active":true}`)}, nil, authz.TokenInvalid, "missing_sub"},
+		"exp null":         {authz.IntrospectionAnswer{Claims: []byte(`{"active":true,"sub":"mx:a","exp":null}`)}, nil, authz.TokenInvalid, "claim_type"},
 		"bound, no proof":  {active(`,"cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`), nil, authz.TokenBindingMismatch, "proof_missing"},
 		"bound, unknown":   {active(`,"cnf":{"jwk":{}}`), nil, authz.TokenBindingMismatch, "unsupported_binding"},
 		"got with another": {active(`,"credential_id":"c"`), nil, "", ""},
@@ -167,14 +167,14 @@ func TestOpaqueTokenAnswers(t *testing.T) {
 func TestIntrospectionOutage(t *testing.T) {
 	issuer := ledgerlink("ledgerlink", "")
 	for _, step := range []struct {
-		answer    token.IntrospectionAnswer
+		answer    authz.IntrospectionAnswer
 		err       error
 		freshness string
 		tiers     int // for which it is usable
 	}{
-		{token.IntrospectionAnswer{Age: 40 * time.Second, Freshness: authz.Fresh}, nil, authz.Fresh, 4},
-		{token.IntrospectionAnswer{Age: 4 * time.Minute, Freshness: authz.Stale, KnownSource: true}, nil, authz.Stale, 3},
-		{token.IntrospectionAnswer{}, token.ErrUnavailable, "", 0},
+		{authz.IntrospectionAnswer{Age: 40 * time.Second, Freshness: authz.Fresh}, nil, authz.Fresh, 4},
+		{authz.IntrospectionAnswer{Age: 4 * time.Minute, Freshness: authz.Stale, KnownSource: true}, nil, authz.Stale, 3},
+		{authz.IntrospectionAnswer{}, authz.ErrUnavailable, "", 0},
 	} {
 		step.answer.Claims = active("").Claims
 		p := present(newVerifier(t, token.Config{Introspector: &asked{answer: step.answer, err: step.err}}), registry{"l": issuer}, authz.Evidence{Token: "abc"})

@@ -26,7 +26,7 @@ func TestIntrospectionOutageIsLoggedOnce(t *testing.T) {
 	}
 	fails := func(want int, cause string) {
 		t.Helper()
-		introspector.err = fmt.Errorf("%w: %s", token.ErrUnavailable, cause)
+		introspector.err = fmt.Errorf("%w: %s", authz.ErrUnavailable, cause)
 		for range 3 {
 			wantFault(t, present(v, d, authz.Evidence{Token: text}), authz.IssuerUnavailable, "introspection_unavailable")
 		}

@@ -5,12 +5,10 @@ import (
 	"context"
 	"io"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/credentials"
 	"github.com/verdict-pdp/verdict/introspection"
 	"github.com/verdict-pdp/verdict/pdp"
-	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/token"
 )
@@ -59,27 +57,26 @@ func (e entities) Get(_ context.Context, c authz.Collection, key string) (authz.
 }
 
 // List implements admin.Entities.
-func (e entities) List(ctx context.Context, c authz.Collection, q admin.Query) (admin.Page, error) {
-	page, err := e.store.List(ctx, store.Query{Collection: c, Filters: q.Filters, Cursor: q.Cursor, Limit: q.Limit})
-	return admin.Page{Items: page.Items, NextCursor: page.NextCursor, Revision: page.Revision}, err
+func (e entities) List(ctx context.Context, q authz.Query) (authz.Page[authz.Entity], error) {
+	return e.store.List(ctx, q)
 }
 
 // Put implements admin.Entities.
-func (e entities) Put(ctx context.Context, entity authz.Entity, p admin.Precondition) (admin.Written, error) {
-	result, err := e.store.Apply(ctx, []store.Op{{Entity: entity, If: precondition(p)}})
+func (e entities) Put(ctx context.Context, entity authz.Entity, p authz.Precondition) (authz.Written, error) {
+	result, err := e.store.Apply(ctx, []store.Op{{Entity: entity, If: p}})
 	if err != nil {
-		return admin.Written{}, err
+		return authz.Written{}, err
 	}
 	written := result.Entities[0]
 	if written.Collection() == authz.Issuers {
 		e.asker.Forget(written.Head().ID)
 		e.verifier.Refresh(written.Head().ID)
 	}
-	return admin.Written{Entity: written, Created: result.Created[0], Revision: result.Revision}, nil
+	return authz.Written{Entity: written, Created: result.Created[0], Revision: result.Revision}, nil
 }
 
 // Delete implements admin.Entities.
-func (e entities) Delete(ctx context.Context, c authz.Collection, key string, p admin.Precondition) (uint64, error) {
+func (e entities) Delete(ctx context.Context, c authz.Collection, key string, p authz.Precondition) (uint64, error) {
 	switch c {
 	case authz.MachineUsers:
 		return deleted(p)(e.keeper.DeleteMachineUser(ctx, key, p.Revision))
@@ -94,7 +91,7 @@ func (e entities) Delete(ctx context.Context, c authz.Collection, key string, p 
 			return 0, err
 		}
 	}
-	result, err := e.store.Apply(ctx, []store.Op{{Collection: c, Key: key, If: precondition(p)}})
+	result, err := e.store.Apply(ctx, []store.Op{{Collection: c, Key: key, If: p}})
 	if err == nil && c == authz.Issuers {
 		e.asker.Forget(key)
 	}
@@ -102,41 +99,21 @@ func (e entities) Delete(ctx context.Context, c authz.Collection, key string, p 
 }
 
 // deleted answers as the store does when a condition on what is not there fails.
-func deleted(p admin.Precondition) func(uint64, error) (uint64, error) {
+func deleted(p authz.Precondition) func(uint64, error) (uint64, error) {
 	return func(revision uint64, err error) (uint64, error) {
-		if (p.Exists || p.Revision > 0) && authz.CodeOf(err) == authz.CodeNotFound {
+		if (p.Present || p.Revision > 0) && authz.CodeOf(err) == authz.CodeNotFound {
 			return 0, &authz.Error{Code: authz.CodePrecondition, Message: err.Error(), Cause: err}
 		}
 		return revision, err
 	}
 }
 
-func precondition(p admin.Precondition) store.Precondition {
-	switch {
-	case p.Revision > 0:
-		return store.IfRevision(p.Revision)
-	case p.Exists:
-		return store.IfPresent()
-	case p.Absent:
-		return store.IfAbsent()
-	}
-	return store.Precondition{}
-}
-
 // feed is the store's change feed as the admin surface sees it.
 type feed struct{ store *store.Store }
 
 // Changes implements admin.Feed.
-func (f feed) Changes(ctx context.Context, after uint64, limit int) (admin.Changes, error) {
-	page, err := f.store.Changes(ctx, after, limit)
-	if err != nil {
-		return admin.Changes{}, err
-	}
-	changes := make([]admin.Change, len(page.Changes))
-	for i, c := range page.Changes {
-		changes[i] = admin.Change{Revision: c.Revision, Collection: c.Collection, Key: c.ID, At: c.At, Deleted: c.Op == store.Delete, Entity: c.Entity}
-	}
-	return admin.Changes{Changes: changes, NextAfter: page.NextAfter, Revision: page.Revision}, nil
+func (f feed) Changes(ctx context.Context, after uint64, limit int) (authz.Changes[authz.Entity], error) {
+	return f.store.Changes(ctx, after, limit)
 }
 
 // Await implements admin.Feed.
@@ -151,9 +128,8 @@ func (f feed) Await(ctx context.Context, after uint64) error {
 type bulk struct{ store *store.Store }
 
 // Import implements admin.Bulk.
-func (b bulk) Import(ctx context.Context, r io.Reader, check func(authz.Entity) error) (api.ImportReport, error) {
-	report, err := b.store.Import(ctx, r, store.ImportOptions{Check: check})
-	return importReport(report), err
+func (b bulk) Import(ctx context.Context, r io.Reader, check func(authz.Entity) error) (authz.ImportReport, error) {
+	return b.store.Import(ctx, r, store.ImportOptions{Check: check})
 }
 
 // Export implements admin.Bulk.
@@ -182,7 +158,7 @@ func (b bulk) Counts(context.Context) (map[authz.Collection]uint64, uint64, erro
 func (d *Daemon) issuers() []*authz.Issuer {
 	all := []*authz.Issuer{}
 	for cursor := ""; ; {
-		page, err := d.store.List(context.Background(), store.Query{Collection: authz.Issuers, Cursor: cursor, Limit: store.MaxPageSize})
+		page, err := d.store.List(context.Background(), authz.Query{Collection: authz.Issuers, Cursor: cursor, Limit: store.MaxPageSize})
 		if err != nil {
 			return nil
 		}
@@ -202,19 +178,4 @@ func (d *Daemon) storeReady() error {
 	}
 	view.Close()
 	return nil
-}
-
-func importReport(r store.ImportReport) api.ImportReport {
-	report := api.ImportReport{
-		Lines:        r.Lines,
-		Written:      r.Written,
-		Unchanged:    r.Unchanged,
-		Failed:       r.Failed,
-		Errors:       make([]api.LineError, len(r.Errors)),
-		DataRevision: r.Revision,
-	}
-	for i, e := range r.Errors {
-		report.Errors[i] = api.LineError{Line: e.Line, Field: e.Field, Message: e.Message}
-	}
-	return report
 }

@@ -211,7 +211,7 @@ func (d *Daemon) openVerifier(context.Context) (err error) {
 	d.verifier, err = token.New(token.Config{
 		Identifiers:  d.identifiers(),
 		Introspector: authorities{d.asker, newSecretFiles(d.path("secrets"), c.Now)},
-		Secrets:      clientSecrets{checker},
+		Secrets:      checker,
 		Dir:          d.path("jwks"),
 		Transport:    c.JWKSTransport,
 		Log:          c.Logger,

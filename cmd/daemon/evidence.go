@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/introspection"
-	"github.com/verdict-pdp/verdict/secret"
-	"github.com/verdict-pdp/verdict/token"
 )
 
 // The types in this file give the rooms that evidence is checked in the shapes
@@ -24,19 +21,12 @@ type authorities struct {
 }
 
 // Introspect implements token.Introspector.
-func (a authorities) Introspect(ctx context.Context, issuer *authz.Issuer, text, source string) (token.IntrospectionAnswer, error) {
+func (a authorities) Introspect(ctx context.Context, issuer *authz.Issuer, text, source string) (authz.IntrospectionAnswer, error) {
 	ours, err := a.secrets.read(issuer.Introspection.Secret)
 	if err != nil {
-		return token.IntrospectionAnswer{}, fmt.Errorf("%w: %w", token.ErrUnavailable, err)
+		return authz.IntrospectionAnswer{}, fmt.Errorf("%w: %w", authz.ErrUnavailable, err)
 	}
-	answer, err := a.client.Introspect(ctx, authority(issuer, ours), text, source)
-	switch {
-	case errors.Is(err, introspection.ErrInactive):
-		return token.IntrospectionAnswer{}, fmt.Errorf("%w: %w", token.ErrInactive, err)
-	case err != nil:
-		return token.IntrospectionAnswer{}, fmt.Errorf("%w: %w", token.ErrUnavailable, err)
-	}
-	return token.IntrospectionAnswer{Claims: answer.Claims, At: answer.At, Freshness: answer.Freshness, Age: answer.Age, KnownSource: answer.KnownSource}, nil
+	return a.client.Introspect(ctx, authority(issuer, ours), text, source)
 }
 
 func authority(issuer *authz.Issuer, ours string) introspection.Authority {
@@ -52,28 +42,6 @@ func authority(issuer *authz.Issuer, ours string) introspection.Authority {
 		UsableFor:   time.Duration(issuer.UsableForS) * time.Second,
 		NegativeFor: time.Duration(in.NegativeForS) * time.Second,
 	}
-}
-
-// clientSecrets is the secret room as the verifier sees it.
-type clientSecrets struct{ checker *secret.Checker }
-
-// CheckSecret implements token.Secrets.
-func (c clientSecrets) CheckSecret(ctx context.Context, clientID, source, text string, candidates []token.SecretCandidate) (int, error) {
-	attempt := secret.Attempt{ClientID: clientID, Source: source, Secret: text, Candidates: make([]secret.Candidate, len(candidates))}
-	for i, c := range candidates {
-		attempt.Candidates[i] = secret.Candidate(c)
-	}
-	index, err := c.checker.Check(ctx, attempt)
-	for theirs, ours := range map[error]error{
-		secret.ErrMismatch:  token.ErrSecretMismatch,
-		secret.ErrThrottled: token.ErrSecretThrottled,
-		secret.ErrBusy:      token.ErrSecretBusy,
-	} {
-		if errors.Is(err, theirs) {
-			return index, fmt.Errorf("%w: %w", ours, err)
-		}
-	}
-	return index, err
 }
 
 // secretFiles reads our secrets at issuers from a folder, one file each, and

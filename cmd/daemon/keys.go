@@ -35,7 +35,7 @@ func (d *Daemon) makeFirstKeys(ctx context.Context) error {
 			return err
 		}
 		d.Written = append(d.Written, file)
-		ops = append(ops, store.Op{Entity: &authz.APIKey{Header: authz.Header{ID: k.id}, Name: k.name, Hash: hash, Roles: k.roles}, If: store.AsNew()})
+		ops = append(ops, store.Op{Entity: &authz.APIKey{Header: authz.Header{ID: k.id}, Name: k.name, Hash: hash, Roles: k.roles}, If: authz.AsNew()})
 	}
 	_, err := d.store.Apply(ctx, ops)
 	return err

@@ -107,6 +107,6 @@ func tellReport(w io.Writer, i api.ImportReport) error {
 	if more := i.Failed - min(len(i.Errors), shownErrors); more > 0 {
 		r.line("and %d more", more)
 	}
-	r.line("%d lines: %d written, %d unchanged, %d failed; data revision %d", i.Lines, i.Written, i.Unchanged, i.Failed, i.DataRevision)
+	r.line("%d lines: %d written, %d unchanged, %d failed; data revision %d", i.Lines, i.Written, i.Unchanged, i.Failed, i.Revision)
 	return r.err
 }

@@ -62,7 +62,7 @@ func createKey(ctx context.Context, in *store.Store, request api.KeyRequest) ([]
 	for _, role := range request.Roles {
 		key.Roles = append(key.Roles, authz.Role(role))
 	}
-	result, err := in.Apply(ctx, []store.Op{{Entity: key, If: store.AsNew()}})
+	result, err := in.Apply(ctx, []store.Op{{Entity: key, If: authz.AsNew()}})
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func eachPage(ctx context.Context, client *remote.Client, call remote.Call, rows
 		if err != nil {
 			return err
 		}
-		first = cmp.Or(first, p.DataRevision, p.Head)
+		first = cmp.Or(first, p.Revision, p.Head)
 		if err := rows.page(p.Items); err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 )
 
@@ -164,7 +163,7 @@ func (r *rotate) look(now rotation) error {
 }
 
 func (r *rotate) goBack(ctx context.Context) error {
-	now, err := r.set.step(ctx, api.RotationAbort)
+	now, err := r.set.step(ctx, authz.RotationAbort)
 	if err != nil {
 		return err
 	}
@@ -176,7 +175,7 @@ func (r *rotate) takeStep(ctx context.Context, now rotation) error {
 	if err := r.confirm(ctx, r.yes, forceQuestion(now)); err != nil {
 		return err
 	}
-	forced, err := r.set.step(ctx, api.RotationForce)
+	forced, err := r.set.step(ctx, authz.RotationForce)
 	if err != nil {
 		return err
 	}
@@ -202,7 +201,7 @@ func (r *rotate) endNow(ctx context.Context, now rotation) error {
 			return err
 		}
 	}
-	after, err := r.set.step(ctx, api.RotationEmergency)
+	after, err := r.set.step(ctx, authz.RotationEmergency)
 	if err != nil {
 		return err
 	}

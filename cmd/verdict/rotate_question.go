@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
 )
 
 // The questions asked before a rotation is started or hurried. Each ends with a
@@ -39,7 +39,7 @@ func unproved(now rotation) []string {
 	}
 	var names []string
 	for _, m := range now.Members {
-		if m.Light != api.LightGreen && m.Light != api.LightAmber {
+		if m.Light != authz.LightGreen && m.Light != authz.LightAmber {
 			names = append(names, m.MachineUser)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 )
 
@@ -54,7 +53,7 @@ func (r *rotate) goOn(ctx context.Context, s *stepper) (rotation, error) {
 	if err := s.show(now); err != nil || r.noAdvance || !now.ready() {
 		return now, err
 	}
-	next, err := r.set.step(ctx, api.RotationAdvance)
+	next, err := r.set.step(ctx, authz.RotationAdvance)
 	if err != nil && failureOf(err).code == authz.CodeConflict {
 		return now, nil
 	}

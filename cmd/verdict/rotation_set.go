@@ -40,7 +40,7 @@ func (s rotationSet) status(ctx context.Context) (rotation, error) {
 	return s.ask(ctx, remote.Call{Method: http.MethodGet, Path: s.path("status")})
 }
 
-// step takes one of the steps api.RotationAdvance and so on.
+// step takes one of the steps authz.RotationAdvance and so on.
 func (s rotationSet) step(ctx context.Context, action string) (rotation, error) {
 	return s.ask(ctx, remote.Call{Method: http.MethodPost, Path: s.path(action)})
 }
@@ -73,7 +73,7 @@ func (s rotationSet) start(ctx context.Context, members map[string]api.Material)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.client.Do(ctx, remote.Call{Method: http.MethodPost, Path: s.path(api.RotationStart), Body: bytes.NewReader(body)})
+	answer, err := s.client.Do(ctx, remote.Call{Method: http.MethodPost, Path: s.path(authz.RotationStart), Body: bytes.NewReader(body)})
 	if err != nil {
 		return nil, s.refused(err, "`verdict credential list --machine-user ID` shows what a member has, `verdict revoke credential ID` ends what it no longer uses; `verdict rotate "+s.id+" --once` shows whether a rotation runs already.")
 	}

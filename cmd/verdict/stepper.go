@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
 )
 
 // stepper shows a rotation as it moves on: a line of steps, and a line a member. On
@@ -122,9 +122,9 @@ func stepsLine(now rotation) stepperLine {
 
 func mark(state string) part {
 	switch state {
-	case api.StepDone:
+	case authz.StepDone:
 		return part{text: "●", colour: green}
-	case api.StepWaiting:
+	case authz.StepWaiting:
 		return part{text: "◐", colour: amber}
 	}
 	return part{text: "○"}
@@ -132,7 +132,7 @@ func mark(state string) part {
 
 // memberLine is a member: its light, what it moves from and to, and what is waited
 // for or, when nothing is, when it used which.
-func memberLine(m api.RotationMember, name, move int, at time.Time) stepperLine {
+func memberLine(m authz.RotationMemberView, name, move int, at time.Time) stepperLine {
 	text := uses(m, at)
 	if m.WaitingFor != "" {
 		text = "waiting for " + m.WaitingFor
@@ -148,7 +148,7 @@ func memberLine(m api.RotationMember, name, move int, at time.Time) stepperLine 
 }
 
 // moveText is which credentials a member moves from and to.
-func moveText(m api.RotationMember) string {
+func moveText(m authz.RotationMemberView) string {
 	text := cmp.Or(strings.Join(m.Old, ", "), "none")
 	if m.New != "" {
 		text += " -> " + m.New
@@ -165,17 +165,17 @@ func lightMark(light string) string {
 
 func lightColour(light string) colour {
 	switch light {
-	case api.LightGreen:
+	case authz.LightGreen:
 		return green
-	case api.LightAmber:
+	case authz.LightAmber:
 		return amber
-	case api.LightRed:
+	case authz.LightRed:
 		return red
 	}
 	return plain
 }
 
-func uses(m api.RotationMember, now time.Time) string {
+func uses(m authz.RotationMemberView, now time.Time) string {
 	old := use("old", m.OldUsedAt, m.OldUsedFrom, now)
 	if m.New == "" {
 		return old

@@ -379,7 +379,7 @@ func TestCheckIsAskedBeforeWriting(t *testing.T) {
 	if err := ijson.Unmarshal([]byte(answer.Body), &report); err != nil {
 		t.Fatal(err)
 	}
-	want := api.ImportReport{Lines: 2, Written: 1, Failed: 1, Errors: []api.LineError{{Line: 1, Message: "keys are weak"}}, DataRevision: 3}
+	want := api.ImportReport{Lines: 2, Written: 1, Failed: 1, Errors: []api.LineError{{Line: 1, Message: "keys are weak"}}, Revision: 3}
 	if diff := gocmp.Diff(want, report); diff != "" {
 		t.Error(diff)
 	}

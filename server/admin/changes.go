@@ -3,11 +3,11 @@ package admin
 import (
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
@@ -54,32 +54,24 @@ func changeQuery(c echo.Context) (after uint64, limit int, wait time.Duration, e
 
 // awaitChanges waits for a change, but no longer than wait nor than the server
 // serves, and reads what there is then.
-func (h *Handler) awaitChanges(c echo.Context, after uint64, limit int, wait time.Duration) (Changes, error) {
+func (h *Handler) awaitChanges(c echo.Context, after uint64, limit int, wait time.Duration) (authz.Changes[authz.Entity], error) {
 	waiting, done, err := h.awaiting(c, wait)
 	if err != nil {
-		return Changes{}, err
+		return authz.Changes[authz.Entity]{}, err
 	}
 	defer done()
 	if err := h.Feed.Await(waiting, after); err != nil && waiting.Err() == nil {
-		return Changes{}, err
+		return authz.Changes[authz.Entity]{}, err
 	}
 	return h.Feed.Changes(c.Request().Context(), after, limit)
 }
 
-func changeList(changes Changes) api.ChangeList[authz.Entity] {
-	sent := make([]api.Change[authz.Entity], len(changes.Changes))
-	for i, change := range changes.Changes {
-		sent[i] = api.Change[authz.Entity]{
-			Revision:   change.Revision,
-			Op:         api.OpPut,
-			Collection: string(change.Collection),
-			ID:         change.Key,
-			At:         change.At,
-			Entity:     bare(change.Entity),
-		}
-		if change.Deleted {
-			sent[i].Op = api.OpDelete
-		}
+// changeList is a stretch of the feed as it is sent: without the hashes of secrets.
+func changeList(changes authz.Changes[authz.Entity]) authz.Changes[authz.Entity] {
+	sent := slices.Clone(changes.Changes)
+	for i := range sent {
+		sent[i].Entity = bare(sent[i].Entity)
 	}
-	return api.ChangeList[authz.Entity]{Changes: sent, NextAfter: changes.NextAfter, DataRevision: changes.Revision}
+	changes.Changes = sent
+	return changes
 }

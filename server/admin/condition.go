@@ -104,42 +104,42 @@ func stale(header string) error {
 
 // precondition reads the condition of a write. Only a creation can ask that
 // nothing be there.
-func precondition(h http.Header, creates bool) (Precondition, error) {
+func precondition(h http.Header, creates bool) (authz.Precondition, error) {
 	match, matchGiven, err := conditionOf(h, "If-Match")
 	if err != nil {
-		return Precondition{}, err
+		return authz.Precondition{}, err
 	}
 	none, noneGiven, err := conditionOf(h, "If-None-Match")
 	if err != nil {
-		return Precondition{}, err
+		return authz.Precondition{}, err
 	}
 	switch {
 	case noneGiven && (!creates || !none.any):
-		return Precondition{}, authz.Invalid("If-None-Match", "is * on a PUT, to create only, and means nothing on another write")
+		return authz.Precondition{}, authz.Invalid("If-None-Match", "is * on a PUT, to create only, and means nothing on another write")
 	case noneGiven && matchGiven:
-		return Precondition{}, authz.Invalid("If-None-Match", "and If-Match ask for opposites; send one")
+		return authz.Precondition{}, authz.Invalid("If-None-Match", "and If-Match ask for opposites; send one")
 	case noneGiven:
-		return Precondition{Absent: true}, nil
+		return authz.Precondition{Absent: true}, nil
 	case matchGiven:
 		return match.exactly()
 	}
-	return Precondition{}, nil
+	return authz.Precondition{}, nil
 }
 
 // exactly is If-Match as a precondition of a write.
-func (t tags) exactly() (Precondition, error) {
+func (t tags) exactly() (authz.Precondition, error) {
 	if t.any {
-		return Precondition{Exists: true}, nil
+		return authz.Precondition{Present: true}, nil
 	}
 	if len(t.list) != 1 {
-		return Precondition{}, authz.Invalid("If-Match", "has several ETags; a write takes the one it replaces")
+		return authz.Precondition{}, authz.Invalid("If-Match", "has several ETags; a write takes the one it replaces")
 	}
 	revision, ok := t.list[0].revision()
 	if !ok {
 		// A weak tag matches nothing strongly, and one of no revision nothing at all.
-		return Precondition{}, stale("If-Match")
+		return authz.Precondition{}, stale("If-Match")
 	}
-	return Precondition{Revision: revision}, nil
+	return authz.IfRevision(revision), nil
 }
 
 // revision is the revision a strong tag of ours names.

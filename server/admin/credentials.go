@@ -20,14 +20,14 @@ type Credentials interface {
 	NewSecret(ctx context.Context, machineUser, id string, notAfter time.Time) (NewSecret, error)
 	// Revoke puts an entry on the revocation list. A token given whole, when not
 	// empty, names what the entry is of. Of a credential the state is changed too.
-	Revoke(ctx context.Context, r *authz.Revocation, token string) (Written, error)
+	Revoke(ctx context.Context, r *authz.Revocation, token string) (authz.Written, error)
 	// Renew puts an entry on the renewal list, named likewise.
-	Renew(ctx context.Context, r *authz.Renewal, token string) (Written, error)
+	Renew(ctx context.Context, r *authz.Renewal, token string) (authz.Written, error)
 }
 
 // NewSecret is a secret just made.
 type NewSecret struct {
-	Written
+	authz.Written
 	Secret string
 }
 
@@ -146,7 +146,7 @@ func listedOf(n api.Naming) (authz.Listed, error) {
 	return authz.Listed{By: n.By, Reason: n.Reason}, nil
 }
 
-func listing(c echo.Context, written Written) error {
+func listing(c echo.Context, written authz.Written) error {
 	setRevision(c, written.Revision)
 	return wire.WriteJSON(c.Response(), http.StatusOK, api.Listing[authz.Entity]{Entry: written.Entity, DataRevision: written.Revision})
 }

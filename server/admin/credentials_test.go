@@ -28,7 +28,7 @@ func staged(t *testing.T, l *servertest.Lifecycle) operator {
 func TestHashesAreNeverAnswered(t *testing.T) {
 	const hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$dGFn"
 	secret := &authz.Credential{Header: authz.Header{ID: "c1", Revision: 1}, MachineUser: "mu:a", Kind: authz.KindSharedSecret, Generation: 1, State: "active", SecretHash: hash}
-	l := &servertest.Lifecycle{Secret: admin.NewSecret{Written: admin.Written{Entity: secret, Revision: 9}, Secret: "vs_once"}}
+	l := &servertest.Lifecycle{Secret: admin.NewSecret{Written: authz.Written{Entity: secret, Revision: 9}, Secret: "vs_once"}}
 	o := staged(t, l)
 	body := `{"machine_user":"mu:a","kind":"shared_secret","secret_hash":"` + hash + `"}`
 	for _, call := range [][3]string{
@@ -54,7 +54,7 @@ func TestHashesAreNeverAnswered(t *testing.T) {
 
 func TestNewSecret(t *testing.T) {
 	made := &authz.Credential{Header: authz.Header{ID: "mu:a.secret.2", Revision: 9}, MachineUser: "mu:a", Kind: authz.KindSharedSecret, Generation: 2, State: "active"}
-	l := &servertest.Lifecycle{Secret: admin.NewSecret{Written: admin.Written{Entity: made, Created: true, Revision: 9}, Secret: "vs_once"}}
+	l := &servertest.Lifecycle{Secret: admin.NewSecret{Written: authz.Written{Entity: made, Created: true, Revision: 9}, Secret: "vs_once"}}
 	o := staged(t, l)
 	answer := o.send("POST", "/v1/secrets", `{"machine_user":"mu:a"}`)
 	expect(t, answer, http.StatusCreated, "")
@@ -127,8 +127,8 @@ func TestRevokeAndRenew(t *testing.T) {
 
 func TestRotationSteps(t *testing.T) {
 	l := &servertest.Lifecycle{
-		Started: api.StartedRotation{Rotation: api.Rotation{ID: "s", Phase: "propagate", DataRevision: 9}, Secrets: map[string]string{"mu:a": "vs_once"}},
-		Rotated: api.Rotation{ID: "s", Phase: "drain", DataRevision: 9},
+		Started: api.StartedRotation{Rotation: api.Rotation{ID: "s", Phase: "propagate", Revision: 9}, Secrets: map[string]string{"mu:a": "vs_once"}},
+		Rotated: api.Rotation{ID: "s", Phase: "drain", Revision: 9},
 	}
 	o := staged(t, l)
 	if answer := o.send("POST", "/v1/rotation_sets/s/start", `{}`); !strings.Contains(answer.Body, "vs_once") || answer.Header.Get(api.HeaderRevision) != "9" {

@@ -27,7 +27,7 @@ func (r resource) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := r.Entities.List(ctx, r.collection, query)
+	page, err := r.Entities.List(ctx, query)
 	if err != nil {
 		return err
 	}
@@ -36,9 +36,9 @@ func (r resource) list(c echo.Context) error {
 		items[i] = r.shown(entity)
 	}
 	return wire.WriteJSON(c.Response(), http.StatusOK, api.EntityList[authz.Entity]{
-		Items:        items,
-		NextCursor:   page.NextCursor,
-		DataRevision: page.Revision,
+		Items:      items,
+		NextCursor: page.NextCursor,
+		Revision:   page.Revision,
 	})
 }
 
@@ -82,7 +82,7 @@ func (r resource) create(c echo.Context) error {
 	if err := r.acceptable(entity); err != nil {
 		return err
 	}
-	written, err := r.Entities.Put(ctx, entity, Precondition{Absent: true})
+	written, err := r.Entities.Put(ctx, entity, authz.Precondition{Absent: true})
 	if authz.CodeOf(err) == authz.CodePrecondition {
 		return &authz.Error{Code: authz.CodeConflict, Field: "id", Message: strconv.Quote(entity.Head().ID) + " exists already; PUT replaces it", Cause: err}
 	}
@@ -199,7 +199,7 @@ func placeAt(entity authz.Entity, key string) error {
 }
 
 // answer shows an entity just written.
-func (r resource) answer(c echo.Context, written Written) error {
+func (r resource) answer(c echo.Context, written authz.Written) error {
 	head := written.Entity.Head()
 	c.Response().Header().Set("ETag", etag(head.Revision))
 	setRevision(c, written.Revision)

@@ -39,7 +39,7 @@ func (h *Handler) createKey(c echo.Context) error {
 	if err := key.Validate(); err != nil {
 		return err
 	}
-	written, err := h.Entities.Put(ctx, key, Precondition{Absent: true})
+	written, err := h.Entities.Put(ctx, key, authz.Precondition{Absent: true})
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (h *Handler) listKeys(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := h.Entities.List(ctx, authz.APIKeys, query)
+	page, err := h.Entities.List(ctx, query)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (h *Handler) revokeKey(c echo.Context) error {
 	}
 	revoked := *key
 	revoked.Revoked = true
-	written, err := h.Entities.Put(ctx, &revoked, Precondition{Exists: true})
+	written, err := h.Entities.Put(ctx, &revoked, authz.Precondition{Present: true})
 	if err != nil {
 		return err
 	}

@@ -79,24 +79,24 @@ func number(query url.Values, name string, low, high, otherwise uint64) (uint64,
 }
 
 // listQuery reads the parameters of a list of c.
-func listQuery(c echo.Context, collection authz.Collection) (Query, error) {
+func listQuery(c echo.Context, collection authz.Collection) (authz.Query, error) {
 	query, err := parameters(c, append([]string{"limit", "cursor"}, collection.Filters()...)...)
 	if err != nil {
-		return Query{}, err
+		return authz.Query{}, err
 	}
 	limit, err := number(query, "limit", 1, maxLimit, defaultLimit)
 	if err != nil {
-		return Query{}, err
+		return authz.Query{}, err
 	}
 	cursor, err := single(query, "cursor")
 	if err != nil {
-		return Query{}, err
+		return authz.Query{}, err
 	}
-	q := Query{Limit: int(limit), Cursor: cursor, Filters: map[string]string{}}
+	q := authz.Query{Collection: collection, Limit: int(limit), Cursor: cursor, Filters: map[string]string{}}
 	for _, name := range collection.Filters() {
 		value, err := single(query, name)
 		if err != nil {
-			return Query{}, err
+			return authz.Query{}, err
 		}
 		if value != "" {
 			q.Filters[name] = value

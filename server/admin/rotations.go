@@ -26,8 +26,8 @@ type Rotations interface {
 func (h *Handler) mountRotations(e *echo.Echo) {
 	set := api.PathRotationSets + ":id/"
 	e.GET(set+"status", h.rotationStatus)
-	e.POST(set+api.RotationStart, h.startRotation)
-	for _, action := range []string{api.RotationAdvance, api.RotationForce, api.RotationAbort, api.RotationEmergency} {
+	e.POST(set+authz.RotationStart, h.startRotation)
+	for _, action := range []string{authz.RotationAdvance, authz.RotationForce, authz.RotationAbort, authz.RotationEmergency} {
 		e.POST(set+action, func(c echo.Context) error { return h.stepRotation(c, action) })
 	}
 }
@@ -64,7 +64,7 @@ func (h *Handler) startRotation(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	setRevision(c, started.Rotation.DataRevision)
+	setRevision(c, started.Rotation.Revision)
 	return wire.WriteJSON(c.Response(), http.StatusOK, started)
 }
 
@@ -81,7 +81,7 @@ func (h *Handler) stepRotation(c echo.Context, action string) error {
 	if err != nil {
 		return err
 	}
-	setRevision(c, rotation.DataRevision)
+	setRevision(c, rotation.Revision)
 	return wire.WriteJSON(c.Response(), http.StatusOK, rotation)
 }
 

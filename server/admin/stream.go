@@ -34,7 +34,7 @@ func (h *Handler) importLines(c echo.Context) error {
 	if err := stream.extend(); err != nil {
 		return err
 	}
-	setRevision(c, report.DataRevision)
+	setRevision(c, report.Revision)
 	return wire.WriteJSON(c.Response(), http.StatusOK, report)
 }
 

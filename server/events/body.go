@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/events"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
@@ -34,7 +33,7 @@ type refusal struct {
 	Description string `json:"description"`
 }
 
-func writeRefusal(w http.ResponseWriter, fault *events.Refusal) error {
+func writeRefusal(w http.ResponseWriter, fault *authz.EventRefusal) error {
 	w.Header().Set("Content-Language", "en")
 	return wire.WriteJSON(w, http.StatusBadRequest, refusal(*fault))
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/events"
 	"github.com/verdict-pdp/verdict/server/reqctx"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
@@ -18,7 +17,7 @@ import (
 const DefaultBodyLimit = 64 << 10
 
 // Receiver takes security event tokens. When Receive returns nil the event is done,
-// durably. An *events.Refusal says that the token is at fault; any other error, that
+// durably. An *authz.EventRefusal says that the token is at fault; any other error, that
 // it could not be taken.
 type Receiver interface {
 	Receive(ctx context.Context, text string) error
@@ -51,7 +50,7 @@ func (h *Handler) receive(c echo.Context) error {
 		c.Response().WriteHeader(http.StatusAccepted)
 		return nil
 	}
-	var fault *events.Refusal
+	var fault *authz.EventRefusal
 	if errors.As(err, &fault) {
 		return writeRefusal(c.Response(), fault)
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/events"
 	surface "github.com/verdict-pdp/verdict/server/events"
 	"github.com/verdict-pdp/verdict/server/reqctx"
 	"github.com/verdict-pdp/verdict/server/wire"
@@ -92,7 +91,7 @@ func push(t *testing.T, url string, body io.Reader, header http.Header) answer {
 func typed(value string) http.Header { return http.Header{"Content-Type": {value}} }
 
 func TestPush(t *testing.T) {
-	refusal := &events.Refusal{Err: "invalid_issuer", Description: "the issuer is not known"}
+	refusal := &authz.EventRefusal{Err: "invalid_issuer", Description: "the issuer is not known"}
 	for _, c := range []struct {
 		name string
 		err  error

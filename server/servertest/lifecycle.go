@@ -28,22 +28,22 @@ func (l *Lifecycle) NewSecret(_ context.Context, machineUser, id string, notAfte
 }
 
 // Revoke implements admin.Credentials.
-func (l *Lifecycle) Revoke(_ context.Context, r *authz.Revocation, token string) (admin.Written, error) {
+func (l *Lifecycle) Revoke(_ context.Context, r *authz.Revocation, token string) (authz.Written, error) {
 	return l.list(r, token)
 }
 
 // Renew implements admin.Credentials.
-func (l *Lifecycle) Renew(_ context.Context, r *authz.Renewal, token string) (admin.Written, error) {
+func (l *Lifecycle) Renew(_ context.Context, r *authz.Renewal, token string) (authz.Written, error) {
 	return l.list(r, token)
 }
 
-func (l *Lifecycle) list(entry authz.Entity, token string) (admin.Written, error) {
+func (l *Lifecycle) list(entry authz.Entity, token string) (authz.Written, error) {
 	l.Entry, l.Token = entry, token
 	if r, ok := entry.(*authz.Revocation); ok && token != "" {
 		r.Of = authz.TokenID("https://i", token)
 	}
 	entry.Normalize()
-	return admin.Written{Entity: entry, Revision: 9}, l.Err
+	return authz.Written{Entity: entry, Revision: 9}, l.Err
 }
 
 // RotationStatus implements admin.Rotations.

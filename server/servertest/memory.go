@@ -11,7 +11,6 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/ijson"
-	"github.com/verdict-pdp/verdict/server/admin"
 )
 
 // Memory is a store small enough to read: what the admin room and the
@@ -26,7 +25,7 @@ type Memory struct {
 	mu       sync.Mutex
 	revision uint64
 	entities map[authz.Collection]map[string]authz.Entity
-	changes  []admin.Change
+	changes  []authz.Change[authz.Entity]
 	changed  chan struct{} // closed and replaced by every write
 }
 
@@ -72,19 +71,19 @@ func (m *Memory) Get(_ context.Context, c authz.Collection, key string) (authz.E
 }
 
 // List implements admin.Entities; its cursor is the last key.
-func (m *Memory) List(_ context.Context, c authz.Collection, q admin.Query) (admin.Page, error) {
+func (m *Memory) List(_ context.Context, q authz.Query) (authz.Page[authz.Entity], error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	page := admin.Page{Revision: m.revision}
-	for _, key := range sortedKeys(m.entities[c]) {
-		if key <= q.Cursor || !selected(m.entities[c][key], q.Filters) {
+	page := authz.Page[authz.Entity]{Revision: m.revision}
+	for _, key := range sortedKeys(m.entities[q.Collection]) {
+		if key <= q.Cursor || !selected(m.entities[q.Collection][key], q.Filters) {
 			continue
 		}
 		if len(page.Items) == q.Limit {
 			page.NextCursor = page.Items[q.Limit-1].Head().ID
 			break
 		}
-		page.Items = append(page.Items, m.entities[c][key])
+		page.Items = append(page.Items, m.entities[q.Collection][key])
 	}
 	return page, nil
 }
@@ -108,23 +107,23 @@ func sortedKeys(entities map[string]authz.Entity) []string {
 }
 
 // Put implements admin.Entities.
-func (m *Memory) Put(_ context.Context, e authz.Entity, p admin.Precondition) (admin.Written, error) {
+func (m *Memory) Put(_ context.Context, e authz.Entity, p authz.Precondition) (authz.Written, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.entities[e.Collection()][e.Head().ID]
 	if err := holds(p, old); err != nil {
-		return admin.Written{}, err
+		return authz.Written{}, err
 	}
 	m.revision++
 	head := e.Head()
 	head.CreatedAt, head.UpdatedAt, head.Revision = Now, Now, m.revision
 	m.putLocked(e)
 	m.recordLocked(e.Collection(), head.ID, e)
-	return admin.Written{Entity: e, Created: old == nil, Revision: m.revision}, nil
+	return authz.Written{Entity: e, Created: old == nil, Revision: m.revision}, nil
 }
 
 // Delete implements admin.Entities.
-func (m *Memory) Delete(_ context.Context, c authz.Collection, key string, p admin.Precondition) (uint64, error) {
+func (m *Memory) Delete(_ context.Context, c authz.Collection, key string, p authz.Precondition) (uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.entities[c][key]
@@ -140,25 +139,29 @@ func (m *Memory) Delete(_ context.Context, c authz.Collection, key string, p adm
 	return m.revision, nil
 }
 
-func holds(p admin.Precondition, old authz.Entity) error {
+func holds(p authz.Precondition, old authz.Entity) error {
 	there := old != nil
-	if p.Absent && there || p.Exists && !there || p.Revision != 0 && (!there || old.Head().Revision != p.Revision) {
+	if p.Absent && there || p.Present && !there || p.Revision != 0 && (!there || old.Head().Revision != p.Revision) {
 		return authz.Errorf(authz.CodePrecondition, "the precondition does not hold")
 	}
 	return nil
 }
 
 func (m *Memory) recordLocked(c authz.Collection, key string, e authz.Entity) {
-	m.changes = append(m.changes, admin.Change{Revision: m.revision, Collection: c, Key: key, At: Now, Deleted: e == nil, Entity: e})
+	change := authz.Change[authz.Entity]{Revision: m.revision, Op: authz.OpPut, Collection: c, ID: key, At: Now, Entity: e}
+	if e == nil {
+		change.Op = authz.OpDelete
+	}
+	m.changes = append(m.changes, change)
 	close(m.changed)
 	m.changed = make(chan struct{})
 }
 
 // Changes implements admin.Feed.
-func (m *Memory) Changes(_ context.Context, after uint64, limit int) (admin.Changes, error) {
+func (m *Memory) Changes(_ context.Context, after uint64, limit int) (authz.Changes[authz.Entity], error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	found := admin.Changes{NextAfter: after, Revision: m.revision}
+	found := authz.Changes[authz.Entity]{NextAfter: after, Revision: m.revision}
 	for _, change := range m.changes {
 		if change.Revision > after && len(found.Changes) < limit {
 			found.Changes = append(found.Changes, change)
@@ -203,13 +206,13 @@ func (m *Memory) Import(ctx context.Context, r io.Reader, check func(authz.Entit
 			report.Errors = append(report.Errors, api.LineError{Line: report.Lines, Message: err.Error()})
 			continue
 		}
-		if _, err := m.Put(ctx, entity, admin.Precondition{}); err != nil {
+		if _, err := m.Put(ctx, entity, authz.Precondition{}); err != nil {
 			return report, err
 		}
 		report.Written++
 	}
 	m.mu.Lock()
-	report.DataRevision = m.revision
+	report.Revision = m.revision
 	m.mu.Unlock()
 	return report, lines.Err()
 }
@@ -238,7 +241,7 @@ func (m *Memory) Export(_ context.Context, w io.Writer, collections []authz.Coll
 	defer m.mu.Unlock()
 	for _, c := range collections {
 		for _, key := range sortedKeys(m.entities[c]) {
-			line, err := ijson.Marshal(api.Line[authz.Entity]{Collection: string(c), Entity: m.entities[c][key]})
+			line, err := ijson.Marshal(api.Line[authz.Entity]{Collection: c, Entity: m.entities[c][key]})
 			if err != nil {
 				return err
 			}

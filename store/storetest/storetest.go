@@ -240,7 +240,7 @@ func testEveryCollection(t *testing.T, s *store.Store, _ *Clock) {
 			t.Errorf("%s %s: %s", c, key, diff)
 		}
 		for _, filter := range c.Filters() {
-			page, err := s.List(t.Context(), store.Query{Collection: c, Filters: map[string]string{filter: sample.Field(filter)}})
+			page, err := s.List(t.Context(), authz.Query{Collection: c, Filters: map[string]string{filter: sample.Field(filter)}})
 			if value := sample.Field(filter); value == "" {
 				wantCode(t, err, authz.CodeInvalid)
 				continue
@@ -271,7 +271,7 @@ func testEveryCollection(t *testing.T, s *store.Store, _ *Clock) {
 		if n != 0 {
 			t.Errorf("%d %s are left", n, c)
 		}
-		page, err := s.List(t.Context(), store.Query{Collection: c})
+		page, err := s.List(t.Context(), authz.Query{Collection: c})
 		if err != nil || len(page.Items) != 0 {
 			t.Errorf("%s: %d items, %v", c, len(page.Items), err)
 		}
@@ -279,29 +279,29 @@ func testEveryCollection(t *testing.T, s *store.Store, _ *Clock) {
 }
 
 func testPreconditions(t *testing.T, s *store.Store, _ *Clock) {
-	put := func(p store.Precondition) store.Op { return store.Op{Entity: User("u", "t"), If: p} }
-	remove := func(p store.Precondition) store.Op { return store.Op{Collection: authz.Users, Key: "u", If: p} }
+	put := func(p authz.Precondition) store.Op { return store.Op{Entity: User("u", "t"), If: p} }
+	remove := func(p authz.Precondition) store.Op { return store.Op{Collection: authz.Users, Key: "u", If: p} }
 	steps := []struct {
 		name string
 		op   store.Op
 		code authz.ErrorCode // empty: it is written
 	}{
-		{"put if present, absent", put(store.IfPresent()), authz.CodePrecondition},
-		{"put of revision, absent", put(store.IfRevision(1)), authz.CodePrecondition},
-		{"delete, absent", remove(store.Precondition{}), authz.CodeNotFound},
-		{"delete of revision, absent", remove(store.IfRevision(1)), authz.CodePrecondition},
-		{"create", put(store.AsNew()), ""}, // revision 1
-		{"create again", put(store.AsNew()), authz.CodeConflict},
-		{"put if absent", put(store.IfAbsent()), authz.CodePrecondition},
-		{"put of another revision", put(store.IfRevision(7)), authz.CodePrecondition},
-		{"put of its revision", put(store.IfRevision(1)), ""}, // revision 2
-		{"put of its old revision", put(store.IfRevision(1)), authz.CodePrecondition},
-		{"put if present", put(store.IfPresent()), ""}, // revision 3
-		{"delete of its old revision", remove(store.IfRevision(2)), authz.CodePrecondition},
-		{"delete if absent", remove(store.IfAbsent()), authz.CodePrecondition},
-		{"delete of its revision", remove(store.IfRevision(3)), ""}, // revision 4
-		{"put if absent, deleted", put(store.IfAbsent()), ""},       // revision 5
-		{"put of the revision before its delete", put(store.IfRevision(3)), authz.CodePrecondition},
+		{"put if present, absent", put(authz.IfPresent()), authz.CodePrecondition},
+		{"put of revision, absent", put(authz.IfRevision(1)), authz.CodePrecondition},
+		{"delete, absent", remove(authz.Precondition{}), authz.CodeNotFound},
+		{"delete of revision, absent", remove(authz.IfRevision(1)), authz.CodePrecondition},
+		{"create", put(authz.AsNew()), ""}, // revision 1
+		{"create again", put(authz.AsNew()), authz.CodeConflict},
+		{"put if absent", put(authz.IfAbsent()), authz.CodePrecondition},
+		{"put of another revision", put(authz.IfRevision(7)), authz.CodePrecondition},
+		{"put of its revision", put(authz.IfRevision(1)), ""}, // revision 2
+		{"put of its old revision", put(authz.IfRevision(1)), authz.CodePrecondition},
+		{"put if present", put(authz.IfPresent()), ""}, // revision 3
+		{"delete of its old revision", remove(authz.IfRevision(2)), authz.CodePrecondition},
+		{"delete if absent", remove(authz.IfAbsent()), authz.CodePrecondition},
+		{"delete of its revision", remove(authz.IfRevision(3)), ""}, // revision 4
+		{"put if absent, deleted", put(authz.IfAbsent()), ""},       // revision 5
+		{"put of the revision before its delete", put(authz.IfRevision(3)), authz.CodePrecondition},
 	}
 	revision := uint64(0)
 	for _, step := range steps {
@@ -338,12 +338,12 @@ func testBatches(t *testing.T, s *store.Store, _ *Clock) {
 	// Operations see the ones before them.
 	Apply(t, s,
 		store.Op{Collection: authz.Users, Key: "a"},
-		store.Op{Entity: User("a", "t2"), If: store.AsNew()},
-		store.Op{Entity: User("b", "t2"), If: store.AsNew()},
+		store.Op{Entity: User("a", "t2"), If: authz.AsNew()},
+		store.Op{Entity: User("b", "t2"), If: authz.AsNew()},
 		store.Op{Collection: authz.Users, Key: "b"},
 	)
 	wantRevision(t, s, 2)
-	if diff := cmp.Diff([]string{"a"}, ids(t, s, store.Query{Collection: authz.Users, Filters: map[string]string{"tenant": "t2"}})); diff != "" {
+	if diff := cmp.Diff([]string{"a"}, ids(t, s, authz.Query{Collection: authz.Users, Filters: map[string]string{"tenant": "t2"}})); diff != "" {
 		t.Fatal(diff)
 	}
 	_, err = s.Apply(t.Context(), nil)
@@ -419,7 +419,7 @@ func testConcurrentWrites(t *testing.T, s *store.Store, _ *Clock) {
 					return
 				}
 				revisions <- result.Revision
-				if _, err := s.Apply(context.WithoutCancel(t.Context()), []store.Op{{Entity: User(fmt.Sprintf("once-%d", i), "t"), If: store.AsNew()}}); err == nil {
+				if _, err := s.Apply(context.WithoutCancel(t.Context()), []store.Op{{Entity: User(fmt.Sprintf("once-%d", i), "t"), If: authz.AsNew()}}); err == nil {
 					revisions <- 0
 				} else if authz.CodeOf(err) != authz.CodeConflict {
 					t.Error(err)
@@ -485,7 +485,7 @@ func testCancelledWrite(t *testing.T, s *store.Store, _ *Clock) {
 	}
 }
 
-func ids(t *testing.T, s *store.Store, q store.Query) []string {
+func ids(t *testing.T, s *store.Store, q authz.Query) []string {
 	t.Helper()
 	all := []string{}
 	for {
@@ -521,8 +521,8 @@ func testLists(t *testing.T, s *store.Store, _ *Clock) {
 	Apply(t, s, ops...)
 	Delete(t, s, authz.MachineUsers, "mu:06")
 	Put(t, s, &authz.MachineUser{Header: authz.Header{ID: "mu:00"}, Kind: "service", Origin: "internal", Env: "test", Owner: "core"})
-	where := func(c authz.Collection, limit int, pairs ...string) store.Query {
-		q := store.Query{Collection: c, Limit: limit, Filters: map[string]string{}}
+	where := func(c authz.Collection, limit int, pairs ...string) authz.Query {
+		q := authz.Query{Collection: c, Limit: limit, Filters: map[string]string{}}
 		for i := 0; i < len(pairs); i += 2 {
 			q.Filters[pairs[i]] = pairs[i+1]
 		}
@@ -546,7 +546,7 @@ func testLists(t *testing.T, s *store.Store, _ *Clock) {
 			t.Errorf("limit %d: %s", limit, diff)
 		}
 	}
-	for name, q := range map[string]store.Query{
+	for name, q := range map[string]authz.Query{
 		"unknown filter":     where(authz.Users, 10, "colour", "blue"),
 		"no filters":         where(authz.Plans, 10, "name", "x"),
 		"empty value":        where(authz.Users, 10, "tenant", ""),
@@ -565,12 +565,12 @@ func testCursors(t *testing.T, s *store.Store, _ *Clock) {
 	for i := range 5 {
 		Put(t, s, User(fmt.Sprintf("u-%d", i), "t"))
 	}
-	q := store.Query{Collection: authz.Users, Filters: map[string]string{"tenant": "t"}, Limit: 2}
+	q := authz.Query{Collection: authz.Users, Filters: map[string]string{"tenant": "t"}, Limit: 2}
 	first, err := s.List(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, misuse := range map[string]store.Query{
+	for name, misuse := range map[string]authz.Query{
 		"another collection": {Collection: authz.Tenants, Cursor: first.NextCursor},
 		"other filters":      {Collection: authz.Users, Cursor: first.NextCursor},
 		"another value":      {Collection: authz.Users, Filters: map[string]string{"tenant": "t2"}, Cursor: first.NextCursor},
@@ -677,7 +677,7 @@ func testUnder(t *testing.T, s *store.Store, _ *Clock) {
 	}
 }
 
-func feedLines(changes []store.Change) []string {
+func feedLines(changes []authz.Change[authz.Entity]) []string {
 	lines := []string{}
 	for _, c := range changes {
 		line := fmt.Sprintf("%d %s %s/%s", c.Revision, c.Op, c.Collection, c.ID)
@@ -768,7 +768,7 @@ func testExpiry(t *testing.T, s *store.Store, clock *Clock) {
 		if err := s.Maintain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		all := append(ids(t, s, store.Query{Collection: authz.Entitlements}), ids(t, s, store.Query{Collection: authz.Revocations})...)
+		all := append(ids(t, s, authz.Query{Collection: authz.Entitlements}), ids(t, s, authz.Query{Collection: authz.Revocations})...)
 		return strings.Join(all, " ")
 	}
 	const all = "user:u/cleared user:u/ends user:u/moved user:u/stays subject/mu:a"
@@ -802,7 +802,7 @@ func testExpiry(t *testing.T, s *store.Store, clock *Clock) {
 	}
 }
 
-func doImport(t *testing.T, s *store.Store, lines string) store.ImportReport {
+func doImport(t *testing.T, s *store.Store, lines string) authz.ImportReport {
 	t.Helper()
 	report, err := s.Import(t.Context(), strings.NewReader(lines), store.ImportOptions{})
 	if err != nil {
@@ -817,18 +817,18 @@ func testImport(t *testing.T, s *store.Store, clock *Clock) {
 
 {"collection":"entitlements","entity":{"holder":"user:a","feature":"f","effect":"grant"}}
 {"collection":"users","entity":{"id":"a","tenant":"t2"}}`
-	want := store.ImportReport{Lines: 5, Written: 4, Errors: []store.LineError{}, Revision: 1}
+	want := authz.ImportReport{Lines: 5, Written: 4, Errors: []authz.LineError{}, Revision: 1}
 	if diff := cmp.Diff(want, doImport(t, s, lines)); diff != "" {
 		t.Fatal(diff)
 	}
 	clock.Advance(time.Hour)
 	// The first line differs from what the last one left; the rest is unchanged.
-	want = store.ImportReport{Lines: 5, Written: 2, Unchanged: 2, Errors: []store.LineError{}, Revision: 2}
+	want = authz.ImportReport{Lines: 5, Written: 2, Unchanged: 2, Errors: []authz.LineError{}, Revision: 2}
 	if diff := cmp.Diff(want, doImport(t, s, lines)); diff != "" {
 		t.Fatal(diff)
 	}
 	same := strings.Join(strings.Split(lines, "\n")[1:], "\n") + "\r\n"
-	want = store.ImportReport{Lines: 4, Unchanged: 3, Errors: []store.LineError{}, Revision: 2}
+	want = authz.ImportReport{Lines: 4, Unchanged: 3, Errors: []authz.LineError{}, Revision: 2}
 	if diff := cmp.Diff(want, doImport(t, s, same)); diff != "" {
 		t.Fatal(diff)
 	}
@@ -836,7 +836,7 @@ func testImport(t *testing.T, s *store.Store, clock *Clock) {
 	if err != nil || b.Head().Revision != 1 || !b.Head().CreatedAt.Equal(clock.Now().Add(-time.Hour)) {
 		t.Fatal(b, err)
 	}
-	if diff := cmp.Diff([]string{"a"}, ids(t, s, store.Query{Collection: authz.Users, Filters: map[string]string{"tenant": "t2"}})); diff != "" {
+	if diff := cmp.Diff([]string{"a"}, ids(t, s, authz.Query{Collection: authz.Users, Filters: map[string]string{"tenant": "t2"}})); diff != "" {
 		t.Fatal(diff)
 	}
 	if got := doImport(t, s, ""); got.Lines != 0 || got.Revision != 2 {
@@ -879,7 +879,7 @@ func testImportBadLines(t *testing.T, s *store.Store, _ *Clock) {
 	if report.Lines != 16 || report.Failed != 13 || report.Written != 3 || report.Revision != 1 {
 		t.Errorf("%+v", report)
 	}
-	if diff := cmp.Diff([]string{"good-1", "good-3"}, ids(t, s, store.Query{Collection: authz.Users})); diff != "" {
+	if diff := cmp.Diff([]string{"good-1", "good-3"}, ids(t, s, authz.Query{Collection: authz.Users})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -909,7 +909,7 @@ func testRoundTrip(t *testing.T, s *store.Store, _ *Clock) {
 	}
 	// Its own export changes nothing.
 	lines := strings.Count(exported, "\n")
-	want := store.ImportReport{Lines: lines, Unchanged: lines, Errors: []store.LineError{}, Revision: 2}
+	want := authz.ImportReport{Lines: lines, Unchanged: lines, Errors: []authz.LineError{}, Revision: 2}
 	if diff := cmp.Diff(want, doImport(t, s, exported)); diff != "" {
 		t.Error(diff)
 	}

@@ -112,7 +112,7 @@ func testCredentialSucceeds(t *testing.T, s *store.Store, clock *Clock) {
 			t.Errorf("%s: field %q", way, field)
 		}
 		wantRevision(t, s, before)
-		if got := ids(t, s, store.Query{Collection: authz.Credentials, Filters: map[string]string{"state": authz.CredentialRevoked, "machine_user": "mu:a"}}); !slices.Contains(got, id) {
+		if got := ids(t, s, authz.Query{Collection: authz.Credentials, Filters: map[string]string{"state": authz.CredentialRevoked, "machine_user": "mu:a"}}); !slices.Contains(got, id) {
 			t.Errorf("%s: revoked are %v", way, got)
 		}
 	}
@@ -139,7 +139,7 @@ func testBatchSucceeds(t *testing.T, s *store.Store) {
 		t.Error(diff)
 	}
 	late := secret(authz.CredentialActive, "third")
-	late.If = store.AsNew()
+	late.If = authz.AsNew()
 	_, err = s.Apply(t.Context(), []store.Op{late})
 	wantCode(t, err, authz.CodeConflict)
 	_, err = s.Apply(t.Context(), []store.Op{{Entity: User("bystander", "t")}, secret(authz.CredentialPending, "third")})
