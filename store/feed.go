@@ -145,3 +145,6 @@ func (s *Store) WaitFor(ctx context.Context, revision uint64) error {
 		}
 	}
 }
+
+// LogsChanges reports whether this node keeps a change feed.
+func (s *Store) LogsChanges() bool { return s.config.logsChanges() }

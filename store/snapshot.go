@@ -194,3 +194,20 @@ func (s *Store) Get(c authz.Collection, key string) (authz.Entity, error) {
 	defer view.Close()
 	return view.Entity(c, key)
 }
+
+// Content is the JSON of an entity as it is stored, shared: nobody may change it.
+// CodeNotFound when there is none.
+func (v *Snapshot) Content(c authz.Collection, key string) ([]byte, error) {
+	code := codeOf(c)
+	if code == 0 {
+		return nil, unknownCollection(c)
+	}
+	rec, err := v.record(code, key)
+	if err != nil {
+		return nil, err
+	}
+	if rec == nil {
+		return nil, notFound(ref{code: code, key: key})
+	}
+	return rec.json, nil
+}

@@ -1,0 +1,263 @@
+package control
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/credentials"
+	"github.com/verdict-pdp/verdict/store"
+)
+
+// Audit keeps what became of changes. *decisionlog.Log is one.
+type Audit interface {
+	// Announce records, on the disk, that a change is about to be made.
+	Announce(ctx context.Context, c authz.AuditedChange) error
+	// Settle records, on the disk, what became of a change.
+	Settle(ctx context.Context, c authz.AuditedChange) error
+	// Pending lists the announced changes without an outcome, oldest first.
+	Pending(ctx context.Context) ([]authz.AuditedChange, error)
+}
+
+// Config is what a Service is made of. Store, Audit, Now, NewID and MintKey are
+// required; a change that needs another room which is nil is CodeNotFound.
+type Config struct {
+	Store       *store.Store
+	Audit       Audit
+	Credentials *credentials.Keeper
+	Policies    Policies
+	TokenKeys   TokenKeys
+
+	// Check holds entities of a collection to more than Validate does, before they are
+	// written one by one or imported: issuers to having usable keys. It is called by
+	// several goroutines at once.
+	Check map[authz.Collection]func(authz.Entity) error
+	// Guards are the names of the active policies' guards, which modes are given to.
+	Guards func() []string
+	// OwnIssuer is the id of the token service's issuer; empty without one.
+	OwnIssuer string
+	// MintKey makes the text of an API key, to be shown once, and the hash that is kept.
+	MintKey func(id string) (text, hash string)
+	// NewID makes the id of a change, and of an API key behind a prefix.
+	NewID func() string
+	Now   func() time.Time
+	// Log takes what nobody is answered: an outcome that could not be recorded.
+	Log *slog.Logger
+}
+
+// Service makes changes. It is safe for concurrent use.
+type Service struct {
+	config   Config
+	refusals refusals
+
+	mu        sync.Mutex
+	unsettled []authz.AuditedChange // outcomes that could not be recorded yet; guarded by mu
+}
+
+// New makes a Service of config. The error says what is missing.
+func New(config Config) (*Service, error) {
+	switch {
+	case config.Store == nil:
+		return nil, errors.New("control: Store is required")
+	case config.Audit == nil:
+		return nil, errors.New("control: Audit is required")
+	case config.Now == nil || config.NewID == nil || config.MintKey == nil:
+		return nil, errors.New("control: Now, NewID and MintKey are required")
+	}
+	if config.Log == nil {
+		config.Log = slog.Default()
+	}
+	if config.Guards == nil {
+		config.Guards = func() []string { return nil }
+	}
+	return &Service{config: config, refusals: newRefusals(config.Now)}, nil
+}
+
+// do makes one change, in the order that the package comment tells. rules may be nil;
+// neither it nor effect may change anything of c but what the change came to. effect
+// is called once at most.
+func (s *Service) do(ctx context.Context, by authz.Author, c *authz.AuditedChange, rules func() error, effect func(context.Context) error) error {
+	s.begin(by, c)
+	if err := s.permitted(by, c.Kind); err != nil {
+		return s.refuse(ctx, c, err)
+	}
+	if rules != nil {
+		if err := rules(); err != nil {
+			return s.refuse(ctx, c, err)
+		}
+	}
+	if err := s.announce(ctx, c); err != nil {
+		return err
+	}
+	made := false
+	defer func() {
+		if !made { // effect panicked
+			c.Outcome, c.Error = authz.ChangeInterrupted, "the change ended in a fault of the program"
+			s.settle(ctx, c)
+		}
+	}()
+	err := effect(authz.WithChange(ctx, c.ID))
+	made = true
+	conclude(c, err)
+	if failed := s.settle(ctx, c); failed != nil && err == nil {
+		return &authz.Error{Code: authz.CodeUnavailable, Cause: failed,
+			Message: "the change " + c.ID + " was made and is announced in the audit, but what became of it could not be recorded yet; do not send it again: it is recorded as soon as the audit can be written"}
+	}
+	return err
+}
+
+// begin fills in what a change has from its author.
+func (s *Service) begin(by authz.Author, c *authz.AuditedChange) {
+	c.ID, c.At, c.By = s.config.NewID(), s.config.Now().UTC().Round(0), by
+	c.Base = s.config.Store.Revision()
+}
+
+// permitted holds an author to the role of a kind of change.
+func (s *Service) permitted(by authz.Author, kind authz.ChangeKind) error {
+	role, known := kind.Role()
+	if known && by.Has(role) {
+		return nil
+	}
+	return authz.Errorf(authz.CodeForbidden, "this needs the role %s, which API key %s does not have", role, by.Key)
+}
+
+// announce records that c is about to be made, once every outcome before it is
+// recorded.
+func (s *Service) announce(ctx context.Context, c *authz.AuditedChange) error {
+	if err := s.flush(ctx); err != nil {
+		return unrecorded(err)
+	}
+	c.Outcome = authz.ChangePending
+	if err := s.config.Audit.Announce(ctx, *c); err != nil {
+		return unrecorded(err)
+	}
+	return nil
+}
+
+// unrecorded is the error of a change that was not made because it could not be
+// recorded.
+func unrecorded(err error) error {
+	message := "the change was not made, because it could not be recorded in the audit"
+	var ours *authz.Error
+	if errors.As(err, &ours) && ours.Code != authz.CodeInternal {
+		message += ": " + ours.Error()
+	}
+	return &authz.Error{Code: authz.CodeUnavailable, Message: message, Cause: err}
+}
+
+// conclude says what became of a change.
+func conclude(c *authz.AuditedChange, err error) {
+	if err == nil {
+		c.Outcome, c.Base = authz.ChangeMade, 0
+		return
+	}
+	c.Outcome = authz.ChangeFailed
+	if refuses(authz.CodeOf(err)) {
+		c.Outcome = authz.ChangeRefused
+	}
+	explain(c, err)
+}
+
+// refuses reports whether an error of code says that the change may not be, and not
+// that the node could not make it.
+func refuses(code authz.ErrorCode) bool {
+	return slices.Contains([]authz.ErrorCode{
+		authz.CodeInvalid, authz.CodeTooLarge, authz.CodeForbidden, authz.CodeNotFound,
+		authz.CodeConflict, authz.CodePrecondition, authz.CodeGone, authz.CodeUnsupportedMedia,
+	}, code)
+}
+
+// explain adds an error to a change, in the words its author is answered with.
+func explain(c *authz.AuditedChange, err error) {
+	c.Code, c.Error = authz.CodeInternal, "an internal error; the log has its cause under this request id"
+	var ours *authz.Error
+	switch {
+	case errors.As(err, &ours) && ours.Code != authz.CodeInternal:
+		c.Code, c.Error = ours.Code, ours.Error()
+	case errors.Is(err, context.Canceled):
+		c.Code, c.Error = authz.CodeUnavailable, "the author went away"
+	case errors.Is(err, context.DeadlineExceeded):
+		c.Code, c.Error = authz.CodeUnavailable, "it took too long and was given up"
+	}
+}
+
+// Refused records a change that a surface refused before it was asked for here: its
+// body could not be read. It gives err back.
+func (s *Service) Refused(ctx context.Context, by authz.Author, c authz.AuditedChange, err error) error {
+	s.begin(by, &c)
+	return s.refuse(ctx, &c, err)
+}
+
+// refuse records a change that was not announced and is not made, and gives err
+// back. It stands whether or not it can be recorded: nothing was changed.
+func (s *Service) refuse(ctx context.Context, c *authz.AuditedChange, err error) error {
+	omitted, record := s.refusals.take(c.By.Key)
+	if !record {
+		return err
+	}
+	conclude(c, err)
+	c.Base, c.Omitted = 0, omitted
+	if failed := s.config.Audit.Settle(context.WithoutCancel(ctx), *c); failed != nil {
+		s.refusals.giveBack(c.By.Key, omitted+1)
+		s.config.Log.ErrorContext(ctx, "a refused change could not be recorded in the audit", "change", c.ID, "error", failed)
+	}
+	return err
+}
+
+// settle records the outcome of a change, or keeps it to be recorded before the next.
+func (s *Service) settle(ctx context.Context, c *authz.AuditedChange) error {
+	err := s.config.Audit.Settle(context.WithoutCancel(ctx), *c)
+	if err != nil {
+		s.mu.Lock()
+		s.unsettled = append(s.unsettled, *c)
+		s.mu.Unlock()
+		s.config.Log.ErrorContext(ctx, "the outcome of a change could not be recorded in the audit; no other change is made before it is", "change", c.ID, "error", err)
+	}
+	return err
+}
+
+// flush records the outcomes that could not be recorded before.
+func (s *Service) flush(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.unsettled) > 0 {
+		if err := s.config.Audit.Settle(ctx, s.unsettled[0]); err != nil {
+			return err
+		}
+		s.unsettled = s.unsettled[1:]
+	}
+	return nil
+}
+
+// digest names content without telling it; empty for none.
+func digest(content []byte) string {
+	if content == nil {
+		return ""
+	}
+	sum := sha256.Sum256(content)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// missing is the error of a change that needs a room this node does not have.
+func missing(what string) error {
+	return authz.Errorf(authz.CodeNotFound, "this node has no %s", what)
+}
+
+// ValidateMessage holds what an author says about a change to what may be shown in a
+// terminal.
+func ValidateMessage(message string) error {
+	if len(message) > authz.MaxTextLength {
+		return authz.Invalid("message", "is longer than a message may be")
+	}
+	if strings.ContainsFunc(message, func(r rune) bool { return r < 0x20 && r != '\n' && r != '\t' || r == 0x7f }) {
+		return authz.Invalid("message", "has a control character")
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+// Package control is where whoever changes something comes in: over whatever
+// surface, or as a command that opens the data directory itself. It knows no HTTP.
+//
+// # One change
+//
+// Every method that changes something takes the author as an argument and goes
+// through Service.do, so that none can forget a step:
+//
+//	role     the author holds the role of the kind of change (authz.ChangeKind.Role)
+//	rules    what is asked for may be: shape, ties to other entities, least privilege
+//	intent   the change is announced in the audit, on the disk
+//	effect   it is made; every write it makes carries its id (authz.WithChange)
+//	outcome  what became of it is recorded, on the disk, before the author is answered
+//
+// What its role, its rules or its condition refuse is recorded too. A change that
+// cannot be announced is not made. One whose outcome cannot be recorded is answered
+// as an outage, and no other change is made before that outcome is recorded.
+//
+// Refusals of one author beyond a burst are counted and not recorded one by one; the
+// next that is recorded says how many there were (AuditedChange.Omitted).
+//
+// # After a kill
+//
+// Recover settles every intent without an outcome: a write of the data is looked for
+// in the change feed by its id, a generation among the generations, the keys of the
+// token service by their digest. What was there only in memory (a shadow, a replay) is
+// ChangeInterrupted.
+//
+// # What a change entails
+//
+// What must hold when a change is acknowledged is in the same write (the revocations
+// of what is deleted) or done by the store before the write returns (forgotten answers
+// of an issuer, see store.Config.Written): so it holds for every way in. What may be
+// late follows the change feed: Follow has the keys of written issuers fetched.
+package control

@@ -1,0 +1,243 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/credentials"
+	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/store"
+)
+
+// Put writes an entity whole and durably. It completes e (Normalize) and fills its
+// header. CodePrecondition when p does not hold.
+func (s *Service) Put(ctx context.Context, by authz.Author, e authz.Entity, p authz.Precondition) (written authz.Written, err error) {
+	e.Normalize() // derives the id of a pair
+	c := &authz.AuditedChange{Kind: authz.ChangePut, Collection: e.Collection(), Key: e.Head().ID}
+	err = s.do(ctx, by, c, func() error { return s.acceptable(e) }, func(ctx context.Context) error {
+		written, err = s.apply(ctx, c, store.Op{Entity: e, If: p})
+		return err
+	})
+	return written, err
+}
+
+// apply makes the write of one entity, and says in c what it came to.
+func (s *Service) apply(ctx context.Context, c *authz.AuditedChange, op store.Op) (authz.Written, error) {
+	result, err := s.config.Store.Apply(ctx, []store.Op{op})
+	if err != nil {
+		return authz.Written{}, err
+	}
+	c.Revision, c.Before, c.After = result.Revision, digest(result.Before[0]), digest(result.After[0])
+	return authz.Written{Entity: result.Entities[0], Created: result.Created[0], Revision: result.Revision}, nil
+}
+
+// acceptable holds an entity to everything it must meet before it is written.
+func (s *Service) acceptable(e authz.Entity) error {
+	switch e.Collection() {
+	case authz.APIKeys:
+		return authz.Invalid("collection", "api_keys are not written this way; make them with POST /v1/keys or `verdict key create`")
+	case authz.Rotations:
+		return authz.Invalid("collection", "rotations are written by their steps alone")
+	}
+	if err := e.Validate(); err != nil {
+		return err
+	}
+	return s.check(e)
+}
+
+// check holds an entity to what is not in itself: ties to other entities and to the
+// policies, and what the rooms that use it ask for.
+func (s *Service) check(e authz.Entity) error {
+	if check := s.config.Check[e.Collection()]; check != nil {
+		if err := check(e); err != nil {
+			return err
+		}
+	}
+	switch e := e.(type) {
+	case *authz.APIKey:
+		return authz.Invalid("collection", "api_keys are not written this way; make them with POST /v1/keys or `verdict key create`")
+	case *authz.Edge:
+		return s.checkModes(e)
+	case *authz.Issuer:
+		return s.checkOwn(e)
+	case *authz.Revocation, *authz.Renewal:
+		return s.checkListed(e)
+	}
+	return nil
+}
+
+// checkModes refuses a mode for a guard that no policy has: it would do nothing, and
+// the guard that was meant would be as strict or as lax as before.
+func (s *Service) checkModes(e *authz.Edge) error {
+	for name := range e.Modes {
+		if guards := s.config.Guards(); !slices.Contains(guards, name) {
+			return authz.Invalid("modes."+name, "is no guard of the active policies; they have "+strings.Join(guards, ", "))
+		}
+	}
+	return nil
+}
+
+// checkListed refuses a list entry that names a token or a key by an issuer that is
+// not registered: it would stop nothing, and look as if it did.
+func (s *Service) checkListed(e authz.Entity) error {
+	view, err := s.config.Store.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	return credentials.CheckListed(view, e)
+}
+
+// checkOwn refuses another hand at our own issuer: an older export of it would bring
+// keys back that were dropped because they leaked.
+func (s *Service) checkOwn(issuer *authz.Issuer) error {
+	if s.config.OwnIssuer == "" || issuer.ID != s.config.OwnIssuer {
+		return nil
+	}
+	if same, err := s.published(issuer); same || err != nil {
+		return err
+	}
+	return authz.Invalid("id", "is the token service's own, which writes it itself; leave it out")
+}
+
+// published reports whether an issuer is stored exactly so, but for its header.
+func (s *Service) published(issuer *authz.Issuer) (bool, error) {
+	stored, err := s.config.Store.Get(authz.Issuers, issuer.ID)
+	if authz.CodeOf(err) == authz.CodeNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	is, was := *issuer, *stored.(*authz.Issuer)
+	was.Normalize()
+	is.Header, was.Header = authz.Header{}, authz.Header{}
+	now, err := ijson.Marshal(&is)
+	if err != nil {
+		return false, err
+	}
+	before, err := ijson.Marshal(&was)
+	return bytes.Equal(now, before), err
+}
+
+// Publish registers the issuer of our own token service, with the keys it signs with
+// now. Nothing is written when it is registered so already: a restart changes no
+// data.
+func (s *Service) Publish(ctx context.Context, issuer *authz.Issuer) error {
+	issuer.Normalize()
+	if same, err := s.published(issuer); same || err != nil {
+		return err
+	}
+	c := &authz.AuditedChange{Kind: authz.ChangePut, Collection: authz.Issuers, Key: issuer.ID}
+	return s.do(ctx, authz.Author{Key: authz.AuthorNode}, c, func() error {
+		if err := issuer.Validate(); err != nil {
+			return err
+		}
+		if check := s.config.Check[authz.Issuers]; check != nil {
+			return check(issuer)
+		}
+		return nil
+	}, func(ctx context.Context) error {
+		_, err := s.apply(ctx, c, store.Op{Entity: issuer})
+		return err
+	})
+}
+
+// Delete removes an entity durably and gives the data revision that did. What is tied
+// to a machine user or a credential goes with it, in the same write: nothing of it is
+// left to be inherited. CodePrecondition when p does not hold, CodeNotFound when there
+// is no such entity.
+func (s *Service) Delete(ctx context.Context, by authz.Author, collection authz.Collection, key string, p authz.Precondition) (uint64, error) {
+	c := &authz.AuditedChange{Kind: authz.ChangeDelete, Collection: collection, Key: key}
+	err := s.do(ctx, by, c, func() error { return s.deletable(collection, key) }, func(ctx context.Context) error {
+		return s.delete(ctx, c, p)
+	})
+	return c.Revision, err
+}
+
+// deletable refuses to delete what only its room may end.
+func (s *Service) deletable(collection authz.Collection, key string) error {
+	switch collection {
+	case authz.APIKeys:
+		return authz.Invalid("collection", "api_keys are revoked and kept, so that their use can be explained")
+	case authz.Rotations:
+		return authz.Invalid("collection", "rotations are written by their steps alone")
+	case authz.Issuers:
+		if s.config.OwnIssuer != "" && key == s.config.OwnIssuer {
+			return authz.Errorf(authz.CodeConflict, "issuer %s is the token service's own; to stop its tokens revoke by issuer, or replace its keys", key)
+		}
+	case authz.RotationSets:
+		if s.config.Credentials == nil {
+			return missing("rotations")
+		}
+		return s.config.Credentials.CheckIdle(key)
+	}
+	return nil
+}
+
+func (s *Service) delete(ctx context.Context, c *authz.AuditedChange, p authz.Precondition) (err error) {
+	if c.Collection != authz.MachineUsers && c.Collection != authz.Credentials {
+		_, err = s.apply(ctx, c, store.Op{Collection: c.Collection, Key: c.Key, If: p})
+		return err
+	}
+	switch {
+	case s.config.Credentials == nil:
+		return missing("credentials")
+	case p.Absent || p.New:
+		return authz.Errorf(authz.CodePrecondition, "a delete cannot ask for the entity to be absent")
+	}
+	gone, err := s.stored(c.Collection, c.Key)
+	if err == nil {
+		if c.Collection == authz.MachineUsers {
+			c.Revision, err = s.config.Credentials.DeleteMachineUser(ctx, c.Key, p.Revision)
+		} else {
+			c.Revision, err = s.config.Credentials.DeleteCredential(ctx, c.Key, p.Revision)
+		}
+	}
+	if err == nil {
+		c.Before = gone
+		return nil
+	}
+	// As the store answers when a condition on what is not there fails.
+	if (p.Present || p.Revision > 0) && authz.CodeOf(err) == authz.CodeNotFound {
+		return &authz.Error{Code: authz.CodePrecondition, Message: err.Error(), Cause: err}
+	}
+	return err
+}
+
+// stored is the digest of an entity as it is stored now.
+func (s *Service) stored(c authz.Collection, key string) (string, error) {
+	view, err := s.config.Store.Snapshot()
+	if err != nil {
+		return "", err
+	}
+	defer view.Close()
+	content, err := view.Content(c, key)
+	return digest(content), err
+}
+
+// Import reads lines as authz.ImportLine has them until r ends, writes them in
+// chunks, each atomic and each recorded, and reports bad lines without stopping.
+// progress may be nil. An error means that reading or writing itself failed; the
+// chunks before it are written.
+func (s *Service) Import(ctx context.Context, by authz.Author, r io.Reader, progress func(store.ImportProgress)) (authz.ImportReport, error) {
+	if err := s.permitted(by, authz.ChangeImport); err != nil {
+		return authz.ImportReport{}, s.Refused(ctx, by, authz.AuditedChange{Kind: authz.ChangeImport}, err)
+	}
+	return s.config.Store.Import(ctx, r, store.ImportOptions{
+		Progress: progress,
+		Check:    s.check,
+		Around: func(ctx context.Context, lines authz.ImportedChunk, commit func(context.Context) (authz.ImportedChunk, uint64, error)) error {
+			c := &authz.AuditedChange{Kind: authz.ChangeImport, Import: &lines}
+			return s.do(ctx, by, c, nil, func(ctx context.Context) error {
+				did, revision, err := commit(ctx)
+				c.Import, c.Revision = &did, revision
+				return err
+			})
+		},
+	})
+}
