@@ -265,7 +265,10 @@ func TestPayloadIsBounded(t *testing.T) {
 func bomb(t *testing.T) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w := zlib.NewWriter(&b)
+	w, err := zlib.NewWriterLevel(&b, zlib.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.Write(make([]byte, 1<<20)); err != nil {
 		t.Fatal(err)
 	}
