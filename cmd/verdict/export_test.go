@@ -9,6 +9,9 @@ var TryDemo = tryDemo
 // Span is a duration as people say it.
 var Span = span
 
+// BuildOf is what the version command prints of a binary with this build information.
+var BuildOf = buildOf
+
 // TableExample is the decision table of `verdict help decision-tables`.
 const TableExample = tableExample
 

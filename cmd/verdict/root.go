@@ -59,6 +59,7 @@ with every reason. One binary holds the server and the commands that talk to it.
 	add(root, "data", newEntity(c), newImport(c), newExport(c), newBackup(c), newRestore(c))
 	root.AddCommand(newExitCodesTopic(), newConfigurationTopic(), newDecisionTablesTopic())
 	root.SetHelpCommand(newHelp())
+	addVersionFlag(root, c)
 	addCompletion(root)
 	return root
 }
