@@ -4,11 +4,16 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 GO        ?= go
+# The toolchain of go.mod, also where the go command is told to stay with its own.
+# `make GOTOOLCHAIN=local ...` builds with the Go that is installed.
+export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
 DATA      ?= data
 # Executions, not seconds: before Go 1.27 those end in a false failure now and then
 # (go.dev/issue/75804).
 FUZZRUNS  ?= 10000x
 BENCHTIME ?= 1s
+# Seconds that outdated waits for the module proxy.
+OUTDATED  ?= 30
 PACKAGES  := ./...
 # Temporary files stay in the clone too.
 export TMPDIR := $(CURDIR)/.tmp
@@ -21,7 +26,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/verdict
-	$(GO) build -trimpath -o bin/verdict ./cmd/verdict
+	$(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o bin/verdict ./cmd/verdict
 
 .PHONY: run
 run: build ## build, start the server with the demo data, print a decision to repeat with curl
@@ -43,7 +48,6 @@ rego: ## opa fmt, opa check --strict, opa test with full coverage, verdict test
 	@echo '== rego'
 	$(GO) tool opa fmt --fail --list policies
 	$(GO) tool opa check --strict policies
-	$(GO) tool opa test policies
 	$(GO) tool opa test --coverage --threshold 100 policies | tail -n 3
 	$(GO) run ./cmd/verdict test policies
 
@@ -75,6 +79,15 @@ cover: ## statement coverage of the rooms a decision passes through
 .PHONY: bench
 bench: ## benchmarks, with peers side by side where there is one
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PACKAGES)
+
+.PHONY: outdated
+outdated: ## list direct dependencies behind their newest: module, have, newest
+	@modules=$$($(GO) list -m -f '{{if not (or .Main .Indirect)}}{{.Path}}{{end}}' all; $(GO) list -f '{{with .Module}}{{.Path}}{{end}}' tool); \
+	why=$$(mktemp); trap 'rm -f $$why' EXIT; \
+	if [ "$$($(GO) env GOPROXY)" = off ]; then echo 'the newest versions are not known: GOPROXY is off'; \
+	elif behind=$$(timeout $(OUTDATED) $(GO) list -m -u -f '{{with .Update}}{{printf "%-60s %-12s %s" $$.Path $$.Version .Version}}{{end}}' $$(sort -u <<< "$$modules") 2> $$why); \
+	then echo "$${behind:-every direct dependency is at its newest}"; \
+	else echo "the newest versions are not known within $(OUTDATED) s: $$(head -n 1 $$why)"; fi
 
 .PHONY: clean
 clean: ## remove what was built (never the data directory)
