@@ -63,6 +63,9 @@ type Record struct {
 	Lost uint64 `json:"lost,omitzero"`
 	// Change is what an intent or a change is about.
 	Change *AuditedChange `json:"change,omitempty"`
+	// Withheld marks an intent or a change of which only its place in the chain is
+	// told: Seq, Kind, At, Prev and Hash. Hash is that of the whole record.
+	Withheld bool `json:"withheld,omitzero"`
 
 	// Prev is the hash of the record before this one, Hash that of this one: lower-case
 	// hex SHA-256 of this record's JSON without hash.

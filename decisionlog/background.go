@@ -119,7 +119,7 @@ func (l *Log) recordLeft() {
 }
 
 func (l *Log) recordSome(entries []authz.Entry, weights []int64) {
-	w := newWrite(len(entries))
+	w := newWrite(&l.background.quota, len(entries))
 	for i := range entries {
 		d, err := l.draftOf(context.Background(), &entries[i])
 		if err != nil {
@@ -128,7 +128,7 @@ func (l *Log) recordSome(entries []authz.Entry, weights []int64) {
 			l.background.quota.release(1, weights[i])
 			continue
 		}
-		d.quota, d.charge = &l.background.quota, weights[i]
+		d.charge = weights[i]
 		w.add(d)
 	}
 	if len(w.drafts) == 0 {

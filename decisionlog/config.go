@@ -16,6 +16,8 @@ const (
 	DefaultWait          = 2 * time.Second
 	DefaultMaxAge        = 30 * 24 * time.Hour
 	DefaultMaxBytes      = 1 << 30
+	DefaultAuditMaxAge   = 400 * 24 * time.Hour
+	DefaultAuditMaxBytes = 256 << 20
 	DefaultMaintainEvery = time.Minute
 	// DefaultMinFree leaves room for what Badger writes without being asked: the
 	// mapped write-ahead log, three memtables on their way to level 0, and a
@@ -41,10 +43,14 @@ type Config struct {
 	QueueBytes int64
 	// Wait bounds how long Record waits for a record to be written.
 	Wait time.Duration
-	// MaxAge and MaxBytes bound what is kept; the oldest goes first. Bytes are those
-	// of the records before Badger compresses them.
+	// MaxAge and MaxBytes bound what is kept of decisions; the oldest goes first. Bytes
+	// are those of the records before Badger compresses them.
 	MaxAge   time.Duration
 	MaxBytes int64
+	// AuditMaxAge and AuditMaxBytes bound what is kept of intents and changes in the
+	// same way. Neither takes from the other.
+	AuditMaxAge   time.Duration
+	AuditMaxBytes int64
 	// MaintainEvery is the pause between two passes of retention.
 	MaintainEvery time.Duration
 	// Input is the policy's input document of a question, as JSON. Required. It is
@@ -87,6 +93,10 @@ func (c Config) Validate() error {
 		return authz.Invalid("max_age", "must not be negative")
 	case c.MaxBytes < 0:
 		return authz.Invalid("max_bytes", "must not be negative")
+	case c.AuditMaxAge < 0:
+		return authz.Invalid("audit_max_age", "must not be negative")
+	case c.AuditMaxBytes < 0:
+		return authz.Invalid("audit_max_bytes", "must not be negative")
 	case c.MaintainEvery < 0:
 		return authz.Invalid("maintain_every", "must not be negative")
 	case c.MinFree < AnyFree:
@@ -104,6 +114,8 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.Wait, DefaultWait)
 	defaultTo(&c.MaxAge, DefaultMaxAge)
 	defaultTo(&c.MaxBytes, DefaultMaxBytes)
+	defaultTo(&c.AuditMaxAge, DefaultAuditMaxAge)
+	defaultTo(&c.AuditMaxBytes, DefaultAuditMaxBytes)
 	defaultTo(&c.MaintainEvery, DefaultMaintainEvery)
 	defaultTo(&c.MinFree, DefaultMinFree)
 	if c.Free == nil {

@@ -15,18 +15,24 @@ import (
 type draft struct {
 	id         string // of the decision; empty for a loss
 	durability authz.Durability
-	header     []byte // what stands before the JSON, not sealed
-	body       []byte // the JSON, with seq 0 and no prev
-	lost       uint64 // of a loss: how many records it stands for
+	header     []byte       // what stands before the JSON, not sealed
+	body       []byte       // the JSON, with seq 0 and no prev
+	lost       uint64       // of a loss: how many records it stands for
+	change     *changeDraft // of an intent or a change, whose id is that of the change
 
-	// Of a loss there is nobody to tell: it has none of these.
+	// Of a loss there is nobody to tell: it has neither.
 	write  *write
-	quota  *quota // that its charge was taken from
 	charge int64
 }
 
 // size bounds what the stored value and its keys take.
-func (d *draft) size() int64 { return int64(len(d.header)+len(d.body)) + draftOverhead }
+func (d *draft) size() int64 {
+	n := int64(len(d.header)+len(d.body)) + draftOverhead
+	if d.change != nil { // two values, four keys
+		n += draftOverhead
+	}
+	return n
+}
 
 // maxContent bounds the input and the result of a record together; both are
 // withheld beyond it. maxStored bounds the whole: Badger would keep more elsewhere.

@@ -14,7 +14,17 @@ type matcher struct {
 	from, to         int64 // Unix nanoseconds; to is exclusive, but for the latest there is
 	edgeFrom, edgeTo string
 	decisionsOnly    bool // the filter asks for something that a loss does not have
+	changes          changesAs
 }
+
+// changesAs is what becomes of intents and changes where records are read.
+type changesAs int
+
+const (
+	leftOut changesAs = iota
+	withheld
+	whole
+)
 
 // newMatcher refuses an outcome and an edge that cannot be.
 func newMatcher(f authz.RecordFilter) (*matcher, error) {
@@ -43,6 +53,9 @@ func newMatcher(f authz.RecordFilter) (*matcher, error) {
 func (m *matcher) matches(h *header) bool {
 	if h.at < m.from || h.at >= m.to && m.to < math.MaxInt64 {
 		return false
+	}
+	if h.change {
+		return m.changes != leftOut && !m.decisionsOnly
 	}
 	if !m.decisionsOnly {
 		return true

@@ -19,12 +19,15 @@ import (
 //	JSON of the record without hash
 //
 // What stands before the JSON repeats it, so that a record can be passed over
-// without being read. total is the sum of the lengths of this value and all before.
+// without being read. total is the sum of the lengths of this value and all before,
+// but for those of intents and changes. In their place is a stub, see change.go.
 const (
 	valueFormat = 1
 
-	flagAllow = 1 << 0
-	flagLoss  = 1 << 1
+	flagAllow  = 1 << 0
+	flagLoss   = 1 << 1
+	flagChange = 1 << 2 // an intent or a change: a stub
+	flagIntent = 1 << 3
 
 	totalOffset = 10
 	hashOffset  = totalOffset + 8
@@ -47,6 +50,11 @@ type header struct {
 	reasons      []byte // code and guard of each, undecoded
 	countReasons int
 	json         []byte
+
+	// Of a stub:
+	change, intent bool
+	number         uint64
+	prev           []byte
 }
 
 // appendHeader starts a stored value; total and hash are filled in by seal.
@@ -86,10 +94,22 @@ func appendString(v []byte, s string) []byte {
 
 // seal fills in what the place in the chain decides, and returns that place.
 func seal(value []byte, jsonAt int, previous link) link {
-	next := link{seq: previous.seq + 1, total: previous.total + uint64(len(value)), hash: sha256.Sum256(value[jsonAt:])}
+	next := link{
+		seq: previous.seq + 1, total: previous.total + uint64(len(value)),
+		hash: sha256.Sum256(value[jsonAt:]), changes: previous.changes,
+	}
 	binary.BigEndian.PutUint64(value[totalOffset:], next.total)
 	copy(value[hashOffset:], next.hash[:])
 	return next
+}
+
+// place is where a stored record with seq, which follows before, stands in the chain.
+func (h *header) place(seq uint64, before link) link {
+	at := link{seq: seq, total: h.total, hash: h.hash, changes: before.changes}
+	if h.change {
+		at.changes = h.number
+	}
+	return at
 }
 
 // readHeader undoes appendHeader and seal.
@@ -101,6 +121,9 @@ func readHeader(v []byte) (h header, err error) {
 	h.at = int64(binary.BigEndian.Uint64(v[2:]))
 	h.total = binary.BigEndian.Uint64(v[totalOffset:])
 	copy(h.hash[:], v[hashOffset:])
+	if h.change, h.intent = v[1]&flagChange != 0, v[1]&flagIntent != 0; h.change {
+		return h, h.readStub(v)
+	}
 	rest := fields{rest: v[fixedLength:]}
 	h.generation = rest.number()
 	h.id = rest.bytes()

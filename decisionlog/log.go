@@ -23,9 +23,12 @@ type Log struct {
 	commit func(*badger.Txn) error
 	sync   func() error
 
-	state  atomic.Pointer[state]       // replaced under commitLock
-	anchor atomic.Pointer[link]        // the last record removed; replaced under commitLock
-	failed atomic.Pointer[authz.Error] // why nothing is recorded any more
+	state  atomic.Pointer[state] // replaced under commitLock
+	anchor atomic.Pointer[link]  // the last record removed; replaced under commitLock
+	// changeAnchor is the last intent or change removed; replaced under commitLock.
+	changeAnchor atomic.Pointer[link]
+	pending      atomic.Int64                // announced changes without an outcome; changed under commitLock
+	failed       atomic.Pointer[authz.Error] // why nothing is recorded any more
 	// unsynced says that something was committed that sync was not called after.
 	unsynced atomic.Bool
 	lost     atomic.Uint64 // records lost that no loss record stands for yet
@@ -38,6 +41,7 @@ type Log struct {
 	// waiting for it can end.
 	commitLock chan struct{}
 	waiting    quota      // of the drafts of spool and required
+	changing   quota      // of the drafts of intents and changes: decisions take none of it
 	background background // what async left to be recorded
 
 	queueMu sync.Mutex
@@ -60,7 +64,7 @@ var _ authz.Recorder = (*Log)(nil)
 
 // state is what readers see. It is never changed.
 type state struct {
-	head       link
+	heads
 	superseded chan struct{} // closed when there is a newer state
 }
 
@@ -87,6 +91,7 @@ func Open(config Config) (*Log, error) {
 		sync:       db.Sync,
 		commitLock: make(chan struct{}, 1),
 		waiting:    quota{maxEntries: config.Queue, maxBytes: config.QueueBytes},
+		changing:   quota{maxEntries: MaxPending, maxBytes: maxChangingBytes},
 		background: newBackground(config),
 		cursors:    make(map[string]uint64),
 		closing:    make(chan struct{}),
@@ -103,31 +108,47 @@ func (l *Log) load() error {
 		return err
 	}
 	return l.db.View(func(txn *badger.Txn) error {
-		head, err := getLink(txn, headKey)
-		if err != nil {
-			return err
+		var places [4]link
+		for i, key := range [...][]byte{headKey, anchorKey, changeHeadKey, changeAnchorKey} {
+			var err error
+			if places[i], err = getLink(txn, key); err != nil {
+				return err
+			}
 		}
-		anchor, err := getLink(txn, anchorKey)
-		if err != nil {
-			return err
-		}
-		if follows(txn, head) {
+		head, anchor, changeHead, changeAnchor := places[0], places[1], places[2], places[3]
+		switch {
+		case follows(txn, recordKey(head.seq+1)):
 			return corrupt(fmt.Errorf("there are records after the last one, %d", head.seq))
+		case follows(txn, changeKey(changeHead.seq+1)):
+			return corrupt(fmt.Errorf("there are changes after the last one, %d", changeHead.seq))
+		case head.changes != changeHead.seq:
+			return corrupt(fmt.Errorf("the chain has %d changes, and the last one is %d", head.changes, changeHead.seq))
 		}
-		l.state.Store(&state{head: head, superseded: make(chan struct{})})
+		l.state.Store(&state{heads: heads{head: head, changes: changeHead}, superseded: make(chan struct{})})
 		l.anchor.Store(&anchor)
+		l.changeAnchor.Store(&changeAnchor)
+		l.pending.Store(countKeys(txn, kindPending))
 		return nil
 	})
 }
 
-// follows says whether there is a record after head. Each is written together with
-// its being the head: someone took the head back, and the next record would be written
-// over one that is there.
-func follows(txn *badger.Txn, head link) bool {
-	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{kindRecord}})
+// follows reports whether there is a key of the same kind at first or after it. Each
+// record is written together with its being the head: someone took the head back, and
+// the next record would be written over one that is there.
+func follows(txn *badger.Txn, first []byte) bool {
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: first[:1]})
 	defer it.Close()
-	it.Seek(recordKey(head.seq + 1))
+	it.Seek(first)
 	return it.Valid()
+}
+
+func countKeys(txn *badger.Txn, kind byte) (n int64) {
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{kind}})
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		n++
+	}
+	return n
 }
 
 func getLink(txn *badger.Txn, key []byte) (link, error) {
@@ -155,7 +176,7 @@ func get(txn *badger.Txn, key []byte) ([]byte, error) {
 }
 
 // checkSchema refuses a database of a newer Verdict or of something else, and
-// marks an empty one as ours.
+// marks an empty one, and one of an older Verdict, as ours.
 func checkSchema(db *badger.DB) error {
 	return db.Update(func(txn *badger.Txn) error {
 		v, err := get(txn, schemaKey)
@@ -170,6 +191,8 @@ func checkSchema(db *badger.DB) error {
 			return corrupt(fmt.Errorf("schema version is %d bytes", len(v)))
 		case binary.BigEndian.Uint32(v) > schemaVersion:
 			return authz.Errorf(authz.CodeConflict, "the decision log has schema version %d and this Verdict reads up to %d; start a newer Verdict", binary.BigEndian.Uint32(v), schemaVersion)
+		case binary.BigEndian.Uint32(v) < schemaVersion:
+			return txn.Set(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
 		}
 		return nil
 	})
@@ -310,7 +333,7 @@ func (l *Log) leave() { l.life.RUnlock() }
 // fail stops all further writes: what of a failed commit reached the disk is known
 // only after a restart. Reads go on.
 func (l *Log) fail(cause error) error {
-	err := &authz.Error{Code: authz.CodeUnavailable, Message: "the decision could not be recorded and no more are; mend the disk and restart Verdict", Cause: cause}
+	err := &authz.Error{Code: authz.CodeUnavailable, Message: "nothing is recorded any more, as a write to the decision log failed; mend the disk and restart Verdict", Cause: cause}
 	l.failed.Store(err)
 	l.config.Log.Error("the decision log failed; it takes no more records until it is opened again", "head", l.Head(), "error", cause)
 	return err

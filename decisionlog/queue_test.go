@@ -178,7 +178,7 @@ func TestClosedTakesNoAsync(t *testing.T) {
 func TestBackPressure(t *testing.T) {
 	l := open(t, decisionlog.Config{InMemory: true, Queue: 1, Wait: 20 * time.Millisecond})
 	release := l.Hold()
-	code(t, l.Record(t.Context(), []authz.Entry{entry("d-1")}), authz.CodeUnavailable, "was not recorded: more decisions wait")
+	code(t, l.Record(t.Context(), []authz.Entry{entry("d-1")}), authz.CodeUnavailable, "nothing was recorded: more records wait")
 	if stats := l.Stats(); stats.Refused != 1 || stats.Waiting != 0 || l.Waiting() != 0 {
 		t.Errorf("%+v, %d queued", stats, l.Waiting())
 	}
@@ -197,10 +197,10 @@ func TestNoRoom(t *testing.T) {
 	l := open(t, decisionlog.Config{InMemory: true, Wait: 20 * time.Millisecond})
 	release := l.Occupy()
 	code(t, l.Ready(), authz.CodeUnavailable, "is full")
-	code(t, l.Record(t.Context(), []authz.Entry{entry("d-1")}), authz.CodeUnavailable, "was not recorded: more decisions wait")
+	code(t, l.Record(t.Context(), []authz.Entry{entry("d-1")}), authz.CodeUnavailable, "nothing was recorded: more records wait")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	code(t, l.Record(ended, []authz.Entry{entry("d-2")}), authz.CodeUnavailable, "was not recorded")
+	code(t, l.Record(ended, []authz.Entry{entry("d-2")}), authz.CodeUnavailable, "nothing was recorded")
 	release()
 	record(t, l, entry("d-3"))
 	if err := l.Ready(); err != nil {
@@ -257,7 +257,7 @@ func TestHangingDisk(t *testing.T) {
 	<-begun
 	cancel()
 	err := <-done
-	code(t, err, authz.CodeUnavailable, "is not known to be recorded")
+	code(t, err, authz.CodeUnavailable, "is not known to be there")
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}

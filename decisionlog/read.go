@@ -99,8 +99,27 @@ func (h *header) record() (r authz.Record, err error) {
 	return r, nil
 }
 
-// List is one page of the records that filter selects, newest first. Records that
-// come while a list is read are not in its later pages.
+// recordAs is record for any record, with its number. Of an intent or a change it is
+// the whole when that is asked for and kept, or what a stub tells.
+func (h *header) recordAs(changes changesAs, txn *badger.Txn, seq uint64) (authz.Record, error) {
+	if !h.change {
+		return h.record()
+	}
+	if changes == whole {
+		c, ok, err := changeAt(txn, h.number)
+		if err != nil {
+			return authz.Record{}, err
+		}
+		if ok {
+			return c.record()
+		}
+	}
+	return h.withheld(seq), nil
+}
+
+// List is one page of the records that filter selects, newest first; intents and
+// changes are not among them. Records that come while a list is read are not in its
+// later pages.
 func (l *Log) List(ctx context.Context, filter authz.RecordFilter, page Page) (Listing, error) {
 	m, err := newMatcher(filter)
 	if err != nil {
@@ -157,25 +176,36 @@ func limitOf(limit int) (int, error) {
 func (l *Log) oldest() uint64 { return l.anchor.Load().seq + 1 }
 
 // After is up to limit records after the one with number after, oldest first, and
-// never more than a page takes. Records that are no longer kept are passed over.
+// never more than a page takes: all of them, intents and changes too. Records that are
+// no longer kept are passed over; an intent or a change of which only the place in the
+// chain is kept is withheld.
 func (l *Log) After(ctx context.Context, after uint64, limit int) ([]authz.Record, error) {
-	tail, err := l.Tail(ctx, authz.RecordFilter{}, after, min(limit, MaxPage))
+	m, err := newMatcher(authz.RecordFilter{})
+	if err != nil {
+		return nil, err
+	}
+	m.changes = whole
+	tail, err := l.tail(ctx, m, after, min(limit, MaxPage))
 	return tail.Records, err
 }
 
 // Tail is up to limit of the records after the one with number after that filter
-// selects, oldest first; limit is as in a Page. Records that are no longer kept are
-// passed over.
+// selects, oldest first; limit is as in a Page. Intents and changes are not among them.
+// Records that are no longer kept are passed over.
 func (l *Log) Tail(ctx context.Context, filter authz.RecordFilter, after uint64, limit int) (Tail, error) {
 	m, err := newMatcher(filter)
 	if err != nil {
 		return Tail{}, err
 	}
+	return l.tail(ctx, m, after, limit)
+}
+
+func (l *Log) tail(ctx context.Context, m *matcher, after uint64, limit int) (tail Tail, err error) {
 	if limit, err = limitOf(limit); err != nil {
 		return Tail{}, err
 	}
 	head := l.Head()
-	tail := Tail{Head: head, NextAfter: max(after, head)}
+	tail = Tail{Head: head, NextAfter: max(after, head)}
 	if after >= head {
 		return tail, nil
 	}
@@ -208,7 +238,7 @@ type run struct {
 // collect adds to found the records from first to last that m selects, in that
 // order. Both are numbers there may be; first may be the higher.
 func (l *Log) collect(ctx context.Context, m *matcher, first, last uint64, found *run) error {
-	return l.scan(first, last, func(seq uint64, value []byte) (bool, error) {
+	return l.scan(first, last, func(txn *badger.Txn, seq uint64, value []byte) (bool, error) {
 		found.scanned++
 		found.last = seq
 		if found.scanned%1024 == 0 && ctx.Err() != nil {
@@ -219,7 +249,7 @@ func (l *Log) collect(ctx context.Context, m *matcher, first, last uint64, found
 			return false, err
 		}
 		if m.matches(&h) {
-			r, err := h.record()
+			r, err := h.recordAs(m.changes, txn, seq)
 			if err != nil {
 				return false, err
 			}
@@ -244,7 +274,7 @@ func (l *Log) newest(ctx context.Context, m *matcher, head uint64, last int) (fr
 		return from, 0, nil
 	}
 	scanned := 0
-	err = l.scan(head, oldest, func(seq uint64, value []byte) (bool, error) {
+	err = l.scan(head, oldest, func(_ *badger.Txn, seq uint64, value []byte) (bool, error) {
 		if scanned++; scanned%1024 == 0 && ctx.Err() != nil {
 			return false, errInterrupted(ctx)
 		}
@@ -262,6 +292,7 @@ func (l *Log) newest(ctx context.Context, m *matcher, head uint64, last int) (fr
 }
 
 // Count is how many records filter selects, at most last of them; last 0 counts all.
+// Intents and changes are not counted.
 func (l *Log) Count(ctx context.Context, filter authz.RecordFilter, last int) (uint64, error) {
 	m, err := matcherOfLast(filter, last)
 	if err != nil {
@@ -280,14 +311,35 @@ func matcherOfLast(filter authz.RecordFilter, last int) (*matcher, error) {
 }
 
 // Each calls do with the newest records that filter selects, at most last of them,
-// 0 for all, oldest first; records that come meanwhile are not among them. It keeps a
-// few of them in memory at a time. An error of do ends it and is returned; CodeGone
-// says that retention has overtaken it: records were removed that it had yet to read.
+// 0 for all, oldest first; records that come meanwhile are not among them, nor are
+// intents and changes. It keeps a few of them in memory at a time. An error of do ends
+// it and is returned; CodeGone says that retention has overtaken it: records were
+// removed that it had yet to read.
 func (l *Log) Each(ctx context.Context, filter authz.RecordFilter, last int, do func(*authz.Record) error) error {
 	m, err := matcherOfLast(filter, last)
 	if err != nil {
 		return err
 	}
+	return l.each(ctx, m, last, do)
+}
+
+// Export is Each for all records that filter selects, among which are the intents and
+// changes unless the filter asks for something that only decisions have: so an export
+// without a filter can be verified, see VerifyLines. changes reports that the reader may
+// read changes (authz.RoleReview). Others get them withheld: their place in the chain
+// alone. So does everybody get those whose age or share of the log is over.
+func (l *Log) Export(ctx context.Context, filter authz.RecordFilter, changes bool, do func(*authz.Record) error) error {
+	m, err := newMatcher(filter)
+	if err != nil {
+		return err
+	}
+	if m.changes = withheld; changes {
+		m.changes = whole
+	}
+	return l.each(ctx, m, 0, do)
+}
+
+func (l *Log) each(ctx context.Context, m *matcher, last int, do func(*authz.Record) error) (err error) {
 	head := l.Head()
 	next := l.oldest()
 	if last > 0 {

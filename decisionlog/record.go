@@ -34,9 +34,9 @@ func (l *Log) Record(ctx context.Context, entries []authz.Entry) error {
 			return err
 		}
 		if w == nil {
-			w = newWrite(len(entries) - i)
+			w = newWrite(&l.waiting, len(entries)-i)
 		}
-		d.quota, d.charge = &l.waiting, 2*d.size() // it is copied to be stored
+		d.charge = 2 * d.size() // it is copied to be stored
 		w.add(d)
 	}
 	if w == nil {
@@ -51,6 +51,7 @@ func (l *Log) Record(ctx context.Context, entries []authz.Entry) error {
 
 // write is the drafts that one caller waits for.
 type write struct {
+	quota  *quota // that charges are taken from
 	drafts []*draft
 	charge int64 // of all drafts
 	left   int   // drafts not yet settled; whoever holds the commit lock
@@ -58,8 +59,8 @@ type write struct {
 	done   chan struct{} // closed when all drafts are settled; err may be read then
 }
 
-func newWrite(most int) *write {
-	return &write{drafts: make([]*draft, 0, most), done: make(chan struct{})}
+func newWrite(from *quota, most int) *write {
+	return &write{quota: from, drafts: make([]*draft, 0, most), done: make(chan struct{})}
 }
 
 func (w *write) add(d *draft) {
@@ -71,8 +72,8 @@ func (w *write) add(d *draft) {
 
 // settle ends one draft of the write.
 func (d *draft) settle(err error) {
-	d.quota.release(1, d.charge)
 	w := d.write
+	w.quota.release(1, d.charge)
 	if err != nil {
 		w.err = err
 	}
@@ -87,7 +88,7 @@ func (l *Log) submit(ctx context.Context, w *write) error {
 	if err := l.failure(); err != nil {
 		return err
 	}
-	if freed := l.waiting.take(len(w.drafts), w.charge); freed != nil || !l.tryLead(w) {
+	if freed := w.quota.take(len(w.drafts), w.charge); freed != nil || !l.tryLead(w) {
 		return l.submitSlowly(ctx, w, freed)
 	}
 	<-w.done
@@ -122,7 +123,7 @@ func (l *Log) submitSlowly(ctx context.Context, w *write, freed <-chan struct{})
 		case <-ctx.Done():
 			return errEnded(ctx)
 		}
-		if freed = l.waiting.take(len(w.drafts), w.charge); freed == nil {
+		if freed = w.quota.take(len(w.drafts), w.charge); freed == nil {
 			l.enqueue(w)
 		}
 	}
@@ -147,11 +148,11 @@ func (l *Log) submitSlowly(ctx context.Context, w *write, freed <-chan struct{})
 }
 
 func errNoRoom() error {
-	return authz.Errorf(authz.CodeUnavailable, "the decision was not recorded: more decisions wait for the log than it writes; ask again later")
+	return authz.Errorf(authz.CodeUnavailable, "nothing was recorded: more records wait for the log than it writes; ask again later")
 }
 
 func errEnded(ctx context.Context) error {
-	return &authz.Error{Code: authz.CodeUnavailable, Message: "the decision was not recorded: the request ended before its turn came", Cause: ctx.Err()}
+	return &authz.Error{Code: authz.CodeUnavailable, Message: "nothing was recorded: the request ended before its turn came", Cause: ctx.Err()}
 }
 
 func (l *Log) enqueue(w *write) {
@@ -178,7 +179,7 @@ func (l *Log) giveUp(w *write, reason error) error {
 	case <-w.done:
 		return w.err
 	default:
-		return &authz.Error{Code: authz.CodeUnavailable, Message: "the decision is not known to be recorded: the log takes too long to write it", Cause: reason}
+		return &authz.Error{Code: authz.CodeUnavailable, Message: "the record is not known to be there: the log takes too long to write it", Cause: reason}
 	}
 }
 
@@ -187,7 +188,7 @@ func (l *Log) withdraw(w *write) bool {
 	if !l.unqueue(w) {
 		return false
 	}
-	l.waiting.release(len(w.drafts), w.charge)
+	w.quota.release(len(w.drafts), w.charge)
 	return true
 }
 
@@ -234,19 +235,22 @@ func (l *Log) abandon(queue []*draft) {
 	}
 }
 
-// What a group takes of a Badger transaction beside the drafts: the head, a loss
-// with its key, and the entry that ends it.
+// What a group takes of a Badger transaction beside the drafts: the heads of both
+// chains, a loss with its key, and the entry that ends it.
 const (
-	reservedEntries  = 4
+	reservedEntries  = 6
 	reservedBytes    = 4 << 10
 	entriesPerRecord = 2
+	entriesPerChange = 4
 )
 
 // fitting is how many of queue, at least one, fit into one Badger transaction.
 func (l *Log) fitting(queue []*draft) int {
 	entries, size := int64(reservedEntries), int64(reservedBytes)
 	for n, d := range queue {
-		entries += entriesPerRecord
+		if entries += entriesPerRecord; d.change != nil {
+			entries += entriesPerChange - entriesPerRecord
+		}
 		size += d.size()
 		if n > 0 && (entries >= l.db.MaxBatchCount() || size >= l.db.MaxBatchSize()) {
 			return n
@@ -263,6 +267,9 @@ func (l *Log) commitGroup(drafts []*draft) {
 		err = l.roomForRecord()
 	}
 	if err == nil {
+		if drafts = l.admitted(drafts); len(drafts) == 0 {
+			return
+		}
 		err = l.write(drafts)
 	}
 	strict := drafts[:0:0]
@@ -294,7 +301,7 @@ func (l *Log) write(drafts []*draft) error {
 		}
 		all = append([]*draft{loss}, drafts...)
 	}
-	head, err := l.put(all)
+	next, err := l.put(all)
 	if err != nil {
 		return l.fail(err)
 	}
@@ -302,37 +309,56 @@ func (l *Log) write(drafts []*draft) error {
 	l.lost.Add(-lost)
 	l.stats.recorded.Add(uint64(len(drafts)))
 	l.stats.commits.Add(1)
-	l.publish(head)
+	l.countPending(drafts)
+	l.publish(next)
 	return nil
 }
 
-// put commits drafts after the head and returns the new one.
-func (l *Log) put(drafts []*draft) (head link, err error) {
-	head = l.state.Load().head
+// heads are the newest places of both chains.
+type heads struct {
+	head    link
+	changes link // the newest intent or change
+}
+
+// put commits drafts after the heads and returns the new ones.
+func (l *Log) put(drafts []*draft) (next heads, err error) {
+	next = l.state.Load().heads
+	changes := next.changes.seq
 	txn := l.db.NewTransaction(true)
 	defer txn.Discard()
 	for _, d := range drafts {
+		if d.change != nil {
+			if next, err = putChange(txn, d, next); err != nil {
+				return heads{}, err
+			}
+			continue
+		}
 		var value []byte
-		value, head = d.sealed(head)
-		if err := txn.SetEntry(badger.NewEntry(recordKey(head.seq), value)); err != nil {
-			return link{}, err
+		value, next.head = d.sealed(next.head)
+		if err := txn.SetEntry(badger.NewEntry(recordKey(next.head.seq), value)); err != nil {
+			return heads{}, err
 		}
 		if d.id == "" {
 			continue
 		}
-		if err := txn.Set(idKey(d.id), recordKey(head.seq)[1:]); err != nil {
-			return link{}, err
+		if err := txn.Set(idKey(d.id), recordKey(next.head.seq)[1:]); err != nil {
+			return heads{}, err
 		}
 	}
-	if err := txn.Set(headKey, head.value()); err != nil {
-		return link{}, err
+	if err := txn.Set(headKey, next.head.value()); err != nil {
+		return heads{}, err
 	}
-	return head, l.commit(txn)
+	if next.changes.seq > changes {
+		if err := txn.Set(changeHeadKey, next.changes.value()); err != nil {
+			return heads{}, err
+		}
+	}
+	return next, l.commit(txn)
 }
 
-// publish shows readers the new head and wakes those who wait for it. The caller
+// publish shows readers the new heads and wakes those who wait for them. The caller
 // holds the commit lock.
-func (l *Log) publish(head link) {
-	previous := l.state.Swap(&state{head: head, superseded: make(chan struct{})})
+func (l *Log) publish(next heads) {
+	previous := l.state.Swap(&state{heads: next, superseded: make(chan struct{})})
 	close(previous.superseded)
 }

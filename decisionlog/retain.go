@@ -1,9 +1,12 @@
 package decisionlog
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/verdict-pdp/verdict/authz"
 )
 
 // retainBatch is how many records one transaction removes: records that are to be
@@ -11,15 +14,23 @@ import (
 const retainBatch = 200
 
 // Maintain is one pass of retention: it removes the oldest records while they are
-// older than Config.MaxAge or more than Config.MaxBytes are kept. What a reader with
-// a cursor has yet to read is spared up to twice that. It ends early with ctx.
+// older than Config.MaxAge or more than Config.MaxBytes are kept, and the oldest
+// intents and changes, which those leave alone, while they are older than
+// Config.AuditMaxAge or more than Config.AuditMaxBytes are. What a reader with a cursor
+// has yet to read, and an intent without an outcome, is spared up to twice those bytes.
+// It ends early with ctx.
 func (l *Log) Maintain(ctx context.Context) error {
 	l.retention.Lock()
 	defer l.retention.Unlock()
-	for ctx.Err() == nil {
-		removed, err := l.removeOldest()
-		if err != nil || removed == 0 {
-			return err
+	for _, remove := range [...]func() (uint64, error){l.removeOldest, l.removeOldestChanges} {
+		for ctx.Err() == nil {
+			removed, err := remove()
+			if err != nil {
+				return err
+			}
+			if removed == 0 {
+				break
+			}
 		}
 	}
 	return nil
@@ -72,20 +83,22 @@ func (l *Log) excess(anchor link) (last link, ids []string, err error) {
 	cutoff := nanoseconds(l.config.Now().Add(-l.config.MaxAge))
 	unread, spared := l.slowest()
 	last = anchor
-	err = l.scan(anchor.seq+1, head.seq, func(seq uint64, value []byte) (bool, error) {
+	err = l.scan(anchor.seq+1, head.seq, func(_ *badger.Txn, seq uint64, value []byte) (bool, error) {
 		h, err := readHeader(value)
 		if err != nil {
 			// It must not keep all others from being removed; what is left tells of it.
 			l.config.Log.Error("a damaged record of the decision log is removed", "seq", seq)
-			last = link{seq: seq, total: last.total}
+			last = link{seq: seq, total: last.total, changes: last.changes}
 			return seq-anchor.seq < retainBatch, nil
 		}
 		kept := head.total - last.total
-		tooMuch, tooOld := kept > uint64(l.config.MaxBytes), h.at < cutoff
-		if !tooMuch && !tooOld || spared && seq > unread && kept <= 2*uint64(l.config.MaxBytes) {
+		stubs := (head.changes - last.changes) * stubLength // which kept has not
+		most, mostStubs := uint64(l.config.MaxBytes), uint64(l.config.AuditMaxBytes)
+		tooMuch, tooOld := kept > most || stubs > mostStubs, h.at < cutoff
+		if !tooMuch && !tooOld || spared && seq > unread && kept <= 2*most && stubs <= 2*mostStubs {
 			return false, nil
 		}
-		last = link{seq: seq, total: h.total, hash: h.hash}
+		last = h.place(seq, last)
 		if len(h.id) > 0 {
 			ids = append(ids, string(h.id))
 		}
@@ -114,4 +127,111 @@ func (l *Log) update(do func(*badger.Txn) error) error {
 	}
 	l.unsynced.Store(true)
 	return nil
+}
+
+// removeOldestChanges is removeOldest for intents and changes. Their stubs go with the
+// records around them.
+func (l *Log) removeOldestChanges() (removed uint64, err error) {
+	if err := l.roomToRemove(); err != nil {
+		return 0, err
+	}
+	before := *l.changeAnchor.Load()
+	after, err := l.excessChanges(before)
+	if err != nil || after == before {
+		return 0, err
+	}
+	unsettled := int64(0)
+	err = l.update(func(txn *badger.Txn) error {
+		for number := before.seq + 1; number <= after.seq; number++ {
+			pending, err := removeChange(txn, number)
+			if err != nil {
+				return err
+			}
+			if pending {
+				unsettled++
+			}
+		}
+		return txn.Set(changeAnchorKey, after.value())
+	})
+	if err != nil {
+		return 0, err
+	}
+	l.changeAnchor.Store(&after)
+	if unsettled > 0 {
+		l.pending.Add(-unsettled)
+		l.config.Log.Error("announced changes without an outcome are removed from the decision log", "changes", unsettled)
+	}
+	removed = after.seq - before.seq
+	l.stats.removedChanges.Add(removed)
+	return removed, nil
+}
+
+// removeChange removes one intent or change and what leads to it. pending reports that
+// it was an intent without an outcome.
+func removeChange(txn *badger.Txn, number uint64) (pending bool, err error) {
+	c, ok, err := changeAt(txn, number)
+	if err == nil && ok {
+		var r authz.Record
+		if r, err = c.record(); err == nil {
+			err = forgetID(txn, r.Change.ID, number)
+		}
+	}
+	if err != nil && authz.CodeOf(err) != authz.CodeInternal {
+		return false, err
+	}
+	// One that cannot be read must not keep all others from being removed.
+	mark, err := get(txn, pendingKey(number))
+	if err != nil {
+		return false, err
+	}
+	if mark != nil {
+		if err := txn.Delete(pendingKey(number)); err != nil {
+			return false, err
+		}
+	}
+	return mark != nil, txn.Delete(changeKey(number))
+}
+
+// forgetID removes the way from the id of a change to number, unless it leads on to
+// its outcome.
+func forgetID(txn *badger.Txn, id string, number uint64) error {
+	at, err := get(txn, changeIDKey(id))
+	if err != nil || !bytes.Equal(at, changeKey(number)[1:]) {
+		return err
+	}
+	return txn.Delete(changeIDKey(id))
+}
+
+// excessChanges is the last of the changes after the anchor that are to go.
+func (l *Log) excessChanges(anchor link) (last link, err error) {
+	head := l.state.Load().changes
+	cutoff := nanoseconds(l.config.Now().Add(-l.config.AuditMaxAge))
+	most := uint64(l.config.AuditMaxBytes)
+	unread, spared := l.slowest()
+	last = anchor
+	err = l.view(func(txn *badger.Txn) error {
+		return scanKind(txn, kindChange, anchor.seq+1, head.seq, func(txn *badger.Txn, number uint64, value []byte) (bool, error) {
+			more := number-anchor.seq < retainBatch
+			c, err := readChange(value)
+			if err != nil {
+				l.config.Log.Error("a damaged change of the decision log is removed", "number", number)
+				last = link{seq: number, total: last.total}
+				return more, nil
+			}
+			kept := head.total - last.total
+			if kept <= most && c.at >= cutoff {
+				return false, nil
+			}
+			pending, err := get(txn, pendingKey(number))
+			if err != nil {
+				return false, err
+			}
+			if kept <= 2*most && (pending != nil || spared && c.seq > unread) {
+				return false, nil
+			}
+			last = link{seq: number, total: c.total, hash: c.hash}
+			return more, nil
+		})
+	})
+	return last, err
 }

@@ -9,7 +9,7 @@ import (
 
 // Stats are running totals since Open, and how the log stands now.
 type Stats struct {
-	Recorded   uint64 // records written, losses not among them
+	Recorded   uint64 // records written, intents and changes among them, losses not
 	Commits    uint64 // groups they were written in
 	Syncs      uint64 // times the disk was waited for
 	Lost       uint64 // async records that were not written
@@ -20,17 +20,24 @@ type Stats struct {
 	// Missed is how many records retention deleted before a reader with a cursor
 	// had moved past them, added up over the readers.
 	Missed uint64
+	// RemovedChanges are intents and changes deleted by retention, which Removed does
+	// not count.
+	RemovedChanges uint64
 
 	Waiting      int    // records on their way to be written
 	WaitingBytes int64  // approximately
 	Head         uint64 // number of the newest record; 0: none was ever written
 	Oldest       uint64 // number of the oldest record kept; 0: there is none
-	Bytes        int64  // of the records kept, before compression
+	Bytes        int64  // of the records kept but intents and changes, before compression
+	ChangeHead   uint64 // number of the newest intent or change; 0: none was ever written
+	OldestChange uint64 // number of the oldest one kept; 0: there is none
+	ChangeBytes  int64  // of those kept, before compression
+	Pending      int    // announced changes without an outcome
 	DiskBytes    int64  // of Badger's files, as it last counted them
 }
 
 type counters struct {
-	recorded, commits, syncs, lost, refused, unmaskable, backstop, removed, missed atomic.Uint64
+	recorded, commits, syncs, lost, refused, unmaskable, backstop, removed, missed, removedChanges atomic.Uint64
 }
 
 // Stats are the numbers a metrics surface shows.
@@ -38,7 +45,9 @@ func (l *Log) Stats() Stats {
 	asyncEntries, asyncBytes := l.background.quota.taken()
 	waitingEntries, waitingBytes := l.waiting.taken()
 	anchor := *l.anchor.Load() // before head, which it never passes
-	head := l.state.Load().head
+	changeAnchor := *l.changeAnchor.Load()
+	now := l.state.Load()
+	head := now.head
 	stats := Stats{
 		Recorded:     l.stats.recorded.Load(),
 		Commits:      l.stats.commits.Load(),
@@ -53,6 +62,14 @@ func (l *Log) Stats() Stats {
 		WaitingBytes: asyncBytes + waitingBytes,
 		Head:         head.seq,
 		Bytes:        int64(head.total - anchor.total),
+
+		RemovedChanges: l.stats.removedChanges.Load(),
+		ChangeHead:     now.changes.seq,
+		ChangeBytes:    int64(now.changes.total - changeAnchor.total),
+		Pending:        int(l.pending.Load()),
+	}
+	if now.changes.seq > changeAnchor.seq {
+		stats.OldestChange = changeAnchor.seq + 1
 	}
 	if head.seq > anchor.seq {
 		stats.Oldest = anchor.seq + 1

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/dgraph-io/badger/v4"
+
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/ijson"
 )
@@ -21,13 +23,23 @@ import (
 // A chain cannot tell that someone wrote all of it anew from some record on. Who must
 // know keeps HeadHash, and To with it, elsewhere, and compares.
 type VerifyReport struct {
-	OK       bool     `json:"ok"` // there are no problems
-	From     uint64   `json:"from,omitzero"`
-	To       uint64   `json:"to,omitzero"`
-	Records  uint64   `json:"records"` // read
-	Losses   uint64   `json:"losses"`  // of the records, those that stand for lost ones
-	Lost     uint64   `json:"lost"`    // records that losses stand for
-	HeadHash string   `json:"head_hash,omitempty"`
+	OK       bool   `json:"ok"` // there are no problems
+	From     uint64 `json:"from,omitzero"`
+	To       uint64 `json:"to,omitzero"`
+	Records  uint64 `json:"records"` // read
+	Losses   uint64 `json:"losses"`  // of the records, those that stand for lost ones
+	Lost     uint64 `json:"lost"`    // records that losses stand for
+	HeadHash string `json:"head_hash,omitempty"`
+	// Changes are the intents and changes that were read, from the number ChangesFrom
+	// to ChangesTo, those whose neighbours are no longer kept among them. ChangeHash is
+	// the hash of the last: keep it as HeadHash.
+	Changes     uint64 `json:"changes,omitzero"`
+	ChangesFrom uint64 `json:"changes_from,omitzero"`
+	ChangesTo   uint64 `json:"changes_to,omitzero"`
+	ChangeHash  string `json:"change_hash,omitempty"`
+	// Withheld is how many of the records are intents and changes of which there was
+	// their place in the chain alone: their content was not verified.
+	Withheld uint64   `json:"withheld,omitzero"`
 	Problems []string `json:"problems"` // with the numbers of the records; the first 100
 	// MoreProblems is how many are not in the list.
 	MoreProblems uint64 `json:"more_problems,omitzero"`
@@ -67,13 +79,15 @@ func (v *VerifyReport) gap(after, seq uint64) {
 const verifyChunk = 1000
 
 // Verify reads the whole log, from the oldest record kept to the newest there is
-// when it starts, and says what does not fit. Nothing is removed meanwhile. progress,
-// unless nil, is told how far it is. An error means that it could not be finished.
+// when it starts, and then the chain of intents and changes, and says what does not
+// fit. Nothing is removed meanwhile. progress, unless nil, is told how far it is in the
+// first. An error means that it could not be finished.
 func (l *Log) Verify(ctx context.Context, progress func(done, total uint64)) (VerifyReport, error) {
 	l.retention.Lock()
 	defer l.retention.Unlock()
-	anchor, head := *l.anchor.Load(), l.state.Load().head
-	v := verification{place: anchor}
+	now := l.state.Load()
+	anchor, changeAnchor, head := *l.anchor.Load(), *l.changeAnchor.Load(), now.head
+	v := verification{place: anchor, gone: changeAnchor.seq}
 	v.report.Problems = []string{}
 	if head.seq > anchor.seq {
 		v.report.From, v.report.To = anchor.seq+1, head.seq
@@ -90,30 +104,40 @@ func (l *Log) Verify(ctx context.Context, progress func(done, total uint64)) (Ve
 			progress(last-anchor.seq, head.seq-anchor.seq)
 		}
 	}
+	changes := changeVerification{report: &v.report, place: changeAnchor}
+	if err := l.verifyChanges(ctx, &changes, now.changes); err != nil {
+		return VerifyReport{}, err
+	}
 	return v.end(head), nil
 }
 
 // verification is a chain verified so far.
 type verification struct {
 	report VerifyReport
-	place  link // of the last record read
+	place  link   // of the last record read
+	gone   uint64 // number of the last change that is no longer kept
 }
 
 // next verifies one stored record.
-func (v *verification) next(seq uint64, value []byte) (bool, error) {
+func (v *verification) next(txn *badger.Txn, seq uint64, value []byte) (bool, error) {
 	h, err := readHeader(value)
 	if err != nil {
 		v.report.problem("record %d cannot be read", seq)
 		v.report.Records++
-		v.place = link{seq: seq}
+		v.place = link{seq: seq, changes: v.place.changes}
 		return true, nil
 	}
-	v.place = v.follow(seq, value, &h)
-	return true, nil
+	place := h.place(seq, v.place)
+	if h.change {
+		err = v.followStub(txn, seq, &h)
+	} else {
+		v.follow(seq, value, &h)
+	}
+	v.place = place
+	return true, err
 }
 
-func (v *verification) follow(seq uint64, value []byte, h *header) link {
-	place := link{seq: seq, total: h.total, hash: h.hash}
+func (v *verification) follow(seq uint64, value []byte, h *header) {
 	if sha256.Sum256(h.json) != h.hash {
 		v.report.problem("record %d was changed: its content does not have its hash", seq)
 	}
@@ -121,7 +145,7 @@ func (v *verification) follow(seq uint64, value []byte, h *header) link {
 	if err := json.Unmarshal(h.json, &r); err != nil {
 		v.report.problem("record %d cannot be read", seq)
 		v.report.Records++
-		return place
+		return
 	}
 	v.report.count(&r)
 	var result authz.Decision
@@ -136,15 +160,6 @@ func (v *verification) follow(seq uint64, value []byte, h *header) link {
 	case h.total != before.total+uint64(len(value)):
 		v.report.problem("record %d has a wrong size", seq)
 	}
-	return place
-}
-
-// hex is the hash as a record's Prev has it: empty before the first record.
-func (l link) hex() string {
-	if l.seq == 0 {
-		return ""
-	}
-	return hex.EncodeToString(l.hash[:])
 }
 
 // end compares where the chain ended with where it should.
@@ -166,6 +181,9 @@ const maxLine = 4 << 20
 // VerifyLines is Verify for an export: the JSON of a record a line, oldest first, as
 // ijson.Marshal writes it, without a filter. What was before the first line and after
 // the last it cannot tell. An error means that in could not be read.
+//
+// Of an intent or a change that is withheld there is the hash that the next record
+// follows, and no more: that it was one, and when, is what the line claims.
 func VerifyLines(in io.Reader) (VerifyReport, error) {
 	v := lineVerification{report: VerifyReport{Problems: []string{}}}
 	lines := bufio.NewScanner(in)
@@ -191,6 +209,10 @@ func VerifyLines(in io.Reader) (VerifyReport, error) {
 type lineVerification struct {
 	report VerifyReport
 	hash   string // of the last record read
+
+	// Of the last intent or change:
+	changeNumber uint64 // 0 when it is not known
+	changeHash   string
 }
 
 func (v *lineVerification) next(number int, line []byte) {
@@ -199,9 +221,13 @@ func (v *lineVerification) next(number int, line []byte) {
 		v.report.problem("line %d is no record of an export", number)
 		return
 	}
-	if r.Hash != hash {
+	switch {
+	case r.Withheld:
+		v.withheld(&r)
+	case r.Hash != hash:
 		v.report.problem("record %d was changed: its content does not have its hash", r.Seq)
 	}
+	follows := false
 	switch {
 	case v.report.Records == 0:
 		v.report.From = r.Seq
@@ -209,9 +235,59 @@ func (v *lineVerification) next(number int, line []byte) {
 		v.report.gap(v.report.To, r.Seq)
 	case r.Prev != v.hash:
 		v.report.problem("record %d does not follow record %d: one of them was changed", r.Seq, v.report.To)
+	default:
+		follows = true
+	}
+	if !follows { // there may have been changes before it
+		v.changeNumber, v.changeHash = 0, ""
+	}
+	if r.Kind == authz.RecordIntent || r.Kind == authz.RecordChange {
+		v.change(&r)
 	}
 	v.report.count(&r)
 	v.report.To, v.hash = r.Seq, r.Hash
+}
+
+// withheld takes a line that stands for an intent or a change.
+func (v *lineVerification) withheld(r *authz.Record) {
+	bare := authz.Record{Seq: r.Seq, Kind: r.Kind, At: r.At, Withheld: true, Prev: r.Prev, Hash: r.Hash}
+	is, err := ijson.Marshal(r)
+	want, wantErr := ijson.Marshal(&bare)
+	sum, hashErr := hex.DecodeString(r.Hash)
+	switch {
+	case r.Kind != authz.RecordIntent && r.Kind != authz.RecordChange:
+		v.report.problem("record %d is withheld, as only a change may be", r.Seq)
+	case errors.Join(err, wantErr, hashErr) != nil, !bytes.Equal(is, want), len(sum) != sha256.Size:
+		v.report.problem("record %d is withheld and has more, or less, than its place", r.Seq)
+	}
+	v.report.Withheld++
+}
+
+// change takes the line of an intent or a change: it follows the one before in the
+// chain of changes, as far as that is known.
+func (v *lineVerification) change(r *authz.Record) {
+	number := uint64(0)
+	switch c := r.Change; {
+	case r.Withheld:
+		if v.changeNumber > 0 {
+			number = v.changeNumber + 1
+		}
+	case c == nil || c.Number == 0:
+		v.report.problem("record %d is of a change and has none", r.Seq)
+	case v.changeNumber > 0 && c.Number != v.changeNumber+1, v.changeHash != "" && c.PrevChange != v.changeHash:
+		v.report.problem("change %d in record %d does not follow the change before", c.Number, r.Seq)
+		number = c.Number
+	default:
+		number = c.Number
+	}
+	if !r.Withheld {
+		v.report.Changes++
+		v.report.ChangesTo, v.report.ChangeHash = number, r.Hash
+		if v.report.ChangesFrom == 0 {
+			v.report.ChangesFrom = number
+		}
+	}
+	v.changeNumber, v.changeHash = number, r.Hash
 }
 
 // readLine is a line's record and the hash its content has. A line that another
