@@ -1,6 +1,10 @@
 package decisionlog
 
-import "github.com/dgraph-io/badger/v4"
+import (
+	"encoding/binary"
+
+	"github.com/dgraph-io/badger/v4"
+)
 
 // FailCommits makes every later commit fail with err.
 func (l *Log) FailCommits(err error) {
@@ -85,6 +89,40 @@ func (l *Log) TakeBack(seq uint64) error {
 			return err
 		}
 		return txn.Set(headKey, link{seq: seq, total: h.total, hash: h.hash}.value())
+	})
+}
+
+// TamperChange replaces what is stored of the change with number, nil when there is
+// nothing, by what change makes of it; nil deletes it. at is where its JSON starts.
+func (l *Log) TamperChange(number uint64, change func(value []byte, at int) []byte) error {
+	return l.db.Update(func(txn *badger.Txn) error {
+		value, err := get(txn, changeKey(number))
+		if err != nil {
+			return err
+		}
+		if value = change(value, changeLength); value == nil {
+			return txn.Delete(changeKey(number))
+		}
+		return txn.Set(changeKey(number), value)
+	})
+}
+
+// TakeBackChanges makes the log forget, once it is opened again, that there are changes
+// after number.
+func (l *Log) TakeBackChanges(number uint64) error {
+	return l.db.Update(func(txn *badger.Txn) error {
+		c, _, err := changeAt(txn, number)
+		if err != nil {
+			return err
+		}
+		return txn.Set(changeHeadKey, link{seq: number, total: c.total, hash: c.hash}.value())
+	})
+}
+
+// SetSchema marks the log as written by another version.
+func (l *Log) SetSchema(version uint32) error {
+	return l.db.Update(func(txn *badger.Txn) error {
+		return txn.Set(schemaKey, binary.BigEndian.AppendUint32(nil, version))
 	})
 }
 

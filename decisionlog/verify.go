@@ -116,6 +116,8 @@ type verification struct {
 	report VerifyReport
 	place  link   // of the last record read
 	gone   uint64 // number of the last change that is no longer kept
+	// adrift says that there may have been changes since place that were not read.
+	adrift bool
 }
 
 // next verifies one stored record.
@@ -125,8 +127,10 @@ func (v *verification) next(txn *badger.Txn, seq uint64, value []byte) (bool, er
 		v.report.problem("record %d cannot be read", seq)
 		v.report.Records++
 		v.place = link{seq: seq, changes: v.place.changes}
+		v.adrift = true
 		return true, nil
 	}
+	v.adrift = v.adrift || seq != v.place.seq+1
 	place := h.place(seq, v.place)
 	if h.change {
 		err = v.followStub(txn, seq, &h)

@@ -1,0 +1,488 @@
+package decisionlog_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/decisionlog"
+)
+
+// TestTamperWithChanges changes what is stored of changes the way somebody with the
+// files could: while the decisions around them are kept, and when they are gone.
+func TestTamperWithChanges(t *testing.T) {
+	mended := func(value []byte, at int) []byte { // written anew, with its hash
+		changed := bytes.Replace(value, []byte(`"revision":8`), []byte(`"revision":9`), 1)
+		sum := sha256.Sum256(changed[at:])
+		copy(changed[18:], sum[:])
+		return changed
+	}
+	deleted := func([]byte, int) []byte { return nil }
+	for name, test := range map[string]struct {
+		number  uint64
+		change  func(value []byte, at int) []byte
+		chained []string // found in the chain of all records
+		always  []string
+	}{
+		"a member": {2, func(value []byte, _ int) []byte {
+			return bytes.Replace(value, []byte(`"outcome":"made"`), []byte(`"outcome":"fail"`), 1)
+		}, nil, []string{"change 2 was changed: its content does not have its hash"}},
+		"deleted at the old end": {1, deleted, nil, []string{"change 1 is missing"}},
+		"deleted":                {2, deleted, nil, []string{"change 2 is missing"}},
+		"deleted at the new end": {4, deleted, nil, []string{"change 4 is missing"}},
+		"written anew":           {2, mended, []string{"record 4 is not the change 2 that is kept"}, []string{"change 3 does not follow change 2: one of them was changed"}},
+		"the last one anew":      {4, mended, []string{"record 6 is not the change 4 that is kept"}, []string{"change 4 is not the one that was written last"}},
+		"its kind": {2, func(value []byte, _ int) []byte {
+			value[1] ^= 8
+			return value
+		}, []string{"record 4 is not the change 2 that is kept"}, []string{"change 2 is listed as something else than it is"}},
+		"its time": {2, func(value []byte, _ int) []byte {
+			value[9] ^= 1
+			return value
+		}, []string{"record 4 is not the change 2 that is kept"}, []string{"change 2 is listed as something else than it is"}},
+		"its size": {2, func(value []byte, _ int) []byte {
+			value[17] ^= 1
+			return value
+		}, nil, []string{"change 2 has a wrong size", "change 3 has a wrong size"}},
+		"no header": {2, func([]byte, int) []byte { return []byte("x") }, []string{"record 4 is not the change 2 that is kept"},
+			[]string{"change 2 cannot be read", "change 3 does not follow change 2: one of them was changed"}},
+		"no JSON": {4, func(value []byte, at int) []byte { return value[:at] }, []string{"record 6 is not the change 4 that is kept"},
+			[]string{"change 4 was changed: its content does not have its hash", "change 4 cannot be read"}},
+	} {
+		for _, alone := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", alone ", alone), func(t *testing.T) {
+				now := start
+				c := decisionlog.Config{Dir: t.TempDir(), MaxAge: time.Hour, Now: func() time.Time { return now }}
+				l := open(t, c)
+				announce(t, l, "c-1")
+				record(t, l, many(2)...)
+				settle(t, l, "c-1", "c-2", "c-3")
+				record(t, l, many(2)...)
+				want := append(append([]string{}, test.chained...), test.always...)
+				if alone {
+					now = now.Add(2 * time.Hour)
+					maintain(t, l)
+					want = test.always
+				}
+				if report := verify(t, l); report.Changes != 4 || (report.Records == 0) != alone {
+					t.Fatalf("before: %+v", report)
+				}
+				if err := l.TamperChange(test.number, test.change); err != nil {
+					t.Fatal(err)
+				}
+				verify(t, l, want...)
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+				l = open(t, c)
+				verify(t, l, want...)
+				settle(t, l, "c-5") // and goes on
+			})
+		}
+	}
+}
+
+// TestReorderedChanges swaps two changes that nothing stands around any more.
+func TestReorderedChanges(t *testing.T) {
+	now := start
+	l := open(t, decisionlog.Config{InMemory: true, MaxAge: time.Hour, Now: func() time.Time { return now }})
+	settle(t, l, "c-1", "c-2", "c-3", "c-4")
+	now = now.Add(2 * time.Hour)
+	maintain(t, l)
+	var two, three []byte
+	swap := func(number uint64, keep *[]byte, with func() []byte) {
+		t.Helper()
+		if err := l.TamperChange(number, func(value []byte, _ int) []byte {
+			*keep = bytes.Clone(value)
+			return with()
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	swap(2, &two, func() []byte { return two })
+	swap(3, &three, func() []byte { return two })
+	swap(2, new([]byte), func() []byte { return three })
+	verify(t, l,
+		"change 2 is listed as something else than it is", "change 2 does not follow change 1: one of them was changed",
+		"change 3 is listed as something else than it is", "change 3 does not follow change 2: one of them was changed",
+		"change 4 does not follow change 3: one of them was changed")
+}
+
+// TestInsertedChange puts one in at either end.
+func TestInsertedChange(t *testing.T) {
+	now := start
+	c := decisionlog.Config{Dir: t.TempDir(), AuditMaxAge: time.Hour, Now: func() time.Time { return now }, Input: input}
+	l := openUnclosed(t, c)
+	settle(t, l, "c-1", "c-2")
+	var one []byte
+	if err := l.TamperChange(1, func(value []byte, _ int) []byte { one = bytes.Clone(value); return value }); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(2 * time.Hour)
+	maintain(t, l)
+	settle(t, l, "c-3")
+	verify(t, l)
+	insert := func(number uint64) {
+		t.Helper()
+		if err := l.TamperChange(number, func([]byte, int) []byte { return one }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	insert(1)
+	verify(t, l, "change 1 is there and was removed")
+	insert(4)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := decisionlog.Open(c)
+	code(t, err, authz.CodeInternal, "the decision log is damaged")
+}
+
+// TestChangesTakenBack cuts off the newest changes.
+func TestChangesTakenBack(t *testing.T) {
+	for name, test := range map[string]func(l *decisionlog.Log) error{
+		"the note of the last": func(l *decisionlog.Log) error { return l.TakeBackChanges(1) },
+		"and with it the last": func(l *decisionlog.Log) error {
+			return errors.Join(l.TakeBackChanges(1), l.TamperChange(2, func([]byte, int) []byte { return nil }))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := decisionlog.Config{Dir: t.TempDir(), Input: input}
+			l := openUnclosed(t, c)
+			settle(t, l, "c-1", "c-2")
+			if err := errors.Join(test(l), l.Close()); err != nil {
+				t.Fatal(err)
+			}
+			_, err := decisionlog.Open(c)
+			code(t, err, authz.CodeInternal, "the decision log is damaged")
+		})
+	}
+}
+
+// TestTamperWithStubs changes what stands for changes in the chain of all records.
+func TestTamperWithStubs(t *testing.T) {
+	for name, test := range map[string]struct {
+		seq      uint64
+		change   func(value []byte, at int) []byte
+		problems []string
+	}{
+		"deleted": {2, func([]byte, int) []byte { return nil }, []string{"record 2 is missing"}},
+		"its number": {2, func(value []byte, _ int) []byte {
+			value[57] ^= 2
+			return value
+		}, []string{"record 2 is of change 3, and change 1 comes next", "record 4 is of change 2, and change 4 comes next"}},
+		"its hash": {2, func(value []byte, _ int) []byte {
+			value[18] ^= 1
+			return value
+		}, []string{"record 2 is not the change 1 that is kept", "record 3 does not follow record 2: one of them was changed"}},
+		"what it follows": {2, func(value []byte, _ int) []byte {
+			value[58] ^= 1
+			return value
+		}, []string{"record 2 does not follow record 1: one of them was changed", "record 2 is not the change 1 that is kept"}},
+		"its size": {2, func(value []byte, _ int) []byte {
+			value[17] ^= 1
+			return value
+		}, []string{"record 2 has a wrong size", "record 3 has a wrong size"}},
+		"its length": {2, func(value []byte, _ int) []byte { return value[:60] }, []string{
+			"record 2 cannot be read", "record 3 does not follow record 2: one of them was changed",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := open(t, inMemory())
+			record(t, l, entry("d-1"))
+			announce(t, l, "c-1")
+			record(t, l, entry("d-2"))
+			settle(t, l, "c-1")
+			if err := l.Tamper(test.seq, test.change); err != nil {
+				t.Fatal(err)
+			}
+			verify(t, l, test.problems...)
+		})
+	}
+}
+
+// TestVerifyLinesOfChanges changes lines of exports with changes in them.
+func TestVerifyLinesOfChanges(t *testing.T) {
+	l := open(t, inMemory())
+	announce(t, l, "c-1")
+	record(t, l, entry("d-1"))
+	settle(t, l, "c-1")
+	record(t, l, denied("d-2"))
+	settle(t, l, "c-2")
+	whole, bare := exported(t, l, authz.RecordFilter{}, true), exported(t, l, authz.RecordFilter{}, false)
+	replaced := func(lines []string, i int, old, with string) []string {
+		lines = append([]string{}, lines...)
+		if lines[i] = strings.Replace(lines[i], old, with, 1); !strings.Contains(lines[i], with) {
+			t.Fatalf("%q is not there", old)
+		}
+		return lines
+	}
+	for name, test := range map[string]struct {
+		lines    []string
+		problems []string
+	}{
+		"whole":             {whole, []string{}},
+		"withheld":          {bare, []string{}},
+		"some withheld":     {append([]string{bare[0]}, whole[1:]...), []string{}},
+		"a part":            {whole[1:4], []string{}},
+		"a changed change":  {replaced(whole, 2, `"outcome":"made"`, `"outcome":"failed"`), []string{"record 3 was changed: its content does not have its hash"}},
+		"a withheld denial": {replaced(bare, 3, `"prev":`, `"withheld":true,"prev":`), []string{"record 4 is withheld, as only a change may be"}},
+		"more than a place": {replaced(bare, 2, `"policy":`, `"service":"svc:x","policy":`), []string{"record 3 is withheld and has more, or less, than its place"}},
+		"another hash": {replaced(bare, 2, `"hash":"`, `"hash":"00`), []string{
+			"record 3 is withheld and has more, or less, than its place", "record 4 does not follow record 3: one of them was changed",
+		}},
+		"a missing one": {append([]string{whole[0], whole[1]}, whole[3:]...), []string{"record 3 is missing"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report := verifyLines(t, test.lines)
+			same(t, "problems", test.problems, report.Problems)
+		})
+	}
+}
+
+// TestDecisionsTakeNoChange fills the share of decisions many times over.
+func TestDecisionsTakeNoChange(t *testing.T) {
+	const share = 40_000
+	now := start
+	c := decisionlog.Config{Dir: t.TempDir(), MaxBytes: share, MaxAge: 10_000 * time.Hour, Now: func() time.Time { return now }}
+	l := open(t, c)
+	var want []string
+	for round := range 30 {
+		id := "c-" + strconv.Itoa(round)
+		announce(t, l, id)
+		record(t, l, many(15)...)
+		settle(t, l, id)
+		record(t, l, many(15)...)
+		maintain(t, l)
+		want = append([]string{fmt.Sprint(2*round+2, " ", id, " made")}, want...)
+	}
+	check := func() {
+		t.Helper()
+		stats := l.Stats()
+		if stats.Oldest < 500 || stats.Bytes > share || stats.RemovedChanges != 0 || stats.OldestChange != 1 {
+			t.Errorf("want decisions removed and no changes: %+v", stats)
+		}
+		same(t, "changes", want, audit(t, l, authz.AuditFilter{}, 7))
+		if _, _, err := l.Change(t.Context(), "c-0"); err != nil {
+			t.Error(err)
+		}
+		report := verify(t, l)
+		if report.From < 500 || report.Changes != 60 || report.ChangesFrom != 1 || report.Withheld != 0 {
+			t.Errorf("%+v", report)
+		}
+		if lines := verifyLines(t, exported(t, l, authz.RecordFilter{}, true)); !lines.OK || lines.From != report.From || lines.Changes == 0 {
+			t.Errorf("the export: %+v", lines)
+		}
+	}
+	check()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, c)
+	check()
+}
+
+// TestChangesTakeNoDecision fills the share of changes many times over.
+func TestChangesTakeNoDecision(t *testing.T) {
+	const share = 20_000
+	l := open(t, decisionlog.Config{InMemory: true, AuditMaxBytes: share, Now: func() time.Time { return start }})
+	record(t, l, many(20)...)
+	before := l.Stats().Bytes
+	for i := range 100 {
+		id := "c-" + strconv.Itoa(i)
+		announce(t, l, id)
+		settle(t, l, id)
+	}
+	same(t, "bytes of decisions", before, l.Stats().Bytes)
+	maintain(t, l)
+	stats := l.Stats()
+	if stats.Removed != 0 || stats.ChangeBytes > share || stats.ChangeBytes < share*3/4 || stats.RemovedChanges != stats.OldestChange-1 || stats.RemovedChanges < 100 {
+		t.Errorf("want changes down to their share and all decisions: %+v", stats)
+	}
+	report := verify(t, l)
+	if report.Records != 220 || report.Withheld != stats.RemovedChanges || report.Changes != 200-stats.RemovedChanges || report.ChangesFrom != stats.OldestChange {
+		t.Errorf("%+v", report)
+	}
+	lines := verifyLines(t, exported(t, l, authz.RecordFilter{}, true))
+	if !lines.OK || lines.Records != 220 || lines.Withheld != stats.RemovedChanges {
+		t.Errorf("the export: %+v", lines)
+	}
+	_, _, err := l.Change(t.Context(), "c-0")
+	code(t, err, authz.CodeNotFound, "no longer kept")
+	_, err = l.ChangesAfter(t.Context(), authz.AuditFilter{}, 0, 10)
+	code(t, err, authz.CodeGone, "no longer kept")
+	if page, err := l.ChangesAfter(t.Context(), authz.AuditFilter{}, stats.OldestChange-1, 1000); err != nil || page.NextAfter != 200 {
+		t.Errorf("from the oldest on: %+v, %v", page, err)
+	}
+	got := audit(t, l, authz.AuditFilter{}, 0)
+	if len(got) == 0 || got[0] != "200 c-99 made" {
+		t.Errorf("%q", got)
+	}
+	settle(t, l, "c-0") // is not known any more
+}
+
+func TestRetentionOfChangesByAge(t *testing.T) {
+	now := start
+	c := decisionlog.Config{Dir: t.TempDir(), MaxAge: 30 * 24 * time.Hour, Now: func() time.Time { return now }}
+	l := open(t, c)
+	announce(t, l, "old")
+	settle(t, l, "old")
+	announce(t, l, "open")
+	now = now.Add(300 * 24 * time.Hour)
+	record(t, l, entry("d-1"))
+	settle(t, l, "young")
+	maintain(t, l)
+	same(t, "after 300 days", []string{"4 young made", "3 open pending", "2 old made"}, audit(t, l, authz.AuditFilter{}, 0))
+	now = now.Add(101 * 24 * time.Hour)
+	maintain(t, l)
+	// What has no outcome is not removed for its age, nor what comes after it.
+	same(t, "after 401 days", []string{"4 young made", "3 open pending"}, audit(t, l, authz.AuditFilter{}, 0))
+	settle(t, l, "open")
+	maintain(t, l)
+	same(t, "settled", []string{"5 open made", "4 young made"}, audit(t, l, authz.AuditFilter{}, 0))
+	if report := verify(t, l); report.ChangesFrom != 4 || report.Changes != 2 {
+		t.Errorf("%+v", report)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(10_000 * 24 * time.Hour)
+	l = open(t, c)
+	maintain(t, l)
+	if report := verify(t, l); report.Records != 0 || report.Changes != 0 || report.ChangeHash == "" {
+		t.Errorf("%+v", report)
+	}
+	settle(t, l, "next")
+	if report := verify(t, l); report.ChangesFrom != 6 || report.From != 7 {
+		t.Errorf("%+v", report)
+	}
+}
+
+// TestPendingIsSparedTwiceTheShare: an intent that is never settled does not hold up
+// retention for ever.
+func TestPendingIsSparedTwiceTheShare(t *testing.T) {
+	const share = 10_000
+	l := open(t, decisionlog.Config{InMemory: true, AuditMaxBytes: share, Now: func() time.Time { return start }})
+	announce(t, l, "open")
+	fill := func(bytes int64) {
+		for l.Stats().ChangeBytes < bytes {
+			settle(t, l, fmt.Sprint("c-", l.Head()))
+		}
+	}
+	fill(share * 3 / 2)
+	maintain(t, l)
+	same(t, "pending within twice the share", []any{1, uint64(0)}, []any{l.Stats().Pending, l.Stats().RemovedChanges})
+	fill(share * 3)
+	maintain(t, l)
+	if stats := l.Stats(); stats.Pending != 0 || stats.ChangeBytes > share {
+		t.Errorf("%+v", stats)
+	}
+	same(t, "pending", []string{}, pending(t, l))
+	verify(t, l)
+}
+
+// TestRetentionOfChangesSparesReaders: a sink gets changes whole while twice their
+// share lasts, and after that their places.
+func TestRetentionOfChangesSparesReaders(t *testing.T) {
+	const share = 10_000
+	l := open(t, decisionlog.Config{InMemory: true, AuditMaxBytes: share, Now: func() time.Time { return start }})
+	if _, err := l.Cursor("siem"); err != nil {
+		t.Fatal(err)
+	}
+	fill := func(bytes int64) {
+		for l.Stats().ChangeBytes < bytes {
+			settle(t, l, fmt.Sprint("c-", l.Head()))
+		}
+	}
+	fill(share * 3 / 2)
+	maintain(t, l)
+	same(t, "removed within twice the share", uint64(0), l.Stats().RemovedChanges)
+	fill(share * 3)
+	maintain(t, l)
+	gone := l.Stats().RemovedChanges
+	records, err := l.After(t.Context(), 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range records {
+		if r.Withheld != (uint64(i) < gone) || r.Seq != uint64(i+1) || (r.Change == nil) != r.Withheld {
+			t.Fatalf("record %d, %d are gone: %+v", i+1, gone, r)
+		}
+	}
+	if gone == 0 || uint64(len(records)) != l.Head() {
+		t.Errorf("%d gone, %d read", gone, len(records))
+	}
+}
+
+// TestStubsAreBounded: the places of changes alone do not let the chain grow for ever.
+func TestStubsAreBounded(t *testing.T) {
+	l := open(t, decisionlog.Config{InMemory: true, AuditMaxBytes: 5_000, Now: func() time.Time { return start }})
+	for i := range 200 {
+		settle(t, l, fmt.Sprint("c-", i))
+	}
+	maintain(t, l)
+	if stats := l.Stats(); stats.Oldest < 140 || stats.Oldest > 150 {
+		t.Errorf("want some 55 stubs kept, which are 5,000 bytes: %+v", stats)
+	}
+	verify(t, l)
+}
+
+// TestRetentionPassesDamagedChanges: what cannot be read goes with the others.
+func TestRetentionPassesDamagedChanges(t *testing.T) {
+	now := start
+	l := open(t, decisionlog.Config{InMemory: true, AuditMaxAge: time.Hour, Now: func() time.Time { return now }})
+	settle(t, l, "c-1", "c-2", "c-3")
+	if err := errors.Join(
+		l.TamperChange(1, func([]byte, int) []byte { return []byte("x") }),
+		l.TamperChange(2, func(value []byte, at int) []byte { return value[:at] }),
+	); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(2 * time.Hour)
+	maintain(t, l)
+	settle(t, l, "c-4")
+	if report := verify(t, l); report.ChangesFrom != 4 || report.Changes != 1 {
+		t.Errorf("%+v", report)
+	}
+}
+
+// TestOpenOlder opens a log that the Verdict before changes wrote: 8 decisions, the
+// oldest 3 removed, and a cursor.
+func TestOpenOlder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata/schema1")); err != nil {
+		t.Fatal(err)
+	}
+	c := decisionlog.Config{Dir: dir}
+	l := open(t, c)
+	if report := verify(t, l); report.From != 4 || report.To != 8 || report.Changes != 0 {
+		t.Errorf("%+v", report)
+	}
+	if at, err := l.Cursor("siem"); at != 5 || err != nil {
+		t.Errorf("want the cursor 5, got %d, %v", at, err)
+	}
+	announce(t, l, "c-1")
+	record(t, l, entry("d-9"))
+	settle(t, l, "c-1")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, c)
+	if report := verify(t, l); report.From != 4 || report.To != 11 || report.Changes != 2 {
+		t.Errorf("%+v", report)
+	}
+	same(t, "changes", []string{"2 c-1 made"}, audit(t, l, authz.AuditFilter{}, 0))
+	if err := errors.Join(l.SetSchema(3), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c.Input = input
+	_, err := decisionlog.Open(c)
+	code(t, err, authz.CodeConflict, "schema version 3 and this Verdict reads up to 2")
+}
