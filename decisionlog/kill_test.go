@@ -24,6 +24,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(changerDir); dir != "" {
+		fmt.Fprintln(os.Stderr, changeForever(dir))
+		os.Exit(1)
+	}
 	if dir := os.Getenv(recorderDir); dir != "" {
 		if err := recordForever(dir, authz.Durability(os.Getenv(recorderDurability))); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -97,8 +101,16 @@ func TestKill(t *testing.T) {
 // acknowledgements, and returns all of them.
 func recordUntilKilled(t *testing.T, dir string, durability authz.Durability) []string {
 	t.Helper()
+	return linesUntilKilled(t, 3, recorderDir+"="+dir, recorderDurability+"="+string(durability))
+}
+
+// linesUntilKilled starts this test binary with some variables set, kills it at a
+// random moment after its first line, and returns its lines. A whole one has so many
+// dashes.
+func linesUntilKilled(t *testing.T, dashes int, variables ...string) []string {
+	t.Helper()
 	recorder := exec.Command(os.Args[0])
-	recorder.Env = append(os.Environ(), recorderDir+"="+dir, recorderDurability+"="+string(durability))
+	recorder.Env = append(os.Environ(), variables...)
 	recorder.Stderr = os.Stderr
 	stdout, err := recorder.StdoutPipe()
 	if err != nil {
@@ -110,7 +122,7 @@ func recordUntilKilled(t *testing.T, dir string, durability authz.Durability) []
 	var acks []string
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
-		if strings.Count(lines.Text(), "-") != 3 {
+		if strings.Count(lines.Text(), "-") != dashes {
 			break // cut off by the kill, so never acknowledged
 		}
 		if acks = append(acks, lines.Text()); len(acks) == 1 {

@@ -130,6 +130,9 @@ func (r *replay) read(ctx context.Context, records iter.Seq2[*authz.Record, erro
 		if err != nil {
 			return err
 		}
+		if record.Kind == authz.RecordIntent || record.Kind == authz.RecordChange {
+			continue // an export has them, for its chain
+		}
 		bytes := weigh(record)
 		if bytes > maxRecord {
 			record, bytes = &authz.Record{Kind: kindTooLarge}, 0

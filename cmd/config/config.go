@@ -63,6 +63,9 @@ type DecisionLog struct {
 	// MaxAge and MaxBytes bound what is kept: the oldest records go first.
 	MaxAge   time.Duration
 	MaxBytes int64
+	// AuditMaxAge and AuditMaxBytes bound what is kept of who changed what, beside it.
+	AuditMaxAge   time.Duration
+	AuditMaxBytes int64
 	// Queue is how many decisions may wait to be written, Wait how long one waits for
 	// room in it.
 	Queue int
@@ -177,7 +180,7 @@ func Default() Config {
 		Listen:       "127.0.0.1:8181",
 		AdminListen:  "127.0.0.1:8182",
 		Bundles:      Bundles{Keep: 20, Replay: 5000, MaxSize: 16 << 20},
-		DecisionLog:  DecisionLog{Durability: "spool", MaxAge: 30 * 24 * time.Hour, MaxBytes: 1 << 30, Queue: 10_000, Wait: 2 * time.Second},
+		DecisionLog:  DecisionLog{Durability: "spool", MaxAge: 30 * 24 * time.Hour, MaxBytes: 1 << 30, AuditMaxAge: 400 * 24 * time.Hour, AuditMaxBytes: 256 << 20, Queue: 10_000, Wait: 2 * time.Second},
 		Store:        Store{ChangeLogMax: 1_000_000, ExpiredRetention: 30 * 24 * time.Hour, HotLimit: 100_000, MinFree: 256 << 20},
 		Engine:       Engine{Timeout: 250 * time.Millisecond, MaxKeys: 64, DecodedFacts: 10_000},
 		Decide:       Decide{AtLeastWait: 2 * time.Second, Audience: "verdict"},

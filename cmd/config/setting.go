@@ -66,6 +66,8 @@ func (c *Config) Settings() []Setting {
 		{"decision_log.durability", "what holds of a record when its decision is answered: async, spool or required", text{&c.DecisionLog.Durability}, oneOf(&c.DecisionLog.Durability, "async", "spool", "required")},
 		{"decision_log.max_age", "how long a record is kept", duration{&c.DecisionLog.MaxAge}, within(&c.DecisionLog.MaxAge, hour, 10*366*24*hour)},
 		{"decision_log.max_bytes", "disk space the records may take", size{&c.DecisionLog.MaxBytes}, withinSize(&c.DecisionLog.MaxBytes, 16<<20, 1<<44)},
+		{"decision_log.audit_max_age", "how long the record of a change is kept", duration{&c.DecisionLog.AuditMaxAge}, within(&c.DecisionLog.AuditMaxAge, hour, 10*366*24*hour)},
+		{"decision_log.audit_max_bytes", "disk space the records of changes may take, beside those of decisions", size{&c.DecisionLog.AuditMaxBytes}, withinSize(&c.DecisionLog.AuditMaxBytes, 1<<20, 1<<44)},
 		{"decision_log.queue", "decisions that may wait to be written", number{&c.DecisionLog.Queue}, within(&c.DecisionLog.Queue, 1, 1_000_000)},
 		{"decision_log.wait", "longest wait of a decision for its record", duration{&c.DecisionLog.Wait}, within(&c.DecisionLog.Wait, millisecond, 60*second)},
 		{"decision_log.lines", "file records are appended to as JSON lines, - for standard output; empty is none", text{&c.DecisionLog.Lines}, nil},

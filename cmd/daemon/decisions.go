@@ -13,17 +13,19 @@ import (
 func (d *Daemon) openLog(context.Context) (err error) {
 	c := d.config.DecisionLog
 	d.log, err = decisionlog.Open(decisionlog.Config{
-		Dir:        d.path("decisions"),
-		Durability: authz.Durability(c.Durability),
-		Queue:      c.Queue,
-		Wait:       c.Wait,
-		MaxAge:     c.MaxAge,
-		MaxBytes:   c.MaxBytes,
-		MinFree:    d.config.Store.MinFree,
-		Input:      engine.Input,
-		Mask:       d.mask,
-		Now:        d.config.Now,
-		Log:        d.config.Logger,
+		Dir:           d.path("decisions"),
+		Durability:    authz.Durability(c.Durability),
+		Queue:         c.Queue,
+		Wait:          c.Wait,
+		MaxAge:        c.MaxAge,
+		MaxBytes:      c.MaxBytes,
+		AuditMaxAge:   c.AuditMaxAge,
+		AuditMaxBytes: c.AuditMaxBytes,
+		MinFree:       d.config.Store.MinFree,
+		Input:         engine.Input,
+		Mask:          d.mask,
+		Now:           d.config.Now,
+		Log:           d.config.Logger,
 	})
 	return err
 }
@@ -62,9 +64,9 @@ func (d records) After(ctx context.Context, f authz.RecordFilter, after uint64, 
 // Await implements admin.Decisions.
 func (d records) Await(ctx context.Context, after uint64) error { return d.log.Await(ctx, after) }
 
-// Export implements admin.Decisions.
+// Export implements admin.Decisions. Changes are withheld.
 func (d records) Export(ctx context.Context, f authz.RecordFilter, fn func(*authz.Record) error) error {
-	return d.log.Each(ctx, f, 0, fn)
+	return d.log.Export(ctx, f, false, fn)
 }
 
 // Verify implements admin.Decisions.

@@ -105,6 +105,12 @@ func tellVerifyReport(w io.Writer, found *decisionlog.VerifyReport) error {
 	if found.Lost > 0 {
 		r.line("  %s could not be recorded when they were made, which the log says itself", plural(found.Lost, "decision", "decisions"))
 	}
+	if found.Changes > 0 {
+		r.line("  %s of changes, from %d to %d", plural(found.Changes, "record", "records"), found.ChangesFrom, found.ChangesTo)
+	}
+	if found.Withheld > 0 {
+		r.line("  %s of changes only by its place, as its content is not here", plural(found.Withheld, "record", "records"))
+	}
 	if found.HeadHash != "" {
 		r.line("  head %s", found.HeadHash)
 	}

@@ -104,6 +104,8 @@
 //	  durability: spool           # what holds of a record when its decision is answered: async, spool, required
 //	  max_age: 720h               # how long a record is kept
 //	  max_bytes: 1GiB             # disk space the records may take
+//	  audit_max_age: 9600h        # how long the record of a change is kept
+//	  audit_max_bytes: 256MiB     # disk space the records of changes may take, beside those of decisions
 //	  queue: 10000                # decisions that may wait to be written
 //	  wait: 2s                    # longest wait of a decision for its record
 //	  lines: ""                   # file records are appended to as JSON lines, - for standard output

@@ -58,6 +58,9 @@ func recordRow(r *authz.Record) ([]string, error) {
 	if r.Kind == authz.RecordLoss {
 		return []string{when, authz.RecordLoss, "", "", "", plural(r.Lost, "record", "records") + " lost", "", ""}, nil
 	}
+	if r.Kind == authz.RecordIntent || r.Kind == authz.RecordChange {
+		return []string{when, r.Kind, "", "", "", "", "", ""}, nil // `verdict audit` prints them
+	}
 	d, err := decisionOf(r)
 	if err != nil {
 		return nil, err
@@ -94,6 +97,10 @@ func codesText(d api.Decision) string {
 func (r *report) record(record *authz.Record) {
 	if record.Kind == authz.RecordLoss {
 		r.line("%s lost at %s", plural(record.Lost, "record", "records"), stamp(record.At))
+		return
+	}
+	if record.Kind == authz.RecordIntent || record.Kind == authz.RecordChange {
+		r.line("%s at %s, no decision", record.Kind, stamp(record.At))
 		return
 	}
 	d, err := decisionOf(record)

@@ -206,6 +206,75 @@ func TestOTLPLogs(t *testing.T) {
 	}
 }
 
+// changed is the record of a change, or of its intent.
+func changed(seq uint64, kind, outcome string) authz.Record {
+	at := time.Unix(1_790_000_000, 7).UTC()
+	return authz.Record{Seq: seq, Kind: kind, At: at, Durability: authz.Required, Change: &authz.AuditedChange{
+		ID: "c-1", Kind: authz.ChangePut, Outcome: outcome, At: at, By: authz.Author{Key: "key-1"},
+		Collection: "services", Key: "svc:email", Revision: 9, Number: 4,
+	}}
+}
+
+func TestOTLPOfChanges(t *testing.T) {
+	server, got := collect(t, nil)
+	s, err := sink.NewOTLP(sink.Endpoint{URL: server.URL}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := changed(3, authz.RecordChange, authz.ChangeFailed)
+	sends(t, s, changed(1, authz.RecordIntent, authz.ChangePending), changed(2, authz.RecordChange, authz.ChangeMade), failed,
+		authz.Record{Seq: 4, Kind: authz.RecordChange, At: failed.At, Withheld: true})
+	var request collector.ExportLogsServiceRequest
+	if err := proto.Unmarshal(got()[0].Body, &request); err != nil {
+		t.Fatal(err)
+	}
+	records := request.ResourceLogs[0].ScopeLogs[0].LogRecords
+	var names []string
+	for _, r := range records {
+		names = append(names, r.EventName+" "+r.SeverityText)
+	}
+	if diff := cmp.Diff([]string{"verdict.intent INFO", "verdict.change INFO", "verdict.change WARN", "verdict.change INFO"}, names); diff != "" {
+		t.Errorf("events: want -, got +\n%s", diff)
+	}
+	if diff := cmp.Diff([]*common.KeyValue{
+		text("verdict.change.by", "key-1"), text("verdict.change.collection", "services"), text("verdict.change.id", "c-1"),
+		text("verdict.change.key", "svc:email"), text("verdict.change.kind", "entity.put"), number("verdict.change.number", 4),
+		text("verdict.change.outcome", "made"), number("verdict.data_revision", 9), number("verdict.policy.generation", 0), number("verdict.seq", 2),
+	}, records[1].Attributes, protocmp.Transform()); diff != "" {
+		t.Errorf("attributes: want -, got +\n%s", diff)
+	}
+	if diff := cmp.Diff([]*common.KeyValue{number("verdict.seq", 4)}, records[3].Attributes, protocmp.Transform()); diff != "" {
+		t.Errorf("attributes of a withheld one: want -, got +\n%s", diff)
+	}
+	var body authz.Record
+	if err := json.Unmarshal([]byte(records[2].Body.GetStringValue()), &body); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(failed, body); diff != "" {
+		t.Errorf("body: want -, got +\n%s", diff)
+	}
+}
+
+// TestOPALeavesChangesOut: neither a batch with changes among it nor one of nothing
+// else sends any.
+func TestOPALeavesChangesOut(t *testing.T) {
+	server, got := collect(t, nil)
+	s := newOPA(t, sink.Endpoint{URL: server.URL}, nil)
+	intent, change := changed(1, authz.RecordIntent, authz.ChangePending), changed(3, authz.RecordChange, authz.ChangeMade)
+	sends(t, s, intent, change)
+	if len(got()) != 0 {
+		t.Errorf("want nothing sent, got %d requests", len(got()))
+	}
+	sends(t, s, intent, decision(2), change, decision(4))
+	var events []opalogs.EventV1
+	if err := json.Unmarshal(got()[0].Body, &events); err != nil {
+		t.Fatal(err)
+	}
+	if len(events) != 2 || events[0].DecisionID != "d-2" || events[1].DecisionID != "d-4" {
+		t.Errorf("want d-2 and d-4, got %+v", events)
+	}
+}
+
 func text(key, value string) *common.KeyValue {
 	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: value}}}
 }

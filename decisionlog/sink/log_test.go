@@ -27,12 +27,12 @@ func TestFileOfARealLogVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !report.OK || report.From != 1 || report.To != 600 || report.Records != 600 {
+	if !report.OK || report.From != 1 || report.To != 604 || report.Records != 604 || report.Changes != 4 {
 		t.Errorf("%+v", report)
 	}
 }
 
-// recordAndSend makes 300 decisions, and ends when all are in the file.
+// recordAndSend makes 300 decisions and a change, and ends when all are in the file.
 func recordAndSend(t *testing.T, dir, path string, run int) {
 	t.Helper()
 	log, err := decisionlog.Open(decisionlog.Config{
@@ -51,12 +51,20 @@ func recordAndSend(t *testing.T, dir, path string, run int) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()
+	change := authz.AuditedChange{ID: fmt.Sprint("c-", run), Kind: authz.ChangeMode, Outcome: authz.ChangePending, By: authz.Author{Key: authz.AuthorNode}}
+	if err := log.Announce(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 300 {
 		if err := log.Record(t.Context(), []authz.Entry{decided(fmt.Sprintf("d-%d-%d", run, i))}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for end := time.After(20 * time.Second); runner.Stats().LagRecords > 0 || runner.Stats().Sent < 300; {
+	change.Outcome = authz.ChangeMade
+	if err := log.Settle(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.After(20 * time.Second); runner.Stats().LagRecords > 0 || runner.Stats().Sent < 302; {
 		select {
 		case <-end:
 			t.Fatalf("waited in vain: %+v", runner.Stats())
@@ -70,7 +78,7 @@ func recordAndSend(t *testing.T, dir, path string, run int) {
 	if err := log.Close(); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff(uint64(300), runner.Stats().Sent); diff != "" {
+	if diff := cmp.Diff(uint64(302), runner.Stats().Sent); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -16,6 +16,9 @@ import (
 // "verdict", who asked as requested_by, and under custom what OPA has no member for,
 // hashes of the chain included. A loss is an event with the id "loss-<seq>", without
 // path, input and result.
+//
+// OPA's decision logs have no place for anything but decisions: intents and changes are
+// left out, and counted as such. What arrives is therefore no whole chain.
 type OPA struct {
 	poster *poster
 	labels map[string]string
@@ -37,18 +40,29 @@ func NewOPA(to Endpoint, labels map[string]string) (*OPA, error) {
 	return &OPA{poster: p, labels: labels}, nil
 }
 
+// Takes implements Chooser.
+func (*OPA) Takes(r *authz.Record) bool {
+	return r.Kind != authz.RecordIntent && r.Kind != authz.RecordChange
+}
+
 // Send implements Sink.
 func (s *OPA) Send(ctx context.Context, records []authz.Record) error {
 	body := []byte{'['}
 	for i := range records {
+		if !s.Takes(&records[i]) {
+			continue
+		}
 		text, err := ijson.Marshal(s.event(&records[i]))
 		if err != nil {
 			return unwritable(records[i].Seq, err)
 		}
-		if i > 0 {
+		if len(body) > 1 {
 			body = append(body, ',')
 		}
 		body = append(body, text...)
+	}
+	if len(body) == 1 {
+		return nil
 	}
 	_, err := s.poster.post(ctx, "application/json", append(body, ']'))
 	return err

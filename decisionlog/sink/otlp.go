@@ -21,11 +21,14 @@ import (
 const (
 	otlpDecision = "verdict.decision"
 	otlpLoss     = "verdict.loss"
+	otlpIntent   = "verdict.intent"
+	otlpChange   = "verdict.change"
 )
 
 // OTLP sends records as OpenTelemetry logs, in protobuf over HTTP, to <url>/v1/logs.
 // The body of a log record is the whole record as JSON; its attributes are what one
-// filters by. A loss has severity WARN, a decision INFO, denied or not.
+// filters by. A loss has severity WARN, and so has a change that failed or was
+// interrupted; all else has INFO, denied or not, refused or not.
 //
 // It speaks the protocol itself, since what becomes of a batch must be known: an
 // exporter of the SDK repeats by itself, and its errors tell neither a batch that is
@@ -103,17 +106,29 @@ func logRecord(r *authz.Record) (*logs.LogRecord, error) {
 		Body:       &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: string(body)}},
 		Attributes: attributes(r),
 	}
-	if r.Kind == authz.RecordLoss {
+	warn := false
+	switch r.Kind {
+	case authz.RecordLoss:
+		record.EventName, warn = otlpLoss, true
+	case authz.RecordIntent:
+		record.EventName = otlpIntent
+	case authz.RecordChange:
+		record.EventName = otlpChange
+		warn = r.Change != nil && (r.Change.Outcome == authz.ChangeFailed || r.Change.Outcome == authz.ChangeInterrupted)
+	}
+	if warn {
 		record.SeverityNumber, record.SeverityText = logs.SeverityNumber_SEVERITY_NUMBER_WARN, "WARN"
-		record.EventName = otlpLoss
 	}
 	return record, nil
 }
 
 // attributes are those a record has, by name.
 func attributes(r *authz.Record) []*common.KeyValue {
-	if r.Kind == authz.RecordLoss {
+	switch r.Kind {
+	case authz.RecordLoss:
 		return []*common.KeyValue{number("verdict.lost", r.Lost), number("verdict.seq", r.Seq)}
+	case authz.RecordIntent, authz.RecordChange:
+		return changeAttributes(r)
 	}
 	all := []*common.KeyValue{
 		text("verdict.action", r.Action),
@@ -128,6 +143,34 @@ func attributes(r *authz.Record) []*common.KeyValue {
 		text("verdict.service", r.Service),
 		text("verdict.subject", r.Subject),
 	}
+	return withoutEmpty(all)
+}
+
+// changeAttributes are those of an intent or a change; of one that is withheld, its
+// number alone.
+func changeAttributes(r *authz.Record) []*common.KeyValue {
+	c := r.Change
+	if c == nil {
+		return []*common.KeyValue{number("verdict.seq", r.Seq)}
+	}
+	return withoutEmpty([]*common.KeyValue{
+		text("verdict.change.bundle", c.Bundle),
+		text("verdict.change.by", c.By.Key),
+		text("verdict.change.code", string(c.Code)),
+		text("verdict.change.collection", string(c.Collection)),
+		text("verdict.change.guard", c.Guard),
+		text("verdict.change.id", c.ID),
+		text("verdict.change.key", c.Key),
+		text("verdict.change.kind", string(c.Kind)),
+		number("verdict.change.number", c.Number),
+		text("verdict.change.outcome", c.Outcome),
+		number("verdict.data_revision", c.Revision),
+		number("verdict.policy.generation", c.Generation),
+		number("verdict.seq", r.Seq),
+	})
+}
+
+func withoutEmpty(all []*common.KeyValue) []*common.KeyValue {
 	return slices.DeleteFunc(all, func(a *common.KeyValue) bool {
 		value, isText := a.Value.Value.(*common.AnyValue_StringValue)
 		return isText && value.StringValue == ""

@@ -223,16 +223,21 @@ func (r *Runner) portion(batch []authz.Record) int {
 // send sends some records and says how many of them are done with: all or none. When
 // it says none it has waited, or made the next part smaller.
 func (r *Runner) send(ctx context.Context, records []authz.Record) (done int) {
-	err := r.config.Sink.Send(ctx, records)
+	wanted := r.wanted(records)
+	if len(wanted) == 0 {
+		r.leaveOut(ctx, records, wanted)
+		return len(records)
+	}
+	err := r.config.Sink.Send(ctx, wanted)
 	var partial *Partial
 	switch {
 	case err == nil:
-		r.taken(ctx, records, 0)
+		r.taken(ctx, records, wanted, 0)
 		return len(records)
 	case errors.As(err, &partial):
 		r.config.Logger.WarnContext(ctx, "sink rejected records", "sink", r.config.Name, "rejected", partial.Rejected,
 			"from_seq", records[0].Seq, "to_seq", records[len(records)-1].Seq)
-		r.taken(ctx, records, partial.Rejected)
+		r.taken(ctx, records, wanted, partial.Rejected)
 		return len(records)
 	case !errors.Is(err, ErrRefused):
 		r.fail(ctx, err)
@@ -249,7 +254,30 @@ func (r *Runner) send(ctx context.Context, records []authz.Record) (done int) {
 	return 1
 }
 
-func (r *Runner) taken(ctx context.Context, records []authz.Record, rejected int) {
+// wanted are those of records that the sink takes.
+func (r *Runner) wanted(records []authz.Record) []authz.Record {
+	chooser, ok := r.config.Sink.(Chooser)
+	if !ok {
+		return records
+	}
+	wanted := make([]authz.Record, 0, len(records))
+	for i := range records {
+		if chooser.Takes(&records[i]) {
+			wanted = append(wanted, records[i])
+		}
+	}
+	return wanted
+}
+
+// leaveOut is done with records, of which wanted are those that the sink takes.
+func (r *Runner) leaveOut(ctx context.Context, records, wanted []authz.Record) {
+	if n := len(records) - len(wanted); n > 0 {
+		r.note(func(p *progress) { p.LeftOut += uint64(n) })
+	}
+	r.move(ctx, records[len(records)-1].Seq)
+}
+
+func (r *Runner) taken(ctx context.Context, records, wanted []authz.Record, rejected int) {
 	r.backoff.Reset()
 	r.skips, r.paused = 0, false
 	r.size = min(2*r.size, r.config.Batch)
@@ -257,13 +285,13 @@ func (r *Runner) taken(ctx context.Context, records []authz.Record, rejected int
 	r.note(func(p *progress) {
 		recovered = p.failing
 		p.failing, p.LastError, p.LastSuccess = false, "", r.config.Now()
-		p.Sent += uint64(len(records) - rejected)
+		p.Sent += uint64(len(wanted) - rejected)
 		p.Skipped += uint64(rejected)
 	})
 	if recovered {
 		r.config.Logger.InfoContext(ctx, "sink takes records again", "sink", r.config.Name)
 	}
-	r.move(ctx, records[len(records)-1].Seq)
+	r.leaveOut(ctx, records, wanted)
 }
 
 // skip gives up on one record. It is no success: the back-off goes on growing.

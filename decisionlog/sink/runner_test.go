@@ -146,6 +146,35 @@ func (s *staged) Send(ctx context.Context, records []authz.Record) error {
 	return err
 }
 
+// choosy is a staged sink that takes decisions only.
+type choosy struct{ *staged }
+
+func (choosy) Takes(r *authz.Record) bool { return r.Kind == authz.RecordDecision }
+
+// TestRunnerLeavesOut: what a sink does not take is not sent, counts apart, and does
+// not hold up the cursor, even when nothing else is there.
+func TestRunnerLeavesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, s := newMemory(6), &staged{}
+		log.change(func() {
+			for _, at := range []int{0, 3, 4, 5} {
+				log.records[at].Kind = authz.RecordChange
+			}
+		})
+		first := run(t, log, s, func(c *sink.Config) { c.Sink, c.Batch = choosy{s}, 3 })
+		synctest.Wait()
+		first.took([]uint64{2, 3})
+		first.cursorIs(6)
+		stats := first.runner.Stats()
+		if diff := cmp.Diff([]uint64{2, 4, 0, 0}, []uint64{stats.Sent, stats.LeftOut, stats.Skipped, stats.LagRecords}); diff != "" {
+			t.Errorf("sent, left out, skipped, lag: want -, got +\n%s", diff)
+		}
+		if n := len(s.sent); n != 1 {
+			t.Errorf("want one send, got %d", n)
+		}
+	})
+}
+
 func upTo(from, to uint64) (all []uint64) {
 	for seq := from; seq <= to; seq++ {
 		all = append(all, seq)

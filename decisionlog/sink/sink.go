@@ -19,6 +19,13 @@ type Sink interface {
 	Send(ctx context.Context, records []authz.Record) error
 }
 
+// Chooser is a Sink that has no use for some records. It is given those it takes, and
+// is done with the others.
+type Chooser interface {
+	// Takes reports whether the sink takes a record.
+	Takes(*authz.Record) bool
+}
+
 // ErrRefused says that a sink does not take these records as they are: fewer of
 // them may do.
 var ErrRefused = errors.New("the records are refused as they are")

@@ -8,6 +8,7 @@ type Stats struct {
 	Failed  uint64 // attempts that failed, reading the log included
 	Skipped uint64 // records the sink refused or rejected
 	Missed  uint64 // records the log no longer kept when it was their turn
+	LeftOut uint64 // records the sink does not take, see Chooser
 	// LagRecords is how many records the sink does not have yet, LagSeconds how long
 	// ago the oldest of those under way was decided; 0 when none are.
 	LagRecords uint64

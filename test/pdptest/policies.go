@@ -110,7 +110,7 @@ func (p *PDP) Replay(request api.ReplayRequest) authz.Comparison {
 	return *last.Report
 }
 
-// Recorded are the records of the decision log, oldest first.
+// Recorded are the records of decisions, and of losses, oldest first.
 func (p *PDP) Recorded() []authz.Record {
 	p.T.Helper()
 	answer := p.Call(http.MethodGet, p.AdminURL()+api.PathDecisionsExport, p.operator, nil)
@@ -121,7 +121,9 @@ func (p *PDP) Recorded() []authz.Record {
 	for line := range bytes.Lines(answer.Body) {
 		var r authz.Record
 		Decode(p.T, line, &r)
-		records = append(records, r)
+		if r.Kind == authz.RecordDecision || r.Kind == authz.RecordLoss {
+			records = append(records, r)
+		}
 	}
 	return records
 }
