@@ -19,7 +19,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
 
@@ -57,7 +56,7 @@ func bare() http.Handler {
 	return e
 }
 
-func fast(c *server.Config) {
+func fast(c *servertest.Config) {
 	c.API.Decide = func(context.Context, authz.Request) (authz.Decision, error) { return allowed, nil }
 	c.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	c.Keys.Now = time.Now
@@ -72,7 +71,7 @@ func BenchmarkDecide(b *testing.B) {
 	handlers := []struct {
 		name    string
 		handler http.Handler
-	}{{"bare", bare()}, {"verdict", node.Server.DecisionsHandler()}}
+	}{{"bare", bare()}, {"verdict", node.Server.Handler("decisions")}}
 	for _, h := range handlers {
 		b.Run("handler/"+h.name, func(b *testing.B) { inProcess(b, h.handler, key) })
 	}
@@ -120,7 +119,7 @@ func overHTTP(b *testing.B, handler http.Handler, key string) {
 	defer reportCPU(b)()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := ask(client, listening.URL+api.PathDecide, key); err != nil {
+			if err := decide(client, listening.URL+api.PathDecide, key); err != nil {
 				b.Error(err)
 				return
 			}
@@ -145,7 +144,7 @@ func processorTime(b *testing.B) int64 {
 	return used.Utime.Nano() + used.Stime.Nano()
 }
 
-func ask(client *http.Client, url, key string) error {
+func decide(client *http.Client, url, key string) error {
 	r, err := http.NewRequest(http.MethodPost, url, bytes.NewReader([]byte(wholeQuestion)))
 	if err != nil {
 		return err

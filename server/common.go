@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/verdict-pdp/verdict/api"
@@ -12,16 +13,28 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// common adds what both listeners have.
-func (s *Server) common(e *echo.Echo) {
-	e.GET(api.PathHealth, s.health)
-	e.GET(api.PathReady, s.ready)
-	e.GET(api.PathOpenAPI, s.openAPI)
+// common is the room that every listener has: what load balancers ask, and the
+// document of the API. None of it is about anybody, and none of it needs a key.
+type common struct{ *Server }
+
+// Mount implements Room.
+func (r common) Mount(e *echo.Echo) {
+	e.GET(api.PathHealth, r.health)
+	e.GET(api.PathReady, r.ready)
+	e.GET(api.PathOpenAPI, r.openAPI)
 }
 
-// prometheus adds /metrics, for operators and reviewers.
-func (s *Server) prometheus(e *echo.Echo) {
-	handler := promhttp.HandlerFor(s.config.Gatherer, promhttp.HandlerOpts{})
+// PublicPaths implements PublicRoom.
+func (common) PublicPaths() []string {
+	return []string{api.PathHealth, api.PathReady, api.PathOpenAPI}
+}
+
+// exposition is the room of /metrics, for operators and reviewers.
+type exposition struct{ gatherer prometheus.Gatherer }
+
+// Mount implements Room.
+func (r exposition) Mount(e *echo.Echo) {
+	handler := promhttp.HandlerFor(r.gatherer, promhttp.HandlerOpts{})
 	e.GET(api.PathMetrics, func(c echo.Context) error {
 		if _, err := reqctx.Require(c.Request().Context(), authz.RoleOperate, authz.RoleReview); err != nil {
 			return err
@@ -31,19 +44,19 @@ func (s *Server) prometheus(e *echo.Echo) {
 	})
 }
 
-// health says that the process serves.
-func (s *Server) health(c echo.Context) error {
+// health tells that the process serves.
+func (r common) health(c echo.Context) error {
 	return wire.WriteJSON(c.Response(), http.StatusOK, api.Health{OK: true})
 }
 
-// ready says whether this node should be asked, and by name what it lacks and
+// ready tells whether this node should be asked, and by name what it lacks and
 // what needs somebody.
-func (s *Server) ready(c echo.Context) error {
-	lacking := failing(s.config.Ready)
-	if s.stopping.Err() != nil {
+func (r common) ready(c echo.Context) error {
+	lacking := failing(r.config.Ready)
+	if r.stopping.Err() != nil {
 		lacking = append([]string{"shutting_down"}, lacking...)
 	}
-	readiness := api.Readiness{Ready: len(lacking) == 0, NotReady: lacking, Warnings: failing(s.config.Warnings)}
+	readiness := api.Readiness{Ready: len(lacking) == 0, NotReady: lacking, Warnings: failing(r.config.Warnings)}
 	status := http.StatusOK
 	if !readiness.Ready {
 		status = http.StatusServiceUnavailable
@@ -62,6 +75,6 @@ func failing(checks []Check) []string {
 	return names
 }
 
-func (s *Server) openAPI(c echo.Context) error {
-	return c.Blob(http.StatusOK, api.TypeJSON, s.document)
+func (r common) openAPI(c echo.Context) error {
+	return c.Blob(http.StatusOK, api.TypeJSON, r.document)
 }

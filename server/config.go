@@ -1,27 +1,20 @@
 package server
 
 import (
-	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/verdict-pdp/verdict/server/admin"
-	"github.com/verdict-pdp/verdict/server/api"
 	"github.com/verdict-pdp/verdict/server/apikey"
-	"github.com/verdict-pdp/verdict/server/events"
-	"github.com/verdict-pdp/verdict/server/oauth"
 )
 
 // Defaults of Config.
 const (
-	DefaultDecisionsAddr   = "127.0.0.1:8181"
-	DefaultAdminAddr       = "127.0.0.1:8182"
 	DefaultReadTimeout     = 10 * time.Second
 	DefaultWriteTimeout    = 30 * time.Second
 	DefaultIdleTimeout     = 2 * time.Minute
@@ -32,22 +25,8 @@ const (
 // Config says what a Server serves and how. Fields without a default are
 // required.
 type Config struct {
-	// DecisionsAddr and AdminAddr are host:port to listen at; port 0 takes a
-	// free one. Empty means the defaults, which only this machine reaches.
-	DecisionsAddr, AdminAddr string
-	// DecisionsListener and AdminListener, when given, are used instead. The
-	// Server closes them.
-	DecisionsListener, AdminListener net.Listener
-
-	// DecisionsTLS, when given, has decisions served over TLS.
-	DecisionsTLS *tls.Config
-
-	// API and Admin are the rooms of the two listeners.
-	API   *api.Handler
-	Admin *admin.Handler
-	// Events and OAuth are rooms of the decisions listener as well; nil serves none.
-	Events *events.Handler
-	OAuth  *oauth.Handler
+	// Listeners are served all at once, or none is.
+	Listeners []Listener
 	// Keys authenticates callers.
 	Keys *apikey.Authenticator
 	// Ready lists what must be ready before this node should be asked.
@@ -92,11 +71,10 @@ type Check struct {
 
 // Validate names the first field that cannot be.
 func (c Config) Validate() error {
+	if err := c.validateListeners(); err != nil {
+		return err
+	}
 	switch {
-	case c.API == nil || c.API.Decide == nil || c.API.Batch == nil:
-		return errors.New("api needs decide and batch")
-	case c.Admin == nil || c.Admin.Entities == nil || c.Admin.Feed == nil || c.Admin.Bulk == nil || c.Admin.Policy == nil || c.Admin.NewID == nil || c.Admin.Now == nil:
-		return errors.New("admin needs entities, feed, bulk, policy, ids and a clock")
 	case c.Keys == nil || c.Keys.Keys == nil || c.Keys.Now == nil:
 		return errors.New("keys needs a finder and a clock")
 	case c.Gatherer == nil:
@@ -109,9 +87,24 @@ func (c Config) Validate() error {
 	return nil
 }
 
+func (c Config) validateListeners() error {
+	if len(c.Listeners) == 0 {
+		return errors.New("listeners needs one")
+	}
+	named := map[string]bool{}
+	for i, l := range c.Listeners {
+		switch {
+		case l.Name == "" || named[l.Name]:
+			return fmt.Errorf("listeners[%d] needs a name of its own, not %q", i, l.Name)
+		case l.Addr == "" && l.Net == nil:
+			return fmt.Errorf("listener %s needs an address", l.Name)
+		}
+		named[l.Name] = true
+	}
+	return nil
+}
+
 func (c Config) withDefaults() Config {
-	defaultTo(&c.DecisionsAddr, DefaultDecisionsAddr)
-	defaultTo(&c.AdminAddr, DefaultAdminAddr)
 	defaultTo(&c.ReadTimeout, DefaultReadTimeout)
 	defaultTo(&c.WriteTimeout, DefaultWriteTimeout)
 	defaultTo(&c.IdleTimeout, DefaultIdleTimeout)

@@ -26,7 +26,7 @@ var (
 
 // ServeHTTP implements http.Handler.
 func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	request := &reqctx.Request{ID: e.requestID(r.Header), Peer: r.RemoteAddr, Stopping: e.server.stopping}
+	request := &reqctx.Request{ID: e.requestID(r.Header), Peer: peerOf(r), Stopping: e.server.stopping}
 	r = r.WithContext(reqctx.With(r.Context(), request))
 
 	h := w.Header()
@@ -43,6 +43,15 @@ func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.next.ServeHTTP(w, r)
 }
 
+// peerOf is the address of a connection's other end. Programs that come by a socket
+// have none.
+func peerOf(r *http.Request) string {
+	if r.RemoteAddr == "" || r.RemoteAddr == "@" {
+		return "unix"
+	}
+	return r.RemoteAddr
+}
+
 // requestID takes over the caller's request id when there is one fit to be
 // logged, and makes one otherwise.
 func (e *entry) requestID(h http.Header) string {
@@ -54,7 +63,7 @@ func (e *entry) requestID(h http.Header) string {
 
 var errOddPath = authz.Errorf(authz.CodeInvalid, "the path has more than one reading; write it without empty or dot segments, encoded slashes and unusual bytes")
 
-// plainPath says whether a path means the same to everybody who may judge it on
+// plainPath reports whether a path means the same to everybody who may judge it on
 // the way here: only bytes of ids and single slashes, no dot segments, and no
 // slash that was encoded.
 func plainPath(r *http.Request) bool {

@@ -2,6 +2,12 @@ package server
 
 import "net/http"
 
-// DecisionsHandler is what the decisions listener runs, for benchmarks without
-// a network.
-func (s *Server) DecisionsHandler() http.Handler { return s.decisions.http.Handler }
+// Handler is what a listener runs, for benchmarks without a network.
+func (s *Server) Handler(name string) http.Handler {
+	for _, l := range s.listeners {
+		if l.Name == name {
+			return l.http.Handler
+		}
+	}
+	return nil
+}

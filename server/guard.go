@@ -13,9 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/oauth"
 	"github.com/verdict-pdp/verdict/server/reqctx"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
@@ -33,10 +31,10 @@ const unmatched = "unmatched"
 
 // learnRoutes makes the counters of every route mounted.
 func (g *guard) learnRoutes() {
-	g.routes = map[string]*routeMetrics{unmatched: g.server.metrics.route(g.listener.name, unmatched)}
+	g.routes = map[string]*routeMetrics{unmatched: g.server.metrics.route(g.listener.Name, unmatched)}
 	for _, route := range g.listener.echo.Routes() {
 		if g.routes[route.Path] == nil {
-			g.routes[route.Path] = g.server.metrics.route(g.listener.name, route.Path)
+			g.routes[route.Path] = g.server.metrics.route(g.listener.Name, route.Path)
 		}
 	}
 }
@@ -76,7 +74,7 @@ func (g *guard) serve(c echo.Context, next echo.HandlerFunc) (err error) {
 	if deeper(c.ParamValues()) {
 		next = echo.NotFoundHandler
 	}
-	if !needsNoKey(c.Path()) {
+	if !g.listener.public[c.Path()] {
 		caller, err := g.server.config.Keys.Authenticate(r.Context(), r.Header)
 		if err != nil {
 			return err
@@ -90,12 +88,6 @@ func (g *guard) serve(c echo.Context, next echo.HandlerFunc) (err error) {
 // last parameter of a route takes the rest of the path, slashes and all.
 func deeper(params []string) bool {
 	return slices.ContainsFunc(params, func(param string) bool { return strings.Contains(param, "/") })
-}
-
-// needsNoKey says whether a route is for everybody, or for those who prove
-// themselves in another way.
-func needsNoKey(route string) bool {
-	return route == api.PathHealth || route == api.PathReady || oauth.NeedsNoKey(route)
 }
 
 // panicError is a panic of a handler. Its text is for the log.
@@ -145,7 +137,7 @@ func (g *guard) log(r *http.Request, route string, status int, took time.Duratio
 	}
 	request := reqctx.From(ctx)
 	attrs := []slog.Attr{
-		slog.String("listener", g.listener.name),
+		slog.String("listener", g.listener.Name),
 		slog.String("method", boundedMethod(r.Method)),
 		slog.String("route", route),
 		slog.Int("status", status),
@@ -174,7 +166,7 @@ func (g *guard) level(status int, broken bool) slog.Level {
 		return slog.LevelError
 	case status > http.StatusInternalServerError:
 		return slog.LevelWarn
-	case status < 400 && g.listener.quietly:
+	case status < 400 && g.listener.Quiet:
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo

@@ -43,7 +43,7 @@ func TestDocumentIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, base := range []string{node.Decisions(), node.Admin()} {
-		answer := node.Do(servertest.Call{URL: base + api.PathOpenAPI, Key: node.Key(authz.RoleAuthor)})
+		answer := node.Do(servertest.Call{URL: base + api.PathOpenAPI})
 		if answer.Status != http.StatusOK || answer.Body != string(want) {
 			t.Errorf("%s: %d, %d bytes", base, answer.Status, len(answer.Body))
 		}
@@ -54,6 +54,9 @@ func TestDocumentHasTheRoutes(t *testing.T) {
 	node := servertest.Start(t, nil)
 	var served, documented []string
 	for _, route := range node.Server.Routes() {
+		if route.Method == http.MethodHead {
+			continue // is that of GET, see TestHead
+		}
 		operation := route.Method + " " + template(route.Path)
 		if !slices.Contains(served, operation) { // some are on both listeners
 			served = append(served, operation)

@@ -8,19 +8,20 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 )
 
-// Server is the two listeners. New, then Listen, then Run once.
+// Server is its listeners. New, then Listen, then Run once; Close when it does not run.
 type Server struct {
-	config   Config
-	metrics  *metrics
-	document []byte // openapi.json
-
-	decisions, admin *listener
+	config    Config
+	metrics   *metrics
+	document  []byte // openapi.json
+	listeners []*listener
+	ran       bool // the listeners are Run's to close
 
 	// stopping ends when the server begins to shut down.
 	stopping context.Context
@@ -29,17 +30,12 @@ type Server struct {
 
 // listener is one address with the rooms behind it.
 type listener struct {
-	name string // for logs and metrics
-	// quietly logs requests that went well at debug level: what was decided is
-	// recorded elsewhere.
-	quietly bool
-	echo    *echo.Echo
-	http    *http.Server
-	net     net.Listener // nil until Listen
+	Listener
+	public map[string]bool // :: route path -> needs no API key; fixed after mount
+	echo   *echo.Echo
+	http   *http.Server
+	net    net.Listener // nil until Listen, and after Close
 }
-
-// mount adds the routes of one room.
-type mount func(*echo.Echo)
 
 // New builds the server. It neither listens nor starts anything.
 func New(config Config) (*Server, error) {
@@ -52,35 +48,31 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{config: config.withDefaults(), metrics: newMetrics(), document: document}
 	s.stopping, s.stop = context.WithCancel(context.Background())
-
-	s.decisions = s.listener("decisions", true, s.decisionRooms()...)
-	s.admin = s.listener("admin", false, s.common, s.prometheus, s.config.Admin.Mount)
+	for _, l := range s.config.Listeners {
+		built, err := s.listener(l)
+		if err != nil {
+			return nil, fmt.Errorf("configuring listener %s: %w", l.Name, err)
+		}
+		s.listeners = append(s.listeners, built)
+	}
 	return s, nil
 }
 
-// decisionRooms are the rooms of the decisions listener.
-func (s *Server) decisionRooms() []mount {
-	rooms := []mount{s.common, s.config.API.Mount}
-	if s.config.Events != nil {
-		rooms = append(rooms, s.config.Events.Mount)
-	}
-	if s.config.OAuth != nil {
-		rooms = append(rooms, s.config.OAuth.Mount)
-	}
-	return rooms
-}
-
-// listener builds an Echo with rooms and the HTTP server before it.
-func (s *Server) listener(name string, quietly bool, rooms ...mount) *listener {
-	l := &listener{name: name, quietly: quietly, echo: echo.New()}
+// listener builds an Echo with the rooms of a listener and the HTTP server before it.
+func (s *Server) listener(of Listener) (*listener, error) {
+	l := &listener{Listener: of, public: map[string]bool{}, echo: echo.New()}
 	g := &guard{server: s, listener: l}
 	l.echo.Use(g.middleware)
-	for _, room := range rooms {
-		room(l.echo)
+	rooms := []Room{common{s}}
+	if l.Metrics {
+		rooms = append(rooms, exposition{s.config.Gatherer})
+	}
+	if err := l.mount(append(rooms, l.Rooms...)...); err != nil {
+		return nil, err
 	}
 	g.learnRoutes()
 	l.http = &http.Server{
-		Handler:           s.traced(name, &entry{server: s, next: l.echo}),
+		Handler:           s.traced(l.Name, &entry{server: s, next: l.echo}),
 		ReadHeaderTimeout: s.config.ReadTimeout,
 		ReadTimeout:       s.config.ReadTimeout,
 		WriteTimeout:      s.config.WriteTimeout,
@@ -88,18 +80,18 @@ func (s *Server) listener(name string, quietly bool, rooms ...mount) *listener {
 		MaxHeaderBytes:    s.config.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
 	}
-	return l
+	return l, nil
 }
 
 // Route is one route of a listener, its path as Echo writes it: /v1/users/:id.
 type Route struct{ Listener, Method, Path string }
 
-// Routes lists what both listeners serve.
+// Routes lists what every listener serves.
 func (s *Server) Routes() []Route {
 	var routes []Route
-	for _, l := range []*listener{s.decisions, s.admin} {
+	for _, l := range s.listeners {
 		for _, route := range l.echo.Routes() {
-			routes = append(routes, Route{Listener: l.name, Method: route.Method, Path: route.Path})
+			routes = append(routes, Route{Listener: l.Name, Method: route.Method, Path: route.Path})
 		}
 	}
 	return routes
@@ -108,54 +100,61 @@ func (s *Server) Routes() []Route {
 // Collectors are the server's metrics, to be registered.
 func (s *Server) Collectors() []prometheus.Collector { return s.metrics.collectors() }
 
-// Listen opens both addresses, so that they are known and connections wait
-// before Run. It fails without leaving one open.
+// Listen opens every address, so that they are known and connections wait before
+// Run. It fails without leaving one open.
 func (s *Server) Listen() error {
-	var err error
-	if s.decisions.net, err = open(s.config.DecisionsListener, s.config.DecisionsAddr); err != nil {
-		return fmt.Errorf("listening for decisions: %w", err)
-	}
-	if s.config.DecisionsTLS != nil {
-		s.decisions.net = tls.NewListener(s.decisions.net, s.config.DecisionsTLS)
-	}
-	if s.admin.net, err = open(s.config.AdminListener, s.config.AdminAddr); err != nil {
-		return errors.Join(fmt.Errorf("listening for administration: %w", err), s.decisions.net.Close())
+	for _, l := range s.listeners {
+		opened, err := l.open()
+		if err != nil {
+			return errors.Join(err, s.Close())
+		}
+		if l.TLS != nil {
+			opened = tls.NewListener(opened, l.TLS)
+		}
+		l.net = opened
 	}
 	return nil
 }
 
-func open(given net.Listener, addr string) (net.Listener, error) {
-	if given != nil {
-		return given, nil
-	}
-	return net.Listen("tcp", addr)
-}
-
-// DecisionsAddr is the address decisions are served at, nil before Listen.
-func (s *Server) DecisionsAddr() net.Addr { return s.decisions.addr() }
-
-// AdminAddr is the address administration is served at, nil before Listen.
-func (s *Server) AdminAddr() net.Addr { return s.admin.addr() }
-
-func (l *listener) addr() net.Addr {
-	if l.net == nil {
+// Close closes what Listen opened, when Run was not called: Run closes it itself.
+func (s *Server) Close() error {
+	if s.ran {
 		return nil
 	}
-	return l.net.Addr()
+	var err error
+	for _, l := range s.listeners {
+		if l.net != nil {
+			err = errors.Join(err, l.net.Close())
+			l.net = nil
+		}
+	}
+	return err
+}
+
+// Addr is the address that the listener of a name serves at, nil before Listen and
+// when there is none of that name.
+func (s *Server) Addr(name string) net.Addr {
+	for _, l := range s.listeners {
+		if l.Name == name && l.net != nil {
+			return l.net.Addr()
+		}
+	}
+	return nil
 }
 
 // Run serves until ctx ends, finishes what is in flight and returns nil; or an
 // error when a listener fails or ShutdownTimeout did not suffice, with every
 // connection closed. It calls Listen unless that was done. A Server runs once.
 func (s *Server) Run(ctx context.Context) error {
-	if s.decisions.net == nil {
+	if !s.listening() {
 		if err := s.Listen(); err != nil {
 			return err
 		}
 	}
+	s.ran = true
 	group, ctx := errgroup.WithContext(ctx)
-	for _, l := range []*listener{s.decisions, s.admin} {
-		group.Go(func() error { return l.serve() })
+	for _, l := range s.listeners {
+		group.Go(l.serve)
 	}
 	group.Go(func() error {
 		<-ctx.Done()
@@ -164,15 +163,19 @@ func (s *Server) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
+func (s *Server) listening() bool {
+	return slices.ContainsFunc(s.listeners, func(l *listener) bool { return l.net != nil })
+}
+
 func (l *listener) serve() error {
 	if err := l.http.Serve(l.net); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving %s: %w", l.name, err)
+		return fmt.Errorf("serving %s: %w", l.Name, err)
 	}
 	return nil
 }
 
-// shutdown says not ready, waits for load balancers to see it, and ends both
-// listeners.
+// shutdown says not ready, waits for load balancers to see it, and ends every
+// listener.
 func (s *Server) shutdown() error {
 	s.stop()
 	if s.config.DrainDelay > 0 {
@@ -181,7 +184,7 @@ func (s *Server) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
 	defer cancel()
 	var group errgroup.Group
-	for _, l := range []*listener{s.decisions, s.admin} {
+	for _, l := range s.listeners {
 		group.Go(func() error { return l.shutdown(ctx) })
 	}
 	return group.Wait()
@@ -192,5 +195,5 @@ func (l *listener) shutdown(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	return errors.Join(fmt.Errorf("%s requests were still in flight when the time to finish them was over: %w", l.name, err), l.http.Close())
+	return errors.Join(fmt.Errorf("%s requests were still in flight when the time to finish them was over: %w", l.Name, err), l.http.Close())
 }

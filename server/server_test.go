@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,6 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/apikey"
-	"github.com/verdict-pdp/verdict/server/oauth"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
 
@@ -62,7 +62,7 @@ func TestAuthentication(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			for _, path := range []string{api.PathStatus, api.PathMetrics, api.PathOpenAPI} {
+			for _, path := range []string{api.PathStatus, api.PathMetrics} {
 				answer := node.Do(servertest.Call{URL: node.Admin() + path, Header: http.Header{"Authorization": test.authorization}})
 				if answer.Status != test.status || !strings.Contains(answer.Problem().Detail, test.says) {
 					t.Errorf("%s: %d %s", path, answer.Status, answer.Body)
@@ -78,34 +78,53 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-// Every route of both listeners refuses callers without a key, but for the two
-// that are for everybody, and those of the token service whose callers prove
-// themselves otherwise: its own tests hold those.
+// public are the paths that need no API key, on every listener and where they are.
+var public = []string{
+	api.PathHealth, api.PathReady, api.PathOpenAPI,
+	api.PathToken, api.PathRevokeOwn, api.PathJWKS, api.PathMetadata, // whose own tests call them
+}
+
+// Every route of every listener refuses callers without a key, and those whose roles
+// are for something else, but for the public ones; HEAD as GET.
 func TestClosedByDefault(t *testing.T) {
-	node := servertest.Start(t, nil)
-	elsewhere := 0
+	node := servertest.Start(t, func(c *servertest.Config) { c.Listeners = []server.Listener{third(greeting{})} })
+	heads := 0
 	for _, route := range node.Server.Routes() {
-		if oauth.NeedsNoKey(route.Path) {
-			elsewhere++
+		if route.Method == http.MethodHead {
+			heads++
+		}
+		if slices.Contains(public, route.Path) {
 			continue
 		}
 		path := strings.NewReplacer(":id", "x", ":from", "x", ":to", "y", ":holder", "user:x", ":feature", "y", ":by", "subject", ":of", "y", ":name", "x", ":generation", "1", ":other", "2").Replace(route.Path)
-		answer := node.Do(servertest.Call{Method: route.Method, URL: base(node, route) + path})
-		open := route.Path == api.PathHealth || route.Path == api.PathReady
-		if want := map[bool]int{true: 200, false: 401}[open]; answer.Status != want {
-			t.Errorf("%s %s: %d, want %d", route.Method, route.Path, answer.Status, want)
+		answer := node.Do(servertest.Call{Method: route.Method, URL: node.URL(route.Listener) + path})
+		if answer.Status != http.StatusUnauthorized {
+			t.Errorf("%s %s at %s without a key: %d, want 401", route.Method, route.Path, route.Listener, answer.Status)
 		}
-		if open {
-			continue
-		}
-		// A key without any role that helps is not enough either.
-		answer = node.Do(servertest.Call{Method: route.Method, URL: base(node, route) + path, Key: node.Key(elsewhereRole(route))})
-		if want := map[bool]int{true: 200, false: 403}[route.Path == api.PathOpenAPI]; answer.Status != want {
-			t.Errorf("%s %s with a role for something else: %d, want %d", route.Method, route.Path, answer.Status, want)
+		answer = node.Do(servertest.Call{Method: route.Method, URL: node.URL(route.Listener) + path, Key: node.Key(elsewhereRole(route))})
+		if answer.Status != http.StatusForbidden {
+			t.Errorf("%s %s at %s with a role for something else: %d, want 403", route.Method, route.Path, route.Listener, answer.Status)
 		}
 	}
-	if elsewhere != 4 {
-		t.Errorf("%d routes need no key because they are the token service's; there are token, revoke, jwks and metadata", elsewhere)
+	if heads < 30 {
+		t.Errorf("%d routes for HEAD, want one for each of GET", heads)
+	}
+}
+
+// What every listener has answers anybody, by GET and by HEAD.
+func TestPublicOnEveryListener(t *testing.T) {
+	node := servertest.Start(t, func(c *servertest.Config) { c.Listeners = []server.Listener{third()} })
+	for _, listener := range []string{"third", "decisions", "admin"} {
+		for _, path := range []string{api.PathHealth, api.PathReady, api.PathOpenAPI} {
+			get := node.Do(servertest.Call{URL: node.URL(listener) + path})
+			head := node.Do(servertest.Call{Method: http.MethodHead, URL: node.URL(listener) + path})
+			if get.Status != http.StatusOK || get.Body == "" {
+				t.Errorf("GET %s at %s: %d with %d bytes, want 200 with some", path, listener, get.Status, len(get.Body))
+			}
+			if head.Status != get.Status || head.Header.Get("Content-Length") != strconv.Itoa(len(get.Body)) {
+				t.Errorf("HEAD %s at %s: %d of length %q, want %d of %d", path, listener, head.Status, head.Header.Get("Content-Length"), get.Status, len(get.Body))
+			}
+		}
 	}
 }
 
@@ -117,17 +136,10 @@ func elsewhereRole(route server.Route) authz.Role {
 	return authz.RoleTransmit
 }
 
-func base(node *servertest.Node, route server.Route) string {
-	if route.Listener == "decisions" {
-		return node.Decisions()
-	}
-	return node.Admin()
-}
-
 func TestKeyLookupFailureIsNoAccess(t *testing.T) {
 	node := servertest.Start(t, nil)
 	key := node.Key(authz.RoleDecide)
-	broken := servertest.Start(t, func(c *server.Config) {
+	broken := servertest.Start(t, func(c *servertest.Config) {
 		c.Keys.Keys = finderFunc(func(context.Context, string) (*authz.APIKey, bool, error) {
 			return &authz.APIKey{Roles: authz.Roles()}, true, errors.New("disk on fire")
 		})
@@ -255,7 +267,7 @@ func TestRequestID(t *testing.T) {
 
 func TestReadiness(t *testing.T) {
 	var policy, store error
-	node := servertest.Start(t, func(c *server.Config) {
+	node := servertest.Start(t, func(c *servertest.Config) {
 		c.Ready = []server.Check{
 			{Name: "store", Ready: func() error { return store }},
 			{Name: "policy", Ready: func() error { return policy }},
@@ -286,7 +298,7 @@ func TestReadiness(t *testing.T) {
 // A warning shows and takes nobody away from this node.
 func TestReadinessWarns(t *testing.T) {
 	var store, bundle error
-	node := servertest.Start(t, func(c *server.Config) {
+	node := servertest.Start(t, func(c *servertest.Config) {
 		c.Ready = []server.Check{{Name: "store", Ready: func() error { return store }}}
 		c.Warnings = []server.Check{
 			{Name: "decision_log", Ready: func() error { return nil }},
@@ -345,7 +357,7 @@ func TestMetricsNeedARole(t *testing.T) {
 func TestTraces(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
-	node := servertest.Start(t, func(c *server.Config) { c.Tracer = provider })
+	node := servertest.Start(t, func(c *servertest.Config) { c.Tracer = provider })
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	for _, header := range []string{parent, "00-broken"} {
 		answer := node.Do(servertest.Call{
@@ -376,7 +388,7 @@ func TestTraces(t *testing.T) {
 
 func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 	deciding, decide := make(chan struct{}), make(chan struct{})
-	node := servertest.Start(t, func(c *server.Config) {
+	node := servertest.Start(t, func(c *servertest.Config) {
 		c.API.Decide = func(ctx context.Context, _ authz.Request) (authz.Decision, error) {
 			close(deciding)
 			<-decide
@@ -394,8 +406,8 @@ func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 	}()
 	<-deciding
 	node.Stop()
-	awaitRefusal(t, node.Server.DecisionsAddr())
-	awaitRefusal(t, node.Server.AdminAddr())
+	awaitRefusal(t, node.Server.Addr("decisions"))
+	awaitRefusal(t, node.Server.Addr("admin"))
 	select {
 	case err := <-node.Done:
 		t.Fatalf("Run returned %v with a request in flight", err)
@@ -426,7 +438,7 @@ func awaitRefusal(t *testing.T, addr net.Addr) {
 
 func TestShutdownSaysNotReadyFirst(t *testing.T) {
 	draining, drained := make(chan struct{}), make(chan time.Time)
-	node := servertest.Start(t, func(c *server.Config) {
+	node := servertest.Start(t, func(c *servertest.Config) {
 		c.DrainDelay = time.Hour
 		c.After = func(d time.Duration) <-chan time.Time {
 			if d != time.Hour {
@@ -454,7 +466,7 @@ func TestShutdownSaysNotReadyFirst(t *testing.T) {
 
 func TestShutdownGivesUpOnTime(t *testing.T) {
 	deciding, decide := make(chan struct{}), make(chan struct{})
-	node := servertest.Start(t, func(c *server.Config) {
+	node := servertest.Start(t, func(c *servertest.Config) {
 		c.ShutdownTimeout = time.Millisecond
 		c.API.Decide = func(context.Context, authz.Request) (authz.Decision, error) {
 			close(deciding)
@@ -484,9 +496,9 @@ func TestListeners(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := servertest.Start(t, func(c *server.Config) { c.DecisionsListener = given })
-	if node.Server.DecisionsAddr() != given.Addr() {
-		t.Errorf("%v is not %v", node.Server.DecisionsAddr(), given.Addr())
+	node := servertest.Start(t, func(c *servertest.Config) { c.Decisions.Net = given })
+	if node.Server.Addr("decisions") != given.Addr() {
+		t.Errorf("%v is not %v", node.Server.Addr("decisions"), given.Addr())
 	}
 	if answer := node.Do(servertest.Call{URL: node.Decisions() + api.PathHealth}); answer.Status != http.StatusOK || answer.Body != `{"ok":true}` {
 		t.Errorf("%d %s", answer.Status, answer.Body)
@@ -495,7 +507,7 @@ func TestListeners(t *testing.T) {
 
 func TestConnectionsAreKept(t *testing.T) {
 	node := servertest.Start(t, nil)
-	conn, err := net.Dial("tcp", node.Server.DecisionsAddr().String())
+	conn, err := net.Dial("tcp", node.Server.Addr("decisions").String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -535,12 +547,6 @@ func TestHeaderLimit(t *testing.T) {
 	}
 	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("%d", response.StatusCode)
-	}
-}
-
-func TestConfigNamesWhatIsMissing(t *testing.T) {
-	if _, err := server.New(server.Config{}); err == nil || !strings.Contains(err.Error(), "api needs decide") {
-		t.Errorf("%v", err)
 	}
 }
 

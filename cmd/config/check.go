@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/verdict-pdp/verdict/api"
 )
 
 const (
@@ -61,9 +63,14 @@ func write[T int | time.Duration](v T) string {
 
 func address(s *string) func() string {
 	return func() string {
+		if socket, err := api.ParseSocket(*s); err != nil {
+			return "is " + strconv.Quote(*s) + ", which " + err.Error()
+		} else if socket != nil {
+			return ""
+		}
 		_, port, err := net.SplitHostPort(*s)
 		if err != nil {
-			return "is " + strconv.Quote(*s) + "; write host:port, such as 127.0.0.1:8181"
+			return "is " + strconv.Quote(*s) + "; write host:port, such as 127.0.0.1:8181, or unix:/path for a socket"
 		}
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 			return "has port " + strconv.Quote(port) + "; write 0 to 65535, 0 for a free one"
@@ -79,8 +86,49 @@ func otherAddress(s, other *string) func() string {
 		if wrong := address(s)(); wrong != "" {
 			return wrong
 		}
-		if *s == *other && !strings.HasSuffix(*s, ":0") {
-			return "is the address of listen as well; give each its own port"
+		if where(*s) == where(*other) && !strings.HasSuffix(*s, ":0") {
+			return "is the address of listen as well; give each its own"
+		}
+		return ""
+	}
+}
+
+// where is an address without what does not tell it from others.
+func where(address string) string {
+	if socket, err := api.ParseSocket(address); err == nil && socket != nil {
+		return socket.String()
+	}
+	return address
+}
+
+// allOf gives the first thing that is wrong.
+func allOf(checks ...func() string) func() string {
+	return func() string {
+		for _, check := range checks {
+			if wrong := check(); wrong != "" {
+				return wrong
+			}
+		}
+		return ""
+	}
+}
+
+// notOnSocket refuses TLS where the other end is on this machine, and its clients
+// would not speak it.
+func notOnSocket(cert, address *string, name string) func() string {
+	return func() string {
+		if socket, err := api.ParseSocket(*address); *cert != "" && err == nil && socket != nil {
+			return "is given, but " + name + " is a socket, which is served without TLS: the mode of its file says who reaches it; leave it out, or write host:port there"
+		}
+		return ""
+	}
+}
+
+// needs refuses a file that is of no use without another.
+func needs(s, other *string, name string) func() string {
+	return func() string {
+		if *s != "" && *other == "" {
+			return "is given, but " + name + " is empty, and without TLS no client presents a certificate; give both"
 		}
 		return ""
 	}

@@ -10,10 +10,10 @@ type Config struct {
 	// Data is the data directory: entities, API keys, fetched key sets, and with
 	// Demo the demo issuer's key. One process uses it at a time.
 	Data string
-	// Listen is the address decisions are served on, host:port. Port 0 takes a
-	// free one.
+	// Listen is the address decisions are served on, host:port or a Unix socket
+	// (api.Socket). Port 0 takes a free one.
 	Listen string
-	// AdminListen is the address of the admin API, host:port.
+	// AdminListen is the address of the admin API, likewise.
 	AdminListen string
 	// Demo loads the Brightfold demo data and its token issuer into an empty data
 	// directory.
@@ -30,6 +30,7 @@ type Config struct {
 	Credentials  Credentials
 	TokenService TokenService
 	TLS          TLS
+	AdminTLS     AdminTLS
 	HTTP         HTTP
 	Log          Log
 	Tracing      Tracing
@@ -148,7 +149,17 @@ type TLS struct {
 	Cert, Key string
 }
 
-// HTTP configures both listeners.
+// AdminTLS configures the listener of the admin API.
+type AdminTLS struct {
+	// Cert and Key are PEM files, read again when they change.
+	Cert, Key string
+	// ClientCA is a PEM file of authorities, read again when it changes: a client has to
+	// present a certificate that leads to one of them, beside its API key. Empty: none is
+	// asked for.
+	ClientCA string
+}
+
+// HTTP configures all listeners.
 type HTTP struct {
 	// BodyLimit is the largest request body in bytes; imports are streamed and
 	// not bound by it.

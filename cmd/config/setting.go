@@ -34,7 +34,7 @@ func (s Setting) Set(text string) error {
 	return nil
 }
 
-// Validate says whether the value set can be served with.
+// Validate reports whether the value set can be served with.
 func (s Setting) Validate() error {
 	if s.check == nil {
 		return nil
@@ -50,10 +50,13 @@ func (s Setting) Validate() error {
 func (c *Config) Settings() []Setting {
 	return []Setting{
 		{"data", "data directory", text{&c.Data}, notEmpty(&c.Data)},
-		{"listen", "address decisions are served on", text{&c.Listen}, address(&c.Listen)},
-		{"admin_listen", "address of the admin API", text{&c.AdminListen}, otherAddress(&c.AdminListen, &c.Listen)},
-		{"tls.cert", "PEM file of the certificate decisions are served with over TLS; empty serves plain HTTP", text{&c.TLS.Cert}, together(&c.TLS.Cert, &c.TLS.Key, "tls.key")},
+		{"listen", "address decisions are served on: host:port, or unix:/path for a socket", text{&c.Listen}, address(&c.Listen)},
+		{"admin_listen", "address of the admin API, likewise", text{&c.AdminListen}, otherAddress(&c.AdminListen, &c.Listen)},
+		{"tls.cert", "PEM file of the certificate decisions are served with over TLS; empty serves plain HTTP", text{&c.TLS.Cert}, allOf(together(&c.TLS.Cert, &c.TLS.Key, "tls.key"), notOnSocket(&c.TLS.Cert, &c.Listen, "listen"))},
 		{"tls.key", "PEM file of its private key", text{&c.TLS.Key}, together(&c.TLS.Key, &c.TLS.Cert, "tls.cert")},
+		{"admin_tls.cert", "PEM file of the certificate the admin API is served with over TLS; empty serves plain HTTP", text{&c.AdminTLS.Cert}, allOf(together(&c.AdminTLS.Cert, &c.AdminTLS.Key, "admin_tls.key"), notOnSocket(&c.AdminTLS.Cert, &c.AdminListen, "admin_listen"))},
+		{"admin_tls.key", "PEM file of its private key", text{&c.AdminTLS.Key}, together(&c.AdminTLS.Key, &c.AdminTLS.Cert, "admin_tls.cert")},
+		{"admin_tls.client_ca", "PEM file of the authorities that certificates of its clients must lead to; empty asks for none", text{&c.AdminTLS.ClientCA}, needs(&c.AdminTLS.ClientCA, &c.AdminTLS.Cert, "admin_tls.cert")},
 		{"demo", "load the Brightfold demo data and token issuer into an empty data directory", boolean{&c.Demo}, nil},
 		{"policies", "folder of the base policies, watched for changes; empty is the base bundle in the binary", text{&c.Policies}, nil},
 		{"bundles.keep", "generations of policies kept on disk beside the active one", number{&c.Bundles.Keep}, within(&c.Bundles.Keep, 1, 1000)},

@@ -52,7 +52,7 @@ func (c Config) withDefaults() Config {
 // demoTokenIssuer lets the demo have a token service where its decisions are
 // served; none on a port that is not known yet, nor where others reach it.
 func demoTokenIssuer(c config.Config) string {
-	host, port, err := net.SplitHostPort(c.Listen)
+	host, port, err := net.SplitHostPort(c.Listen) // a socket is none
 	if err != nil || port == "0" || authz.ValidateFetchURL("listen", "http://"+net.JoinHostPort(host, port)) != nil {
 		return ""
 	}

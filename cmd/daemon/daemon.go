@@ -29,10 +29,7 @@ import (
 	"github.com/verdict-pdp/verdict/replay"
 	"github.com/verdict-pdp/verdict/secret"
 	"github.com/verdict-pdp/verdict/server"
-	"github.com/verdict-pdp/verdict/server/admin"
-	surface "github.com/verdict-pdp/verdict/server/api"
 	"github.com/verdict-pdp/verdict/server/apikey"
-	receiving "github.com/verdict-pdp/verdict/server/events"
 	"github.com/verdict-pdp/verdict/server/oauth"
 	"github.com/verdict-pdp/verdict/sources"
 	"github.com/verdict-pdp/verdict/store"
@@ -131,30 +128,21 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Close closes what is on disk: the decision log and the store. It is called after
-// Run returned, or instead of it.
+// Close closes what is on disk: the decision log and the store; and the listeners,
+// when Run did not. It is called after Run returned, or instead of it.
 func (d *Daemon) Close() error {
 	var err error
+	if d.server != nil {
+		err = d.server.Close()
+	}
 	if d.log != nil {
-		err = d.log.Close()
+		err = errors.Join(err, d.log.Close())
 	}
 	if d.store != nil {
 		err = errors.Join(err, d.store.Close())
 	}
 	return err
 }
-
-// DecisionsURL is where decisions are served.
-func (d *Daemon) DecisionsURL() string {
-	scheme := "http://"
-	if d.config.TLS.Cert != "" {
-		scheme = "https://"
-	}
-	return scheme + d.server.DecisionsAddr().String()
-}
-
-// AdminURL is where administration is served.
-func (d *Daemon) AdminURL() string { return "http://" + d.server.AdminAddr().String() }
 
 // TokenIssuer is the URL the token service issues tokens under; empty without one.
 func (d *Daemon) TokenIssuer() string { return d.config.TokenService.Issuer }
@@ -286,50 +274,15 @@ func (d *Daemon) buildPipeline(context.Context) (err error) {
 	return err
 }
 
-func (d *Daemon) buildServer(context.Context) (err error) {
+func (d *Daemon) buildServer(context.Context) error {
 	registry := prometheus.NewRegistry()
 	c := d.config
-	serveTLS, err := decisionsTLS(c.TLS, c.Now, c.Logger)
+	listeners, err := d.listeners()
 	if err != nil {
 		return err
 	}
 	d.server, err = server.New(server.Config{
-		DecisionsAddr:     c.Listen,
-		AdminAddr:         c.AdminListen,
-		DecisionsListener: c.DecisionsListener,
-		AdminListener:     c.AdminListener,
-		DecisionsTLS:      serveTLS,
-		API:               &surface.Handler{Decide: d.pdp.Decide, Batch: d.pdp.DecideBatch, BodyLimit: c.HTTP.BodyLimit},
-		Admin: &admin.Handler{
-			Entities: d.entities(),
-			Feed:     feed{d.store},
-			Bulk:     bulk{d.store},
-			Check: map[authz.Collection]func(authz.Entity) error{
-				authz.Issuers:     d.checkIssuer,
-				authz.Credentials: checkCredential,
-				authz.Edges:       d.checkModes,
-				authz.Revocations: d.checkListed,
-				authz.Renewals:    d.checkListed,
-			},
-			Credentials:  keeper{d.keeper},
-			Rotations:    keeper{d.keeper},
-			IssuerStatus: d.issuerStatus,
-			ReplaceKeys:  d.replaceKeys(),
-			Policies:     library{d.policies, d},
-			Decisions:    records{d},
-			Replays:      replays{d},
-			Shadow:       shadow{d},
-			BundleLimit:  c.Bundles.MaxSize,
-
-			Policy:  d.policy,
-			NewID:   NewKeyID,
-			Now:     c.Now,
-			Version: c.Version,
-
-			BodyLimit: c.HTTP.BodyLimit,
-		},
-		Events:          &receiving.Handler{Receiver: d.receiver},
-		OAuth:           d.tokenRoom(),
+		Listeners:       listeners,
 		Keys:            &apikey.Authenticator{Keys: keys{d.store}, Now: c.Now},
 		Ready:           []server.Check{{Name: "policy", Ready: d.policyReady}, {Name: "store", Ready: d.storeReady}, {Name: "decision_log", Ready: d.log.Ready}},
 		Warnings:        []server.Check{{Name: "bundles", Ready: d.policiesQuiet}, {Name: "decision_log_sinks", Ready: d.sinksQuiet}},

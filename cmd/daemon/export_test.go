@@ -11,6 +11,7 @@ import (
 // What tests look at from outside.
 var (
 	DecisionsTLS   = decisionsTLS
+	AdminTLS       = adminTLS
 	NewSecretFiles = newSecretFiles
 )
 

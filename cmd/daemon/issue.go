@@ -6,7 +6,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/ijson"
-	"github.com/verdict-pdp/verdict/server/oauth"
 	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/token"
 	"github.com/verdict-pdp/verdict/tokenservice"
@@ -111,12 +110,4 @@ func (d *Daemon) replaceKeys() func(context.Context) error {
 		return nil
 	}
 	return d.issuing.RotateNow
-}
-
-// tokenRoom is the surface of the token service, nil when it is off.
-func (d *Daemon) tokenRoom() *oauth.Handler {
-	if d.issuing == nil {
-		return nil
-	}
-	return &oauth.Handler{Service: d.issuing}
 }

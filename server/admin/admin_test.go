@@ -15,7 +15,6 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/ijson"
-	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/apikey"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
@@ -23,7 +22,7 @@ import (
 // operator calls the admin listener with the role operate.
 type operator struct{ *servertest.Node }
 
-func start(t *testing.T, edit func(*server.Config)) operator {
+func start(t *testing.T, edit func(*servertest.Config)) operator {
 	return operator{servertest.Start(t, edit)}
 }
 
@@ -357,7 +356,7 @@ func TestReviewersOnlyRead(t *testing.T) {
 }
 
 func TestCheckIsAskedBeforeWriting(t *testing.T) {
-	o := start(t, func(c *server.Config) {
+	o := start(t, func(c *servertest.Config) {
 		c.Admin.Check = map[authz.Collection]func(authz.Entity) error{
 			authz.Issuers: func(e authz.Entity) error {
 				if e.(*authz.Issuer).URL != "https://good" {
@@ -522,7 +521,7 @@ func TestChangesAreAwaited(t *testing.T) {
 
 // Waiting outlasts the timeouts of the listener, and ends without a change.
 func TestChangesAreAwaitedInVain(t *testing.T) {
-	o := start(t, func(c *server.Config) { c.ReadTimeout, c.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond })
+	o := start(t, func(c *servertest.Config) { c.ReadTimeout, c.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond })
 	answer := o.send("GET", "/v1/changes?after=1&wait_s=1", "")
 	if answer.Status != http.StatusOK || answer.Body != `{"changes":[],"next_after":1,"data_revision":1}` {
 		t.Errorf("%d %s", answer.Status, answer.Body)

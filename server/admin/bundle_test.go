@@ -14,7 +14,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
@@ -78,7 +77,7 @@ func TestRemoveBundle(t *testing.T) {
 
 // A bundle has no limit here: Policies holds it to its own.
 func TestPushStreams(t *testing.T) {
-	o := start(t, func(c *server.Config) { c.Admin.BodyLimit = 10 })
+	o := start(t, func(c *servertest.Config) { c.Admin.BodyLimit = 10 })
 	large := strings.Repeat("bundle", 1<<20)
 	expect(t, o.push("acme?activate=true", large), http.StatusCreated, "")
 	for _, contentType := range []string{"application/x-gzip", "application/octet-stream", admin.TypeBundle} {
@@ -138,7 +137,7 @@ func TestPushThatFailsTheGate(t *testing.T) {
 
 // A candidate that could not be activated is there, and the answer says so.
 func TestPushThatIsNotActivated(t *testing.T) {
-	o := start(t, func(c *server.Config) {
+	o := start(t, func(c *servertest.Config) {
 		c.Admin.Policies = unactivated{c.Admin.Policies}
 	})
 	answer := o.push("acme?activate=true", "x")
@@ -156,7 +155,7 @@ func (unactivated) Activate(context.Context, uint64, string, string) (authz.Gene
 
 // The gate outlasts the timeouts of the listener.
 func TestPushTakesItsTime(t *testing.T) {
-	o := start(t, func(c *server.Config) {
+	o := start(t, func(c *servertest.Config) {
 		c.ReadTimeout, c.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 		c.Admin.StreamIdle = 100 * time.Millisecond
 	})
@@ -170,7 +169,7 @@ func TestPushTakesItsTime(t *testing.T) {
 }
 
 func TestPushThatTakesTooLong(t *testing.T) {
-	o := start(t, func(c *server.Config) { c.Admin.TaskTime = time.Millisecond })
+	o := start(t, func(c *servertest.Config) { c.Admin.TaskTime = time.Millisecond })
 	o.Policies.Busy = untilDone(nil)
 	answer := o.push("acme", "x")
 	expect(t, answer, http.StatusServiceUnavailable, "")
@@ -218,7 +217,7 @@ func TestPushEndsWithItsCaller(t *testing.T) {
 
 // A body that stops arriving is given up, however much of it has arrived.
 func TestPushThatStalls(t *testing.T) {
-	o := start(t, func(c *server.Config) { c.Admin.StreamIdle = 50 * time.Millisecond })
+	o := start(t, func(c *servertest.Config) { c.Admin.StreamIdle = 50 * time.Millisecond })
 	body, send := io.Pipe()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, o.Admin()+"/v1/bundles/acme", body)
 	if err != nil {
@@ -327,7 +326,7 @@ func TestPreferredWait(t *testing.T) {
 func polling(t *testing.T) (o operator, poll servertest.Call, awaiting <-chan struct{}) {
 	t.Helper()
 	waits := make(chan struct{}, 100)
-	o = start(t, func(c *server.Config) {
+	o = start(t, func(c *servertest.Config) {
 		c.ReadTimeout, c.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 	})
 	expect(t, o.push("acme?activate=true", "x"), http.StatusCreated, "")

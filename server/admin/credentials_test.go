@@ -12,14 +12,13 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
 
 // staged is an operator of a server whose credentials are a stage.
 func staged(t *testing.T, l *servertest.Lifecycle) operator {
-	return start(t, func(c *server.Config) {
+	return start(t, func(c *servertest.Config) {
 		c.Admin.Credentials, c.Admin.Rotations = l, l
 		c.Admin.Now = func() time.Time { return servertest.Now }
 	})
@@ -155,7 +154,7 @@ func TestRotationSteps(t *testing.T) {
 
 func TestReplaceKeys(t *testing.T) {
 	replaced := 0
-	o := start(t, func(c *server.Config) {
+	o := start(t, func(c *servertest.Config) {
 		c.Admin.ReplaceKeys = func(context.Context) error { replaced++; return nil }
 	})
 	expect(t, o.send("POST", "/v1/token_service/replace_keys", ""), http.StatusNoContent, "")
@@ -180,7 +179,7 @@ func TestRotationsAreNotWritten(t *testing.T) {
 }
 
 func TestIssuersSayHowTheyStand(t *testing.T) {
-	o := start(t, func(c *server.Config) {
+	o := start(t, func(c *servertest.Config) {
 		c.Admin.IssuerStatus = func(i *authz.Issuer) *authz.IssuerStatus {
 			return &authz.IssuerStatus{State: "stale", LastError: "of " + i.ID}
 		}

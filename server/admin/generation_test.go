@@ -10,7 +10,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
@@ -209,7 +208,7 @@ func TestPolicyRoles(t *testing.T) {
 
 // What a node does not have is not there.
 func TestPathsWithoutRooms(t *testing.T) {
-	o := start(t, func(c *server.Config) {
+	o := start(t, func(c *servertest.Config) {
 		c.Admin.Policies, c.Admin.Decisions, c.Admin.Replays, c.Admin.Shadow = nil, nil, nil, nil
 	})
 	for _, path := range []string{"/v1/bundles", "/v1/generations", "/v1/guards", "/v1/policy_status", "/v1/decisions", "/v1/decisions/export", "/v1/shadow", "/v1/replay"} {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
@@ -29,7 +28,7 @@ func recordOf(id, service string) authz.Record {
 }
 
 // logged is a server with records d1 to dn, of svc:a and svc:b in turns.
-func logged(t *testing.T, n int, edit func(*server.Config)) operator {
+func logged(t *testing.T, n int, edit func(*servertest.Config)) operator {
 	o := start(t, edit)
 	for i := range n {
 		o.Records.Keep(recordOf("d"+strconv.Itoa(i+1), map[bool]string{true: "svc:a", false: "svc:b"}[i%2 == 0]))
@@ -88,7 +87,7 @@ func TestRecordsRefuse(t *testing.T) {
 // Every filter reaches the log as it was meant.
 func TestRecordFilter(t *testing.T) {
 	seen := make(chan authz.RecordFilter, 1)
-	o := start(t, func(c *server.Config) { c.Admin.Decisions = filtered{c.Admin.Decisions, seen} })
+	o := start(t, func(c *servertest.Config) { c.Admin.Decisions = filtered{c.Admin.Decisions, seen} })
 	const query = "outcome=deny&code=AUTH_TOO_WEAK&guard=assurance&subject=mu:a&service=svc:b&action=email.send&caller=key-1&edge=mu:a%3Esvc:b" +
 		"&generation=17&from=2026-11-22T10:00:00.5%2B01:00&to=2026-11-22T10:00:00Z"
 	expect(t, o.send("GET", "/v1/decisions?"+query, ""), http.StatusOK, "")
@@ -132,7 +131,7 @@ func TestTail(t *testing.T) {
 // tailing is a call for records of svc:b after the last of three.
 func tailing(t *testing.T) (o operator, call servertest.Call, awaiting <-chan uint64) {
 	waits := make(chan uint64, 100)
-	o = logged(t, 3, func(c *server.Config) { c.ReadTimeout, c.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond })
+	o = logged(t, 3, func(c *servertest.Config) { c.ReadTimeout, c.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond })
 	o.Records.Awaiting = waits
 	return o, o.call(authz.RoleReview, "GET", "/v1/decisions?after=3&wait_s=60&service=svc:b", ""), waits
 }

@@ -18,7 +18,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
@@ -26,7 +25,7 @@ import (
 // replaying is a server whose replay is run, on a clock that goes on a second
 // with every look at it.
 func replaying(t *testing.T, run func(context.Context, admin.ReplayRun) (authz.Comparison, error)) operator {
-	o := start(t, func(c *server.Config) {
+	o := start(t, func(c *servertest.Config) {
 		c.ReadTimeout, c.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 		c.Admin.BundleLimit = 100
 		now := servertest.Now
@@ -117,7 +116,7 @@ func TestReplay(t *testing.T) {
 
 // Progress is told now and then, not for every call.
 func TestReplayTellsProgressNowAndThen(t *testing.T) {
-	o := start(t, func(c *server.Config) { c.Admin.Now = func() time.Time { return servertest.Now } })
+	o := start(t, func(c *servertest.Config) { c.Admin.Now = func() time.Time { return servertest.Now } })
 	o.Replays.Run = func(_ context.Context, run admin.ReplayRun) (authz.Comparison, error) {
 		for i := range uint64(1000) {
 			run.Progress(i, 1000)

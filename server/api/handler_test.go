@@ -12,7 +12,6 @@ import (
 	wireapi "github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/ijson"
-	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
 
@@ -65,7 +64,7 @@ func (a *asker) batch(_ context.Context, b authz.Batch) ([]authz.Decision, error
 }
 
 func start(t testing.TB, a *asker) *servertest.Node {
-	return servertest.Start(t, func(c *server.Config) {
+	return servertest.Start(t, func(c *servertest.Config) {
 		c.API.Decide, c.API.Batch = a.decide, a.batch
 	})
 }
@@ -215,7 +214,7 @@ func TestDecideRefuses(t *testing.T) {
 
 func TestBodySizeAndType(t *testing.T) {
 	a := &asker{decision: denial}
-	node := servertest.Start(t, func(c *server.Config) {
+	node := servertest.Start(t, func(c *servertest.Config) {
 		c.API.Decide, c.API.BodyLimit = a.decide, 100
 	})
 	large := `{"context":{"a":"` + strings.Repeat("x", 100) + `"},` + rest + `}`
@@ -430,7 +429,7 @@ func (secretError) Error() string { return "s3cr3t" }
 var errSecret = secretError{}
 
 func TestPanicIsNoDecision(t *testing.T) {
-	node := servertest.Start(t, func(c *server.Config) {
+	node := servertest.Start(t, func(c *servertest.Config) {
 		c.API.Decide = func(context.Context, authz.Request) (authz.Decision, error) { panic("s3cr3t") }
 	})
 	answer := node.Do(servertest.Call{URL: node.Decisions() + wireapi.PathDecide, Key: node.Key(authz.RoleDecide), Body: `{` + rest + `}`})
@@ -443,7 +442,7 @@ func TestPanicIsNoDecision(t *testing.T) {
 }
 
 func TestMoreDecisionsThanQuestionsIsAnError(t *testing.T) {
-	node := servertest.Start(t, func(c *server.Config) {
+	node := servertest.Start(t, func(c *servertest.Config) {
 		c.API.Batch = func(context.Context, authz.Batch) ([]authz.Decision, error) { return make([]authz.Decision, 2), nil }
 	})
 	answer := node.Do(servertest.Call{URL: node.Decisions() + wireapi.PathBatch, Key: node.Key(authz.RoleDecide), Body: `{"items":[{}],` + rest + `}`})

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -19,7 +18,7 @@ type Handler struct {
 }
 
 // Mount adds the routes to e. Only at api.PathIntrospect is the caller
-// authenticated before; see NeedsNoKey.
+// authenticated before; see PublicPaths.
 func (h *Handler) Mount(e *echo.Echo) {
 	e.POST(api.PathToken, h.token)
 	e.POST(api.PathRevokeOwn, h.revoke)
@@ -28,9 +27,10 @@ func (h *Handler) Mount(e *echo.Echo) {
 	e.GET(api.PathMetadata, h.metadata)
 }
 
-// NeedsNoKey says whether a route of this room is for callers without an API key.
-func NeedsNoKey(route string) bool {
-	return slices.Contains([]string{api.PathToken, api.PathRevokeOwn, api.PathJWKS, api.PathMetadata}, route)
+// PublicPaths lists the paths for callers without an API key: what is published, and
+// where machine users authenticate themselves.
+func (h *Handler) PublicPaths() []string {
+	return []string{api.PathToken, api.PathRevokeOwn, api.PathJWKS, api.PathMetadata}
 }
 
 // AssertionAudiences are the aud values a client assertion may have, each as the only

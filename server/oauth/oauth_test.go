@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -483,12 +484,13 @@ func TestMetadata(t *testing.T) {
 
 func TestOnlyIntrospectionNeedsAKey(t *testing.T) {
 	n := start(t)
+	public := new(oauth.Handler).PublicPaths()
 	for _, route := range n.echo.Routes() {
-		if oauth.NeedsNoKey(route.Path) == (route.Path == api.PathIntrospect) {
-			t.Errorf("%s: needs no key: %v", route.Path, oauth.NeedsNoKey(route.Path))
+		if got, want := slices.Contains(public, route.Path), route.Path != api.PathIntrospect; got != want {
+			t.Errorf("%s is public: %v, want %v", route.Path, got, want)
 		}
 	}
-	if oauth.NeedsNoKey(api.PathDecide) || oauth.NeedsNoKey("") {
-		t.Error("routes of other rooms need no key")
+	if len(public) != len(n.echo.Routes())-1 {
+		t.Errorf("public are %v, want the routes but %s", public, api.PathIntrospect)
 	}
 }

@@ -33,8 +33,11 @@ var readDocument = sync.OnceValues(func() (*document, error) {
 })
 
 // check holds one exchange against the document. Requests that no operation
-// covers must have been answered by a problem.
+// covers must have been answered by a problem. HEAD is that of GET, without content.
 func (d *document) check(request *http.Request, sent string, answer Answer) error {
+	if request.Method == http.MethodHead {
+		return d.checkHead(request, answer)
+	}
 	operation := d.operation(request.Method, request.URL.Path)
 	if operation == nil {
 		if answer.Status < 400 {
@@ -52,6 +55,16 @@ func (d *document) check(request *http.Request, sent string, answer Answer) erro
 		response = operation.Responses.Default()
 	}
 	return checkBody(response.Value.Content, answer.Header.Get("Content-Type"), answer.Body)
+}
+
+func (d *document) checkHead(request *http.Request, answer Answer) error {
+	switch operation := d.operation(http.MethodGet, request.URL.Path); {
+	case answer.Body != "":
+		return errors.New("an answer to HEAD with content")
+	case operation == nil && answer.Status < 400:
+		return errors.New("no such operation is documented for GET")
+	}
+	return nil
 }
 
 func checkBody(documented openapi3.Content, contentType, body string) error {

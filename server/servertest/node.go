@@ -42,9 +42,21 @@ type Node struct {
 	document *document
 }
 
+// Config is what a Node is made of: two listeners, named decisions and admin, with
+// the rooms below, after whatever a test adds to Listeners.
+type Config struct {
+	server.Config
+	API    *api.Handler
+	Admin  *admin.Handler
+	Events *events.Handler
+	OAuth  *oauth.Handler
+	// Decisions and Operators are the two listeners. Their Rooms are filled in.
+	Decisions, Operators server.Listener
+}
+
 // Start runs a server on free ports until the test ends. Edit, when given,
 // changes the configuration first; it must not need the Node.
-func Start(t testing.TB, edit func(*server.Config)) *Node {
+func Start(t testing.TB, edit func(*Config)) *Node {
 	t.Helper()
 	n := &Node{
 		Memory:   NewMemory(),
@@ -56,9 +68,9 @@ func Start(t testing.TB, edit func(*server.Config)) *Node {
 		secrets:  map[string]string{},
 	}
 	registry := prometheus.NewRegistry()
-	config := server.Config{
-		DecisionsAddr: "127.0.0.1:0",
-		AdminAddr:     "127.0.0.1:0",
+	config := Config{
+		Decisions: server.Listener{Name: "decisions", Addr: "127.0.0.1:0", Quiet: true},
+		Operators: server.Listener{Name: "admin", Addr: "127.0.0.1:0", Metrics: true},
 		API: &api.Handler{
 			Decide: func(context.Context, authz.Request) (authz.Decision, error) { return authz.Decision{}, nil },
 			Batch:  func(context.Context, authz.Batch) ([]authz.Decision, error) { return nil, nil },
@@ -78,17 +90,19 @@ func Start(t testing.TB, edit func(*server.Config)) *Node {
 			Now:         time.Now,
 			Version:     "test",
 		},
-		Events:   &events.Handler{Receiver: n.Memory},
-		OAuth:    &oauth.Handler{}, // its routes are there; its own tests call them
-		Keys:     &apikey.Authenticator{Keys: n.Memory, Now: func() time.Time { return Now }},
-		Gatherer: registry,
-		Logger:   slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Events: &events.Handler{Receiver: n.Memory},
+		OAuth:  &oauth.Handler{}, // its routes are there; its own tests call them
+		Config: server.Config{
+			Keys:     &apikey.Authenticator{Keys: n.Memory, Now: func() time.Time { return Now }},
+			Gatherer: registry,
+			Logger:   slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		},
 	}
 	if edit != nil {
 		edit(&config)
 	}
 	var err error
-	if n.Server, err = server.New(config); err != nil {
+	if n.Server, err = server.New(config.whole()); err != nil {
 		t.Fatal(err)
 	}
 	for _, collector := range n.Server.Collectors() {
@@ -102,6 +116,14 @@ func Start(t testing.TB, edit func(*server.Config)) *Node {
 	}
 	n.run()
 	return n
+}
+
+// whole puts the rooms where they are served.
+func (c Config) whole() server.Config {
+	c.Decisions.Rooms = append(c.Decisions.Rooms, c.API, c.Events, c.OAuth)
+	c.Operators.Rooms = append(c.Operators.Rooms, c.Admin)
+	c.Listeners = append(c.Listeners, c.Decisions, c.Operators)
+	return c.Config
 }
 
 func (n *Node) run() {
@@ -120,10 +142,13 @@ func (n *Node) run() {
 }
 
 // Decisions is the URL of the decisions listener, Admin of the other.
-func (n *Node) Decisions() string { return "http://" + n.Server.DecisionsAddr().String() }
+func (n *Node) Decisions() string { return n.URL("decisions") }
 
 // Admin is the URL of the admin listener.
-func (n *Node) Admin() string { return "http://" + n.Server.AdminAddr().String() }
+func (n *Node) Admin() string { return n.URL("admin") }
+
+// URL is where the listener of a name is, without TLS.
+func (n *Node) URL(listener string) string { return "http://" + n.Server.Addr(listener).String() }
 
 // Key is an API key with exactly these roles.
 func (n *Node) Key(roles ...authz.Role) string {

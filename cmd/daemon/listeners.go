@@ -1,0 +1,97 @@
+package daemon
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server"
+	"github.com/verdict-pdp/verdict/server/admin"
+	surface "github.com/verdict-pdp/verdict/server/api"
+	receiving "github.com/verdict-pdp/verdict/server/events"
+	"github.com/verdict-pdp/verdict/server/oauth"
+)
+
+// Names of the listeners, in logs and metrics.
+const (
+	decisionsListener = "decisions"
+	adminListener     = "admin"
+)
+
+// listeners are the addresses served, each with its rooms: the one place where a
+// surface is given to a listener.
+func (d *Daemon) listeners() ([]server.Listener, error) {
+	c := d.config
+	overTLS, err := decisionsTLS(c.TLS, c.Now, c.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("serving decisions over TLS: %w", err)
+	}
+	adminOverTLS, err := adminTLS(c.AdminTLS, c.Now, c.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("serving administration over TLS: %w", err)
+	}
+	decisions := []server.Room{
+		&surface.Handler{Decide: d.pdp.Decide, Batch: d.pdp.DecideBatch, BodyLimit: c.HTTP.BodyLimit},
+		&receiving.Handler{Receiver: d.receiver},
+	}
+	if d.issuing != nil {
+		decisions = append(decisions, &oauth.Handler{Service: d.issuing})
+	}
+	return []server.Listener{
+		{Name: decisionsListener, Addr: c.Listen, Setting: "listen", Net: c.DecisionsListener, TLS: overTLS, Rooms: decisions, Quiet: true},
+		{Name: adminListener, Addr: c.AdminListen, Setting: "admin_listen", Net: c.AdminListener, TLS: adminOverTLS, Rooms: []server.Room{d.adminRoom()}, Metrics: true},
+	}, nil
+}
+
+func (d *Daemon) adminRoom() *admin.Handler {
+	c := d.config
+	return &admin.Handler{
+		Entities: d.entities(),
+		Feed:     feed{d.store},
+		Bulk:     bulk{d.store},
+		Check: map[authz.Collection]func(authz.Entity) error{
+			authz.Issuers:     d.checkIssuer,
+			authz.Credentials: checkCredential,
+			authz.Edges:       d.checkModes,
+			authz.Revocations: d.checkListed,
+			authz.Renewals:    d.checkListed,
+		},
+		Credentials:  keeper{d.keeper},
+		Rotations:    keeper{d.keeper},
+		IssuerStatus: d.issuerStatus,
+		ReplaceKeys:  d.replaceKeys(),
+		Policies:     library{d.policies, d},
+		Decisions:    records{d},
+		Replays:      replays{d},
+		Shadow:       shadow{d},
+		BundleLimit:  c.Bundles.MaxSize,
+
+		Policy:  d.policy,
+		NewID:   NewKeyID,
+		Now:     c.Now,
+		Version: c.Version,
+
+		BodyLimit: c.HTTP.BodyLimit,
+	}
+}
+
+// DecisionsURL is where decisions are served: an http or https URL, or unix: and the
+// path of a socket.
+func (d *Daemon) DecisionsURL() string {
+	return urlOf(d.server.Addr(decisionsListener), d.config.TLS.Cert != "")
+}
+
+// AdminURL is where administration is served, likewise.
+func (d *Daemon) AdminURL() string {
+	return urlOf(d.server.Addr(adminListener), d.config.AdminTLS.Cert != "")
+}
+
+func urlOf(addr net.Addr, overTLS bool) string {
+	switch {
+	case addr.Network() == "unix":
+		return "unix:" + addr.String()
+	case overTLS:
+		return "https://" + addr.String()
+	}
+	return "http://" + addr.String()
+}
