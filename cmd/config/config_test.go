@@ -92,6 +92,9 @@ func TestPrecedence(t *testing.T) {
 
 		"tls.cert":                   {"a.pem", "b.pem", "c.pem"},
 		"tls.key":                    {"a.key", "b.key", "c.key"},
+		"admin_tls.cert":             {"a.pem", "b.pem", "c.pem"},
+		"admin_tls.key":              {"a.key", "b.key", "c.key"},
+		"admin_tls.client_ca":        {"a.pem", "b.pem", "c.pem"},
 		"decide.audience":            {"https://a.example", "verdict", "c"},
 		"credentials.use_every":      {"1s", "2m", "3h"},
 		"token_service.issuer":       {"https://a.example", "https://b.example/t", "http://127.0.0.1:8181"},
@@ -99,8 +102,10 @@ func TestPrecedence(t *testing.T) {
 		"token_service.lifetime":     {"10s", "2m", "1h"},
 		"token_service.key_lifetime": {"5h", "6h", "7h"},
 	}
-	partners := map[string]string{ // go together
-		"tls.cert": "VERDICT_TLS_KEY", "tls.key": "VERDICT_TLS_CERT", "bundles.require_signatures": "VERDICT_BUNDLES_KEYS",
+	partners := map[string][]string{ // go together
+		"tls.cert": {"VERDICT_TLS_KEY"}, "tls.key": {"VERDICT_TLS_CERT"}, "bundles.require_signatures": {"VERDICT_BUNDLES_KEYS"},
+		"admin_tls.cert": {"VERDICT_ADMIN_TLS_KEY"}, "admin_tls.key": {"VERDICT_ADMIN_TLS_CERT"},
+		"admin_tls.client_ca": {"VERDICT_ADMIN_TLS_CERT", "VERDICT_ADMIN_TLS_KEY"},
 	}
 	defaults := config.Default()
 	for _, s := range defaults.Settings() {
@@ -127,8 +132,10 @@ func TestPrecedence(t *testing.T) {
 			} {
 				environment := map[string]string{}
 				maps.Copy(environment, test.env)
-				if partner, ok := partners[s.Key]; ok && test.want != "" {
-					environment[partner] = "partner.pem"
+				for _, partner := range partners[s.Key] {
+					if test.want != "" {
+						environment[partner] = "partner.pem"
+					}
 				}
 				loaded, err := load(t, test.text, environment, test.flags)
 				if err != nil {
@@ -214,9 +221,22 @@ func TestFileIsRefused(t *testing.T) {
 		"size":                   {"http:\n  body_limit: 1MB\n", `http.body_limit is "1MB"; write a size such as 65536, 512KiB or 1MiB`},
 		"size beyond all bounds": {"http:\n  body_limit: 9999999999GiB\n", "write a size such as"},
 		"size out of range":      {"http:\n  body_limit: 1GiB\n", "http.body_limit is 1GiB; it must be 1KiB to 64MiB"},
-		"address":                {"listen: localhost\n", `listen is "localhost"; write host:port, such as 127.0.0.1:8181`},
+		"address":                {"listen: localhost\n", `listen is "localhost"; write host:port, such as 127.0.0.1:8181, or unix:/path for a socket`},
 		"port":                   {"listen: :http\n", `listen has port "http"; write 0 to 65535, 0 for a free one`},
-		"same address":           {"listen: :1\nadmin_listen: :1\n", "verdict.yaml:2: admin_listen is the address of listen as well; give each its own port"},
+		"same address":           {"listen: :1\nadmin_listen: :1\n", "verdict.yaml:2: admin_listen is the address of listen as well; give each its own"},
+		"same socket":            {"listen: unix:/run/v.sock\nadmin_listen: unix:///run/v.sock|0660\n", "verdict.yaml:2: admin_listen is the address of listen as well; give each its own"},
+		"socket without a path":  {"listen: 'unix:'\n", `listen is "unix:", which names no socket; write its whole path, such as unix:/run/verdict/admin.sock`},
+		"socket in this folder":  {"listen: unix:v.sock\n", `listen is "unix:v.sock", which names no socket`},
+		"socket of a host":       {"listen: unix://run/v.sock\n", `which names no socket`},
+		"socket too long":        {"listen: unix:/" + strings.Repeat("x", 103) + "\n", "which is too long a path for a socket"},
+		"socket in a long path":  {"listen: unix:/" + strings.Repeat("x", 95) + "/s\n", "which is too long a path for a socket"},
+		"socket with a mode":     {"listen: unix:/run/v.sock|660x\n", "which has a mode that is not one of 0600 to 0777"},
+		"socket nobody can open": {"listen: unix:/run/v.sock|0066\n", "which has a mode that is not one of 0600 to 0777"},
+		"TLS on a socket":        {"listen: unix:/run/v.sock\ntls: {cert: a, key: b}\n", "tls.cert is given, but listen is a socket, which is served without TLS"},
+		"admin TLS on a socket":  {"admin_listen: unix:/run/v.sock\nadmin_tls: {cert: a, key: b}\n", "admin_tls.cert is given, but admin_listen is a socket"},
+		"admin cert alone":       {"admin_tls:\n  cert: a.pem\n", "admin_tls.key is empty, but admin_tls.cert is given; give both or neither"},
+		"admin key alone":        {"admin_tls:\n  key: a.pem\n", "admin_tls.cert is empty, but admin_tls.key is given; give both or neither"},
+		"client CA without TLS":  {"admin_tls:\n  client_ca: a.pem\n", "admin_tls.client_ca is given, but admin_tls.cert is empty, and without TLS no client presents a certificate; give both"},
 		"choice":                 {"log:\n  level: loud\n", `log.level is "loud"; it must be one of debug, info, warn, error`},
 		"empty":                  {"data: ''\n", "data is empty; name one"},
 		"endpoint":               {"tracing:\n  otlp_endpoint: localhost:4318\n", "tracing.otlp_endpoint is not a URL such as http://127.0.0.1:4318"},
@@ -247,6 +267,12 @@ func TestFileIsRefused(t *testing.T) {
 
 func TestBothListenersMayTakeFreePorts(t *testing.T) {
 	if _, err := load(t, "listen: 127.0.0.1:0\nadmin_listen: 127.0.0.1:0\n", nil, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestListenersMayBeSockets(t *testing.T) {
+	if _, err := load(t, "listen: unix:/run/verdict/pep.sock|0660\nadmin_listen: unix:///run/verdict/admin.sock\n", nil, nil); err != nil {
 		t.Error(err)
 	}
 }

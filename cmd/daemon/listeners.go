@@ -24,11 +24,11 @@ func (d *Daemon) listeners() ([]server.Listener, error) {
 	c := d.config
 	overTLS, err := decisionsTLS(c.TLS, c.Now, c.Logger)
 	if err != nil {
-		return nil, fmt.Errorf("serving decisions over TLS: %w", err)
+		return nil, fmt.Errorf("serving decisions over TLS: %w; correct tls.cert and tls.key, or their files", err)
 	}
 	adminOverTLS, err := adminTLS(c.AdminTLS, c.Now, c.Logger)
 	if err != nil {
-		return nil, fmt.Errorf("serving administration over TLS: %w", err)
+		return nil, fmt.Errorf("serving the admin API over TLS: %w; correct admin_tls.cert, admin_tls.key and admin_tls.client_ca, or their files", err)
 	}
 	decisions := []server.Room{
 		&surface.Handler{Decide: d.pdp.Decide, Batch: d.pdp.DecideBatch, BodyLimit: c.HTTP.BodyLimit},

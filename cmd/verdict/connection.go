@@ -18,6 +18,7 @@ type connection struct {
 	keyless bool // no API key: the caller has a credential of its own
 	server  string
 	keyFile string
+	trust   trust
 }
 
 // toAdmin adds the flags of a command that calls the admin API.
@@ -38,7 +39,8 @@ func toTokenService(cmd *cobra.Command) *connection {
 func connect(cmd *cobra.Command, to *connection) *connection {
 	defaults := config.Default()
 	f := cmd.Flags()
-	f.StringVar(&to.server, "server", "", "URL of the server ($"+to.serverEnv()+", else "+to.listenKey()+" of the configuration: http://"+to.listen(defaults)+")")
+	f.StringVar(&to.server, "server", "", "URL of the server, or unix:/path of its socket ($"+to.serverEnv()+", else "+to.listenKey()+" of the configuration: http://"+to.listen(defaults)+")")
+	to.trust.flags(cmd)
 	if to.keyless {
 		return to
 	}
@@ -101,7 +103,11 @@ func (c *cli) dial(cmd *cobra.Command, to *connection) (*remote.Client, error) {
 			return nil, err
 		}
 	}
-	client, err := remote.New(server, key, "verdict/"+buildVersion())
+	over, err := c.tlsOf(&to.trust, server)
+	if err != nil {
+		return nil, err
+	}
+	client, err := remote.New(remote.Config{Server: server, Key: key, UserAgent: "verdict/" + buildVersion(), TLS: over})
 	if err != nil {
 		return nil, usage(err.Error(), "Name the server with --server or $"+to.serverEnv()+".")
 	}
@@ -115,6 +121,9 @@ func (c *cli) serverURL(to *connection, cfg config.Config) (string, error) {
 	if server, ok := c.lookupEnv(to.serverEnv()); ok && server != "" {
 		return server, nil
 	}
+	if strings.HasPrefix(to.listen(cfg), "unix:") {
+		return to.listen(cfg), nil
+	}
 	host, port, err := net.SplitHostPort(to.listen(cfg))
 	if err != nil || strings.Trim(port, "0") == "" {
 		return "", usage("the configuration lets the server take any free port, so its address is not known",
@@ -123,8 +132,11 @@ func (c *cli) serverURL(to *connection, cfg config.Config) (string, error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	scheme := "http://"
-	if cfg.TLS.Cert != "" && !to.admin {
+	scheme, cert := "http://", cfg.TLS.Cert
+	if to.admin {
+		cert = cfg.AdminTLS.Cert
+	}
+	if cert != "" {
 		scheme = "https://"
 	}
 	return scheme + net.JoinHostPort(host, port), nil

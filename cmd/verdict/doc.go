@@ -11,10 +11,13 @@
 //	    --context source_ip=10.4.2.19 --context env=prod
 //
 // serve has two listeners: decisions for enforcement points, by default on
-// 127.0.0.1:8181, and the admin API for operators, on 127.0.0.1:8182. Decisions
-// are served over TLS when tls.cert and tls.key are given; machine users may then
-// present client certificates. The admin API has no TLS of its own: to serve other
-// hosts, put a TLS proxy in front.
+// 127.0.0.1:8181, and the admin API for operators, on 127.0.0.1:8182. Either may be
+// a Unix socket instead, such as unix:/run/verdict/admin.sock: only the user of the
+// server reaches it, or whom a mode behind the path lets in, as in
+// unix:/run/verdict/pep.sock|0660. Decisions are served over TLS when tls.cert and
+// tls.key are given; machine users may then present client certificates. The admin
+// API is when admin_tls.cert and admin_tls.key are; with admin_tls.client_ca its
+// clients have to present a certificate, besides their API key.
 //
 // On first start serve makes two API keys in its data directory, keys/pep.key
 // (may ask for decisions) and keys/operator.key (may read and write everything),
@@ -70,8 +73,14 @@
 //	         keys/pep.key (decide, token introspect) or keys/operator.key (the others) of the data directory;
 //	         token get needs none
 //
-// A server's certificate is checked against the roots of the system, or the file
-// that $SSL_CERT_FILE names.
+// An address is a URL, http://host:port or https://host:port, or unix:/path of a
+// socket (unix:///path is the same). Over TLS, each of these is the first that is set:
+//
+//	authorities to trust    --ca, $VERDICT_CA, $SSL_CERT_FILE, the roots of the system
+//	certificate to present  --cert, $VERDICT_CERT; none
+//	its private key         --key, $VERDICT_CERT_KEY, the file of the certificate
+//
+// All are PEM files, and the key is not encrypted.
 //
 // There is no flag for a key, a token or a secret itself, because every process of a
 // machine can read a command line.
@@ -85,11 +94,15 @@
 // known one.
 //
 //	data: ./data                  # data directory
-//	listen: 127.0.0.1:8181        # decisions
-//	admin_listen: 127.0.0.1:8182  # admin API
+//	listen: 127.0.0.1:8181        # decisions; host:port, unix:/path or unix:/path|MODE
+//	admin_listen: 127.0.0.1:8182  # admin API, likewise
 //	tls:
 //	  cert: ""                    # PEM file; empty serves decisions over plain HTTP
 //	  key: ""                     # PEM file of its private key; both are read again when they change
+//	admin_tls:
+//	  cert: ""                    # PEM file; empty serves the admin API over plain HTTP
+//	  key: ""                     # PEM file of its private key
+//	  client_ca: ""               # PEM file of authorities; clients must present a certificate of theirs
 //	demo: false                   # Brightfold demo data and issuer, into an empty data directory
 //	policies: ""                  # folder of the base policies, watched; empty is the base bundle in the binary
 //	bundles:

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
@@ -58,7 +59,7 @@ func failureOf(err error) *failure {
 	if errors.As(err, &unreachable) {
 		return &failure{
 			status: exitUnreachable, code: authz.CodeUnavailable, message: err.Error(), cause: err,
-			fix: fixOfUnreachable(err),
+			fix: fixOfUnreachable(unreachable),
 		}
 	}
 	var ours *authz.Error
@@ -72,17 +73,28 @@ func failureOf(err error) *failure {
 }
 
 // fixOfUnreachable is what to do about a server that gave no answer.
-func fixOfUnreachable(err error) string {
+func fixOfUnreachable(of *remote.Unreachable) string {
 	var unverified *tls.CertificateVerificationError
-	switch {
+	var expired x509.CertificateInvalidError
+	switch err := of.Cause; {
 	case errors.As(err, new(x509.HostnameError)):
 		return "Name the server in --server by a name that its certificate is made out to."
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return "Name the PEM file of the authority that signed its certificate in $SSL_CERT_FILE, or add that authority to the roots of the system."
+		return "Name the PEM file of the authority that signed its certificate with --ca or $" + envCA + ", or add that authority to the roots of the system."
+	case errors.As(err, &expired) && expired.Reason == x509.Expired:
+		return "The server needs a new certificate, in the files of tls.cert and tls.key (decisions) or admin_tls.cert and admin_tls.key (admin); or the clock here is off."
 	case errors.As(err, &unverified):
-		return "The server needs another certificate: tls.cert and tls.key name its files."
+		return "The server needs another certificate: tls.cert and tls.key (decisions) or admin_tls.cert and admin_tls.key (admin) name its files."
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "Write http:// in --server: this listener has no TLS."
+	case of.PresentedCertificate:
+		return "The server may not accept the certificate of --cert: an authority of its admin_tls.client_ca has to have signed it, for clients, and it must not have expired."
+	case of.AskedCertificate:
+		return "The server asks for a client certificate: name one with --cert and --key, or $" + envCert + " and $" + envCertKey + "."
+	case strings.HasPrefix(of.Server, "unix:") && errors.Is(err, fs.ErrPermission):
+		return "The mode of the socket says who reaches it: run as the user of the server, or have the server open it for others, as in unix:/path|0660."
+	case strings.HasPrefix(of.Server, "unix:"):
+		return "Start a server with this socket as its listen or admin_listen, or name the one that runs with --server."
 	}
 	return "Start one with `verdict serve`, or name the one that runs with --server."
 }

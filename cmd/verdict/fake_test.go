@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"crypto/tls"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -150,18 +151,24 @@ func cutCommand(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // tlsCommand is `tls`: from now on the fake is also at $TLS_SERVER, over TLS, with the
-// certificate in the file ca.pem, which is made out to 127.0.0.1.
+// certificate in the file ca.pem, which is made out to 127.0.0.1. It asks for a client
+// certificate and takes any or none: client.pem with client.key is one, and other.key
+// belongs to none.
 func tlsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: tls")
 	}
 	server := httptest.NewUnstartedServer(ts.Value(fakeKey{}).(*fake))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that scripts mean to fail
+	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
 	server.StartTLS()
 	ts.Defer(server.Close)
 	ts.Setenv("TLS_SERVER", server.URL)
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), certificate, 0o600))
+	authority := newAuthority()
+	authority.issue(ts.MkAbs("client"), time.Hour)
+	authority.issue(ts.MkAbs("other"), time.Hour)
 }
 
 func register(ts *testscript.TestScript, request string, change func([]answer) []answer) {

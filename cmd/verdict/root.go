@@ -15,10 +15,13 @@ const (
 	envAdminServer = "VERDICT_ADMIN_SERVER" // URL of the admin listener
 	envKeyFile     = "VERDICT_KEY_FILE"     // file with the API key
 	envKey         = "VERDICT_KEY"          // the API key itself
+	envCA          = "VERDICT_CA"           // file of the authorities to trust
+	envCert        = "VERDICT_CERT"         // file of the client certificate
+	envCertKey     = "VERDICT_CERT_KEY"     // file of its private key
 )
 
 func clientEnv() []string {
-	return []string{envConfig, envServer, envAdminServer, envKeyFile, envKey}
+	return []string{envConfig, envServer, envAdminServer, envKeyFile, envKey, envCA, envCert, envCertKey}
 }
 
 func newRoot(c *cli) *cobra.Command {

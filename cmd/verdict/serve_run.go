@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -143,9 +144,11 @@ func fileExists(path string) bool {
 // mint the token when they are pasted, so they work for as long as the server runs.
 // Over TLS they trust the server's own certificate, which may be signed by nobody.
 func tryIt(data, url, cert string) string {
-	trust := ""
-	if cert != "" {
-		trust = "--cacert " + cert + " "
+	way := ""
+	if path, ok := strings.CutPrefix(url, "unix:"); ok {
+		way, url = "--unix-socket "+path+" ", "http://localhost"
+	} else if cert != "" {
+		way = "--cacert " + cert + " "
 	}
 	ask := func(recipient, class string) string {
 		return fmt.Sprintf(`curl -s %s%s/v1/decide -H "Authorization: Bearer $(cat %s)" -H 'Content-Type: application/json' -d '{
@@ -153,7 +156,7 @@ func tryIt(data, url, cert string) string {
   "action": {"name": "email.send"},
   "resource": {"type": "service", "id": "svc:email", "properties": {"recipient": "%s", "message_class": "%s"}},
   "context": {"source_ip": "10.4.2.19", "env": "prod"}}'
-`, trust, url, pepKeyFile(data), os.Args[0], data, recipient, class)
+`, way, url, pepKeyFile(data), os.Args[0], data, recipient, class)
 	}
 	return "Paste into another terminal, in this folder:\n" +
 		"\nMay the user service send Ana her invoice? (allow, and which address to use)\n\n" + ask("u-ana", "invoice.issued") +

@@ -24,8 +24,8 @@ func newTokenGet(c *cli) *cobra.Command {
 		Use:   "get",
 		Short: "Get a token as a machine user and print it",
 		Long: `Get a short-lived access token of the token service, which the server has when
-token_service.issuer is set, as the machine user whose secret or assertion is given,
-and print it. No API key is needed. Exits with 6 when the credential is not accepted.`,
+token_service.issuer is set, as the machine user whose secret, assertion or client
+certificate (--cert, --key) is given, and print it. No API key is needed. Exits with 6 when the credential is not accepted.`,
 		Example: `  verdict token get --client-id mu:billing-svc --client-secret-file billing.secret \
     --audience svc:email |
     verdict decide --token - --action email.send --resource svc:email`,
@@ -41,6 +41,7 @@ and print it. No API key is needed. Exits with 6 when the credential is not acce
 	cmd.MarkFlagsMutuallyExclusive("client-secret", "client-secret-file", "client-assertion-file")
 	to := toTokenService(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		t.connection = c.fileOf(to.trust.cert, "cert", envCert).path != ""
 		call, err := t.call(c)
 		if err != nil {
 			return err
@@ -58,6 +59,7 @@ and print it. No API key is needed. Exits with 6 when the credential is not acce
 type tokenOrder struct {
 	clientID, secret, secretFile, assertionFile string
 	audience, subject                           string
+	connection                                  bool // a client certificate is presented
 }
 
 // assertionType is the client_assertion_type of RFC 7523 section 2.2.
@@ -96,8 +98,10 @@ func (t *tokenOrder) call(c *cli) (remote.Call, error) {
 		if t.clientID != "" {
 			form.Set("client_id", t.clientID)
 		}
+	case t.connection && t.clientID != "":
+		form.Set("client_id", t.clientID) // tls_client_auth, RFC 8705
 	default:
-		return remote.Call{}, usage("no credential is given to get a token with", "Give --client-id with --client-secret - or --client-secret-file, or --client-assertion-file.")
+		return remote.Call{}, usage("no credential is given to get a token with", "Give --client-id with --client-secret -, --client-secret-file or --cert and --key; or --client-assertion-file.")
 	}
 	return remote.Call{Method: http.MethodPost, Path: api.PathToken, Header: header, Body: strings.NewReader(form.Encode()), ContentType: api.TypeForm}, nil
 }

@@ -3,6 +3,7 @@ package remote
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/verdict-pdp/verdict/api"
@@ -22,36 +24,88 @@ const answerTimeout = 75 * time.Second // above the longest wait a server grants
 // maxAnswer bounds a document: a page of 1000 entities of the largest size.
 const maxAnswer = 256 << 20
 
+// Config says which server a Client calls, as whom, and whom it trusts.
+type Config struct {
+	// Server is an http or https URL, or a Unix socket (api.Socket).
+	Server string
+	// Key is the API key to present; an empty one is not presented.
+	Key       string
+	UserAgent string
+	// TLS has the authorities to trust and the certificate to present; nil means the
+	// system's, and none.
+	TLS *tls.Config
+}
+
 // Client calls one listener of one server. It is made by New.
 type Client struct {
+	name      string // of the server, in errors
 	server    string // base URL without a trailing slash
 	key       string // secret
 	userAgent string
 	http      *http.Client
+	asked     atomic.Bool // the server asked for a certificate
+	presents  bool        // and there is one
 }
 
-// New makes a client of the server at base, an http or https URL, that presents
-// the API key; an empty one is not presented.
-func New(base, key, userAgent string) (*Client, error) {
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, authz.Invalid("server", "is not a URL such as http://127.0.0.1:8182")
+// New makes a client. It does not connect yet.
+func New(c Config) (*Client, error) {
+	client := &Client{name: c.Server, server: strings.TrimSuffix(c.Server, "/"), key: c.Key, userAgent: c.UserAgent}
+	socket, err := api.ParseSocket(c.Server)
+	switch {
+	case err != nil:
+		return nil, authz.Invalid("server", err.Error())
+	case socket != nil:
+		client.name, client.server = socket.String(), "http://localhost"
+	case !isURL(c.Server):
+		return nil, authz.Invalid("server", "is not a URL such as http://127.0.0.1:8182, nor a socket such as unix:/run/verdict/admin.sock")
 	}
+	client.http = &http.Client{
+		Transport:     client.transport(socket, c.TLS),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return client, nil
+}
+
+func isURL(base string) bool {
+	u, err := url.Parse(base)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}
+
+func (c *Client) transport(socket *api.Socket, trust *tls.Config) *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	transport := &http.Transport{
 		Proxy:       http.ProxyFromEnvironment,
-		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		DialContext: dialer.DialContext,
 		// A server that refuses an import answers before it has read the whole.
 		ExpectContinueTimeout: time.Second,
 	}
-	return &Client{
-		server:    strings.TrimSuffix(base, "/"),
-		key:       key,
-		userAgent: userAgent,
-		http: &http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}, nil
+	if socket != nil {
+		transport.Proxy = nil
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket.Path)
+		}
+		return transport
+	}
+	if trust == nil {
+		trust = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	transport.TLSClientConfig = c.presenting(trust)
+	return transport
+}
+
+// presenting is trust that notes whether the server asks for a certificate: what it
+// says when it refuses one may be lost on the way.
+func (c *Client) presenting(trust *tls.Config) *tls.Config {
+	noting := trust.Clone()
+	own := new(tls.Certificate) // none
+	if len(trust.Certificates) > 0 {
+		own, c.presents = &trust.Certificates[0], true
+	}
+	noting.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		c.asked.Store(true)
+		return own, nil
+	}
+	return noting
 }
 
 // Call is one request. Path is escaped already and starts with a slash.
@@ -154,7 +208,7 @@ func (c *Client) send(ctx context.Context, call Call) (*http.Response, error) {
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		defer response.Body.Close()
-		return nil, readProblem(response)
+		return nil, readProblem(response, c.name)
 	}
 	return response, nil
 }
@@ -191,11 +245,11 @@ func (c *Client) lost(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &Unreachable{Server: c.server, Cause: fmt.Errorf("none within %s", answerTimeout)}
+		return &Unreachable{Server: c.name, Cause: fmt.Errorf("none within %s", answerTimeout)}
 	}
 	var of *url.Error
 	if errors.As(err, &of) {
 		err = of.Err
 	}
-	return &Unreachable{Server: c.server, Cause: err}
+	return &Unreachable{Server: c.name, Cause: err, AskedCertificate: c.asked.Load(), PresentedCertificate: c.asked.Load() && c.presents}
 }

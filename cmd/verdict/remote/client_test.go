@@ -22,7 +22,7 @@ func serve(t *testing.T, handler http.HandlerFunc) *remote.Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	client, err := remote.New(server.URL, key, "test")
+	client, err := remote.New(remote.Config{Server: server.URL, Key: key, UserAgent: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestNoKeyIsNotPresented(t *testing.T) {
 	var presented []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { presented = r.Header["Authorization"] }))
 	defer server.Close()
-	client, err := remote.New(server.URL, "", "test")
+	client, err := remote.New(remote.Config{Server: server.URL, UserAgent: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,8 +175,8 @@ func TestDownloadTellsReadingFromWriting(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	for _, base := range []string{"", "127.0.0.1:8182", "ftp://h", "http://", "http://u:p@h", "http://h?x=1", "http://h#f"} {
-		if _, err := remote.New(base, key, "test"); err == nil {
+	for _, base := range []string{"", "127.0.0.1:8182", "ftp://h", "http://", "http://u:p@h", "http://h?x=1", "http://h#f", "unix:", "unix:admin.sock", "unix:///"} {
+		if _, err := remote.New(remote.Config{Server: base, Key: key, UserAgent: "test"}); err == nil {
 			t.Errorf("%q was accepted", base)
 		} else if strings.Contains(err.Error(), ":p@") {
 			t.Errorf("%q is repeated with its password: %v", base, err)

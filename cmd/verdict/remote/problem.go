@@ -38,12 +38,15 @@ func (p *Problem) Error() string {
 	return text
 }
 
-// readProblem makes a Problem of an answer that is not 2xx.
-func readProblem(response *http.Response) *Problem {
+// readProblem makes a Problem of an answer of server that is not 2xx.
+func readProblem(response *http.Response, server string) *Problem {
+	if host := response.Request.URL.Host; !strings.HasPrefix(server, "unix:") {
+		server = host
+	}
 	foreign := &Problem{
 		Problem: api.Problem{
 			Status: response.StatusCode,
-			Detail: fmt.Sprintf("%s answered %s without saying why", response.Request.URL.Host, response.Status),
+			Detail: fmt.Sprintf("%s answered %s without saying why", server, response.Status),
 		},
 		Fix: "Check that this is the address of a Verdict server, and of the right one of its two listeners.",
 	}
@@ -52,7 +55,7 @@ func readProblem(response *http.Response) *Problem {
 		return foreign
 	}
 	if speaksTLS(response, body) {
-		foreign.Detail = response.Request.URL.Host + " speaks TLS, and was asked without"
+		foreign.Detail = server + " speaks TLS, and was asked without"
 		foreign.Fix = "Write https:// in the address of the server."
 		return foreign
 	}
@@ -121,8 +124,11 @@ func readRefusal(body []byte, p *Problem) error {
 
 // Unreachable is the error of a server that gave no answer.
 type Unreachable struct {
-	Server string // its base URL
+	Server string // its base URL, or its socket
 	Cause  error
+	// AskedCertificate is set when the server asked for a client certificate, and
+	// PresentedCertificate when it was given one.
+	AskedCertificate, PresentedCertificate bool
 }
 
 // Error names the server and why it gave no answer.
