@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"log/slog"
 	"math/big"
 	"os"
@@ -145,5 +146,239 @@ func TestSecretsOfIssuersAreReadAgain(t *testing.T) {
 	write(t, filepath.Join(dir, "empty"), []byte("\n"), now)
 	if _, err := files.Read("empty"); err == nil || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("read an empty file: %v", err)
+	}
+}
+
+// authority signs certificates for these tests.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T, name string) authority {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authority{sign(t, template, template, key, key), key}
+}
+
+func sign(t *testing.T, template, parent *x509.Certificate, of, by *ecdsa.PrivateKey) *x509.Certificate {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, of.Public(), by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
+}
+
+func (a authority) pem() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+}
+
+// client is a certificate that is good until then, for an extended use.
+func (a authority) client(t *testing.T, until time.Time, use x509.ExtKeyUsage) *tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "client"}, NotBefore: until.Add(-2 * time.Hour), NotAfter: until,
+		ExtKeyUsage: []x509.ExtKeyUsage{use},
+	}
+	return &tls.Certificate{Certificate: [][]byte{sign(t, template, a.certificate, key, a.key).Raw}, PrivateKey: key}
+}
+
+// handshake is one connection over loopback: the server's error, or nil when the
+// client presented what it wants. A cache has the client resume its last session.
+func handshake(t *testing.T, served *tls.Config, client *tls.Certificate, cache tls.ClientSessionCache) error {
+	t.Helper()
+	listening, err := tls.Listen("tcp", "127.0.0.1:0", served)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listening.Close()
+	go func() {
+		if client == nil {
+			client = new(tls.Certificate)
+		}
+		conn, err := tls.Dial("tcp", listening.Addr().String(), &tls.Config{
+			InsecureSkipVerify:   true, // the server's certificate is of other tests
+			ServerName:           "verdict",
+			ClientSessionCache:   cache,
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return client, nil },
+		})
+		if err == nil {
+			io.Copy(io.Discard, conn) // a ticket to resume with comes after the handshake
+			conn.Close()
+		}
+	}()
+	conn, err := listening.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.(*tls.Conn).HandshakeContext(t.Context())
+}
+
+// TestAdminAsksForCertificates: only who presents one that leads to an authority of
+// the file as it is now, is good now and is one of a client, gets through.
+func TestAdminAsksForCertificates(t *testing.T) {
+	dir := t.TempDir()
+	files := config.AdminTLS{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"), ClientCA: filepath.Join(dir, "ca.pem")}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	cert, key := pair(t, 1)
+	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
+	write(t, files.Cert, cert, at)
+	write(t, files.Key, key, at)
+	write(t, files.ClientCA, ours.pem(), at)
+	var log bytes.Buffer
+	now := at
+	served, err := daemon.AdminTLS(files, func() time.Time { return now }, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	soon := time.Now().Add(time.Hour)
+	good := ours.client(t, soon, x509.ExtKeyUsageClientAuth)
+	other := theirs.client(t, soon, x509.ExtKeyUsageClientAuth)
+	expect := func(when string, want map[string]*tls.Certificate, refused map[string]*tls.Certificate) {
+		t.Helper()
+		now = now.Add(2 * time.Second)
+		for name, client := range want {
+			if err := handshake(t, served, client, nil); err != nil {
+				t.Errorf("%s, a certificate that is %s: %v, want it let through", when, name, err)
+			}
+		}
+		for name, client := range refused {
+			if err := handshake(t, served, client, nil); err == nil {
+				t.Errorf("%s, a certificate that is %s was let through", when, name)
+			}
+		}
+	}
+	expect("at first", map[string]*tls.Certificate{"good": good}, map[string]*tls.Certificate{
+		"none":          nil,
+		"of another":    other,
+		"expired":       ours.client(t, time.Now().Add(-time.Minute), x509.ExtKeyUsageClientAuth),
+		"not yet":       ours.client(t, time.Now().Add(24*time.Hour), x509.ExtKeyUsageClientAuth),
+		"of a server":   ours.client(t, soon, x509.ExtKeyUsageServerAuth),
+		"signed itself": selfSigned(t),
+	})
+
+	// A session that was begun is judged again when it goes on.
+	cache := tls.NewLRUClientSessionCache(1)
+	for range 2 {
+		if err := handshake(t, served, good, cache); err != nil {
+			t.Errorf("going on: %v", err)
+		}
+	}
+	write(t, files.ClientCA, theirs.pem(), at.Add(time.Minute))
+	expect("with other authorities", map[string]*tls.Certificate{"of theirs": other}, map[string]*tls.Certificate{"of ours": good, "none": nil})
+	if err := handshake(t, served, good, cache); err == nil {
+		t.Error("a session of an authority that was taken out goes on")
+	}
+
+	write(t, files.ClientCA, []byte("no certificate"), at.Add(time.Hour))
+	expect("with a broken file", map[string]*tls.Certificate{"of theirs": other}, map[string]*tls.Certificate{"of ours": good, "none": nil})
+	if n := strings.Count(log.String(), files.ClientCA+" has no certificate of an authority"); n != 1 {
+		t.Errorf("the broken file is logged %d times, want once: %s", n, &log)
+	}
+	if err := os.Remove(files.ClientCA); err != nil {
+		t.Fatal(err)
+	}
+	expect("without the file", map[string]*tls.Certificate{"of theirs": other}, map[string]*tls.Certificate{"of ours": good, "none": nil})
+}
+
+func selfSigned(t *testing.T) *tls.Certificate {
+	t.Helper()
+	cert, key := pair(t, 9)
+	signed, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &signed
+}
+
+// TestAdminWithoutAuthorities asks nobody for a certificate.
+func TestAdminWithoutAuthorities(t *testing.T) {
+	dir := t.TempDir()
+	files := config.AdminTLS{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
+	cert, key := pair(t, 1)
+	write(t, files.Cert, cert, time.Now())
+	write(t, files.Key, key, time.Now())
+	served, err := daemon.AdminTLS(files, time.Now, slog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if served.ClientAuth != tls.NoClientCert {
+		t.Errorf("asks for certificates: %v, want none asked for", served.ClientAuth)
+	}
+	if err := handshake(t, served, nil, nil); err != nil {
+		t.Errorf("without a certificate: %v", err)
+	}
+	if served, err := daemon.AdminTLS(config.AdminTLS{}, time.Now, slog.Default()); served != nil || err != nil {
+		t.Errorf("without files: %v, %v; want no TLS", served, err)
+	}
+}
+
+// TestOpenNamesFilesOfTLS: what is wrong with a file, which, and which settings name it.
+func TestOpenNamesFilesOfTLS(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		write(t, path, content, time.Now())
+		return path
+	}
+	cert, key := pair(t, 1)
+	_, otherKey := pair(t, 2)
+	good := config.AdminTLS{Cert: file("cert.pem", cert), Key: file("key.pem", key), ClientCA: file("ca.pem", cert)}
+	for name, test := range map[string]struct {
+		change func(*daemon.Config)
+		says   []string
+	}{
+		"certificate missing": {func(c *daemon.Config) { c.AdminTLS.Cert = filepath.Join(dir, "nowhere.pem") }, []string{"nowhere.pem", "admin_tls.cert"}},
+		"key of another":      {func(c *daemon.Config) { c.AdminTLS.Key = file("other.pem", otherKey) }, []string{"other.pem", "does not match", "admin_tls.key"}},
+		"authorities missing": {func(c *daemon.Config) { c.AdminTLS.ClientCA = filepath.Join(dir, "no-ca.pem") }, []string{"no-ca.pem", "admin_tls.client_ca"}},
+		"authorities empty":   {func(c *daemon.Config) { c.AdminTLS.ClientCA = file("empty.pem", nil) }, []string{"empty.pem", "has no certificate of an authority", "admin_tls.client_ca"}},
+		"of decisions":        {func(c *daemon.Config) { c.TLS = config.TLS{Cert: filepath.Join(dir, "d.pem"), Key: good.Key} }, []string{"d.pem", "correct tls.cert"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := settings(t, t.TempDir())
+			c.AdminTLS = good
+			test.change(&c)
+			d, err := daemon.Open(t.Context(), c)
+			if err == nil {
+				d.Close()
+				t.Fatal("opened")
+			}
+			for _, want := range test.says {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not say %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+// TestURLsNameTheWay: http, https or a socket, as each listener is served.
+func TestURLsNameTheWay(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := pair(t, 1)
+	write(t, filepath.Join(dir, "cert.pem"), cert, time.Now())
+	write(t, filepath.Join(dir, "key.pem"), key, time.Now())
+	c := settings(t, dir)
+	c.AdminTLS = config.AdminTLS{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
+	d := open(t, c)
+	if decisions, admin := d.DecisionsURL(), d.AdminURL(); !strings.HasPrefix(decisions, "http://127.0.0.1:") || !strings.HasPrefix(admin, "https://127.0.0.1:") {
+		t.Errorf("served at %s and %s, want http and https", decisions, admin)
 	}
 }
