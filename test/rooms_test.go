@@ -48,7 +48,7 @@ var rooms = map[string]struct {
 	"engine":            {imports: []string{"authz", "bundles"}, libraries: []string{"github.com/open-policy-agent/opa", jsonLibrary}},
 	"pdp":               {imports: []string{"authz"}},
 	"control":           {imports: []string{"authz", "ijson", "store", "credentials", "generations", "decisionlog", "replay"}},
-	"server":            {imports: []string{"authz", "api", "ijson", "server/reqctx", "server/wire", "server/apikey", "server/api", "server/admin", "server/oauth", "server/events"}, libraries: []string{"github.com/labstack/echo"}},
+	"server":            {imports: []string{"authz", "api", "ijson", "server/reqctx", "server/wire", "server/apikey"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/oauth":      {imports: []string{"authz", "api", "ijson", "tokenservice", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/events":     {imports: []string{"authz", "api", "events", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/reqctx":     {imports: []string{"authz"}},

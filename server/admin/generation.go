@@ -115,14 +115,21 @@ func (h *Handler) diffGenerations(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	compared := int(last)
+	if isHead(c) {
+		compared = 0
+	}
 	ctx, done, err := h.task(c)
 	if err != nil {
 		return err
 	}
 	defer done()
-	diff, err := h.Policies.Diff(ctx, from, to, int(last))
+	diff, err := h.Policies.Diff(ctx, from, to, compared)
 	if err != nil {
 		return taskError(c, err)
+	}
+	if uint64(compared) != last {
+		return headersOnly(c, api.TypeJSON)
 	}
 	return wire.WriteJSON(c.Response(), http.StatusOK, Difference{From: from, To: to, Files: diff.Files, Decisions: diff.Decisions})
 }

@@ -158,6 +158,9 @@ func (h *Handler) record(c echo.Context) error {
 		return err
 	}
 	shown := ShownRecord{Record: record}
+	if explain != "" && isHead(c) {
+		return headersOnly(c, api.TypeJSON)
+	}
 	if explain != "" {
 		if shown.Explanation, shown.Note, err = h.explain(c, id); err != nil {
 			return err
@@ -190,6 +193,9 @@ func (h *Handler) exportRecords(c echo.Context) error {
 	}
 	if err := h.extend(c.Response(), h.taskTime()); err != nil {
 		return err
+	}
+	if isHead(c) {
+		return headersOnly(c, api.TypeNDJSON)
 	}
 	c.Response().Header().Set("Content-Type", api.TypeNDJSON)
 	lines := bufio.NewWriterSize(h.downloadOf(c), exportBuffer)

@@ -62,6 +62,9 @@ func (h *Handler) exportLines(c echo.Context) error {
 	// The export is of this revision or a later one, so the change feed after it
 	// misses nothing; a change may be seen twice.
 	c.Response().Header().Set(api.HeaderRevision, strconv.FormatUint(revision, 10))
+	if isHead(c) {
+		return headersOnly(c, api.TypeNDJSON)
+	}
 	c.Response().Header().Set("Content-Type", api.TypeNDJSON)
 	return h.Bulk.Export(ctx, h.streamOf(c), collections)
 }
@@ -97,8 +100,11 @@ func (h *Handler) backup(c echo.Context) error {
 	if _, err := parameters(c); err != nil {
 		return err
 	}
-	c.Response().Header().Set("Content-Type", api.TypeBackup)
 	c.Response().Header().Set("Content-Disposition", `attachment; filename="verdict.backup"`)
+	if isHead(c) {
+		return headersOnly(c, api.TypeBackup)
+	}
+	c.Response().Header().Set("Content-Type", api.TypeBackup)
 	return h.Bulk.Backup(ctx, h.streamOf(c))
 }
 

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -12,8 +13,26 @@ import (
 )
 
 // awaiting is a context to wait with: it ends with the request, when the server
-// begins to shut down, and after wait. The connection is given that long.
+// begins to shut down, and after wait. The connection is given that long. HEAD waits
+// for nothing: it is answered by what there is.
 func (h *Handler) awaiting(c echo.Context, wait time.Duration) (context.Context, context.CancelFunc, error) {
+	if isHead(c) {
+		wait = 0
+	}
+	return h.within(c, wait)
+}
+
+// isHead reports whether only the headers of an answer are wanted.
+func isHead(c echo.Context) bool { return c.Request().Method == http.MethodHead }
+
+// headersOnly answers HEAD where the content would take long to make. Its length is
+// not said then.
+func headersOnly(c echo.Context, contentType string) error {
+	c.Response().Header().Set("Content-Type", contentType)
+	return c.NoContent(http.StatusOK)
+}
+
+func (h *Handler) within(c echo.Context, wait time.Duration) (context.Context, context.CancelFunc, error) {
 	if err := h.extend(c.Response(), wait); err != nil {
 		return nil, nil, err
 	}
@@ -27,10 +46,10 @@ func (h *Handler) awaiting(c echo.Context, wait time.Duration) (context.Context,
 	return waiting, func() { forget(); cancel() }, nil
 }
 
-// task is awaiting for work that may take TaskTime and changes nothing when it is
+// task is a context for work that may take TaskTime and changes nothing when it is
 // given up. Its errors go through taskError.
 func (h *Handler) task(c echo.Context) (context.Context, context.CancelFunc, error) {
-	return h.awaiting(c, h.taskTime())
+	return h.within(c, h.taskTime())
 }
 
 // taskError is an error of a task as the caller should read it: one that the
