@@ -45,6 +45,20 @@ func (s *Snapshot) Modes() (over, own map[string]string) {
 	return s.texts(modesRoot), s.texts("verdict", "config", "modes")
 }
 
+// Mode is the mode of a guard for calls of which no edge says another, and the one that
+// the bundles give it where data.modes says nothing. The truth is what the policies
+// evaluate, verdict/lib/modes of the base; this computes the same, for who lists
+// modes or changes them, and a test of engine holds it to that. A base of one's own that
+// reads modes in another way decides in that way, whatever is listed.
+func (s *Snapshot) Mode(guard string) (mode, own string) {
+	over, under := s.Modes()
+	own = authz.Modes()[authz.Strictness(under[guard])]
+	if set, ok := over[guard]; ok {
+		return authz.Modes()[authz.Strictness(set)], own
+	}
+	return own, own
+}
+
 // texts are the members of the object at path of the data, none when there is none.
 func (s *Snapshot) texts(path ...string) map[string]string {
 	ref := make(ast.Ref, len(path))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,10 +21,14 @@ import (
 	"github.com/verdict-pdp/verdict/bundles"
 )
 
-// Policy is one snapshot ready to be asked. It implements authz.Evaluator,
+// Policy is one snapshot ready to be asked, with all that is to be said of it: whoever
+// loads the active one once has its generation, its guards, their modes, its masks and
+// its decisions from one and the same set. It implements authz.Evaluator,
 // authz.Explainer and authz.Rejudger, and is safe for concurrent use.
 type Policy struct {
 	ref    authz.PolicyRef
+	guards []bundles.Guard // by name
+	modes  []guardModes    // of guards
 	config Config
 	query  rego.PreparedEvalQuery
 	facts  *decodedFacts
@@ -45,8 +51,20 @@ func New(snapshot *bundles.Snapshot, config Config) (*Policy, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	return prepare(snapshot.Ref(), snapshot.Compiler(), snapshot.Data(), config.withDefaults())
+	p, err := prepare(snapshot.Ref(), snapshot.Compiler(), snapshot.Data(), config.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	p.guards = snapshot.Guards()
+	for _, guard := range p.guards {
+		mode, own := snapshot.Mode(guard.Name)
+		p.modes = append(p.modes, guardModes{mode, own})
+	}
+	return p, nil
 }
+
+// guardModes are the mode of a guard, and the one that the bundles give it.
+type guardModes struct{ mode, own string }
 
 func prepare(ref authz.PolicyRef, compiler *ast.Compiler, data ast.Object, config Config) (*Policy, error) {
 	facts, err := newDecodedFacts(config.DecodedFacts)
@@ -115,6 +133,25 @@ func (p *Policy) Policy() authz.PolicyRef {
 		return authz.PolicyRef{}
 	}
 	return p.ref
+}
+
+// Guards lists the guards of the snapshot by name. The list must not be changed.
+func (p *Policy) Guards() []bundles.Guard {
+	if p == nil {
+		return nil
+	}
+	return p.guards
+}
+
+// Mode is the mode of a guard for calls of which no edge says another, and the one that
+// the bundles give it themselves, see bundles.Snapshot.Mode; ok is false when there is
+// no such guard.
+func (p *Policy) Mode(guard string) (mode, own string, ok bool) {
+	i, ok := slices.BinarySearchFunc(p.Guards(), guard, func(g bundles.Guard, name string) int { return strings.Compare(g.Name, name) })
+	if !ok {
+		return "", "", false
+	}
+	return p.modes[i].mode, p.modes[i].own, true
 }
 
 // Evaluate judges q by the facts f. It always answers within about the time limit

@@ -150,13 +150,11 @@ func (k *Keeper) activateLocked(g *generation, next state, message string) (auth
 	if err != nil {
 		return authz.Generation{}, err
 	}
-	if err := k.commit(before.state, next, snapshot); err != nil {
-		return authz.Generation{}, err
-	}
 	v := *before
 	v.state, v.active, v.snapshot, v.changed = next, g, snapshot, make(chan struct{})
-	k.view.Store(&v)
-	close(before.changed)
+	if err := k.swapLocked(&v, func() error { return k.commit(before.state, next, snapshot) }); err != nil {
+		return authz.Generation{}, err
+	}
 	if before.snapshot != nil {
 		k.compiled.add(before.snapshot) // a rollback finds it
 	}

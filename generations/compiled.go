@@ -52,7 +52,7 @@ func (c *compiled) drop(n uint64) {
 // compiled now from its files, whose digests are checked. The error is an
 // *authz.Error, CodeNotFound when n is not kept.
 func (k *Keeper) Snapshot(n uint64) (*bundles.Snapshot, error) {
-	v := k.view.Load()
+	v := k.now()
 	g, err := v.get(n)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,10 @@ type Config struct {
 	// Use puts a snapshot in force: a pointer store. It is called with one snapshot
 	// at a time; an error means that the one before is still in force. Required.
 	Use func(*bundles.Snapshot) error
+	// Active names what is in force: the snapshot that Use put there last, the zero
+	// PolicyRef before that. It is a pointer load, and the only source of what is active:
+	// the Keeper has no word of its own. Required.
+	Active func() authz.PolicyRef
 	// Replay says what a snapshot makes of recorded decisions; nil, here or as its
 	// result, means that there are none. An error refuses the snapshot, flips do not.
 	Replay func(context.Context, *bundles.Snapshot) (*authz.Comparison, error)
@@ -67,6 +71,8 @@ func (c Config) Validate() error {
 		return authz.Invalid("try", "is required: it says whether a policy set could be put in force")
 	case c.Use == nil:
 		return authz.Invalid("use", "is required: it puts a policy set in force")
+	case c.Active == nil:
+		return authz.Invalid("active", "is required: it names the policy set in force")
 	}
 	return c.Verification.Validate()
 }

@@ -21,6 +21,12 @@
 // time. The active generation goes on serving whatever comes of it, and neither
 // Activate nor Rollback waits for the gate.
 //
+// # What is active
+//
+// Config.Active says it: the pointer that decisions read. Everything a Keeper names as
+// active follows that pointer, also in the midst of a swap, so that no reader sees a
+// generation as active that does not decide, or the other way round.
+//
 // # Promises
 //
 // What a method acknowledged survives the loss of the process and of power: files are

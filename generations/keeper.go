@@ -129,9 +129,44 @@ func (k *Keeper) setAside(fault error) (aside bool, err error) {
 	return aside, err
 }
 
+// now is how things stand. What is active is what Config.Active names and nothing
+// else: while a swap is under way the view has both sides of it, and this picks the
+// one that is in force.
+func (k *Keeper) now() *view {
+	for v := k.view.Load(); ; {
+		switch ref := k.config.Active(); {
+		case ref.Generation == v.running():
+			return v
+		case v.coming != nil && ref.Generation == v.coming.running():
+			return v.coming
+		}
+		later := k.view.Load()
+		if later == v {
+			return v // nobody but swapLocked changes what is in force
+		}
+		v = later // a swap ended between the two loads
+	}
+}
+
+// swapLocked has next in force when use, which puts it there, succeeds; otherwise
+// everything is as it was. The caller has the turn of writing.
+func (k *Keeper) swapLocked(next *view, use func() error) error {
+	before := k.view.Load()
+	both := *before
+	both.coming = next
+	k.view.Store(&both)
+	if err := use(); err != nil {
+		k.view.Store(before)
+		return err
+	}
+	k.view.Store(next)
+	close(before.changed)
+	return nil
+}
+
 // Active is the active generation; zero before Start.
 func (k *Keeper) Active() authz.Generation {
-	v := k.view.Load()
+	v := k.now()
 	if v.active == nil {
 		return authz.Generation{}
 	}
@@ -140,7 +175,7 @@ func (k *Keeper) Active() authz.Generation {
 
 // List lists the generations that are kept, newest first.
 func (k *Keeper) List() []authz.Generation {
-	v := k.view.Load()
+	v := k.now()
 	list := make([]authz.Generation, 0, len(v.generations))
 	for _, g := range v.newestFirst() {
 		list = append(list, v.show(g))
@@ -150,7 +185,7 @@ func (k *Keeper) List() []authz.Generation {
 
 // Get finds generation n. The error is an *authz.Error, CodeNotFound.
 func (k *Keeper) Get(n uint64) (authz.Generation, error) {
-	v := k.view.Load()
+	v := k.now()
 	g, err := v.get(n)
 	if err != nil {
 		return authz.Generation{}, err
@@ -160,14 +195,14 @@ func (k *Keeper) Get(n uint64) (authz.Generation, error) {
 
 // Changed is closed when another generation becomes active. Ask for it first and
 // for the generation then, so as to miss no change.
-func (k *Keeper) Changed() <-chan struct{} { return k.view.Load().changed }
+func (k *Keeper) Changed() <-chan struct{} { return k.now().changed }
 
 // Bundle is a bundle of the active generation, packed as it arrived. The error is
 // an *authz.Error, CodeNotFound when the active generation has none of that name.
 func (k *Keeper) Bundle(name string) ([]byte, authz.BundleRef, error) {
 	k.reading.RLock()
 	defer k.reading.RUnlock()
-	ref, ok := k.view.Load().active.bundle(name)
+	ref, ok := k.now().active.bundle(name)
 	if !ok {
 		return nil, authz.BundleRef{}, authz.Errorf(authz.CodeNotFound, "the active generation has no bundle %s", name)
 	}
@@ -181,7 +216,7 @@ func (k *Keeper) Bundle(name string) ([]byte, authz.BundleRef, error) {
 // Diff lists the files that changed from generation a to generation b. The error
 // is an *authz.Error, CodeNotFound when one of them is not kept.
 func (k *Keeper) Diff(a, b uint64) ([]bundles.FileDiff, error) {
-	v := k.view.Load()
+	v := k.now()
 	before, err := k.numbered(v, a)
 	if err != nil {
 		return nil, err
@@ -207,7 +242,7 @@ func (k *Keeper) numbered(v *view, n uint64) ([]bundles.Member, error) {
 func (k *Keeper) members(g *generation) ([]bundles.Member, error) {
 	k.reading.RLock()
 	defer k.reading.RUnlock()
-	if _, err := k.view.Load().get(g.Number); err != nil {
+	if _, err := k.now().get(g.Number); err != nil {
 		return nil, err
 	}
 	set := make([]bundles.Member, 0, len(g.Bundles))

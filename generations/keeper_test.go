@@ -124,7 +124,7 @@ func newRig(t testing.TB, dir string, change ...func(*generations.Config)) *rig 
 	r.config = generations.Config{
 		Dir: dir,
 		Try: func(*bundles.Snapshot) error { return nil },
-		Use: r.use,
+		Use: r.use, Active: r.inForce,
 		Now: r.clock,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
@@ -485,13 +485,15 @@ func TestBeforeStart(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	use := func(*bundles.Snapshot) error { return nil }
+	active := func() authz.PolicyRef { return authz.PolicyRef{} }
 	for field, c := range map[string]generations.Config{
 		"dir":          {Try: use, Use: use},
 		"keep":         {Dir: "d", Try: use, Use: use, Keep: -1},
 		"test_timeout": {Dir: "d", Try: use, Use: use, TestTimeout: -1},
 		"try":          {Dir: "d", Use: use},
 		"use":          {Dir: "d", Try: use},
-		"keys":         {Dir: "d", Try: use, Use: use, Verification: bundles.Verification{Required: true}},
+		"active":       {Dir: "d", Try: use, Use: use},
+		"keys":         {Dir: "d", Try: use, Use: use, Active: active, Verification: bundles.Verification{Required: true}},
 	} {
 		_, err := generations.Open(c)
 		var ours *authz.Error

@@ -35,8 +35,14 @@ func TestMain(m *testing.M) {
 // changeForever pushes, activates and rolls back without an end. It prints what it is
 // about to do, and what it was told had happened.
 func changeForever(dir string) error {
-	use := func(*bundles.Snapshot) error { return nil }
-	k, err := generations.Open(generations.Config{Dir: dir, Keep: 2, Try: use, Use: use, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	var inForce authz.PolicyRef
+	k, err := generations.Open(generations.Config{
+		Dir: dir, Keep: 2,
+		Try:    func(*bundles.Snapshot) error { return nil },
+		Use:    func(s *bundles.Snapshot) error { inForce = s.Ref(); return nil },
+		Active: func() authz.PolicyRef { return inForce },
+		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
 	if err != nil {
 		return err
 	}

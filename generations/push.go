@@ -139,7 +139,7 @@ func (k *Keeper) change(ctx context.Context, o offer) (authz.Generation, error) 
 		return authz.Generation{}, err
 	}
 	defer k.gate.end()
-	g := k.open(k.view.Load(), o)
+	g := k.open(k.now(), o)
 	if g.on.active == nil {
 		return authz.Generation{}, notStarted()
 	}
@@ -147,7 +147,7 @@ func (k *Keeper) change(ctx context.Context, o offer) (authz.Generation, error) 
 		return authz.Generation{}, err
 	}
 	if g.known != nil {
-		return k.view.Load().show(g.known), nil
+		return k.now().show(g.known), nil
 	}
 	if err := k.writing.take(ctx); err != nil {
 		return authz.Generation{}, err
@@ -239,7 +239,7 @@ func (k *Keeper) With(ctx context.Context, name string, body io.Reader) (*bundle
 		return nil, err
 	}
 	defer k.gate.end()
-	g := k.open(k.view.Load(), offer{name: p.Name, read: read, source: p.Source})
+	g := k.open(k.now(), offer{name: p.Name, read: read, source: p.Source})
 	if g.on.active == nil {
 		return nil, notStarted()
 	}

@@ -117,13 +117,11 @@ func (k *Keeper) resumeWithLocked(g *generation) error {
 	if err != nil {
 		return err
 	}
-	if err := k.use(snapshot); err != nil {
-		return err
-	}
 	resumed := *v
 	resumed.active, resumed.snapshot, resumed.changed = g, snapshot, make(chan struct{})
-	k.view.Store(&resumed)
-	close(v.changed)
+	if err := k.swapLocked(&resumed, func() error { return k.use(snapshot) }); err != nil {
+		return err
+	}
 	k.compiled.drop(g.Number)
 	k.pruneLocked()
 	k.config.Log.Info("policies are in force", "generation", g.Number, "digest", g.Digest)

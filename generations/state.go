@@ -72,7 +72,8 @@ func (s state) forgetting(kept map[uint64]*generation) state {
 // signed, and no order is kept between them.
 func made(source string) bool { return source == authz.SourceBuiltIn || source == authz.SourceModes }
 
-// view is what readers see: immutable, and swapped whole.
+// view is what readers see: immutable, and swapped whole. Readers ask Keeper.now for
+// it; who has the turn of writing, and nobody else swaps, may load it.
 type view struct {
 	state       state
 	generations map[uint64]*generation // :: number -> generation
@@ -82,6 +83,9 @@ type view struct {
 	active   *generation
 	snapshot *bundles.Snapshot // of active
 	changed  chan struct{}     // closed when another generation becomes active
+	// coming is the view after the swap that is under way, nil when none is. It is the
+	// one that counts as soon as its generation is in force, see Keeper.now.
+	coming *view
 }
 
 // generation is generations/<number>.json, written once. What changes in the

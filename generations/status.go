@@ -99,7 +99,7 @@ func (s *status) newestLocked() []authz.PolicyFailure {
 
 // Status says how the policies stand; Sources is left to whoever pulls.
 func (k *Keeper) Status() authz.PolicyStatus {
-	v := k.view.Load()
+	v := k.now()
 	s := authz.PolicyStatus{Previous: v.previous()}
 	if v.active != nil {
 		s.Active = v.snapshot.Ref() // as decisions name it

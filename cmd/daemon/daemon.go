@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -53,8 +52,7 @@ type Daemon struct {
 	policies *generations.Keeper
 	pulled   []bundleSource
 	puller   *sources.Puller // nil when bundles are pulled from nowhere
-	engine   engine.Engine
-	active   atomic.Pointer[inForce] // what engine has, and its snapshot
+	engine   engine.Engine   // the active policy: decisions, masks, guards, status
 	shade    *replay.Shadow
 	metrics  *metrics
 	pdp      *pdp.PDP

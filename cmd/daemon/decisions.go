@@ -33,11 +33,11 @@ func (d *Daemon) openLog(context.Context) (err error) {
 // mask asks the active policies what of a record is not to be kept. They may be
 // later ones than those that decided.
 func (d *Daemon) mask(ctx context.Context, r *authz.Record) ([]authz.Mask, error) {
-	active := d.active.Load()
+	active := d.engine.Active()
 	if active == nil {
 		return nil, nil
 	}
-	return active.policy.Mask(ctx, r.Input, r.Result)
+	return active.Mask(ctx, r.Input, r.Result)
 }
 
 // records is the decision log as the admin surface sees it.
@@ -104,7 +104,7 @@ func (d *Daemon) thatDecided(r *authz.Record) (*engine.Policy, string, error) {
 	if err == nil && policy.Policy().Digest == r.Policy.Digest {
 		return policy, "", nil
 	}
-	policy, err = d.prepareReplay(d.active.Load().snapshot)
+	policy, err = d.generation(d.policy().Generation)
 	return policy, "The generation that decided is no longer kept: this is what the active one says. ", err
 }
 

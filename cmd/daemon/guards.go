@@ -10,7 +10,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/bundles"
 )
 
 // evidenceRecords is how many of the newest decisions the evidence for a mode is
@@ -20,14 +19,14 @@ const evidenceRecords = 10_000
 // guardModes lists the guards of the active policies with their modes, and what
 // each said lately.
 func (d *Daemon) guardModes(ctx context.Context) ([]api.GuardMode, error) {
-	snapshot := d.active.Load().snapshot
+	policy := d.engine.Active()
 	seen := evidence{by: map[string]*guardEvidence{}}
 	if err := d.log.Each(ctx, authz.RecordFilter{}, evidenceRecords, seen.add); err != nil {
 		return nil, err
 	}
 	all := []api.GuardMode{}
-	for _, guard := range snapshot.Guards() {
-		mode, own := modesOf(snapshot, guard.Name)
+	for _, guard := range policy.Guards() {
+		mode, own, _ := policy.Mode(guard.Name)
 		listed := api.GuardMode{Name: guard.Name, Description: guard.Description, Mode: mode, Next: stepUp(mode), Evidence: seen.of(guard.Name)}
 		if own != mode {
 			listed.Bundle = own
@@ -35,17 +34,6 @@ func (d *Daemon) guardModes(ctx context.Context) ([]api.GuardMode, error) {
 		all = append(all, listed)
 	}
 	return all, nil
-}
-
-// modesOf are the mode of a guard and the one its bundle gives it, as the base
-// policies read them: anything unknown enforces.
-func modesOf(snapshot *bundles.Snapshot, guard string) (mode, own string) {
-	over, under := snapshot.Modes()
-	own = authz.Modes()[authz.Strictness(under[guard])]
-	if set, ok := over[guard]; ok {
-		return authz.Modes()[authz.Strictness(set)], own
-	}
-	return own, own
 }
 
 // stepUp is the next stricter mode, "" after the last.
@@ -58,13 +46,13 @@ func stepUp(mode string) string {
 
 // checkStep lets a guard go up one step at a time, and down as far as one likes.
 func (d *Daemon) checkStep(guard, mode string) error {
-	if !slices.Contains(d.guards(), guard) {
+	now, _, ok := d.engine.Active().Mode(guard)
+	if !ok {
 		return authz.Errorf(authz.CodeNotFound, "there is no guard %q in the active policies", guard)
 	}
 	if !slices.Contains(authz.Modes(), mode) {
 		return authz.Invalid("mode", "must be off, observe, flag or enforce")
 	}
-	now, _ := modesOf(d.active.Load().snapshot, guard)
 	if authz.Strictness(mode) > authz.Strictness(now)+1 {
 		return authz.Errorf(authz.CodeConflict, "guard %s is at %s; one step up is %s, so that each step has its evidence", guard, now, stepUp(now))
 	}

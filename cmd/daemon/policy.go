@@ -30,6 +30,7 @@ func (d *Daemon) loadPolicies(ctx context.Context) error {
 		Limits:       bundles.Limits{Packed: c.MaxSize},
 		Try:          d.try,
 		Use:          d.use,
+		Active:       d.policy,
 		Replay:       d.rehearse,
 		Now:          d.config.Now,
 		Log:          d.config.Logger,
@@ -58,12 +59,6 @@ func (d *Daemon) policyFolder() fs.FS {
 		return os.DirFS(d.config.Policies)
 	}
 	return nil
-}
-
-// inForce is a policy set in force: what decides, and what it was made of.
-type inForce struct {
-	policy   *engine.Policy
-	snapshot *bundles.Snapshot
 }
 
 // prepare makes a snapshot ready to decide.
@@ -105,33 +100,24 @@ func (d *Daemon) use(snapshot *bundles.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	d.active.Store(&inForce{policy: policy, snapshot: snapshot})
 	d.engine.Activate(policy)
 	return nil
 }
 
 // guards are the names of the active policies' guards.
 func (d *Daemon) guards() []string {
-	active := d.active.Load()
-	if active == nil {
-		return nil
-	}
 	var names []string
-	for _, guard := range active.snapshot.Guards() {
+	for _, guard := range d.engine.Active().Guards() {
 		names = append(names, guard.Name)
 	}
 	return names
 }
 
-func (d *Daemon) policy() authz.PolicyRef {
-	if active := d.engine.Evaluator(); active != nil {
-		return active.Policy()
-	}
-	return authz.PolicyRef{}
-}
+// policy names the active policies, the zero PolicyRef when there are none.
+func (d *Daemon) policy() authz.PolicyRef { return d.engine.Active().Policy() }
 
 func (d *Daemon) policyReady() error {
-	if d.engine.Evaluator() == nil {
+	if d.engine.Active() == nil {
 		return authz.Errorf(authz.CodeUnavailable, "no policy is active")
 	}
 	return nil

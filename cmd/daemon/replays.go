@@ -61,7 +61,7 @@ func (d replays) judging(ctx context.Context, run admin.ReplayRun) (*engine.Poli
 		}
 		return d.prepareReplay(snapshot)
 	case run.Request.Generation == 0:
-		return d.prepareReplay(d.active.Load().snapshot)
+		return d.generation(d.policy().Generation)
 	}
 	return d.generation(run.Request.Generation)
 }
