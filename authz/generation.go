@@ -1,6 +1,9 @@
 package authz
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // States of a Generation.
 const (
@@ -31,7 +34,7 @@ func (g *Generation) Ref() PolicyRef { return PolicyRef{Generation: g.Number, Di
 
 // BundleRef is one bundle of a generation.
 type BundleRef struct {
-	Name     string   `json:"name"`
+	Name     string   `json:"name"`   // see ValidateBundleName
 	Digest   string   `json:"digest"` // "sha256:<hex>" of the file; also its ETag
 	Bytes    int64    `json:"bytes"`
 	Revision string   `json:"revision,omitempty"` // of its manifest
@@ -39,6 +42,17 @@ type BundleRef struct {
 	Source   string   `json:"source"`              // one of the Source constants, or a URL
 	SignedBy string   `json:"signed_by,omitempty"` // id of the key; empty when it is not signed
 	SignedAt int64    `json:"signed_at,omitzero"`  // its iat, Unix seconds
+}
+
+var bundleName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// ValidateBundleName refuses what cannot be the name of a bundle: it is the one rule, for
+// whoever takes one. The error names field.
+func ValidateBundleName(field, name string) error {
+	if !bundleName.MatchString(name) {
+		return Invalid(field, `must be 1 to 64 of a-z, 0-9, "-", "_" and ".", with a letter or digit first`)
+	}
+	return nil
 }
 
 // Sources of a bundle that are no URL.
@@ -112,6 +126,11 @@ type PolicyFailure struct {
 	At       time.Time `json:"at"`
 	Step     string    `json:"step"` // of the gate, or "start" or "fetch"
 	Author   string    `json:"author,omitempty"`
+	Source   string    `json:"source,omitempty"` // of the bundle; empty for a generation
 	Message  string    `json:"message"`
 	Problems []Problem `json:"problems,omitempty"`
 }
+
+// Pushed reports whether somebody pushed what failed, and was told so: nobody else need
+// do anything about it, as they must when a source or a start fails.
+func (f *PolicyFailure) Pushed() bool { return f.Source == SourcePush }

@@ -3,7 +3,6 @@ package bundles
 import (
 	"cmp"
 	"context"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -12,19 +11,8 @@ import (
 
 // Member is one bundle of a set.
 type Member struct {
-	Name string // 1 to 64 of a-z, 0-9, "-", "_" and ".", a letter or digit first
+	Name string // see authz.ValidateBundleName
 	Verified
-}
-
-var memberName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-
-// ValidateName refuses what cannot be the name of a bundle, with an *authz.Error
-// of CodeInvalid.
-func ValidateName(name string) error {
-	if !memberName.MatchString(name) {
-		return authz.Invalid("name", `must be 1 to 64 of a-z, 0-9, "-", "_" and ".", with a letter or digit first`)
-	}
-	return nil
 }
 
 // CompileSet checks and compiles bundles together, as Compile does with one
@@ -74,7 +62,7 @@ func partsOf(set []Member) ([]part, error) {
 	}
 	parts := make([]part, len(set))
 	for i, m := range set {
-		if err := ValidateName(m.Name); err != nil {
+		if err := authz.ValidateBundleName("name", m.Name); err != nil {
 			return nil, err
 		}
 		if m.accepted == "" || m.accepted != m.Digest {

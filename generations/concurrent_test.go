@@ -126,7 +126,7 @@ func TestRollbackDoesNotWaitForAPush(t *testing.T) {
 	<-entered
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := r.Push(ctx, generations.Push{Name: "acme", Body: bytes.NewReader(acme(2).pack(t)), Source: authz.SourcePush, Author: "late"})
+	_, _, err := r.Push(ctx, generations.Push{Name: "acme", Body: bytes.NewReader(acme(2).pack(t)), Source: authz.SourcePush, Author: "late"})
 	fails(t, err, authz.CodeUnavailable, "try again")
 	if g := r.rollback(0); g.Number != 1 {
 		t.Fatal(g)
@@ -146,7 +146,7 @@ func TestSlowSender(t *testing.T) {
 	r := started(t, t.TempDir())
 	for name, send := range map[string]func(context.Context, io.Reader) error{
 		"push": func(ctx context.Context, body io.Reader) error {
-			_, err := r.Push(ctx, generations.Push{Name: "acme", Body: body, Source: authz.SourcePush, Author: "slow"})
+			_, _, err := r.Push(ctx, generations.Push{Name: "acme", Body: body, Source: authz.SourcePush, Author: "slow"})
 			return err
 		},
 		"with": func(ctx context.Context, body io.Reader) error {
@@ -173,5 +173,29 @@ func TestSlowSender(t *testing.T) {
 			r.activate(r.mode("door", authz.ModeOff).Number)
 			r.noFailures()
 		})
+	}
+}
+
+// TestOnePushCreates pushes the same bundle from many sides at once: one of them is told
+// that it created the candidate, and all are told of the same.
+func TestOnePushCreates(t *testing.T) {
+	r := started(t, t.TempDir())
+	body := acme(1).pack(t)
+	var created atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			g, first, err := r.Push(t.Context(), generations.Push{Name: "acme", Body: bytes.NewReader(body), Source: authz.SourcePush, Author: "ann"})
+			if err != nil || g.Number != 2 {
+				t.Errorf("generation %d: %v; want 2", g.Number, err)
+			}
+			if first {
+				created.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := created.Load(); n != 1 {
+		t.Errorf("%d pushes created the candidate, want 1", n)
 	}
 }

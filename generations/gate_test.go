@@ -193,7 +193,7 @@ func TestGivenUp(t *testing.T) {
 			return nil, ctx.Err()
 		}
 	})
-	_, err := r.Push(ctx, generations.Push{Name: "acme", Body: bytes.NewReader(acme(1).pack(t)), Source: authz.SourcePush, Author: "ann"})
+	_, _, err := r.Push(ctx, generations.Push{Name: "acme", Body: bytes.NewReader(acme(1).pack(t)), Source: authz.SourcePush, Author: "ann"})
 	fails(t, err, authz.CodeUnavailable, "")
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
@@ -230,4 +230,75 @@ func TestTooManyBundles(t *testing.T) {
 	_, err := r.offer("acme", acme(1).pack(t))
 	fails(t, err, authz.CodeTooLarge, "remove one")
 	r.failure("acme", authz.GateCompile, "remove one")
+}
+
+// TestPushedAndPulledFailuresAreApart: what somebody pushes neither hides that a source
+// fails, nor drives it out of what is remembered.
+func TestPushedAndPulledFailuresAreApart(t *testing.T) {
+	r := started(t, t.TempDir())
+	_, _, err := r.Push(t.Context(), generations.Push{Name: "acme", Body: strings.NewReader("nothing"), Source: "https://bundles.example/acme.tar.gz", Author: "https://bundles.example/acme.tar.gz"})
+	fails(t, err, authz.CodeInvalid, "")
+	for i := range 100 {
+		_, err := r.offer(fmt.Sprint("b", i), []byte("nothing"))
+		fails(t, err, authz.CodeInvalid, "")
+	}
+	_, err = r.offer("acme", []byte("nothing"))
+	fails(t, err, authz.CodeInvalid, "")
+	pushed, pulled := 0, []string{}
+	for _, f := range r.Status().Failures {
+		if f.Pushed() {
+			pushed++
+		} else {
+			pulled = append(pulled, f.Name+" from "+f.Source)
+		}
+	}
+	if diff := cmp.Diff([]string{"acme from https://bundles.example/acme.tar.gz"}, pulled); diff != "" {
+		t.Errorf("failures of sources (-want +got):\n%s", diff)
+	}
+	if pushed != 64 {
+		t.Errorf("%d failures of pushes are remembered, want 64", pushed)
+	}
+	r.push("acme", acme(1))
+	for _, f := range r.Status().Failures {
+		if f.Name == "acme" {
+			t.Errorf("acme got through, and still fails: %+v", f)
+		}
+	}
+}
+
+// TestReportIsOfWhatWasPushed pushes again what the active generation has, which was
+// made for another bundle: the answer does not say of the one what the gate found of
+// the other.
+func TestReportIsOfWhatWasPushed(t *testing.T) {
+	r := started(t, t.TempDir())
+	r.activate(r.push("other", other(1)).Number)
+	r.activate(r.push("acme", acme(1)).Number)
+	again := r.push("other", other(1))
+	if again.State != authz.GenerationActive || again.Gate.Tests != 0 {
+		t.Errorf("other, pushed again, is %s with %d tests; want active with 0", again.State, again.Gate.Tests)
+	}
+	if got := steps(t, again); !strings.HasPrefix(got, "read, signature skipped: the active generation has the bundle already") {
+		t.Errorf("its steps are %s", got)
+	}
+	if own := r.push("acme", acme(1)); own.Gate.Tests != 1 {
+		t.Errorf("acme, pushed again, has %d tests; want the 1 of its own", own.Gate.Tests)
+	}
+	if kept := r.Active(); kept.Gate.Tests != 1 {
+		t.Errorf("the active generation lost its report: %+v", kept.Gate)
+	}
+}
+
+// TestNameThatNoBundleHas is refused before the gate, and leaves nothing behind.
+func TestNameThatNoBundleHas(t *testing.T) {
+	r := started(t, t.TempDir())
+	for _, name := range []string{"Acme", strings.Repeat("a", 65), "a:b", "a@b", "", "-a"} {
+		_, err := r.offer(name, acme(1).pack(t))
+		fails(t, err, authz.CodeInvalid, "name must be 1 to 64 of a-z")
+		_, err = r.Remove(t.Context(), name, "ann", "")
+		fails(t, err, authz.CodeInvalid, "name must be 1 to 64 of a-z")
+	}
+	r.noFailures()
+	if got := r.Stats(); got.Pushes != 1 { // the base of the start
+		t.Errorf("%d offers got to the gate, want 1", got.Pushes)
+	}
 }

@@ -182,7 +182,8 @@ func (r *rig) clock() time.Time {
 }
 
 func (r *rig) offer(name string, body []byte) (authz.Generation, error) {
-	return r.Push(r.t.Context(), generations.Push{Name: name, Body: bytes.NewReader(body), Source: authz.SourcePush, Author: "ann", Message: "because"})
+	g, _, err := r.Push(r.t.Context(), generations.Push{Name: name, Body: bytes.NewReader(body), Source: authz.SourcePush, Author: "ann", Message: "because"})
+	return g, err
 }
 
 func (r *rig) push(name string, f files) authz.Generation {
@@ -512,17 +513,17 @@ func TestValidate(t *testing.T) {
 	} {
 		p := good
 		change(&p)
-		_, err := r.Push(t.Context(), p)
+		_, _, err := r.Push(t.Context(), p)
 		var ours *authz.Error
 		if !errors.As(err, &ours) || ours.Field != field || ours.Code != authz.CodeInvalid {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
 	good.Name = authz.ModesBundle
-	_, err := r.Push(t.Context(), good)
+	_, _, err := r.Push(t.Context(), good)
 	fails(t, err, authz.CodeInvalid, "set the modes of guards instead")
 	good.Name, good.Message = "acme", "\xff"
-	_, err = r.Push(t.Context(), good)
+	_, _, err = r.Push(t.Context(), good)
 	fails(t, err, authz.CodeInvalid, "UTF-8")
 	_, err = r.Activate(t.Context(), 1, "", "")
 	fails(t, err, authz.CodeInvalid, "author")

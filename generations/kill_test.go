@@ -56,7 +56,7 @@ func changeForever(dir string) error {
 		if err := bundles.Pack(&packed, acme(int(version)).tree()); err != nil {
 			return err
 		}
-		g, err := k.Push(ctx, generations.Push{Name: "acme", Body: &packed, Source: authz.SourcePush, Author: "ann"})
+		g, _, err := k.Push(ctx, generations.Push{Name: "acme", Body: &packed, Source: authz.SourcePush, Author: "ann"})
 		if err != nil {
 			return err
 		}

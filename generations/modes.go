@@ -23,11 +23,12 @@ func (k *Keeper) SetModes(ctx context.Context, guard, mode, author, message stri
 	if err := validateAuthor(author, message); err != nil {
 		return authz.Generation{}, err
 	}
-	return k.change(ctx, offer{
+	g, _, err := k.change(ctx, offer{
 		name:   authz.ModesBundle,
 		read:   func(on *view) (bundles.Package, error) { return withMode(on.snapshot, guard, mode) },
 		source: authz.SourceModes, author: author, message: message,
 	})
+	return g, err
 }
 
 // withMode makes the modes bundle of active with another mode of a guard.

@@ -19,7 +19,7 @@ const MaxMessage = 2000
 
 // Push is a bundle that somebody, or a source, hands in.
 type Push struct {
-	Name string // of the bundle: an id, as entities have
+	Name string // of the bundle, see authz.ValidateBundleName
 	// Body is the bundle as `opa build` writes it. It is read once, within
 	// Config.Limits, and before the bundle's turn in the gate: however slowly it
 	// comes, nobody else waits for it.
@@ -35,16 +35,17 @@ type Push struct {
 // is added; other candidates do not matter. It is on disk when Push returns.
 //
 // A bundle that the active generation has already changes nothing: the answer is the
-// active generation, or the candidate that the same bundle made before. The error is
+// active generation, or the candidate that the same bundle made before, and created is
+// false. What it says of the gate is always about the bundle that was pushed. The error is
 // the *authz.Error of the step that refused, which Status names from then on until a
 // bundle of that name gets through; CodeUnavailable when ctx ended first.
-func (k *Keeper) Push(ctx context.Context, p Push) (authz.Generation, error) {
+func (k *Keeper) Push(ctx context.Context, p Push) (g authz.Generation, created bool, err error) {
 	if err := p.validate(); err != nil {
-		return authz.Generation{}, err
+		return authz.Generation{}, false, err
 	}
 	read, err := k.receive(ctx, p.Body)
 	if err != nil {
-		return authz.Generation{}, err
+		return authz.Generation{}, false, err
 	}
 	return k.change(ctx, offer{
 		name: p.Name, read: read,
@@ -100,7 +101,7 @@ func (p Push) validate() error {
 
 // validateChange checks what every change of a bundle says.
 func validateChange(name, author, message string) error {
-	if err := authz.ValidateID("name", name); err != nil {
+	if err := authz.ValidateBundleName("name", name); err != nil {
 		return err
 	}
 	if name == authz.ModesBundle {
@@ -124,36 +125,53 @@ func validateAuthor(author, message string) error {
 // Remove keeps what the active generation becomes without a bundle as a candidate,
 // as Push does. The error is CodeNotFound when it has none of that name.
 func (k *Keeper) Remove(ctx context.Context, name, author, message string) (authz.Generation, error) {
-	if err := authz.ValidateID("name", name); err != nil {
+	if err := authz.ValidateBundleName("name", name); err != nil {
 		return authz.Generation{}, err
 	}
 	if err := validateAuthor(author, message); err != nil {
 		return authz.Generation{}, err
 	}
-	return k.change(ctx, offer{name: name, author: author, message: message})
+	g, _, err := k.change(ctx, offer{name: name, author: author, message: message})
+	return g, err
 }
 
-// change takes an offer to a candidate.
-func (k *Keeper) change(ctx context.Context, o offer) (authz.Generation, error) {
+// change takes an offer to a candidate; created is false when there was one already, or
+// it is active.
+func (k *Keeper) change(ctx context.Context, o offer) (_ authz.Generation, created bool, err error) {
 	if err := k.gate.take(ctx); err != nil {
-		return authz.Generation{}, err
+		return authz.Generation{}, false, err
 	}
 	defer k.gate.end()
 	g := k.open(k.now(), o)
 	if g.on.active == nil {
-		return authz.Generation{}, notStarted()
+		return authz.Generation{}, false, notStarted()
 	}
 	if err := k.passed(ctx, g); err != nil {
-		return authz.Generation{}, err
+		return authz.Generation{}, false, err
 	}
 	if g.known != nil {
-		return k.now().show(g.known), nil
+		return g.shown(k.now()), false, nil
 	}
 	if err := k.writing.take(ctx); err != nil {
-		return authz.Generation{}, err
+		return authz.Generation{}, false, err
 	}
 	defer k.writing.end()
-	return k.keepLocked(g)
+	kept, err := k.keepLocked(g)
+	return kept, err == nil, err
+}
+
+// shown is the generation that has the offer already. One that was made for another
+// bundle has a report of that one, which is no answer here.
+func (g *gate) shown(v *view) authz.Generation {
+	shown := v.show(g.known)
+	if g.known.For == g.offer.name {
+		return shown
+	}
+	shown.Gate = g.next.Gate
+	for _, step := range []string{authz.GateSignature, authz.GateCompile, authz.GateTest, authz.GateReplay} {
+		shown.Gate.Steps = append(shown.Gate.Steps, authz.GateStep{Name: step, Passed: true, Skipped: "the active generation has the bundle already"})
+	}
+	return shown
 }
 
 // notStarted is the error for what needs an active generation.
@@ -169,7 +187,7 @@ func (k *Keeper) passed(ctx context.Context, g *gate) error {
 		k.status.refused(g.failed)
 		k.config.Log.Warn("a bundle was refused", "bundle", g.offer.name, "step", g.failed, "author", g.offer.author, "error", err)
 		if g.offer.remembered {
-			k.status.failed(failureOf(g.offer.name, g.failed, g.offer.author, k.config.Now(), err))
+			k.status.failed(failureOf(g.offer.name, g.failed, g.offer.author, g.offer.source, k.config.Now(), err))
 		}
 	case err == nil:
 		k.status.passed(g.offer.name)

@@ -130,7 +130,7 @@ func (k *Keeper) resumeWithLocked(g *generation) error {
 
 // fellBack remembers what could not be started.
 func (k *Keeper) fellBack(what string, err error) {
-	k.status.failed(failureOf(what, StepStart, "", k.config.Now(), err))
+	k.status.failed(failureOf(what, StepStart, "", "", k.config.Now(), err))
 	k.config.Log.Error("the policies that were active cannot be used, and others are tried", "what", what, "error", err)
 }
 
@@ -217,7 +217,7 @@ func (k *Keeper) rebaseLocked(ctx context.Context, base offeredBase, on *generat
 
 // notRebased remembers why the base is not in force, though it passed the gate.
 func (k *Keeper) notRebased(err error) error {
-	k.status.failed(failureOf(authz.BaseBundle, StepStart, "", k.config.Now(), err))
+	k.status.failed(failureOf(authz.BaseBundle, StepStart, "", "", k.config.Now(), err))
 	k.config.Log.Error("the base policies could not be put in force", "error", err)
 	return err
 }

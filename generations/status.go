@@ -14,7 +14,9 @@ import (
 // StepStart is the step of a PolicyFailure of Start, which is no step of the gate.
 const StepStart = "start"
 
-// maxFailures bounds the failures that are remembered; the oldest go first.
+// maxFailures bounds the failures that are remembered of each kind, of what was pushed
+// and of others; the oldest go first. Nobody can push so much that what others must
+// look at is forgotten.
 const maxFailures = 64
 
 // Stats counts since Open.
@@ -31,12 +33,21 @@ type status struct {
 	pushes      uint64
 	steps       map[string]uint64 // :: step -> refusals
 	activations uint64
-	failures    map[string]authz.PolicyFailure // :: name -> its last failure
+	failures    map[failureKey]authz.PolicyFailure // the last one of each
 }
 
+// failureKey keeps what was pushed apart from what a source or a start brought: the news
+// of the one who pushed must not hide those of the operator.
+type failureKey struct {
+	name   string
+	pushed bool
+}
+
+func keyOf(f authz.PolicyFailure) failureKey { return failureKey{f.Name, f.Pushed()} }
+
 // failureOf describes an error for those who ask how the policies stand.
-func failureOf(name, step, author string, at time.Time, err error) authz.PolicyFailure {
-	f := authz.PolicyFailure{Name: name, At: at.UTC(), Step: step, Author: author, Message: err.Error()}
+func failureOf(name, step, author, source string, at time.Time, err error) authz.PolicyFailure {
+	f := authz.PolicyFailure{Name: name, At: at.UTC(), Step: step, Author: author, Source: source, Message: err.Error()}
 	var ours *authz.Error
 	if errors.As(err, &ours) {
 		f.Problems = ours.Problems
@@ -60,21 +71,22 @@ func (s *status) failed(f authz.PolicyFailure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failures == nil {
-		s.failures = map[string]authz.PolicyFailure{}
+		s.failures = map[failureKey]authz.PolicyFailure{}
 	}
-	s.failures[f.Name] = f
-	if len(s.failures) > maxFailures {
-		newest := s.newestLocked()
-		delete(s.failures, newest[len(newest)-1].Name)
+	s.failures[keyOf(f)] = f
+	alike := slices.DeleteFunc(s.newestLocked(), func(other authz.PolicyFailure) bool { return other.Pushed() != f.Pushed() })
+	if len(alike) > maxFailures {
+		delete(s.failures, keyOf(alike[len(alike)-1]))
 	}
 }
 
-// passed counts an offer that got through, and forgets the failure of its name.
+// passed counts an offer that got through, and forgets the failures of its name.
 func (s *status) passed(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pushes++
-	delete(s.failures, name)
+	delete(s.failures, failureKey{name, true})
+	delete(s.failures, failureKey{name, false})
 }
 
 // activated counts an activation.
@@ -88,7 +100,7 @@ func (s *status) activated() {
 func (s *status) chosen() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	maps.DeleteFunc(s.failures, func(_ string, f authz.PolicyFailure) bool { return f.Step == StepStart })
+	maps.DeleteFunc(s.failures, func(_ failureKey, f authz.PolicyFailure) bool { return f.Step == StepStart })
 }
 
 func (s *status) newestLocked() []authz.PolicyFailure {

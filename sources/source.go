@@ -47,7 +47,7 @@ type Source struct {
 
 // Validate says what of the source cannot be.
 func (s Source) Validate() error {
-	if err := authz.ValidateID("name", s.Name); err != nil {
+	if err := authz.ValidateBundleName("name", s.Name); err != nil {
 		return err
 	}
 	switch {

@@ -88,6 +88,13 @@ func TestBrokenSourceChangesNothing(t *testing.T) {
 	warned := func() bool {
 		return strings.Contains(string(node.Call(http.MethodGet, node.AdminURL()+api.PathReady, "", nil).Body), `"warnings":["bundles"]`)
 	}
+	// Who pushes is told; nobody else is warned.
+	if answer := node.Call(http.MethodPut, node.AdminURL()+api.PathBundles+"/other", node.Operator(), []byte("nothing"), "Content-Type", "application/gzip"); answer.Status != http.StatusBadRequest {
+		t.Errorf("a push of nothing is answered %d, want 400", answer.Status)
+	}
+	if warned() {
+		t.Error("a push that was refused has /readyz warn")
+	}
 	serve(p.Pack(pdptest.Acme("bad", `" if { data.nothing`)))
 	node.Await("a warning", warned)
 	if mark := markOf(node); mark != "good" {

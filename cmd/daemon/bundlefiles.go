@@ -81,7 +81,7 @@ func readBundleSources(path string) ([]bundleSource, error) {
 	named := map[string]bool{}
 	for _, s := range file.Sources {
 		switch {
-		case authz.ValidateID("name", s.Name) != nil || s.Name == authz.ModesBundle:
+		case authz.ValidateBundleName("name", s.Name) != nil || s.Name == authz.ModesBundle:
 			return nil, authz.Invalid("bundles.sources", path+" has a source whose name is no bundle's: "+s.Name)
 		case named[s.Name]:
 			return nil, authz.Invalid("bundles.sources", path+" has two sources for the bundle "+s.Name)

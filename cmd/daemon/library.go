@@ -17,17 +17,7 @@ type library struct {
 
 // Push implements admin.Bundles.
 func (l library) Push(ctx context.Context, p admin.PolicyPush) (authz.Generation, bool, error) {
-	known := l.newest()
-	pushed, err := l.Keeper.Push(ctx, generations.Push{Name: p.Name, Body: p.Body, Source: authz.SourcePush, Author: p.Author, Message: p.Message})
-	return pushed, pushed.Number > known, err
-}
-
-// newest is the highest number given so far.
-func (l library) newest() uint64 {
-	if all := l.Keeper.List(); len(all) > 0 {
-		return all[0].Number
-	}
-	return 0
+	return l.Keeper.Push(ctx, generations.Push{Name: p.Name, Body: p.Body, Source: authz.SourcePush, Author: p.Author, Message: p.Message})
 }
 
 // Diff implements admin.Generations.

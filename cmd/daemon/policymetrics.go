@@ -26,7 +26,7 @@ func newPolicyMetrics(d *Daemon) policyMetrics {
 		pushes:        desc("policy_pushes_total", "Bundles that got to the gate."),
 		refused:       desc("policy_refused_total", "Bundles the gate refused, by step.", "step"),
 		activations:   desc("policy_activations_total", "Generations activated, rollbacks too."),
-		failing:       desc("policy_failing_bundles", "Bundles whose last version did not get through."),
+		failing:       desc("policy_failing_bundles", "Bundles of sources, and of the start, whose last version did not get through. What somebody pushed is not among them."),
 		kept:          desc("policy_generations_kept", "Generations on disk."),
 		sourceAge:     desc("policy_source_age_seconds", "Time since a source of bundles was last asked with success; -1: never.", "bundle"),
 		shadowRunning: desc("shadow_running", "1 while a generation is in the shadow."),
@@ -51,7 +51,7 @@ func (m policyMetrics) Collect(to chan<- prometheus.Metric) {
 		metric(m.refused, prometheus.CounterValue, float64(stats.Refused[step]), step)
 	}
 	metric(m.activations, prometheus.CounterValue, float64(stats.Activations))
-	metric(m.failing, prometheus.GaugeValue, float64(len(status.Failures)))
+	metric(m.failing, prometheus.GaugeValue, float64(len(m.daemon.failingPolicies())))
 	metric(m.kept, prometheus.GaugeValue, float64(stats.Kept))
 	for _, source := range status.Sources {
 		metric(m.sourceAge, prometheus.GaugeValue, m.age(source.LastSuccess), source.Name)

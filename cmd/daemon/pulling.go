@@ -41,7 +41,7 @@ func (d *Daemon) openPuller(context.Context) (err error) {
 // pull takes what a source gave through the gate, and makes it active unless its
 // source is configured to wait for somebody.
 func (d *Daemon) pull(ctx context.Context, name string, body io.Reader, source string) (activated bool, err error) {
-	made, err := d.policies.Push(ctx, generations.Push{Name: name, Body: body, Source: source, Author: source, Message: "pulled from " + source})
+	made, _, err := d.policies.Push(ctx, generations.Push{Name: name, Body: body, Source: source, Author: source, Message: "pulled from " + source})
 	if err != nil || made.State == authz.GenerationActive {
 		return err == nil, err
 	}

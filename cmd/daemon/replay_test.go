@@ -89,7 +89,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"env": input.context.env}) i
 		if err != nil {
 			t.Fatal(err)
 		}
-		made, err := d.Policies().Push(t.Context(), generations.Push{Name: "extra", Body: &packed, Source: authz.SourcePush, Author: "test"})
+		made, _, err := d.Policies().Push(t.Context(), generations.Push{Name: "extra", Body: &packed, Source: authz.SourcePush, Author: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}

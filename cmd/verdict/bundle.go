@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
-	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/authz"
 )
 
 // typeBundle is the media type of a bundle.
@@ -30,7 +30,7 @@ func bundlePath(name string) string { return api.PathBundles + "/" + url.PathEsc
 
 // checkBundleName refuses what cannot name a bundle, before anything is sent.
 func checkBundleName(name string) error {
-	if err := bundles.ValidateName(name); err != nil {
+	if err := authz.ValidateBundleName("name", name); err != nil {
 		return usage("\""+name+"\" cannot name a bundle: a "+err.Error(), "Write a name such as acme; --name gives one to what is pushed.")
 	}
 	return nil

@@ -231,7 +231,7 @@ func bundleChangeOf(c echo.Context) (bundleChange, error) {
 
 func bundleName(c echo.Context) (string, error) {
 	name := c.Param("name")
-	return name, authz.ValidateID("name", name)
+	return name, authz.ValidateBundleName("name", name)
 }
 
 // flag is the value of a parameter that is true or false; false when it is not

@@ -386,3 +386,17 @@ func TestLongPollEndsWithItsCaller(t *testing.T) {
 		t.Error(log)
 	}
 }
+
+// TestNameThatNoBundleHas is refused before anybody is asked: no push could ever clear
+// a failure of that name.
+func TestNameThatNoBundleHas(t *testing.T) {
+	o := start(t, nil)
+	for _, name := range []string{"Acme", "a:b", strings.Repeat("a", 65)} {
+		expect(t, o.push(name, "x"), http.StatusBadRequest, "name")
+		expect(t, o.send("DELETE", "/v1/bundles/"+name, ""), http.StatusBadRequest, "name")
+		expect(t, o.as(authz.RoleDecide, "GET", "/v1/bundles/"+name, ""), http.StatusBadRequest, "name")
+	}
+	if asked := o.Policies.Asked(); len(asked) > 0 {
+		t.Errorf("asked were %v, want nothing", asked)
+	}
+}

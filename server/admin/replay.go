@@ -311,7 +311,7 @@ func validateReplay(run *ReplayRun) error {
 		return authz.Invalid("generation", "must be the number of a generation")
 	}
 	if r.Bundle != "" {
-		if err := authz.ValidateID("bundle", r.Bundle); err != nil {
+		if err := authz.ValidateBundleName("bundle", r.Bundle); err != nil {
 			return err
 		}
 	}
