@@ -393,7 +393,7 @@ func TestNameThatNoBundleHas(t *testing.T) {
 	o := start(t, nil)
 	for _, name := range []string{"Acme", "a:b", strings.Repeat("a", 65)} {
 		expect(t, o.push(name, "x"), http.StatusBadRequest, "name")
-		expect(t, o.send("DELETE", "/v1/bundles/"+name, ""), http.StatusBadRequest, "name")
+		expect(t, o.as(authz.RoleAuthor, "DELETE", "/v1/bundles/"+name, ""), http.StatusBadRequest, "name")
 		expect(t, o.as(authz.RoleDecide, "GET", "/v1/bundles/"+name, ""), http.StatusBadRequest, "name")
 	}
 	if asked := o.Policies.Asked(); len(asked) > 0 {
