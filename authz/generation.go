@@ -24,9 +24,13 @@ type Generation struct {
 	Message string    `json:"message,omitempty"`
 	At      time.Time `json:"at"`
 	// ActivatedAt and ActivatedBy say when and by whom it last became active.
-	ActivatedAt time.Time   `json:"activated_at,omitzero"`
-	ActivatedBy string      `json:"activated_by,omitempty"`
-	Gate        *GateReport `json:"gate,omitempty"`
+	ActivatedAt time.Time `json:"activated_at,omitzero"`
+	ActivatedBy string    `json:"activated_by,omitempty"`
+	// Change and ActivatedChange are the ids of the changes that made it and that last
+	// made it active, as the audit has them; empty for what the node did by itself.
+	Change          string      `json:"change,omitempty"`
+	ActivatedChange string      `json:"activated_change,omitempty"`
+	Gate            *GateReport `json:"gate,omitempty"`
 }
 
 // Ref names the generation as decisions do.

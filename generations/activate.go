@@ -12,7 +12,8 @@ import (
 )
 
 // Activate puts generation n in force: on disk first, and then in use. It survives
-// the loss of the process when Activate returns. Activating the active generation
+// the loss of the process when Activate returns, and with it the change of ctx that it
+// was within (authz.WithChange). Activating the active generation
 // changes nothing; after a start that fell back it makes that choice final.
 //
 // The error is an *authz.Error, and then what was in force still is: CodeNotFound when
@@ -39,7 +40,7 @@ func (k *Keeper) Activate(ctx context.Context, n uint64, by, message string) (au
 	if err := k.mayActivate(v, g); err != nil {
 		return authz.Generation{}, err
 	}
-	next := v.state.activated(n, v.running(), activation{At: k.config.Now().UTC(), By: by}).accepting(g.brought(v.active))
+	next := v.state.activated(n, v.running(), k.activation(ctx, by)).accepting(g.brought(v.active))
 	return k.chooseLocked(g, next, message)
 }
 
@@ -70,7 +71,13 @@ func (k *Keeper) Rollback(ctx context.Context, to uint64, by, message string) (a
 	case v.candidate(g):
 		return authz.Generation{}, authz.Errorf(authz.CodeConflict, "generation %d was never active, so it cannot be gone back to; activate it", to)
 	}
-	return k.chooseLocked(g, v.state.activated(to, v.running(), activation{At: k.config.Now().UTC(), By: by}), message)
+	return k.chooseLocked(g, v.state.activated(to, v.running(), k.activation(ctx, by)), message)
+}
+
+// activation is what is remembered of an activation by somebody now, within the change of
+// ctx.
+func (k *Keeper) activation(ctx context.Context, by string) activation {
+	return activation{At: k.config.Now().UTC(), By: by, Change: authz.ChangeOf(ctx)}
 }
 
 // mayActivate refuses generations that nobody would want activated unseen.

@@ -193,6 +193,25 @@ func (k *Keeper) Get(n uint64) (authz.Generation, error) {
 	return v.show(g), nil
 }
 
+// FindChange finds what a change did, by its id (authz.WithChange): the generation it
+// made, and the one it made active. They are 0 when it did not, or when that generation is
+// no longer kept; an activation is found until the same generation is activated again.
+func (k *Keeper) FindChange(id string) (made, activated uint64) {
+	if id == "" {
+		return 0, 0
+	}
+	v := k.now()
+	for _, g := range v.newestFirst() {
+		if g.Change == id {
+			made = g.Number
+		}
+		if v.state.Activated[g.Number].Change == id {
+			activated = g.Number
+		}
+	}
+	return made, activated
+}
+
 // Changed is closed when another generation becomes active. Ask for it first and
 // for the generation then, so as to miss no change.
 func (k *Keeper) Changed() <-chan struct{} { return k.now().changed }

@@ -46,8 +46,13 @@ func changeForever(dir string) error {
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
-	if err := k.Start(ctx, generations.Base{Files: base(1).tree(), Source: authz.SourceBuiltIn}); err != nil {
+	changes := 0
+	within := func() (context.Context, string) { // a change that no other process has
+		changes++
+		id := fmt.Sprintf("change-%d-%d", os.Getpid(), changes)
+		return authz.WithChange(context.Background(), id), id
+	}
+	if err := k.Start(context.Background(), generations.Base{Files: base(1).tree(), Source: authz.SourceBuiltIn}); err != nil {
 		return err
 	}
 	fmt.Println("active", k.Active().Number)
@@ -56,35 +61,46 @@ func changeForever(dir string) error {
 		if err := bundles.Pack(&packed, acme(int(version)).tree()); err != nil {
 			return err
 		}
+		ctx, id := within()
 		g, _, err := k.Push(ctx, generations.Push{Name: "acme", Body: &packed, Source: authz.SourcePush, Author: "ann"})
 		if err != nil {
 			return err
 		}
-		fmt.Println("pushed", g.Number)
-		fmt.Println("activating", g.Number)
+		fmt.Println("pushed", g.Number, id)
+		ctx, id = within()
+		fmt.Println("activating", g.Number, id)
 		if g, err = k.Activate(ctx, g.Number, "ann", ""); err != nil {
 			return err
 		}
-		fmt.Println("active", g.Number)
+		fmt.Println("active", g.Number, id)
 		if version%3 == 0 {
-			fmt.Println("activating", k.Status().Previous)
+			ctx, id = within()
+			fmt.Println("activating", k.Status().Previous, id)
 			if g, err = k.Rollback(ctx, 0, "ann", ""); err != nil {
 				return err
 			}
-			fmt.Println("active", g.Number)
+			fmt.Println("active", g.Number, id)
 		}
 	}
 }
 
 // said is what the process said before it was killed.
 type said struct {
-	active, activating, pushed uint64
+	active, activating, pushed change
 	activations                int
+}
+
+// change is a generation, and within which change it was made or made active; the
+// changes of a start have no id.
+type change struct {
+	generation uint64
+	id         string
 }
 
 // TestKill kills a process that pushes, activates and rolls back, again and again
 // over the same folder. After each kill a whole generation is active: the last one
-// acknowledged, or the one that was being activated.
+// acknowledged, or the one that was being activated. What was acknowledged is found by
+// its change, and what was not is found as it is.
 func TestKill(t *testing.T) {
 	kills := 60
 	if testing.Short() {
@@ -98,18 +114,33 @@ func TestKill(t *testing.T) {
 		r := started(t, dir, keep(2))
 		active := r.Active()
 		switch active.Number {
-		case last.active:
-		case last.activating:
+		case last.active.generation:
+		case last.activating.generation:
 			inFlight++
 		default:
 			t.Fatalf("kill %d: active is %d after %+v", kill, active.Number, last)
+		}
+		want := map[string]uint64{last.active.id: active.Number, last.activating.id: 0} // :: change -> what it made active
+		if active.Number != last.active.generation {
+			want = map[string]uint64{last.activating.id: active.Number}
+		}
+		if last.activating == last.active {
+			want = map[string]uint64{last.active.id: active.Number}
+		}
+		for id, number := range want {
+			if _, activated := r.FindChange(id); id != "" && activated != number {
+				t.Fatalf("kill %d: change %s activated generation %d, want %d after %+v", kill, id, activated, number, last)
+			}
+		}
+		if made, _ := r.FindChange(last.pushed.id); made != last.pushed.generation {
+			t.Fatalf("kill %d: change %s made generation %d, want %d", kill, last.pushed.id, made, last.pushed.generation)
 		}
 		if active.Digest != r.inForce().Digest {
 			t.Fatalf("kill %d: in force is %+v of %+v", kill, r.inForce(), active)
 		}
 		list := r.List()
-		if last.pushed > 0 && !slices.ContainsFunc(list, func(g authz.Generation) bool { return g.Number == last.pushed }) {
-			t.Fatalf("kill %d: %d was pushed, and is gone of %d", kill, last.pushed, len(list))
+		if last.pushed.generation > 0 && !slices.ContainsFunc(list, func(g authz.Generation) bool { return g.Number == last.pushed.generation }) {
+			t.Fatalf("kill %d: %d was pushed, and is gone of %d", kill, last.pushed.generation, len(list))
 		}
 		for _, g := range list {
 			if s, err := r.Snapshot(g.Number); err != nil || s.Ref() != g.Ref() {
@@ -147,11 +178,12 @@ func changeUntilKilled(t *testing.T, dir string) (last said) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		what, number, _ := strings.Cut(strings.TrimSpace(line), " ")
-		var n uint64
-		if _, err := fmt.Sscan(number, &n); err != nil {
+		var what string
+		var n change
+		if _, err := fmt.Sscan(line+" -", &what, &n.generation, &n.id); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
+		n.id = strings.TrimPrefix(n.id, "-")
 		switch what {
 		case "pushed":
 			last.pushed = n

@@ -1,8 +1,10 @@
 package generations_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -139,4 +141,64 @@ func BenchmarkActivate(b *testing.B) {
 	for n := uint64(0); b.Loop(); n++ {
 		r.activate(1 + n%2)
 	}
+}
+
+// TestFindChange finds what a change did, before and after a restart, and in a folder
+// from before changes were remembered nothing.
+func TestFindChange(t *testing.T) {
+	r := started(t, t.TempDir())
+	ctx := authz.WithChange(t.Context(), "one")
+	g, _, err := r.Push(ctx, generations.Push{Name: "acme", Body: bytes.NewReader(acme(1).pack(t)), Source: authz.SourcePush, Author: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Activate(ctx, g.Number, "ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Rollback(authz.WithChange(t.Context(), "two"), 0, "ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	// The same bundle again makes nothing, and is no change of that generation.
+	if _, _, err := r.Push(authz.WithChange(t.Context(), "three"), generations.Push{Name: "base", Body: bytes.NewReader(base(1).pack(t)), Source: authz.SourcePush, Author: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	check := func(r *rig) {
+		t.Helper()
+		for id, want := range map[string][2]uint64{"one": {2, 2}, "two": {0, 1}, "three": {}, "none": {}, "": {}} {
+			if made, activated := r.FindChange(id); made != want[0] || activated != want[1] {
+				t.Errorf("FindChange(%q) = %d, %d; want %v", id, made, activated, want)
+			}
+		}
+		if g, err := r.Get(2); err != nil || g.Change != "one" || g.ActivatedChange != "one" {
+			t.Errorf("generation 2 is %+v: %v; want it made and activated by one", g, err)
+		}
+	}
+	check(r)
+	check(started(t, r.dir))
+
+	old := withoutChanges(t, r.dir)
+	if made, activated := old.FindChange("one"); made != 0 || activated != 0 {
+		t.Errorf("a folder without changes has %d, %d for one", made, activated)
+	}
+	old.stands("2 kept, 1 active")
+}
+
+// withoutChanges opens a copy of dir as it was before changes were remembered.
+func withoutChanges(t *testing.T, dir string) *rig {
+	t.Helper()
+	old := t.TempDir()
+	if err := os.CopyFS(old, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	change := regexp.MustCompile(`,\s*"change": "[a-z]+"`)
+	for _, name := range []string{"state.json", "state.copy.json", "generations/1.json", "generations/2.json"} {
+		content, err := os.ReadFile(filepath.Join(old, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(old, name), change.ReplaceAll(content, nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return started(t, old)
 }

@@ -32,7 +32,8 @@ type Push struct {
 
 // Push takes a bundle through the gate and keeps what the active generation becomes
 // with it as a candidate. The bundle replaces the active generation's of its name, or
-// is added; other candidates do not matter. It is on disk when Push returns.
+// is added; other candidates do not matter. It is on disk when Push returns, with the change of ctx
+// that it was within (authz.WithChange).
 //
 // A bundle that the active generation has already changes nothing: the answer is the
 // active generation, or the candidate that the same bundle made before, and created is
@@ -143,6 +144,7 @@ func (k *Keeper) change(ctx context.Context, o offer) (_ authz.Generation, creat
 	}
 	defer k.gate.end()
 	g := k.open(k.now(), o)
+	g.next.Change = authz.ChangeOf(ctx)
 	if g.on.active == nil {
 		return authz.Generation{}, false, notStarted()
 	}

@@ -32,8 +32,9 @@ type state struct {
 
 // activation says when and by whom a generation last became active.
 type activation struct {
-	At time.Time `json:"at"`
-	By string    `json:"by"`
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`
+	Change string    `json:"change,omitempty"` // id of the change, as the audit has it
 }
 
 func firstState() state {
@@ -89,7 +90,7 @@ type view struct {
 }
 
 // generation is generations/<number>.json, written once. What changes in the
-// embedded Generation (State, ActivatedAt, ActivatedBy) is in state.json.
+// embedded Generation (State, ActivatedAt, ActivatedBy, ActivatedChange) is in state.json.
 type generation struct {
 	authz.Generation
 	// For names the bundle that the generation was made for: all others are those
@@ -107,7 +108,7 @@ func (v *view) show(g *generation) authz.Generation {
 	shown := g.Generation
 	shown.State = authz.GenerationCandidate
 	if a, ok := v.state.Activated[g.Number]; ok {
-		shown.State, shown.ActivatedAt, shown.ActivatedBy = authz.GenerationKept, a.At, a.By
+		shown.State, shown.ActivatedAt, shown.ActivatedBy, shown.ActivatedChange = authz.GenerationKept, a.At, a.By, a.Change
 	}
 	if g == v.active {
 		shown.State = authz.GenerationActive
