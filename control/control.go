@@ -33,7 +33,9 @@ type Config struct {
 	Audit       Audit
 	Credentials *credentials.Keeper
 	Policies    Policies
-	TokenKeys   TokenKeys
+	// TokenKeys are the keys of our token service, nil while there is none. It is asked
+	// when they are needed: the token service itself publishes through control.
+	TokenKeys func() TokenKeys
 
 	// Check holds entities of a collection to more than Validate does, before they are
 	// written one by one or imported: issuers to having usable keys. It is called by
@@ -73,6 +75,9 @@ func New(config Config) (*Service, error) {
 	}
 	if config.Log == nil {
 		config.Log = slog.Default()
+	}
+	if config.TokenKeys == nil {
+		config.TokenKeys = func() TokenKeys { return nil }
 	}
 	if config.Guards == nil {
 		config.Guards = func() []string { return nil }

@@ -127,23 +127,24 @@ func (s *Service) StepRotation(ctx context.Context, by authz.Author, set, action
 // a new one. CodeNotFound when there is no token service.
 func (s *Service) ReplaceTokenKeys(ctx context.Context, by authz.Author) error {
 	c := &authz.AuditedChange{Kind: authz.ChangeTokenKeys}
+	keys := s.config.TokenKeys()
 	return s.do(ctx, by, c, func() error {
-		if s.config.TokenKeys == nil {
-			return missing("token service")
+		if keys == nil {
+			return missing("token service; it has one when token_service.issuer is set")
 		}
-		c.Before = s.tokenKeys()
+		c.Before = nameKeys(keys)
 		return nil
 	}, func(ctx context.Context) error {
-		if err := s.config.TokenKeys.RotateNow(ctx); err != nil {
+		if err := keys.RotateNow(ctx); err != nil {
 			return err
 		}
-		c.After = s.tokenKeys()
+		c.After = nameKeys(keys)
 		return nil
 	})
 }
 
-// tokenKeys names the keys of the token service as they are published.
-func (s *Service) tokenKeys() string {
-	document, _ := s.config.TokenKeys.KeySet()
+// nameKeys names keys as they are published.
+func nameKeys(keys TokenKeys) string {
+	document, _ := keys.KeySet()
 	return digest(document)
 }

@@ -46,12 +46,12 @@ func (s *Service) acceptable(e authz.Entity) error {
 	if err := e.Validate(); err != nil {
 		return err
 	}
-	return s.check(e)
+	return s.Check(e)
 }
 
-// check holds an entity to what is not in itself: ties to other entities and to the
+// Check holds an entity to what is not in itself: ties to other entities and to the
 // policies, and what the rooms that use it ask for.
-func (s *Service) check(e authz.Entity) error {
+func (s *Service) Check(e authz.Entity) error {
 	if check := s.config.Check[e.Collection()]; check != nil {
 		if err := check(e); err != nil {
 			return err
@@ -230,7 +230,7 @@ func (s *Service) Import(ctx context.Context, by authz.Author, r io.Reader, prog
 	}
 	return s.config.Store.Import(ctx, r, store.ImportOptions{
 		Progress: progress,
-		Check:    s.check,
+		Check:    s.Check,
 		Around: func(ctx context.Context, lines authz.ImportedChunk, commit func(context.Context) (authz.ImportedChunk, uint64, error)) error {
 			c := &authz.AuditedChange{Kind: authz.ChangeImport, Import: &lines}
 			return s.do(ctx, by, c, nil, func(ctx context.Context) error {

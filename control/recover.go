@@ -68,11 +68,12 @@ func (s *Service) findGeneration(c *authz.AuditedChange) {
 // findKeys compares the keys of the token service with those before the change.
 func (s *Service) findKeys(c *authz.AuditedChange) {
 	c.Outcome = authz.ChangeInterrupted
-	if s.config.TokenKeys == nil {
+	keys := s.config.TokenKeys()
+	if keys == nil {
 		return
 	}
 	c.Outcome = authz.ChangeNotMade
-	if now := s.tokenKeys(); now != c.Before {
+	if now := nameKeys(keys); now != c.Before {
 		c.Outcome, c.After = authz.ChangeMade, now
 	}
 }

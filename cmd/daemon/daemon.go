@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
+	"github.com/verdict-pdp/verdict/control"
 	"github.com/verdict-pdp/verdict/credentials"
 	"github.com/verdict-pdp/verdict/decisionlog"
 	"github.com/verdict-pdp/verdict/decisionlog/sink"
@@ -45,18 +44,21 @@ type Daemon struct {
 	verifier *token.Verifier
 	uses     *usage.Uses
 	keeper   *credentials.Keeper
-	receiver *events.Receiver
-	issuing  *tokenservice.Service // nil when the token service is off
-	log      *decisionlog.Log
-	sinks    []*sink.Runner
-	policies *generations.Keeper
-	pulled   []bundleSource
-	puller   *sources.Puller // nil when bundles are pulled from nowhere
-	engine   engine.Engine   // the active policy: decisions, masks, guards, status
-	shade    *replay.Shadow
-	metrics  *metrics
-	pdp      *pdp.PDP
-	server   *server.Server
+	control  *control.Service
+	// followFrom is the data revision that the verifier began with.
+	followFrom uint64
+	receiver   *events.Receiver
+	issuing    *tokenservice.Service // nil when the token service is off
+	log        *decisionlog.Log
+	sinks      []*sink.Runner
+	policies   *generations.Keeper
+	pulled     []bundleSource
+	puller     *sources.Puller // nil when bundles are pulled from nowhere
+	engine     engine.Engine   // the active policy: decisions, masks, guards, status
+	shade      *replay.Shadow
+	metrics    *metrics
+	pdp        *pdp.PDP
+	server     *server.Server
 
 	// Written lists the key files Open made, for the one who started it.
 	Written []string
@@ -84,10 +86,12 @@ func Open(ctx context.Context, c Config) (_ *Daemon, err error) {
 		{"loading the policies", d.loadPolicies},
 		{"preparing to pull bundles", d.openPuller},
 		{"preparing to send records", d.openSinks},
+		{"preparing for changes", d.openControl},
 		{"making the first API keys", d.makeFirstKeys},
 		{"setting the demo up", d.setUpDemo},
 		{"building the pipeline", d.buildPipeline},
 		{"opening the token service", d.openTokenService},
+		{"settling changes that were interrupted", func(ctx context.Context) error { return d.control.Recover(ctx) }},
 		{"building the server", d.buildServer},
 		{"listening", func(context.Context) error { return d.server.Listen() }},
 	} {
@@ -111,6 +115,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	})
 	group.Go(func() error { return d.store.Run(rooms) })
 	group.Go(func() error { return d.verifier.Run(rooms, d.issuers) })
+	group.Go(func() error { return d.followWrites(rooms) })
 	group.Go(func() error { return d.uses.Run(rooms) })
 	group.Go(func() error { return d.log.Run(rooms) })
 	group.Go(func() error { return d.shade.Run(rooms) })
@@ -167,8 +172,12 @@ func (d *Daemon) openStore(context.Context) (err error) {
 		return err
 	}
 	opening := StoreConfig(c.Config)
-	opening.Now, opening.Logger = c.Now, c.Logger
+	d.asker = introspection.New(introspection.Config{Transport: c.JWKSTransport, Now: c.Now, Log: c.Logger})
+	opening.Now, opening.Logger, opening.Written = c.Now, c.Logger, d.written
 	d.store, err = store.Open(opening)
+	if err == nil {
+		d.followFrom = d.store.Revision()
+	}
 	return err
 }
 
@@ -193,7 +202,6 @@ func (d *Daemon) openVerifier(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.asker = introspection.New(introspection.Config{Transport: c.JWKSTransport, Now: c.Now, Log: c.Logger})
 	d.verifier, err = token.New(token.Config{
 		Identifiers:  d.identifiers(),
 		Introspector: authorities{d.asker, newSecretFiles(d.path("secrets"), c.Now)},
@@ -306,52 +314,3 @@ func (d *Daemon) buildServer(context.Context) error {
 func StoreDir(data string) string { return filepath.Join(data, "store") }
 
 func (d *Daemon) path(name string) string { return filepath.Join(d.config.Data, name) }
-
-// checkModes refuses a mode for a guard that no policy has: it would do nothing,
-// and the guard that was meant would be as strict or as lax as before.
-func (d *Daemon) checkModes(e authz.Entity) error {
-	for name := range e.(*authz.Edge).Modes {
-		if guards := d.guards(); !slices.Contains(guards, name) {
-			return authz.Invalid("modes."+name, "is no guard of the active policies; they have "+strings.Join(guards, ", "))
-		}
-	}
-	return nil
-}
-
-// checkListed refuses a list entry that names a token or a key by an issuer that
-// is not registered: it would stop nothing, and look as if it did.
-func (d *Daemon) checkListed(e authz.Entity) error {
-	view, err := d.store.Snapshot()
-	if err != nil {
-		return err
-	}
-	defer view.Close()
-	return credentials.CheckListed(view, e)
-}
-
-// checkIssuer refuses keys nobody should trust, and another hand at our own issuer:
-// an older export of it would bring keys back that were dropped because they leaked.
-func (d *Daemon) checkIssuer(e authz.Entity) error {
-	issuer := e.(*authz.Issuer)
-	if err := token.CheckIssuer(issuer); err != nil {
-		return err
-	}
-	if !d.ours(issuer.ID) {
-		return nil
-	}
-	if same, err := d.published(issuer); same || err != nil {
-		return err
-	}
-	return authz.Invalid("id", "is the token service's own, which writes it itself; leave it out")
-}
-
-// checkCredential refuses material nobody could prove anything with.
-func checkCredential(e authz.Entity) error {
-	c := e.(*authz.Credential)
-	if c.SecretHash != "" {
-		if err := secret.ValidateHash(c.SecretHash); err != nil {
-			return authz.Invalid("secret_hash", err.Error())
-		}
-	}
-	return token.CheckCredential(c)
-}

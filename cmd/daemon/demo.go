@@ -9,7 +9,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/demo"
-	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -27,7 +26,7 @@ func (d *Daemon) setUpDemo(ctx context.Context) error {
 	} else if authz.CodeOf(err) != authz.CodeNotFound {
 		return err
 	}
-	report, err := d.store.Import(ctx, demo.Import(), store.ImportOptions{})
+	report, err := d.control.Import(ctx, node, demo.Import(), nil)
 	if err != nil {
 		return err
 	}
@@ -54,13 +53,12 @@ func (d *Daemon) registerDemoIssuer(ctx context.Context) error {
 		Audiences:  []string{demo.Audience},
 		Own:        true,
 	}
-	issuer.Normalize()
-	if err := token.CheckIssuer(issuer); err != nil {
-		return err
-	}
-	_, err = d.store.Apply(ctx, []store.Op{{Entity: issuer}})
+	_, err = d.control.Put(ctx, node, issuer, authz.Precondition{})
 	return err
 }
+
+// node is the author of what the node does by itself.
+var node = authz.Author{Key: authz.AuthorNode}
 
 // demoSigner reads the key in file, making it when there is none.
 func demoSigner(file string) (*token.Signer, error) {

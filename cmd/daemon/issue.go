@@ -1,13 +1,10 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/ijson"
 	"github.com/verdict-pdp/verdict/store"
-	"github.com/verdict-pdp/verdict/token"
 	"github.com/verdict-pdp/verdict/tokenservice"
 )
 
@@ -27,7 +24,7 @@ func (d *Daemon) openTokenService(ctx context.Context) (err error) {
 		Decide:      d.pdp.Decide,
 		Services:    d.serves,
 		TenantOf:    d.tenantOf,
-		Publish:     d.publish,
+		Publish:     d.control.Publish,
 		Revoke:      d.revokeOwn,
 		Now:         d.config.Now,
 		Log:         d.config.Logger,
@@ -63,39 +60,6 @@ func (d *Daemon) tenantOf(c authz.Collection, id string) (string, error) {
 	default:
 		return "", err
 	}
-}
-
-// publish registers our own issuer with the keys it signs with now. Nothing is
-// written when it is registered so already: a restart changes no data.
-func (d *Daemon) publish(ctx context.Context, issuer *authz.Issuer) error {
-	issuer.Normalize()
-	if err := token.CheckIssuer(issuer); err != nil {
-		return err
-	}
-	if same, err := d.published(issuer); same || err != nil {
-		return err
-	}
-	_, err := d.store.Apply(ctx, []store.Op{{Entity: issuer}})
-	return err
-}
-
-func (d *Daemon) published(issuer *authz.Issuer) (bool, error) {
-	stored, err := d.store.Get(authz.Issuers, issuer.ID)
-	if authz.CodeOf(err) == authz.CodeNotFound {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	is, was := *issuer, *stored.(*authz.Issuer)
-	was.Normalize()
-	is.Header, was.Header = authz.Header{}, authz.Header{}
-	now, err := ijson.Marshal(&is)
-	if err != nil {
-		return false, err
-	}
-	before, err := ijson.Marshal(&was)
-	return bytes.Equal(now, before), err
 }
 
 // revokeOwn stores the revocation of a token of ours.

@@ -57,3 +57,14 @@ func (l library) SetMode(ctx context.Context, guard, mode, by, message string) (
 	}
 	return authz.Generation{}, err
 }
+
+// modeSetter is the generations of policies as control sees them.
+type modeSetter struct {
+	*generations.Keeper
+	daemon *Daemon
+}
+
+// SetMode implements control.Policies.
+func (m modeSetter) SetMode(ctx context.Context, guard, mode, by, message string) (authz.Generation, error) {
+	return library{m.Keeper, m.daemon}.SetMode(ctx, guard, mode, by, message)
+}

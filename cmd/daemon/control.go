@@ -1,0 +1,100 @@
+package daemon
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/control"
+	"github.com/verdict-pdp/verdict/decisionlog"
+	"github.com/verdict-pdp/verdict/secret"
+	"github.com/verdict-pdp/verdict/server/apikey"
+	"github.com/verdict-pdp/verdict/store"
+	"github.com/verdict-pdp/verdict/token"
+	"github.com/verdict-pdp/verdict/tokenservice"
+)
+
+// openControl prepares the room that every change goes through.
+func (d *Daemon) openControl(context.Context) (err error) {
+	c := controlConfig(d.store, d.log)
+	c.Credentials = d.keeper
+	c.Policies = modeSetter{d.policies, d}
+	c.TokenKeys = d.tokenKeys
+	c.Guards = d.guards
+	if d.config.TokenService.Issuer != "" {
+		c.OwnIssuer = tokenservice.DefaultIssuerID
+	}
+	c.Now, c.Log = d.config.Now, d.config.Logger
+	d.control, err = control.New(c)
+	return err
+}
+
+// controlConfig is what every control needs, of a server or of a command that opens
+// the data directory itself.
+func controlConfig(data *store.Store, log *decisionlog.Log) control.Config {
+	return control.Config{
+		Store: data,
+		Audit: log,
+		Check: map[authz.Collection]func(authz.Entity) error{
+			authz.Issuers:     func(e authz.Entity) error { return token.CheckIssuer(e.(*authz.Issuer)) },
+			authz.Credentials: checkCredential,
+		},
+		MintKey: apikey.New,
+		NewID:   func() string { return ulid.Make().String() },
+	}
+}
+
+// checkCredential refuses material nobody could prove anything with.
+func checkCredential(e authz.Entity) error {
+	c := e.(*authz.Credential)
+	if c.SecretHash != "" {
+		if err := secret.ValidateHash(c.SecretHash); err != nil {
+			return authz.Invalid("secret_hash", err.Error())
+		}
+	}
+	return token.CheckCredential(c)
+}
+
+// tokenKeys are the keys of the token service, nil when it is off.
+func (d *Daemon) tokenKeys() control.TokenKeys {
+	if d.issuing == nil {
+		return nil
+	}
+	return d.issuing
+}
+
+// written is told of every entity that was written or deleted, before its write is
+// acknowledged: what an issuer said before it was changed is not used any more.
+func (d *Daemon) written(c authz.Collection, key string) {
+	if c == authz.Issuers {
+		d.asker.Forget(key)
+	}
+}
+
+// followWrites has the keys of issuers fetched that were written, whatever way they
+// came in.
+func (d *Daemon) followWrites(ctx context.Context) error {
+	return d.control.Follow(ctx, d.followFrom, func(c authz.Collection, key string) {
+		if c == authz.Issuers {
+			d.verifier.Refresh(key)
+		}
+	}, func() {
+		for _, issuer := range d.issuers() {
+			d.verifier.Refresh(issuer.ID)
+		}
+	})
+}
+
+// makeFirstKeys makes the first API keys of a store that has none, each in a file.
+func (d *Daemon) makeFirstKeys(ctx context.Context) error {
+	return d.control.FirstKeys(ctx, func(id, text string) error {
+		file := d.path(filepath.Join("keys", id+".key"))
+		if err := writeSecret(file, []byte(text+"\n")); err != nil {
+			return err
+		}
+		d.Written = append(d.Written, file)
+		return nil
+	})
+}
