@@ -59,6 +59,7 @@ const (
 	ChangeShadowStart       ChangeKind = "shadow.start"
 	ChangeShadowStop        ChangeKind = "shadow.stop"
 	ChangeReplay            ChangeKind = "replay"
+	ChangeRestore           ChangeKind = "restore" // of a backup, into a directory without data
 )
 
 // changeRoles are the roles that may ask for a kind of change, of which an author
@@ -86,6 +87,7 @@ var changeRoles = map[ChangeKind]Role{
 	ChangeShadowStart:       RoleAuthor,
 	ChangeShadowStop:        RoleAuthor,
 	ChangeReplay:            RoleAuthor,
+	ChangeRestore:           RoleOperate,
 }
 
 // ChangeKinds lists every kind, sorted.

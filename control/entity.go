@@ -241,3 +241,13 @@ func (s *Service) Import(ctx context.Context, by authz.Author, r io.Reader, prog
 		},
 	})
 }
+
+// Restored records that the data of this store came out of a backup. It is called by
+// whoever restored it, before anything else is done with the store.
+func (s *Service) Restored(ctx context.Context, by authz.Author) error {
+	c := &authz.AuditedChange{Kind: authz.ChangeRestore}
+	return s.do(ctx, by, c, nil, func(context.Context) error {
+		c.Revision = s.config.Store.Revision()
+		return nil
+	})
+}

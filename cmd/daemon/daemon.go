@@ -171,7 +171,7 @@ func (d *Daemon) openStore(context.Context) (err error) {
 	if err := os.MkdirAll(StoreDir(c.Data), 0o700); err != nil {
 		return err
 	}
-	opening := StoreConfig(c.Config)
+	opening := storeConfig(c.Config)
 	d.asker = introspection.New(introspection.Config{Transport: c.JWKSTransport, Now: c.Now, Log: c.Logger})
 	opening.Now, opening.Logger, opening.Written = c.Now, c.Logger, d.written
 	d.store, err = store.Open(opening)
@@ -181,9 +181,9 @@ func (d *Daemon) openStore(context.Context) (err error) {
 	return err
 }
 
-// StoreConfig is how the settings have the store opened, but for its clock and
+// storeConfig is how the settings have the store opened, but for its clock and
 // its logger.
-func StoreConfig(c config.Config) store.Config {
+func storeConfig(c config.Config) store.Config {
 	return store.Config{
 		Dir:              StoreDir(c.Data),
 		HotLimit:         c.Store.HotLimit,

@@ -13,8 +13,6 @@ import (
 	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/daemon"
 	"github.com/verdict-pdp/verdict/ijson"
-	"github.com/verdict-pdp/verdict/server/apikey"
-	"github.com/verdict-pdp/verdict/store"
 )
 
 // offlineKeys creates keys in the data directory of cmd, of any role: who may
@@ -26,7 +24,7 @@ func (c *cli) offlineKeys(cmd *cobra.Command) (keyMaker, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, request api.KeyRequest) (_ []byte, err error) {
-		opened, err := c.openStore(loaded.Config)
+		opened, err := c.openOffline(loaded.Config)
 		if err != nil {
 			return nil, err
 		}
@@ -35,18 +33,16 @@ func (c *cli) offlineKeys(cmd *cobra.Command) (keyMaker, error) {
 	}, nil
 }
 
-// openStore opens the store of a data directory that no server uses. Unlike the
-// server it makes none.
-func (c *cli) openStore(cfg config.Config) (*store.Store, error) {
+// openOffline opens a data directory that no server uses. Unlike the server it makes
+// none.
+func (c *cli) openOffline(cfg config.Config) (*daemon.Offline, error) {
 	dir := daemon.StoreDir(cfg.Data)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, usage(cfg.Data+" is not a data directory: it has no store", "Name the data directory of the server with --data.")
 	} else if err != nil {
 		return nil, err
 	}
-	opening := daemon.StoreConfig(cfg)
-	opening.Now, opening.Logger = c.now, newLogger(cfg.Log, c.err)
-	opened, err := store.Open(opening)
+	opened, err := daemon.OpenOffline(cfg, c.now, newLogger(cfg.Log, c.err))
 	if authz.CodeOf(err) == authz.CodeConflict {
 		return nil, &failure{status: exitConflict, code: authz.CodeConflict, message: err.Error(), cause: err,
 			fix: "Stop the server and repeat; or, with a key that may operate, let the server create the key: leave --offline out."}
@@ -55,22 +51,20 @@ func (c *cli) openStore(cfg config.Config) (*store.Store, error) {
 }
 
 // createKey does what the server does for POST /v1/keys.
-func createKey(ctx context.Context, in *store.Store, request api.KeyRequest) ([]byte, error) {
-	id := daemon.NewKeyID()
-	text, hash := apikey.New(id)
-	key := &authz.APIKey{Header: authz.Header{ID: id}, Name: request.Name, Hash: hash, ExpiresAt: request.ExpiresAt}
+func createKey(ctx context.Context, in *daemon.Offline, request api.KeyRequest) ([]byte, error) {
+	key := &authz.APIKey{Name: request.Name, ExpiresAt: request.ExpiresAt}
 	for _, role := range request.Roles {
 		key.Roles = append(key.Roles, authz.Role(role))
 	}
-	result, err := in.Apply(ctx, []store.Op{{Entity: key, If: authz.AsNew()}})
+	text, written, err := in.Control.CreateKey(ctx, in.Author, key)
 	if err != nil {
 		return nil, err
 	}
 	return ijson.Marshal(api.Key{
-		ID:        id,
+		ID:        key.ID,
 		Name:      key.Name,
 		Roles:     request.Roles,
-		CreatedAt: result.Entities[0].Head().CreatedAt,
+		CreatedAt: written.Entity.Head().CreatedAt,
 		ExpiresAt: key.ExpiresAt,
 		Key:       text,
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/daemon"
 	"github.com/verdict-pdp/verdict/ijson"
 	"github.com/verdict-pdp/verdict/store"
@@ -29,14 +30,15 @@ the files of keys/ along, they are not made anew.`,
 			if err != nil {
 				return err
 			}
-			return c.restore(cmd.Context(), args[0], loaded.Config.Data)
+			return c.restore(cmd.Context(), args[0], loaded.Config)
 		},
 	}
 	addDataFlag(cmd)
 	return cmd
 }
 
-func (c *cli) restore(ctx context.Context, path, data string) error {
+func (c *cli) restore(ctx context.Context, path string, cfg config.Config) error {
+	data := cfg.Data
 	source, total, err := c.openInput(path)
 	if err != nil {
 		return err
@@ -51,6 +53,9 @@ func (c *cli) restore(ctx context.Context, path, data string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.recordRestore(ctx, cfg); err != nil {
+		return err
+	}
 	document, err := ijson.Marshal(map[string]string{"restored": data})
 	if err != nil {
 		return err
@@ -58,6 +63,15 @@ func (c *cli) restore(ctx context.Context, path, data string) error {
 	return c.print(document, func(w io.Writer) error {
 		return say(w, "restored into %s; serve it with `verdict serve --data %s`", data, data)
 	})
+}
+
+// recordRestore has the audit of the new directory begin with the restore.
+func (c *cli) recordRestore(ctx context.Context, cfg config.Config) error {
+	opened, err := c.openOffline(cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(opened.Control.Restored(ctx, opened.Author), opened.Close())
 }
 
 // until reads until its context ends.
