@@ -37,17 +37,20 @@ type Record struct {
 
 	Decision Outcome `json:"decision"`
 	// Subject is the machine user proved; empty when none was.
-	Subject      string     `json:"subject,omitempty"`
-	Credential   string     `json:"credential,omitempty"`
-	Action       string     `json:"action,omitempty"`
-	Service      string     `json:"service,omitempty"`
-	Caller       string     `json:"caller,omitempty"`
-	Policy       PolicyRef  `json:"policy"`
-	DataRevision uint64     `json:"data_revision,omitzero"`
-	Trust        Trust      `json:"trust"`
-	Judged       bool       `json:"judged"` // see Entry
-	LatencyUS    int64      `json:"latency_us,omitzero"`
-	Durability   Durability `json:"durability,omitempty"`
+	Subject      string    `json:"subject,omitempty"`
+	Credential   string    `json:"credential,omitempty"`
+	Action       string    `json:"action,omitempty"`
+	Service      string    `json:"service,omitempty"`
+	Caller       string    `json:"caller,omitempty"`
+	Policy       PolicyRef `json:"policy"`
+	DataRevision uint64    `json:"data_revision,omitzero"`
+	Trust        Trust     `json:"trust"`
+	Judged       bool      `json:"judged"` // see Entry
+	// Withheld marks an intent or a change of which only its place in the chain is
+	// told: Seq, Kind, At, Prev and Hash. Hash is that of the whole record.
+	Withheld   bool       `json:"withheld,omitzero"`
+	LatencyUS  int64      `json:"latency_us,omitzero"`
+	Durability Durability `json:"durability,omitempty"`
 
 	// Input is the policy's input document (see Question) after masking. It is absent
 	// when InputError says why.
@@ -63,9 +66,6 @@ type Record struct {
 	Lost uint64 `json:"lost,omitzero"`
 	// Change is what an intent or a change is about.
 	Change *AuditedChange `json:"change,omitempty"`
-	// Withheld marks an intent or a change of which only its place in the chain is
-	// told: Seq, Kind, At, Prev and Hash. Hash is that of the whole record.
-	Withheld bool `json:"withheld,omitzero"`
 
 	// Prev is the hash of the record before this one, Hash that of this one: lower-case
 	// hex SHA-256 of this record's JSON without hash.

@@ -85,7 +85,7 @@ func (d *draft) sealedChange(at heads) (value, stub []byte, next heads) {
 	hash := sha256.Sum256(value[changeLength:])
 
 	next.head = link{seq: at.head.seq + 1, total: at.head.total, hash: hash, changes: at.changes.seq + 1}
-	next.changes = link{seq: at.changes.seq + 1, total: at.changes.total + uint64(len(value)+stubLength), hash: hash}
+	next.changes = &link{seq: at.changes.seq + 1, total: at.changes.total + uint64(len(value)+stubLength), hash: hash}
 	fixed := d.change.fixed(next.changes.total, hash)
 	copy(value, binary.BigEndian.AppendUint64(fixed, next.head.seq))
 

@@ -1,6 +1,7 @@
 // Package decisionlog keeps every decision, in a Badger of its own: masked, chained
 // by hash, bounded by age and size, and as durable as the configuration and the
-// policy ask for. It does not know how a decision came about, nor who reads of it.
+// policy ask for. Who changed what is kept in the same chain. It does not know how a
+// decision or a change came about, nor who reads of it.
 //
 // # Durability
 //
@@ -55,6 +56,43 @@
 // stored without its input and says why in InputError; its result keeps codes, guards
 // and modes only.
 //
+// # Changes
+//
+// Announce records an intent, before a change is made; Settle records what became of
+// it, also of one that was refused and never announced. Both are records like those of
+// decisions, always required: they are on the disk when the call returns, or it returns
+// an error and the change must not be made. They share commits and syncs with
+// decisions, and wait in a queue of their own (MaxPending of them, 16 MiB), which no
+// decisions fill. After a crash Pending lists the intents without an outcome, for
+// whoever can find out what became of them. An id is announced once and has one
+// outcome: the same outcome again records nothing and is no error, another one is
+// CodeConflict.
+//
+// The backstop masks the texts of a change. Message and Error are cut at 2 KiB, all
+// others at 512 bytes, so that one takes no more than some 12 KiB in characters that
+// JSON writes as they are.
+//
+// Beside the chain of all records, changes (intents among them) have one of their own:
+// AuditedChange.Number counts them without a gap, and PrevChange is the hash of the
+// record of the change before. The whole record lies apart, and in the chain of all
+// there is a stub of some hundred bytes in its place, with the hash. So each is removed
+// without the other. What is removed of decisions takes stubs with it, and leaves the
+// changes, which hold together by themselves. A change that is removed leaves its stub,
+// while decisions around it are kept, and the chain of all holds.
+//
+// Config.AuditMaxAge and AuditMaxBytes bound changes, and MaxAge and MaxBytes all else:
+// neither counts for the other. Stubs are in neither count but for one case: when those
+// kept would take AuditMaxBytes alone, which are over two million with the default, the
+// oldest records go. An intent without an outcome, and what a sink has not read yet, is
+// spared until twice AuditMaxBytes is kept.
+//
+// Lists of decisions (List, Tail, Each, Count, Get) leave intents and changes out.
+// Changes and ChangesAfter page through them, an intent only while it has no outcome;
+// After has all records for sinks. Export has them too, since an export without them
+// could not be verified: whole for a reader who may read changes, else withheld, which
+// is a record of Seq, Kind, At, Prev, Hash and Withheld. Its members for decisions, as
+// those of every intent, change and loss, have no meaning: look at Kind first.
+//
 // # Chain
 //
 // Numbers are dense, from 1. The hash of a record is the SHA-256 of what ijson.Marshal
@@ -64,6 +102,13 @@
 // finds any record that was changed, removed or put in, at both ends too, unless the
 // whole rest of the chain was written anew with the files in hand: keep HeadHash of a
 // VerifyReport elsewhere to find that as well. VerifyLines does the same for an export.
+//
+// The newest change and the last one removed are noted in the same way, with the head
+// and with the anchor go the number of changes up to them, and Verify reads both chains
+// and compares them: a change that was altered, removed, put in or moved is found, with
+// or without the decisions around it. Of one that an export withholds, and of one whose
+// stub alone is kept, the hash links the records before and after it, and
+// VerifyReport.Withheld counts it: its content was not verified.
 //
 // # Reading
 //
@@ -82,15 +127,24 @@
 //
 // Numbers are big-endian, so that byte order is their order.
 //
-//	m schema     schema version, 4 bytes
-//	m head       place of the newest record in the chain: number, bytes up to it (8 bytes each), hash
-//	m anchor     the same of the newest record removed
-//	r number(8)  record: header, JSON without hash; see header.go
-//	i id         number(8) of the decision's record
-//	c name       number(8) of the last record a reader is done with
+//	m schema        schema version, 4 bytes
+//	m head          place of the newest record in the chain: number, bytes up to it (8 bytes
+//	                each), hash, number of the newest change up to it (8, absent before version 2)
+//	m anchor        the same of the newest record removed
+//	m changehead    place of the newest change in their chain: number, bytes, hash, 0 (8 bytes)
+//	m changeanchor  the same of the newest change removed
+//	r number(8)     record: header, JSON without hash; see header.go. Of a change its stub
+//	i id            number(8) of the decision's record
+//	c name          number(8) of the last record a reader is done with
+//	a number(8)     intent or change: header, JSON without hash; see change.go
+//	j id            number(8) of the newest record of a change: its intent, then its outcome
+//	p number(8)     intent without an outcome: one byte
+//
+// Version 2 of the schema brought changes. A log of version 1 is opened in place, and
+// cannot be opened by an older Verdict after that.
 //
 // # Memory
 //
 // Config.Queue records and Config.QueueBytes for async, as many for callers that wait,
-// and Badger: some 24 MiB for each of three memtables, 32 MiB of caches.
+// 16 MiB of changes, and Badger: some 24 MiB for each of three memtables, 32 MiB of caches.
 package decisionlog

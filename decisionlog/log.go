@@ -124,7 +124,7 @@ func (l *Log) load() error {
 		case head.changes != changeHead.seq:
 			return corrupt(fmt.Errorf("the chain has %d changes, and the last one is %d", head.changes, changeHead.seq))
 		}
-		l.state.Store(&state{heads: heads{head: head, changes: changeHead}, superseded: make(chan struct{})})
+		l.state.Store(&state{heads: heads{head: head, changes: &changeHead}, superseded: make(chan struct{})})
 		l.anchor.Store(&anchor)
 		l.changeAnchor.Store(&changeAnchor)
 		l.pending.Store(countKeys(txn, kindPending))

@@ -317,7 +317,7 @@ func (l *Log) write(drafts []*draft) error {
 // heads are the newest places of both chains.
 type heads struct {
 	head    link
-	changes link // the newest intent or change
+	changes *link // the newest intent or change; never changed itself
 }
 
 // put commits drafts after the heads and returns the new ones.

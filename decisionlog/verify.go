@@ -105,7 +105,7 @@ func (l *Log) Verify(ctx context.Context, progress func(done, total uint64)) (Ve
 		}
 	}
 	changes := changeVerification{report: &v.report, place: changeAnchor}
-	if err := l.verifyChanges(ctx, &changes, now.changes); err != nil {
+	if err := l.verifyChanges(ctx, &changes, *now.changes); err != nil {
 		return VerifyReport{}, err
 	}
 	return v.end(head), nil

@@ -40,11 +40,13 @@ func TestReport(t *testing.T) {
 		record(t, 9, allow(), func(r *authz.Record) { r.DataRevision = 0 }),
 		record(t, 10, allow(), func(r *authz.Record) { r.Input, r.InputError = nil, "the mask failed" }),
 		{Seq: 11, Kind: "note"},
+		{Seq: 15, Kind: authz.RecordIntent, Change: &authz.AuditedChange{ID: "c-1"}}, // are not even skipped
+		{Seq: 16, Kind: authz.RecordChange, Withheld: true},
 		record(t, 12, allow(), func(r *authz.Record) { r.Masked = []string{"/input/context/cookie"} }),
 	}
-	records = append(records, record(t, 13, allow()))
-	records[12].Result = json.RawMessage(`{"decision`)
-	records = append(records, record(t, 14, deny(authz.PolicyTimeout)))
+	broken := record(t, 13, allow())
+	broken.Result = json.RawMessage(`{"decision`)
+	records = append(records, broken, record(t, 14, deny(authz.PolicyTimeout)))
 
 	got := run(t, d, func(input string, _ uint64) authz.Judgement {
 		if input == `{"n":2}` {

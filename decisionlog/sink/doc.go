@@ -12,6 +12,11 @@
 // memory and holds nobody up, neither decisions nor other sinks. What the log no
 // longer keeps when the sink comes back is counted as missed.
 //
+// Intents and changes, who changed what, are records like decisions: lines and
+// OpenTelemetry logs have them whole, or withheld when a sink was away so long that the
+// log keeps no more of them. A sink that has no use for some records (Chooser) is not
+// sent those, which Stats.LeftOut counts: OPA's decision logs take no changes.
+//
 // # Failures
 //
 // A sink that fails is tried again for ever, with back-off from MinDelay to MaxDelay,
