@@ -109,7 +109,7 @@ func tellVerifyReport(w io.Writer, found *decisionlog.VerifyReport) error {
 		r.line("  %s of changes, from %d to %d", plural(found.Changes, "record", "records"), found.ChangesFrom, found.ChangesTo)
 	}
 	if found.Withheld > 0 {
-		r.line("  %s of changes only by its place, as its content is not here", plural(found.Withheld, "record", "records"))
+		r.line("  %s of changes withheld: what is in them is not here to be checked", plural(found.Withheld, "record", "records"))
 	}
 	if found.HeadHash != "" {
 		r.line("  head %s", found.HeadHash)
