@@ -21,7 +21,7 @@ const changerDir = "VERDICT_TEST_CHANGER_DIR"
 // stays pending.
 func changeForever(dir string) error {
 	l, err := decisionlog.Open(decisionlog.Config{
-		Dir: dir, Input: input, MaxAge: 100 * 365 * 24 * time.Hour, MaxBytes: 200_000,
+		Dir: dir, Input: input, MaxAge: 100 * 365 * 24 * time.Hour, MaxBytes: 40_000,
 		MaintainEvery: 5 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -93,8 +93,10 @@ func TestKillWithinChanges(t *testing.T) {
 			t.Fatalf("after kill %d", kill+1)
 		}
 	}
-	if l := open(t, decisionlog.Config{Dir: dir}); l.Stats().Oldest <= 1 {
-		t.Errorf("no decision was removed: %+v", l.Stats())
+	l := open(t, decisionlog.Config{Dir: dir, MaxBytes: 1, MaxAge: 100 * 365 * 24 * time.Hour})
+	maintain(t, l)
+	if report := verify(t, l); l.Stats().Bytes != 0 || report.ChangesFrom != 1 || report.Changes < uint64(2*len(settled)) {
+		t.Errorf("want the changes kept and no decisions: %+v, %d bytes of decisions", report, l.Stats().Bytes)
 	}
 	t.Logf("%d intents and %d outcomes survived %d kills", len(announced), len(settled), kills)
 }
