@@ -159,7 +159,7 @@ type AuditedChange struct {
 
 	// PrevChange is the hash of the record of the change before, of intents too, so
 	// that the chain of changes holds when decisions between them are no longer kept.
-	// The log sets it.
+	// The log sets it. It and Number stay the last members: the log appends them.
 	PrevChange string `json:"prev_change,omitempty"`
 	// Number counts the records of changes from 1, without a gap. The log sets it.
 	Number uint64 `json:"number,omitzero"`
