@@ -94,7 +94,8 @@ func TestRoomOnItsOwnListener(t *testing.T) {
 		if test.key != "" {
 			request.Header.Set("Authorization", "Bearer "+test.key)
 		}
-		status, header, body := exchange(t, request)
+		response, body := send(t, http.DefaultClient, request)
+		status, header := response.StatusCode, response.Header
 		if status != test.status {
 			t.Errorf("%s %s with key %q: %d, want %d", test.method, test.path, test.key, status, test.status)
 		}

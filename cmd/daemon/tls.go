@@ -47,7 +47,8 @@ func adminTLS(c config.AdminTLS, now func() time.Time, log *slog.Logger) (*tls.C
 	}
 	served.ClientAuth = tls.RequireAndVerifyClientCert
 	served.ClientCAs = files.current.clients
-	// A resumed session would carry a certificate that was judged by older authorities.
+	// Each connection is judged by the authorities of now, none by those that a session
+	// began with.
 	served.SessionTicketsDisabled = true
 	served.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		latest := served.Clone()

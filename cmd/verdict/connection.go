@@ -97,15 +97,15 @@ func (c *cli) dial(cmd *cobra.Command, to *connection) (*remote.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	over, err := c.tlsOf(&to.trust, server)
+	if err != nil {
+		return nil, err
+	}
 	var key string
 	if !to.keyless {
 		if key, err = c.apiKey(to, loaded.Config.Data); err != nil {
 			return nil, err
 		}
-	}
-	over, err := c.tlsOf(&to.trust, server)
-	if err != nil {
-		return nil, err
 	}
 	client, err := remote.New(remote.Config{Server: server, Key: key, UserAgent: "verdict/" + buildVersion(), TLS: over})
 	if err != nil {

@@ -90,7 +90,7 @@ func fixOfUnreachable(of *remote.Unreachable) string {
 	case of.PresentedCertificate:
 		return "The server may not accept the certificate of --cert: an authority of its admin_tls.client_ca has to have signed it, for clients, and it must not have expired."
 	case of.AskedCertificate:
-		return "The server asks for a client certificate: name one with --cert and --key, or $" + envCert + " and $" + envCertKey + "."
+		return "The server asked for a client certificate. When it needs one, as with admin_tls.client_ca, name it with --cert and --key, or $" + envCert + " and $" + envCertKey + "."
 	case strings.HasPrefix(of.Server, "unix:") && errors.Is(err, fs.ErrPermission):
 		return "The mode of the socket says who reaches it: run as the user of the server, or have the server open it for others, as in unix:/path|0660."
 	case strings.HasPrefix(of.Server, "unix:"):

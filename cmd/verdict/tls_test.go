@@ -124,7 +124,7 @@ func TestServeAdminOverTLS(t *testing.T) {
 		says   string
 	}{
 		"good":                {append(with("operator"), "--ca", ca), 0, ""},
-		"no certificate":      {[]string{"--ca", ca}, 7, "The server asks for a client certificate: name one with --cert and --key"},
+		"no certificate":      {[]string{"--ca", ca}, 7, "The server asked for a client certificate. When it needs one, as with admin_tls.client_ca, name it with --cert and --key"},
 		"of another":          {append(with("intruder"), "--ca", ca), 7, refused},
 		"expired":             {append(with("expired"), "--ca", ca), 7, refused},
 		"server not trusted":  {with("operator"), 7, "signed by unknown authority"},
