@@ -46,12 +46,16 @@ func unmasked(cause error) error {
 
 // masking is the query for masks, and what of its input it can ask for.
 type masking struct {
+	none          bool // the policy defines no masks: there is nothing to ask
 	query         rego.PreparedEvalQuery
 	input, result *parts // the rest of a record is not decoded
 	known         names
 }
 
 func newMasking(compiler *ast.Compiler, store *store) (masking, error) {
+	if undefinedIn(compiler, store.data, maskRule) {
+		return masking{none: true}, nil
+	}
 	asked := partsAsked(compiler, maskRule)
 	asked.add(ast.StringTerm("input"), ast.StringTerm("time"))
 	query, err := prepareQuery(compiler, store, ast.NewExpr(ast.NewTerm(maskRule)))
@@ -68,6 +72,9 @@ func (p *Policy) mask(ctx context.Context, input, result []byte) (value ast.Valu
 	if err != nil {
 		return nil, err
 	}
+	if masking.none {
+		return nil, nil
+	}
 	asked, err := decodeParts(input, masking.input, masking.known)
 	if err != nil {
 		return nil, err
@@ -82,6 +89,17 @@ func (p *Policy) mask(ctx context.Context, input, result []byte) (value ast.Valu
 	}
 	both := make(object, 0, 2).with("input", ast.NewTerm(asked)).with("result", ast.NewTerm(answered)).term()
 	return p.run(ctx, asking{query: &masking.query, input: both.Value, at: at, facts: none{}, limit: p.config.Timeout})
+}
+
+// undefinedIn reports whether ref, a constant path of data, can have no value: no rule
+// gives it or a part of it one, no package lies there, and it is not among the data of
+// the policy set.
+func undefinedIn(compiler *ast.Compiler, data ast.Object, ref ast.Ref) bool {
+	if compiler.RuleTree.Find(ref) != nil || len(compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true})) > 0 {
+		return false
+	}
+	_, err := data.Find(ref[1:])
+	return err != nil
 }
 
 // masksIn reads the masks a policy gave, in their order; those of a set have that

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/bundles"
 	"github.com/verdict-pdp/verdict/engine"
 )
 
@@ -114,6 +115,39 @@ func TestMaskOfWhatIsNoRecord(t *testing.T) {
 	}
 }
 
+// Masks are looked for only where a policy has some, in whatever form it has them. What
+// is no mask is an error and not none.
+func TestMaskWhereverItIsDefined(t *testing.T) {
+	one := []authz.Mask{{Op: "remove", Path: "/input/context/note"}}
+	tests := map[string]struct {
+		files map[string]string
+		want  []authz.Mask // nil: an error
+	}{
+		"nowhere":                 {nil, []authz.Mask{}},
+		"another package":         {map[string]string{"a/a.rego": "package a.log\n\nmask := [\"/input/context/note\"]\n"}, []authz.Mask{}},
+		"a rule":                  {map[string]string{"a/a.rego": "package verdict.log\n\nmask := [\"/input/context/note\"]\n"}, one},
+		"a rule of the parent":    {map[string]string{"a/a.rego": "package verdict\n\nlog := {\"mask\": [\"/input/context/note\"]}\n"}, one},
+		"a name of several parts": {map[string]string{"a/a.rego": "package verdict\n\nlog.mask contains \"/input/context/note\"\n"}, one},
+		"data":                    {map[string]string{"verdict/log/data.json": `{"mask": ["/input/context/note"]}`}, one},
+		"data of the parent":      {map[string]string{"verdict/data.json": `{"log": {"mask": ["/input/context/note"]}}`}, one},
+		"other data":              {map[string]string{"verdict/log/data.json": `{"masks": ["/input/context/note"]}`}, []authz.Mask{}},
+		"data that is no mask":    {map[string]string{"verdict/log/data.json": `{"mask": {"a": 1}}`}, nil},
+		"a package":               {map[string]string{"a/a.rego": "package verdict.log.mask\n\nx := 1\n"}, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := policy(t, "default allow := false\n", test.files, generous)
+			got, err := p.Mask(t.Context(), mustInput(t, question(nil)), []byte(allowed))
+			if (err != nil) != (test.want == nil) {
+				t.Fatalf("masks %v, error %v; want masks %v", got, err, test.want)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("masks (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestBasePoliciesMaskCredentialsThatCallersSent(t *testing.T) {
 	_, s := basePolicies(t)
 	p, err := engine.New(s, generous)
@@ -134,16 +168,20 @@ func TestBasePoliciesMaskCredentialsThatCallersSent(t *testing.T) {
 }
 
 func BenchmarkMask(b *testing.B) {
-	_, s := basePolicies(b)
-	p, err := engine.New(s, engine.Config{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	input := mustInput(b, invoiceQuestion())
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := p.Mask(b.Context(), input, []byte(allowed)); err != nil {
-			b.Fatal(err)
-		}
+	_, base := basePolicies(b)
+	for name, s := range map[string]*bundles.Snapshot{"base": base, "none": compile(b, "default allow := false\n", nil)} {
+		b.Run(name, func(b *testing.B) {
+			p, err := engine.New(s, engine.Config{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			input := mustInput(b, invoiceQuestion())
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Mask(b.Context(), input, []byte(allowed)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
