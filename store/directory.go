@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"slices"
 
 	"github.com/dgraph-io/badger/v4"
@@ -84,6 +85,27 @@ func firstCredentials(all []*authz.Credential) []*authz.Credential {
 	return slices.Clip(all[:min(len(all), authz.MaxCredentials)])
 }
 
+// APIKey finds an API key by id, as it is now. The result is shared and must not be
+// changed. It is asked once for every request: of hot keys it reads one pointer and
+// opens no snapshot. CodeUnavailable after Close.
+func (s *Store) APIKey(_ context.Context, id string) (*authz.APIKey, bool, error) {
+	select {
+	case <-s.closing:
+		return nil, false, errClosed()
+	default:
+	}
+	if hot := s.state.Load().hotFor(apiKeysCode, id); hot != nil {
+		rec, _ := hot.records.get(id)
+		return sharedEntity[*authz.APIKey](apiKeysCode, rec)
+	}
+	view, err := s.Snapshot()
+	if err != nil {
+		return nil, false, err
+	}
+	defer view.Close()
+	return view.APIKey(id)
+}
+
 // APIKey finds an API key by id. The result is shared and must not be changed.
 func (v *Snapshot) APIKey(id string) (*authz.APIKey, bool, error) {
 	return shared[*authz.APIKey](v, apiKeysCode, id)
@@ -92,8 +114,16 @@ func (v *Snapshot) APIKey(id string) (*authz.APIKey, bool, error) {
 // shared is a decoded entity that is not to be changed.
 func shared[E authz.Entity](v *Snapshot, code collCode, key string) (found E, ok bool, err error) {
 	rec, err := v.record(code, key)
-	if rec == nil {
+	if err != nil {
 		return found, false, err
+	}
+	return sharedEntity[E](code, rec)
+}
+
+// sharedEntity is what a record holds, ok false for no record.
+func sharedEntity[E authz.Entity](code collCode, rec *record) (found E, ok bool, err error) {
+	if rec == nil {
+		return found, false, nil
 	}
 	if err := decodeHot(code, rec); err != nil {
 		return found, false, err

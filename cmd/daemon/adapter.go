@@ -22,19 +22,6 @@ type data struct{ *store.Store }
 // View implements pdp.Data.
 func (d data) View() (pdp.View, error) { return d.Snapshot() }
 
-// keys is the store as API key authentication sees it.
-type keys struct{ store *store.Store }
-
-// APIKey implements apikey.Finder.
-func (k keys) APIKey(_ context.Context, id string) (*authz.APIKey, bool, error) {
-	view, err := k.store.Snapshot()
-	if err != nil {
-		return nil, false, err
-	}
-	defer view.Close()
-	return view.APIKey(id)
-}
-
 // entities is the store as the admin surface sees it. What another room has a say
 // in goes through that room: the keys of a written issuer are fetched at once,
 // nothing of a deleted machine user is left to be inherited, and our own issuer is

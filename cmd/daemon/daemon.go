@@ -289,7 +289,7 @@ func (d *Daemon) buildServer(context.Context) error {
 	}
 	d.server, err = server.New(server.Config{
 		Listeners:       listeners,
-		Keys:            &apikey.Authenticator{Keys: keys{d.store}, Now: c.Now},
+		Keys:            &apikey.Authenticator{Keys: d.store, Now: c.Now},
 		Ready:           []server.Check{{Name: "policy", Ready: d.policyReady}, {Name: "store", Ready: d.storeReady}, {Name: "decision_log", Ready: d.log.Ready}},
 		Warnings:        []server.Check{{Name: "bundles", Ready: d.policiesQuiet}, {Name: "decision_log_sinks", Ready: d.sinksQuiet}},
 		Gatherer:        registry,
