@@ -33,6 +33,7 @@ func Roles() []Role {
 // operator, known by its API key. It is not the subject of a decision.
 type Caller struct {
 	ID    string
+	Name  string // of the API key; may be empty
 	Roles []Role
 }
 

@@ -75,7 +75,7 @@ func (g *guard) serve(c echo.Context, next echo.HandlerFunc) (err error) {
 		next = echo.NotFoundHandler
 	}
 	if !g.listener.public[c.Path()] {
-		caller, err := g.server.config.Keys.Authenticate(r.Context(), r.Header)
+		caller, err := g.server.config.Keys.Authenticate(r.Context(), r.Header["Authorization"])
 		if err != nil {
 			return err
 		}

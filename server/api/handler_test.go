@@ -77,7 +77,7 @@ func TestDecideAsksAndAnswers(t *testing.T) {
 		t.Fatalf("%d %s", answer.Status, answer.Body)
 	}
 	want := []authz.Request{{
-		Caller:   authz.Caller{ID: "key_decide", Roles: []authz.Role{authz.RoleDecide}},
+		Caller:   authz.Caller{ID: "key_decide", Name: "test", Roles: []authz.Role{authz.RoleDecide}},
 		Evidence: authz.Evidence{Token: "eyJ.e.s"},
 		Subject:  &authz.Subject{Type: "machine_user", ID: "mu:user-svc"},
 		Action:   authz.Action{Name: "email.send", Properties: map[string]any{"p": 1.0}},
@@ -288,7 +288,7 @@ func TestSimulate(t *testing.T) {
 		t.Fatalf("%d %s", answer.Status, answer.Body)
 	}
 	then := authz.Request{
-		Caller:    authz.Caller{ID: "key_simulate", Roles: []authz.Role{authz.RoleSimulate}},
+		Caller:    authz.Caller{ID: "key_simulate", Name: "test", Roles: []authz.Role{authz.RoleSimulate}},
 		Subject:   &authz.Subject{Type: "machine_user", ID: "mu:a"},
 		Action:    authz.Action{Name: "a"},
 		Resource:  authz.Resource{Type: "service", ID: "s"},
@@ -329,7 +329,7 @@ func TestBatchAppliesDefaults(t *testing.T) {
 	}
 	item := func(edit func(*authz.Request)) authz.Request {
 		r := authz.Request{
-			Caller:   authz.Caller{ID: "key_decide", Roles: []authz.Role{authz.RoleDecide}},
+			Caller:   authz.Caller{ID: "key_decide", Name: "test", Roles: []authz.Role{authz.RoleDecide}},
 			Evidence: authz.Evidence{Token: "default"},
 			Action:   authz.Action{Name: "read", Properties: map[string]any{"deep": true}},
 			Resource: authz.Resource{Type: "service", ID: "s"},

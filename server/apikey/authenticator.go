@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"net/http"
 	"strings"
 	"time"
 
@@ -19,18 +18,18 @@ type Finder interface {
 	APIKey(ctx context.Context, id string) (key *authz.APIKey, ok bool, err error)
 }
 
-// Authenticator knows callers by the API key in their Authorization header. It
-// is safe for concurrent use.
+// Authenticator knows callers by the API key in their authorization header, or in what
+// their protocol has in its place. It is safe for concurrent use.
 type Authenticator struct {
 	Keys Finder
 	Now  func() time.Time
 }
 
-// Authenticate says who sent a request with header h. It gives a
-// CodeUnauthenticated error when nobody is proved, and the Finder's own error
-// when that could not be found out.
-func (a *Authenticator) Authenticate(ctx context.Context, h http.Header) (authz.Caller, error) {
-	text, err := bearer(h)
+// Authenticate finds who sent a request with the given values of its authorization
+// header. It gives a CodeUnauthenticated error when nobody is proved, and the Finder's
+// own error when that could not be found out.
+func (a *Authenticator) Authenticate(ctx context.Context, authorization []string) (authz.Caller, error) {
+	text, err := bearer(authorization)
 	if err != nil {
 		return authz.Caller{}, err
 	}
@@ -54,7 +53,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, h http.Header) (authz.
 	if !key.ExpiresAt.IsZero() && !a.Now().Before(key.ExpiresAt) {
 		return authz.Caller{}, refused("is an API key that has expired; ask an operator for another")
 	}
-	return authz.Caller{ID: key.ID, Roles: key.Roles}, nil
+	return authz.Caller{ID: key.ID, Name: key.Name, Roles: key.Roles}, nil
 }
 
 // noHash has the form of a hash, so that comparing with it costs what comparing
@@ -68,10 +67,9 @@ func matches(hash, key string) bool {
 	return subtle.ConstantTimeCompare(text[:], []byte(hash)) == 1
 }
 
-// bearer takes the credentials out of the one Authorization header (RFC 6750
+// bearer takes the credentials out of the one value of the header (RFC 6750
 // section 2.1; the scheme has no case, RFC 9110 section 11.1).
-func bearer(h http.Header) (string, error) {
-	values := h["Authorization"]
+func bearer(values []string) (string, error) {
 	if len(values) == 0 {
 		return "", refused("is missing; send Authorization: Bearer <API key>")
 	}

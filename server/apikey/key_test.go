@@ -3,7 +3,6 @@ package apikey_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -56,15 +55,15 @@ func (f finder) APIKey(_ context.Context, id string) (*authz.APIKey, bool, error
 func TestAuthenticate(t *testing.T) {
 	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	text, hash := apikey.New("pep")
-	stored := &authz.APIKey{Header: authz.Header{ID: "pep"}, Hash: hash, Roles: []authz.Role{authz.RoleDecide}}
-	header := http.Header{"Authorization": {"Bearer " + text}}
+	stored := &authz.APIKey{Header: authz.Header{ID: "pep"}, Name: "email gateway", Hash: hash, Roles: []authz.Role{authz.RoleDecide}}
+	header := []string{"Bearer " + text}
 
 	a := apikey.Authenticator{Keys: finder{key: stored}, Now: func() time.Time { return now }}
 	caller, err := a.Authenticate(t.Context(), header)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(authz.Caller{ID: "pep", Roles: []authz.Role{authz.RoleDecide}}, caller); diff != "" {
+	if diff := cmp.Diff(authz.Caller{ID: "pep", Name: "email gateway", Roles: []authz.Role{authz.RoleDecide}}, caller); diff != "" {
 		t.Error(diff)
 	}
 
@@ -87,6 +86,41 @@ func TestAuthenticate(t *testing.T) {
 			}
 			if err != nil && strings.Contains(err.Error(), text[len(text)-10:]) {
 				t.Errorf("the error shows the key: %v", err)
+			}
+		})
+	}
+}
+
+// The header is text, whatever protocol it came by.
+func TestAuthorizationHeader(t *testing.T) {
+	text, hash := apikey.New("pep")
+	a := apikey.Authenticator{
+		Keys: finder{key: &authz.APIKey{Header: authz.Header{ID: "pep"}, Hash: hash, Roles: authz.Roles()}},
+		Now:  time.Now,
+	}
+	tests := map[string]struct {
+		values []string
+		says   string // of the refusal; empty: it is the caller's
+	}{
+		"once":      {[]string{"Bearer " + text}, ""},
+		"any case":  {[]string{"bearer " + text}, ""},
+		"missing":   {nil, "is missing"},
+		"twice":     {[]string{"Bearer " + text, "Bearer " + text}, "more than once"},
+		"no scheme": {[]string{text}, "another scheme than Bearer"},
+		"basic":     {[]string{"Basic " + text}, "another scheme than Bearer"},
+		"no key":    {[]string{"Bearer x"}, "is not an API key"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			caller, err := a.Authenticate(t.Context(), test.values)
+			if test.says == "" {
+				if err != nil || caller.ID != "pep" {
+					t.Errorf("caller %q, error %v; want pep", caller.ID, err)
+				}
+				return
+			}
+			if !unauthenticated(err) || !strings.Contains(err.Error(), test.says) || caller.ID != "" {
+				t.Errorf("caller %q, error %v; want one that says %q", caller.ID, err, test.says)
 			}
 		})
 	}
