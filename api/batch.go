@@ -10,12 +10,11 @@ type BatchRequest struct {
 	Action     *Action        `json:"action,omitempty"`
 	Resource   *Resource      `json:"resource,omitempty"`
 	Context    map[string]any `json:"context,omitempty"`
-	Explain    string         `json:"explain,omitempty"`
+	Explain    Explain        `json:"explain,omitempty"`
 	// AtLeast holds for the whole batch, since it has one snapshot.
 	AtLeast uint64 `json:"at_least,omitzero"`
-	// Semantics is execute_all (the default), deny_on_first_deny or
-	// permit_on_first_permit.
-	Semantics string      `json:"semantics,omitempty"`
+	// Semantics says when the batch stops; empty is execute_all.
+	Semantics Semantics   `json:"semantics,omitempty"`
 	Items     []BatchItem `json:"items"` // 1 to 1000
 }
 
@@ -27,11 +26,5 @@ type BatchItem struct {
 	Action     *Action        `json:"action,omitempty"`
 	Resource   *Resource      `json:"resource,omitempty"`
 	Context    map[string]any `json:"context,omitzero"`
-	Explain    string         `json:"explain,omitempty"`
-}
-
-// BatchResponse answers a batch, one decision per item judged, in order. A
-// batch that its semantics stopped early has fewer decisions than items.
-type BatchResponse struct {
-	Decisions []Decision `json:"decisions"`
+	Explain    Explain        `json:"explain,omitempty"`
 }

@@ -1,6 +1,10 @@
 package api
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
 
 // DecideRequest is the body of PathDecide and PathSimulate.
 type DecideRequest struct {
@@ -14,8 +18,8 @@ type DecideRequest struct {
 	Context map[string]any `json:"context,omitempty"`
 	// AtLeast is the data revision the answer must include; 0 asks for none.
 	AtLeast uint64 `json:"at_least,omitzero"`
-	// Explain is "none" or "reasons"; empty means reasons.
-	Explain string `json:"explain,omitempty"`
+	// Explain says how much the answer tells; empty means reasons.
+	Explain Explain `json:"explain,omitempty"`
 }
 
 // Credential is the proof of the subject. Exactly one of token, claims,
@@ -60,22 +64,27 @@ type DPoP struct {
 	URL    string `json:"url"`    // https://email.example/v1/send
 }
 
-// Subject is who asks for access, e.g. {"type":"machine_user","id":"mu:user-svc"}.
-type Subject struct {
-	Type       string         `json:"type"`
-	ID         string         `json:"id"`
-	Properties map[string]any `json:"properties,omitempty"`
-}
+// What a question is about.
+type (
+	Subject  = authz.Subject
+	Action   = authz.Action
+	Resource = authz.Resource
+)
 
-// Action is what the subject wants to do, e.g. {"name":"email.send"}.
-type Action struct {
-	Name       string         `json:"name"`
-	Properties map[string]any `json:"properties,omitempty"`
-}
+// Explain says how much an answer tells: ExplainNone, ExplainReasons or ExplainFull.
+type Explain = authz.Explain
 
-// Resource is what it wants to do it to, e.g. {"type":"service","id":"svc:email"}.
-type Resource struct {
-	Type       string         `json:"type"`
-	ID         string         `json:"id"`
-	Properties map[string]any `json:"properties,omitempty"`
-}
+// Semantics says when a batch stops: ExecuteAll, DenyOnFirstDeny or
+// PermitOnFirstPermit.
+type Semantics = authz.Semantics
+
+// Values of Explain and Semantics.
+const (
+	ExplainNone    = authz.ExplainNone
+	ExplainReasons = authz.ExplainReasons
+	ExplainFull    = authz.ExplainFull
+
+	ExecuteAll          = authz.ExecuteAll
+	DenyOnFirstDeny     = authz.DenyOnFirstDeny
+	PermitOnFirstPermit = authz.PermitOnFirstPermit
+)

@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
 
 // Bodies of the admin listener about policies. Generations, records, comparisons
 // and statuses are sent as they are kept; the OpenAPI document has their members.
@@ -56,19 +60,7 @@ type ReplayRequest struct {
 }
 
 // RecordFilter selects recorded decisions: all members given must hold.
-type RecordFilter struct {
-	Outcome    string    `json:"outcome,omitempty"`
-	Code       string    `json:"code,omitempty"`
-	Guard      string    `json:"guard,omitempty"`
-	Subject    string    `json:"subject,omitempty"`
-	Service    string    `json:"service,omitempty"`
-	Action     string    `json:"action,omitempty"`
-	Caller     string    `json:"caller,omitempty"`
-	Edge       string    `json:"edge,omitempty"`
-	Generation uint64    `json:"generation,omitzero"`
-	From       time.Time `json:"from,omitzero"`
-	To         time.Time `json:"to,omitzero"`
-}
+type RecordFilter = authz.RecordFilter
 
 // GuardMode is one guard as PathGuards lists it.
 type GuardMode struct {

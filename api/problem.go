@@ -1,5 +1,7 @@
 package api
 
+import "github.com/verdict-pdp/verdict/authz"
+
 // Problem is the body of every answer that is not 2xx (RFC 9457). From a
 // decision path it means that no decision was made.
 type Problem struct {
@@ -18,12 +20,7 @@ type Problem struct {
 }
 
 // FileError is one thing wrong with a file that was sent.
-type FileError struct {
-	File    string `json:"file"`
-	Line    int    `json:"line,omitempty"`
-	Message string `json:"message"`
-	Fix     string `json:"fix,omitempty"`
-}
+type FileError = authz.Problem
 
 // Health answers PathHealth: the process serves.
 type Health struct {

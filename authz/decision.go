@@ -2,7 +2,8 @@ package authz
 
 import "context"
 
-// Outcome is allow or deny. The zero Outcome denies.
+// Outcome is allow or deny. The zero Outcome denies, and so does what is read of
+// any other word.
 type Outcome uint8
 
 // The outcomes.
@@ -22,6 +23,9 @@ func (o Outcome) String() string {
 // MarshalText writes "allow" or "deny".
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
+// AppendText is MarshalText without an allocation.
+func (o Outcome) AppendText(b []byte) ([]byte, error) { return append(b, o.String()...), nil }
+
 // UnmarshalText reads "allow" as Allow and anything else as Deny.
 func (o *Outcome) UnmarshalText(text []byte) error {
 	*o = Deny
@@ -31,7 +35,8 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Reason is one denial, or in WouldDeny one that its mode kept from denying.
+// Reason is one denial, or in WouldDeny one that its mode kept from denying. Code is
+// stable; with ExplainNone the texts and details are left out.
 type Reason struct {
 	Code    ReasonCode     `json:"code"`
 	Guard   string         `json:"guard"`
@@ -46,11 +51,11 @@ type Reason struct {
 // advice (it may). Its "id" says what it is.
 type Duty map[string]any
 
-// Trust is the strength of the caller's proof and what the call needed.
+// Trust is the strength of the subject's proof and what the call needed, 0 to 5.
 type Trust struct {
 	Level     int    `json:"level"`
 	Required  int    `json:"required"`
-	Freshness string `json:"freshness,omitempty"`
+	Freshness string `json:"freshness,omitempty"` // of what the issuer said
 }
 
 // PolicyRef names the policy set that answered.
@@ -59,26 +64,63 @@ type PolicyRef struct {
 	Digest     string `json:"digest"` // "sha256:<hex>"
 }
 
-// Decision is the answer. The zero Decision denies.
+// Decision is the answer to one question, as it goes over the wire. The zero Decision
+// denies. Let a call through only when Outcome is Allow and every obligation can be
+// met.
 type Decision struct {
-	ID               string    `json:"id"`
-	Outcome          Outcome   `json:"decision"`
-	Reasons          []Reason  `json:"reasons"`
-	WouldDeny        []Reason  `json:"would_deny,omitempty"`
-	Obligations      []Duty    `json:"obligations,omitempty"`
-	Advice           []Duty    `json:"advice,omitempty"`
-	Trust            Trust     `json:"trust"`
-	Policy           PolicyRef `json:"policy"`
-	DataRevision     uint64    `json:"data_revision"`
-	CacheableForS    int       `json:"cacheable_for_s"`    // 0: do not cache
-	IfPDPUnreachable string    `json:"if_pdp_unreachable"` // deny, or allow for tiers the policy says so
-	KeysRead         int       `json:"-"`                  // store keys the evaluation read
-	Subject          string    `json:"-"`                  // machine user proved, empty when none
+	ID      string  `json:"id"`
+	Outcome Outcome `json:"decision"`
+	// Reasons says why not: every denial, empty when allowed.
+	Reasons []Reason `json:"reasons"`
+	// WouldDeny lists denials that the mode of their guard kept from denying.
+	WouldDeny []Reason `json:"would_deny,omitempty"`
+	// Obligations must be met by the caller, or the answer is a deny to it.
+	Obligations []Duty `json:"obligations,omitempty"`
+	// Advice may be followed.
+	Advice       []Duty    `json:"advice,omitempty"`
+	Trust        Trust     `json:"trust"`
+	Policy       PolicyRef `json:"policy"`
+	DataRevision uint64    `json:"data_revision"`
+	// CacheableForS is how long the answer may be reused, in seconds; 0 is not at all.
+	CacheableForS int `json:"cacheable_for_s"`
+	// IfPDPUnreachable is what to do when the next question gets no decision. A caller
+	// that is given nothing to go by denies: the zero Outcome does.
+	IfPDPUnreachable Outcome `json:"if_pdp_unreachable"`
+	// Explanation is given with ExplainFull, and is no part of what is recorded.
+	Explanation *Explanation `json:"explanation,omitempty"`
+
+	// What the node itself wants to know; it never leaves it.
+
+	KeysRead int    `json:"-"` // store keys the evaluation read
+	Subject  string `json:"-"` // machine user proved, empty when none
 	// Credential is the id of the credential proved, empty when none is registered.
 	Credential string `json:"-"`
 	// Durability is how durable the policy wants the record to be, at least.
-	Durability  Durability   `json:"-"`
-	Explanation *Explanation `json:"-"` // with ExplainFull
+	Durability Durability `json:"-"`
+}
+
+// Explained is d with as much as was asked for: with ExplainNone reasons keep their
+// codes and lose their texts and details, and only ExplainFull has an explanation. d
+// itself is not changed.
+func (d Decision) Explained(e Explain) Decision {
+	if e != ExplainFull {
+		d.Explanation = nil
+	}
+	if e == ExplainNone {
+		d.Reasons, d.WouldDeny = withoutTexts(d.Reasons), withoutTexts(d.WouldDeny)
+	}
+	return d
+}
+
+func withoutTexts(reasons []Reason) []Reason {
+	if len(reasons) == 0 {
+		return nil
+	}
+	bare := make([]Reason, len(reasons))
+	for i, r := range reasons {
+		bare[i] = Reason{Code: r.Code, Guard: r.Guard, Status: r.Status, Mode: r.Mode}
+	}
+	return bare
 }
 
 // DecideFunc answers one question. An error means that no decision was made;

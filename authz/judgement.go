@@ -54,7 +54,7 @@ type Judgement struct {
 	Advice           []Duty
 	RequiredLevel    int
 	CacheableForS    int
-	IfPDPUnreachable string
+	IfPDPUnreachable Outcome
 	// Record is how durable the policy wants the record of its decision, at least;
 	// empty leaves it to the configuration.
 	Record   Durability

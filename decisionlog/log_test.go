@@ -57,7 +57,7 @@ func entry(id string) authz.Entry {
 			ID: id, Outcome: authz.Allow, Reasons: []authz.Reason{}, Subject: "mu:user-svc", Credential: "cred-81",
 			Obligations: []authz.Duty{{"id": "log_level", "level": "info"}},
 			Trust:       authz.Trust{Level: 3, Required: 2, Freshness: authz.Fresh},
-			Policy:      authz.PolicyRef{Generation: 4, Digest: "sha256:ab"}, DataRevision: 812, CacheableForS: 30, IfPDPUnreachable: "deny",
+			Policy:      authz.PolicyRef{Generation: 4, Digest: "sha256:ab"}, DataRevision: 812, CacheableForS: 30, IfPDPUnreachable: authz.Deny,
 		},
 		Caller: "pep-1",
 		Took:   310 * time.Microsecond,

@@ -50,7 +50,7 @@ _helper := 1
 		Advice:           []authz.Duty{{"id": "renew_token", "within_s": 240, "share": 0.5, "to": []any{"a"}}},
 		RequiredLevel:    3,
 		CacheableForS:    5,
-		IfPDPUnreachable: "allow",
+		IfPDPUnreachable: authz.Allow,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("judgement (-want +got):\n%s", diff)
@@ -205,7 +205,7 @@ func TestFailures(t *testing.T) {
 				t.Fatalf("judgement is %+v", got)
 			}
 			r := got.Reasons[0]
-			if r.Code != test.code || r.Guard != "engine" || r.Message == "" || r.Fix == "" || got.IfPDPUnreachable != "deny" {
+			if r.Code != test.code || r.Guard != "engine" || r.Message == "" || r.Fix == "" || got.IfPDPUnreachable != authz.Deny {
 				t.Errorf("judgement is %+v, want %s", got, test.code)
 			}
 			if diff := cmp.Diff(test.details, r.Details); diff != "" {

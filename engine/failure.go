@@ -20,7 +20,7 @@ const forbidden = 403
 
 // denied is the judgement of an evaluation that did not end in a decision.
 func denied(r authz.Reason) authz.Judgement {
-	return authz.Judgement{Reasons: []authz.Reason{r}, IfPDPUnreachable: unreachableDeny}
+	return authz.Judgement{Reasons: []authz.Reason{r}}
 }
 
 func reason(code authz.ReasonCode, message, fix string, details map[string]any) authz.Reason {

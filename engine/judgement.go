@@ -12,12 +12,6 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// What a PEP does when it cannot reach the PDP.
-const (
-	unreachableDeny  = "deny"
-	unreachableAllow = "allow"
-)
-
 // judgement reads the decision object. Anything but a well-formed one denies. A
 // package always has a value, so the empty object is what is left when none of
 // its rules has one: it counts as undefined.
@@ -25,7 +19,7 @@ func judgement(value ast.Value) authz.Judgement {
 	if o, ok := value.(ast.Object); value == nil || ok && o.Len() == 0 {
 		return denied(undefined())
 	}
-	d := decision{judgement: authz.Judgement{IfPDPUnreachable: unreachableDeny}}
+	var d decision
 	d.read(value)
 	if d.wrong != "" {
 		return denied(malformed(d.wrong))
@@ -127,13 +121,15 @@ func (d *decision) count(name string, value ast.Value, most int) int {
 	return i
 }
 
-func (d *decision) unreachable(value ast.Value) string {
-	switch s := d.text("if_pdp_unreachable", value); s {
-	case unreachableDeny, unreachableAllow:
-		return s
+func (d *decision) unreachable(value ast.Value) authz.Outcome {
+	switch d.text("if_pdp_unreachable", value) {
+	case authz.Allow.String():
+		return authz.Allow
+	case authz.Deny.String():
+		return authz.Deny
 	}
 	d.refuse("if_pdp_unreachable is neither deny nor allow")
-	return unreachableDeny
+	return authz.Deny
 }
 
 func (d *decision) durability(value ast.Value) authz.Durability {

@@ -73,16 +73,16 @@ func TestWellFormed(t *testing.T) {
 	observed := reason
 	observed.Mode = authz.ModeObserve
 	tests := map[string]authz.Judgement{
-		`{"allow": true}`:                       {Allow: true, IfPDPUnreachable: "deny"},
-		`{"allow": true, "reasons": []}`:        {Allow: true, IfPDPUnreachable: "deny"},
-		`{"allow": true, "record": "required"}`: {Allow: true, Record: authz.Required, IfPDPUnreachable: "deny"},
-		`{"allow": true, "record": "async"}`:    {Allow: true, Record: authz.Async, IfPDPUnreachable: "deny"},
-		`{"allow": true, "_x": 1}`:              {Allow: true, IfPDPUnreachable: "deny"},
-		`{"allow": false, "reasons": {{` + goodReason + `}}, "if_pdp_unreachable": "allow"}`: {Reasons: []authz.Reason{reason}, IfPDPUnreachable: "allow"},
+		`{"allow": true}`:                       {Allow: true, IfPDPUnreachable: authz.Deny},
+		`{"allow": true, "reasons": []}`:        {Allow: true, IfPDPUnreachable: authz.Deny},
+		`{"allow": true, "record": "required"}`: {Allow: true, Record: authz.Required, IfPDPUnreachable: authz.Deny},
+		`{"allow": true, "record": "async"}`:    {Allow: true, Record: authz.Async, IfPDPUnreachable: authz.Deny},
+		`{"allow": true, "_x": 1}`:              {Allow: true, IfPDPUnreachable: authz.Deny},
+		`{"allow": false, "reasons": {{` + goodReason + `}}, "if_pdp_unreachable": "allow"}`: {Reasons: []authz.Reason{reason}, IfPDPUnreachable: authz.Allow},
 		`{"allow": false, "reasons": [{` + goodReason + `, "status": 403, "details": {"a": [1, 2.5, "x", null, true], "b": {}, "big": 1e300}}, {"code": "A", "guard": "a", "message": "m", "fix": "f"}]}`: {
-			Reasons: []authz.Reason{other, full}, IfPDPUnreachable: "deny"},
+			Reasons: []authz.Reason{other, full}, IfPDPUnreachable: authz.Deny},
 		`{"allow": true, "would_deny": [{` + goodReason + `, "mode": "observe"}], "required_level": 5, "cacheable_for_s": 0}`: {
-			Allow: true, WouldDeny: []authz.Reason{observed}, RequiredLevel: 5, IfPDPUnreachable: "deny"},
+			Allow: true, WouldDeny: []authz.Reason{observed}, RequiredLevel: 5, IfPDPUnreachable: authz.Deny},
 	}
 	for text, want := range tests {
 		if diff := cmp.Diff(want, engine.Judge(ast.MustParseTerm(text).Value)); diff != "" {
@@ -122,7 +122,7 @@ func FuzzJudge(f *testing.F) {
 				t.Errorf("duty without id %v", duty)
 			}
 		}
-		if got.RequiredLevel < 0 || got.RequiredLevel > 5 || got.CacheableForS < 0 || got.IfPDPUnreachable != "deny" && got.IfPDPUnreachable != "allow" {
+		if got.RequiredLevel < 0 || got.RequiredLevel > 5 || got.CacheableForS < 0 || got.IfPDPUnreachable > authz.Allow {
 			t.Errorf("out of range: %+v", got)
 		}
 		if again := engine.Judge(value); fmt.Sprint(again) != fmt.Sprint(got) {

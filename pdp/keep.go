@@ -39,7 +39,7 @@ func unrecorded(d authz.Decision) authz.Decision {
 	if d.Outcome == authz.Allow {
 		d.Reasons = nil
 	}
-	d.Outcome, d.Obligations, d.CacheableForS, d.IfPDPUnreachable = authz.Deny, nil, 0, "deny"
+	d.Outcome, d.Obligations, d.CacheableForS, d.IfPDPUnreachable = authz.Deny, nil, 0, authz.Deny
 	d.Reasons = append([]authz.Reason{reason}, d.Reasons...)
 	return d
 }

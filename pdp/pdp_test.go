@@ -154,7 +154,7 @@ func TestDecideAllows(t *testing.T) {
 	want := authz.Decision{
 		ID: "id", Outcome: authz.Allow, Obligations: []authz.Duty{{"id": "use_address"}},
 		Trust: authz.Trust{Level: 3, Freshness: "fresh"}, Policy: authz.PolicyRef{Generation: 3, Digest: "sha256:aa"},
-		DataRevision: 7, CacheableForS: 5, IfPDPUnreachable: "deny", Subject: "mu:a",
+		DataRevision: 7, CacheableForS: 5, IfPDPUnreachable: authz.Deny, Subject: "mu:a",
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Error(diff)

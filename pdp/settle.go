@@ -47,9 +47,6 @@ func settle(id string, p standing, j authz.Judgement, policy authz.PolicyRef, re
 		Credential:       p.credential,
 		Durability:       j.Record,
 	}
-	if d.IfPDPUnreachable != "allow" {
-		d.IfPDPUnreachable = "deny"
-	}
 	if j.Allow && p.subject != "" && len(j.Reasons) == 0 {
 		d.Outcome = authz.Allow
 		return d

@@ -166,7 +166,7 @@ func TestChanged(t *testing.T) {
 		"a number's type":     {func(j *authz.Judgement) { j.Advice = []authz.Duty{{"within_s": 240.0, "id": "renew_token"}} }, 0},
 		"required level":      {func(j *authz.Judgement) { j.RequiredLevel = 3 }, 1},
 		"cacheable":           {func(j *authz.Judgement) { j.CacheableForS = 4 }, 1},
-		"unreachable":         {func(j *authz.Judgement) { j.IfPDPUnreachable = "allow" }, 1},
+		"unreachable":         {func(j *authz.Judgement) { j.IfPDPUnreachable = authz.Allow }, 1},
 		"would deny":          {func(j *authz.Judgement) { j.WouldDeny = nil }, 1},
 		"obligation":          {func(j *authz.Judgement) { j.Obligations = []authz.Duty{{"id": "use_address", "address_id": "b"}} }, 1},
 		"advice":              {func(j *authz.Judgement) { j.Advice = nil }, 1},

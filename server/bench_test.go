@@ -36,15 +36,12 @@ var allowed = authz.Decision{
 	Policy:           authz.PolicyRef{Generation: 17, Digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
 	DataRevision:     4815,
 	CacheableForS:    5,
-	IfPDPUnreachable: "deny",
+	IfPDPUnreachable: authz.Deny,
 }
 
 // bare is an Echo handler that only parses and answers the same bodies.
 func bare() http.Handler {
-	answer := api.Decision{
-		ID: allowed.ID, Decision: api.Allow, Reasons: []api.Reason{}, Obligations: []api.Duty{allowed.Obligations[0]},
-		Trust: api.Trust(allowed.Trust), Policy: api.PolicyRef(allowed.Policy), DataRevision: 4815, CacheableForS: 5, IfPDPUnreachable: "deny",
-	}
+	answer := allowed
 	e := echo.New()
 	e.POST(api.PathDecide, func(c echo.Context) error {
 		var body api.DecideRequest
@@ -160,7 +157,7 @@ func decide(client *http.Client, url, key string) error {
 	if closing := response.Body.Close(); err == nil {
 		err = closing
 	}
-	if err == nil && decision.Decision != api.Allow {
+	if err == nil && decision.Outcome != api.Allow {
 		err = fmt.Errorf("answered %d %+v", response.StatusCode, decision)
 	}
 	return err

@@ -148,7 +148,7 @@ func TestAListEntryNamesARegisteredIssuer(t *testing.T) {
 	if diff := cmp.Diff([]string{"TOKEN_REVOKED"}, pdptest.Codes(p.Ask(invoiceToAna(token)).Reasons)); diff != "" {
 		t.Error(diff)
 	}
-	if d := p.Ask(invoiceToAna(p.Token("mu:user-svc"))); d.Decision != api.Allow {
+	if d := p.Ask(invoiceToAna(p.Token("mu:user-svc"))); d.Outcome != api.Allow {
 		t.Errorf("another token of the same machine user is denied: %+v", d.Reasons)
 	}
 }

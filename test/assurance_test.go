@@ -57,7 +57,7 @@ func TestAssurance(t *testing.T) {
 						"resource":   map[string]any{"type": "service", "id": service},
 						"context":    map[string]any{"source_ip": "192.0.2.1"},
 					})
-					got := verdict{d.Decision, pdptest.Codes(d.Reasons), d.Trust}
+					got := verdict{d.Outcome, pdptest.Codes(d.Reasons), d.Trust}
 					want := verdict{api.Allow, []string{}, api.Trust{Level: rung.level, Required: required[c.origin][tier], Freshness: authz.Fresh}}
 					if enough[tier] != 'a' {
 						want.Decision, want.Codes = api.Deny, []string{"AUTH_TOO_WEAK"}
@@ -76,7 +76,7 @@ func TestAssurance(t *testing.T) {
 
 // verdict is what the test compares of a decision.
 type verdict struct {
-	Decision string
+	Decision api.Outcome
 	Codes    []string
 	Trust    api.Trust
 }

@@ -151,11 +151,11 @@ func TestAttacks(t *testing.T) {
 			}
 			var d api.Decision
 			unmarshal(t, answer.Body, &d)
-			if d.Decision != api.Deny || len(d.Reasons) == 0 {
+			if d.Outcome != api.Deny || len(d.Reasons) == 0 {
 				t.Errorf("believed: %+v", d)
 			}
 			for _, r := range d.Reasons {
-				if r.Code == string(authz.IssuerUnavailable) || strings.HasPrefix(r.Code, "POLICY_") || r.Status < 400 || r.Status > 499 {
+				if r.Code == authz.IssuerUnavailable || strings.HasPrefix(string(r.Code), "POLICY_") || r.Status < 400 || r.Status > 499 {
 					t.Errorf("the attack is not what is blamed: %+v", r)
 				}
 			}
@@ -178,7 +178,7 @@ func (a *arena) believesTheGood(t testing.TB) {
 		good[s.name] = s.credential(s.good())
 	}
 	for name, credential := range good {
-		if d := a.decision(t, credential); d.Decision != api.Allow {
+		if d := a.decision(t, credential); d.Outcome != api.Allow {
 			t.Fatalf("the arena refuses a good %s: %+v", name, d.Reasons)
 		}
 	}

@@ -58,7 +58,7 @@ func TestTheConnectionsOwnCertificate(t *testing.T) {
 			}
 			var d api.Decision
 			unmarshal(t, answer.Body, &d)
-			if diff := cmp.Diff(append([]string{}, test.codes...), pdptest.Codes(d.Reasons)); diff != "" || (d.Decision == api.Allow) != (test.codes == nil) || d.Trust.Level != test.level {
+			if diff := cmp.Diff(append([]string{}, test.codes...), pdptest.Codes(d.Reasons)); diff != "" || (d.Outcome == api.Allow) != (test.codes == nil) || d.Trust.Level != test.level {
 				t.Errorf("%s%+v", diff, d)
 			}
 		})

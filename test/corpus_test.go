@@ -53,14 +53,14 @@ type corpusBatch struct {
 }
 
 type corpusWant struct {
-	Decision    string           `yaml:"decision"`
-	Reasons     []string         `yaml:"reasons"`
-	Causes      []string         `yaml:"causes"`
-	WouldDeny   []string         `yaml:"would_deny"`
-	Obligations []map[string]any `yaml:"obligations"`
-	Advice      []any            `yaml:"advice"` // an id, or the whole object
-	Level       *int             `yaml:"level"`
-	Freshness   string           `yaml:"freshness"`
+	Decision    string     `yaml:"decision"`
+	Reasons     []string   `yaml:"reasons"`
+	Causes      []string   `yaml:"causes"`
+	WouldDeny   []string   `yaml:"would_deny"`
+	Obligations []api.Duty `yaml:"obligations"`
+	Advice      []any      `yaml:"advice"` // an id, or the whole object
+	Level       *int       `yaml:"level"`
+	Freshness   string     `yaml:"freshness"`
 }
 
 // TestCorpus asks every case over HTTP and in process; both must answer as the
@@ -206,7 +206,7 @@ func (c corpusCase) runBatch(t *testing.T, p *pdptest.PDP, evidence authz.Eviden
 
 func (w *corpusWant) check(t *testing.T, d api.Decision) {
 	t.Helper()
-	got := corpusWant{Decision: d.Decision, Reasons: set(pdptest.Codes(d.Reasons)), WouldDeny: set(pdptest.Codes(d.WouldDeny))}
+	got := corpusWant{Decision: d.Outcome.String(), Reasons: set(pdptest.Codes(d.Reasons)), WouldDeny: set(pdptest.Codes(d.WouldDeny))}
 	want := corpusWant{Decision: w.Decision, Reasons: set(w.Reasons), WouldDeny: set(w.WouldDeny)}
 	if w.Causes != nil {
 		got.Causes, want.Causes = set(causes(d.Reasons)), set(w.Causes)
@@ -223,8 +223,8 @@ func (w *corpusWant) check(t *testing.T, d api.Decision) {
 	if diff := cmp.Diff(w.adviceTexts(t), w.shownAdvice(t, d.Advice)); diff != "" {
 		t.Errorf("advice: %s", diff)
 	}
-	byText := cmpopts.SortSlices(func(a, b map[string]any) bool { return text(t, a) < text(t, b) })
-	if diff := cmp.Diff(w.Obligations, []map[string]any(d.Obligations), byText, cmpopts.EquateEmpty()); diff != "" {
+	byText := cmpopts.SortSlices(func(a, b api.Duty) bool { return text(t, a) < text(t, b) })
+	if diff := cmp.Diff(w.Obligations, d.Obligations, byText, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("obligations: %s", diff)
 	}
 }

@@ -38,7 +38,7 @@ func withRecipient(question map[string]any, user, class string) {
 func TestAllowNamesTheAddressToUse(t *testing.T) {
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	d := p.Ask(invoiceToAna(p.Token("mu:user-svc")))
-	if d.Decision != api.Allow {
+	if d.Outcome != api.Allow {
 		t.Fatalf("%+v", d)
 	}
 	want := []api.Duty{{"id": "use_address", "address_id": "addr-ana-billing"}}
@@ -83,7 +83,7 @@ func TestEachRefusalHasItsOwnCode(t *testing.T) {
 			q := invoiceToAna(p.Token("mu:user-svc"))
 			test.spoil(q)
 			d := p.Ask(q)
-			if d.Decision != api.Deny {
+			if d.Outcome != api.Deny {
 				t.Fatalf("allowed: %+v", d)
 			}
 			if diff := cmp.Diff([]string{test.want}, pdptest.Codes(d.Reasons)); diff != "" {
@@ -136,7 +136,7 @@ func TestNextDecisionSeesTheWrite(t *testing.T) {
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	const grant = "plan:business/email.invoice.issued"
 	q := invoiceToAna(p.Token("mu:user-svc"))
-	if d := p.Ask(q); d.Decision != api.Allow {
+	if d := p.Ask(q); d.Outcome != api.Allow {
 		t.Fatalf("%+v", d)
 	}
 
@@ -151,7 +151,7 @@ func TestNextDecisionSeesTheWrite(t *testing.T) {
 
 	granted := p.Put(&authz.Entitlement{Holder: "user:u-ana", Feature: "email.invoice.issued"})
 	q["at_least"] = granted
-	if d := p.Ask(q); d.Decision != api.Allow || d.DataRevision != granted {
+	if d := p.Ask(q); d.Outcome != api.Allow || d.DataRevision != granted {
 		t.Errorf("%+v", d)
 	}
 

@@ -45,8 +45,8 @@ func (l *life) ask(p proof) api.Decision {
 	question := call("parcel.send", "svc:parcel", "")
 	question["credential"] = p()
 	d := l.AskAsserting(question)
-	if (d.Decision == api.Allow) != (len(d.Reasons) == 0) {
-		l.T.Errorf("%s with %v", d.Decision, d.Reasons)
+	if (d.Outcome == api.Allow) != (len(d.Reasons) == 0) {
+		l.T.Errorf("%s with %v", d.Outcome, d.Reasons)
 	}
 	return d
 }
@@ -374,7 +374,7 @@ func TestLastUseIsKnownAndCostsLittle(t *testing.T) {
 		question := call("parcel.send", "svc:parcel", "")
 		question["credential"] = p()
 		question["context"].(map[string]any)["source_ip"] = source
-		if d := l.Ask(question); d.Decision != api.Allow {
+		if d := l.Ask(question); d.Outcome != api.Allow {
 			t.Fatalf("%+v", d.Reasons)
 		}
 	}

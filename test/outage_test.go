@@ -91,7 +91,7 @@ func spared(t *testing.T, load *pdptest.Load) {
 // answer is what a test compares of a decision: what it is, how fresh, and the one
 // status of its reasons.
 type answer struct {
-	Decision  string
+	Decision  api.Outcome
 	Freshness string
 	Codes     []string
 	Status    int
@@ -112,7 +112,7 @@ func advised(d api.Decision) (ids []string) {
 func (o *outage) answer(question map[string]any) answer {
 	o.T.Helper()
 	d := o.Ask(question)
-	a := answer{Decision: d.Decision, Freshness: d.Trust.Freshness, Codes: pdptest.Codes(d.Reasons), Advice: advised(d)}
+	a := answer{Decision: d.Outcome, Freshness: d.Trust.Freshness, Codes: pdptest.Codes(d.Reasons), Advice: advised(d)}
 	for _, reason := range d.Reasons {
 		a.Status = reason.Status
 	}
@@ -191,7 +191,7 @@ func TestTiersChangeOneAfterTheOther(t *testing.T) {
 	fetched := o.IssuerStatus("buildhub").FetchedAt
 	for _, step := range []struct {
 		after           time.Duration
-		template, audit string
+		template, audit api.Outcome
 	}{
 		{10*time.Minute - time.Second, api.Allow, api.Allow},
 		{30 * time.Minute, api.Allow, api.Allow},
@@ -200,10 +200,10 @@ func TestTiersChangeOneAfterTheOther(t *testing.T) {
 		{2*time.Hour + time.Second, api.Deny, api.Deny},
 	} {
 		o.Clock.Set(fetched.Add(step.after))
-		if got := o.Ask(o.template()).Decision; got != step.template {
+		if got := o.Ask(o.template()).Outcome; got != step.template {
 			t.Errorf("template after %s: %s", step.after, got)
 		}
-		if got := o.Ask(o.audit()).Decision; got != step.audit {
+		if got := o.Ask(o.audit()).Outcome; got != step.audit {
 			t.Errorf("audit after %s: %s", step.after, got)
 		}
 	}
@@ -331,7 +331,7 @@ func TestNobodyWaitsForASickIssuer(t *testing.T) {
 
 	for range 100 {
 		same(t, "another issuer", allowedFresh, o.answer(o.courier()))
-		if d := o.Ask(invoiceToAna(o.Token("mu:user-svc"))); d.Decision != api.Allow {
+		if d := o.Ask(invoiceToAna(o.Token("mu:user-svc"))); d.Outcome != api.Allow {
 			t.Fatalf("%+v", d.Reasons)
 		}
 		same(t, "keys known already", allowedFresh, o.answer(o.template()))
@@ -370,7 +370,7 @@ func BenchmarkHealthyIssuerWhileAnotherHangs(b *testing.B) {
 			var took []time.Duration
 			for b.Loop() {
 				began := time.Now()
-				if d := o.Ask(question); d.Decision != api.Allow {
+				if d := o.Ask(question); d.Outcome != api.Allow {
 					b.Fatalf("%+v", d.Reasons)
 				}
 				took = append(took, time.Since(began))

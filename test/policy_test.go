@@ -77,7 +77,7 @@ func TestAGuardThatFailsDenies(t *testing.T) {
 				}
 			}})
 			d := p.Ask(invoiceToAna(p.Token("mu:user-svc")))
-			if d.Decision != api.Deny {
+			if d.Outcome != api.Deny {
 				t.Errorf("allowed: %+v", d)
 			}
 			if diff := cmp.Diff([]string{test.want}, pdptest.Codes(d.Reasons)); diff != "" {

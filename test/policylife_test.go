@@ -58,7 +58,7 @@ func TestPolicyLife(t *testing.T) {
 	if candidate.Gate.Tests != 1 {
 		t.Errorf("%d tests ran", candidate.Gate.Tests)
 	}
-	if d := ask(); d.Decision != api.Allow {
+	if d := ask(); d.Outcome != api.Allow {
 		t.Errorf("a candidate decides: %+v", d)
 	}
 
@@ -102,7 +102,7 @@ func TestPolicyLife(t *testing.T) {
 		t.Errorf("%+v", status)
 	}
 	someone.call(http.MethodPost, api.PathRollback, "Generation", api.RollbackRequest{}, &g)
-	if d := ask(); d.Decision != api.Allow || d.Policy.Generation != 1 {
+	if d := ask(); d.Outcome != api.Allow || d.Policy.Generation != 1 {
 		t.Errorf("after a rollback: %+v", d)
 	}
 
@@ -162,13 +162,13 @@ func TestModesGoUpStepByStep(t *testing.T) {
 		withRecipient(question, "u-ana", "marketing.news")
 		return p.Ask(question)
 	}
-	if d := ask(); d.Decision != api.Deny {
+	if d := ask(); d.Outcome != api.Deny {
 		t.Fatalf("%+v", d)
 	}
 	if got := set(authz.ModeOff); got != http.StatusOK {
 		t.Fatal(got)
 	}
-	if d := ask(); d.Decision != api.Allow || len(d.WouldDeny) != 0 {
+	if d := ask(); d.Outcome != api.Allow || len(d.WouldDeny) != 0 {
 		t.Errorf("off: %+v", d)
 	}
 	if got := set(authz.ModeEnforce); got != http.StatusConflict {
@@ -177,7 +177,7 @@ func TestModesGoUpStepByStep(t *testing.T) {
 	if got := set(authz.ModeObserve); got != http.StatusOK {
 		t.Fatal(got)
 	}
-	if d := ask(); d.Decision != api.Allow || !slices.Equal(pdptest.Codes(d.WouldDeny), []string{"RECIPIENT_OPTED_OUT"}) {
+	if d := ask(); d.Outcome != api.Allow || !slices.Equal(pdptest.Codes(d.WouldDeny), []string{"RECIPIENT_OPTED_OUT"}) {
 		t.Errorf("observe: %+v", d)
 	}
 	g := guard()
@@ -189,11 +189,11 @@ func TestModesGoUpStepByStep(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	if d := ask(); d.Decision != api.Deny {
+	if d := ask(); d.Outcome != api.Deny {
 		t.Errorf("enforce: %+v", d)
 	}
 	p.Rollback()
-	if d := ask(); d.Decision != api.Allow || d.WouldDeny[0].Mode != authz.ModeFlag {
+	if d := ask(); d.Outcome != api.Allow || d.WouldDeny[0].Mode != authz.ModeFlag {
 		t.Errorf("rolled back to flag: %+v", d)
 	}
 }

@@ -137,7 +137,7 @@ func sameAsOPA(t *testing.T, opa string, r *authz.Record) {
 	if !o.Allow {
 		o.Obligations = nil
 	}
-	want := answered{ours.Decision == api.Allow, reasons(ours.Reasons), reasons(ours.WouldDeny), texts(ours.Obligations), texts(ours.Advice), ours.CacheableForS, ours.Trust.Required}
+	want := answered{ours.Outcome == api.Allow, reasons(ours.Reasons), reasons(ours.WouldDeny), texts(ours.Obligations), texts(ours.Advice), ours.CacheableForS, ours.Trust.Required}
 	got := answered{o.Allow, reasons(o.Reasons), reasons(o.WouldDeny), texts(o.Obligations), texts(o.Advice), o.Cacheable, o.Required}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Verdict and OPA differ on %s:\n%s", r.ID, diff)

@@ -111,7 +111,7 @@ func (r *trio) move(d time.Duration) { r.Clock.Set(r.Clock.Now().Add(d)) }
 func (r *trio) allowed(m *trioMember, secret string) api.Decision {
 	r.T.Helper()
 	d := r.Ask(m.questionWith(secret))
-	if d.Decision != api.Allow {
+	if d.Outcome != api.Allow {
 		r.T.Errorf("%s is denied: %+v", m.id, d.Reasons)
 	}
 	return d
@@ -121,8 +121,8 @@ func (r *trio) allowed(m *trioMember, secret string) api.Decision {
 func (r *trio) deniedAs(m *trioMember, secret, code string) {
 	r.T.Helper()
 	d := r.Ask(m.questionWith(secret))
-	if diff := cmp.Diff([]string{code}, pdptest.Codes(d.Reasons)); diff != "" || d.Decision != api.Deny {
-		r.T.Errorf("%s: %s %s", m.id, d.Decision, diff)
+	if diff := cmp.Diff([]string{code}, pdptest.Codes(d.Reasons)); diff != "" || d.Outcome != api.Deny {
+		r.T.Errorf("%s: %s %s", m.id, d.Outcome, diff)
 	}
 }
 

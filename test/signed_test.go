@@ -240,7 +240,7 @@ func TestBombsOverHTTP(t *testing.T) {
 			t.Errorf("%s: %d bytes were allocated", name, used)
 		}
 	}
-	if d := p.Ask(invoiceToAna(p.Token("mu:user-svc"))); d.Decision != api.Allow {
+	if d := p.Ask(invoiceToAna(p.Token("mu:user-svc"))); d.Outcome != api.Allow {
 		t.Errorf("%+v", d)
 	}
 }

@@ -169,7 +169,7 @@ func TestBasePoliciesAreWatched(t *testing.T) {
 	}
 	node := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Log: io.Discard, Change: func(c *config.Config) { c.Policies = dir }})
 	question := invoiceToAna(node.Token("mu:user-svc"))
-	if d := node.Ask(question); d.Policy.Generation != 1 || d.Decision != api.Allow {
+	if d := node.Ask(question); d.Policy.Generation != 1 || d.Outcome != api.Allow {
 		t.Fatalf("%+v", d)
 	}
 	edges := filepath.Join(dir, "guards", "edge", "edge.rego")

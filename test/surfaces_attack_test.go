@@ -117,13 +117,13 @@ func TestAttacksOnSecurityEvents(t *testing.T) {
 			}
 		})
 	}
-	if after := a.p.Ask(invoiceToAna(a.p.Token("mu:user-svc"))); before.Decision != api.Allow || after.Decision != api.Allow || after.DataRevision != before.DataRevision {
-		t.Errorf("%s at %d before the attacks, %s at %d after", before.Decision, before.DataRevision, after.Decision, after.DataRevision)
+	if after := a.p.Ask(invoiceToAna(a.p.Token("mu:user-svc"))); before.Outcome != api.Allow || after.Outcome != api.Allow || after.DataRevision != before.DataRevision {
+		t.Errorf("%s at %d before the attacks, %s at %d after", before.Outcome, before.DataRevision, after.Outcome, after.DataRevision)
 	}
 	if answer := push(s.good()); answer.Status != http.StatusAccepted {
 		t.Fatalf("a good event is refused: %d %s", answer.Status, answer.Body)
 	}
-	if after := a.p.Ask(invoiceToAna(a.p.Token("mu:user-svc"))); after.Decision != api.Deny {
+	if after := a.p.Ask(invoiceToAna(a.p.Token("mu:user-svc"))); after.Outcome != api.Deny {
 		t.Errorf("the good event did nothing: %+v", after)
 	}
 }

@@ -74,7 +74,7 @@ func TestTheTokensOfRFCsAreDenied(t *testing.T) {
 			} {
 				q := invoiceToAna("")
 				q["credential"] = credential
-				if d := p.Ask(q); d.Decision != api.Deny || len(d.Reasons) == 0 {
+				if d := p.Ask(q); d.Outcome != api.Deny || len(d.Reasons) == 0 {
 					t.Errorf("%s: %+v", text, d)
 				}
 			}
@@ -139,7 +139,7 @@ func TestRFC8705Binding(t *testing.T) {
 	}
 	q := invoiceToAna("")
 	q["credential"] = map[string]any{"token": token, "certificate_thumbprint": e.CNF["x5t#S256"]}
-	if d := p.AskAsserting(q); d.Decision != api.Allow || d.Trust.Level != 4 {
+	if d := p.AskAsserting(q); d.Outcome != api.Allow || d.Trust.Level != 4 {
 		t.Errorf("by its thumbprint: %+v", d)
 	}
 	q = invoiceToAna(token)
@@ -195,7 +195,7 @@ func outcome(t *testing.T, answer pdptest.Answer) string {
 	}
 	var d api.Decision
 	unmarshal(t, answer.Body, &d)
-	if d.Decision == api.Allow {
+	if d.Outcome == api.Allow {
 		return ""
 	}
 	return strings.Join(causes(d.Reasons), ",")

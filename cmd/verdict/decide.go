@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,28 +105,46 @@ func (c *cli) tellDecisions(answer []byte, batch, everyRule bool) error {
 // allAllow is false for no decisions at all.
 func allAllow(decisions []api.Decision) bool {
 	for _, d := range decisions {
-		if d.Decision != api.Allow {
+		if d.Outcome != api.Allow {
 			return false
 		}
 	}
 	return len(decisions) > 0
 }
 
-// readDecisions reads one decision, or those of a batch. One that is neither
-// allow nor deny is an error.
+// readDecisions reads one decision, or those of a batch.
 func readDecisions(answer []byte, batch bool) ([]api.Decision, error) {
-	var many api.BatchResponse
-	var err error
-	if batch {
-		err = ijson.UnmarshalOpen(answer, &many)
-	} else {
-		many.Decisions = make([]api.Decision, 1)
-		err = ijson.UnmarshalOpen(answer, &many.Decisions[0])
+	if !batch {
+		d, err := readDecision(answer)
+		return []api.Decision{d}, err
 	}
-	for _, d := range many.Decisions {
-		if err == nil && d.Decision != api.Allow && d.Decision != api.Deny {
-			err = fmt.Errorf("a decision is %q", d.Decision)
+	var many struct {
+		Decisions []json.RawMessage `json:"decisions"`
+	}
+	if err := ijson.UnmarshalOpen(answer, &many); err != nil {
+		return nil, err
+	}
+	decisions := make([]api.Decision, len(many.Decisions))
+	for i, one := range many.Decisions {
+		var err error
+		if decisions[i], err = readDecision(one); err != nil {
+			return nil, err
 		}
 	}
-	return many.Decisions, err
+	return decisions, nil
+}
+
+// readDecision reads a decision. One that is neither allow nor deny is an error, not
+// the deny that it would be read as.
+func readDecision(data []byte) (d api.Decision, err error) {
+	var said struct {
+		Decision string `json:"decision"`
+	}
+	if err := ijson.UnmarshalOpen(data, &said); err != nil {
+		return d, err
+	}
+	if said.Decision != api.Allow.String() && said.Decision != api.Deny.String() {
+		return d, fmt.Errorf("a decision is %q", said.Decision)
+	}
+	return d, ijson.UnmarshalOpen(data, &d)
 }

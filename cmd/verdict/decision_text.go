@@ -16,7 +16,7 @@ import (
 // to do about it, and what the answer was based on.
 func tellDecision(w io.Writer, s drawing, d api.Decision) error {
 	r := &report{w: w}
-	r.line("%s", strings.ToUpper(d.Decision))
+	r.line("%s", strings.ToUpper(d.Outcome.String()))
 	r.body(d)
 	r.explanation(s, d.Explanation)
 	return r.err
@@ -26,10 +26,10 @@ func tellBatch(w io.Writer, s drawing, decisions []api.Decision) error {
 	r := &report{w: w}
 	allowed := 0
 	for i, d := range decisions {
-		if d.Decision == api.Allow {
+		if d.Outcome == api.Allow {
 			allowed++
 		}
-		r.line("%d. %s", i+1, strings.ToUpper(d.Decision))
+		r.line("%d. %s", i+1, strings.ToUpper(d.Outcome.String()))
 		r.body(d)
 		r.explanation(s, d.Explanation)
 	}
@@ -61,7 +61,7 @@ func (r *report) explanation(how drawing, e *api.Explanation) {
 }
 
 func (r *report) reason(prefix string, reason api.Reason) {
-	line := prefix + reason.Code
+	line := prefix + string(reason.Code)
 	if reason.Guard != "" {
 		line += " (" + reason.Guard + ")"
 	}

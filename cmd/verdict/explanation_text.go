@@ -141,7 +141,7 @@ func needsTree(sets [][]api.Need) tree {
 func needTrees(set []api.Need) []tree {
 	var trees []tree
 	for _, n := range set {
-		label := n.Code
+		label := string(n.Code)
 		if n.Guard != "" {
 			label += " (" + n.Guard + ")"
 		}

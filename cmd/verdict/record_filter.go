@@ -33,7 +33,7 @@ func (f *recordFilter) flags(cmd *cobra.Command, generation string) []string {
 	flags.Uint64Var(&f.Generation, generation, 0, "only those this policy generation decided")
 	flags.StringVar(&f.from, "from", "", "only those at or after: a time (RFC 3339), or how long ago, such as 2h")
 	flags.StringVar(&f.to, "to", "", "only those before: a time (RFC 3339), or how long ago")
-	complete(cmd, "outcome", api.Allow, api.Deny)
+	complete(cmd, "outcome", api.Allow.String(), api.Deny.String())
 	names := []string{"code", "guard", "subject", "service", "action", "edge", "caller", generation, "from", "to"}
 	for _, name := range names {
 		complete(cmd, name)
@@ -43,7 +43,7 @@ func (f *recordFilter) flags(cmd *cobra.Command, generation string) []string {
 
 // parse checks the flags and reads the times.
 func (f *recordFilter) parse(c *cli) (api.RecordFilter, error) {
-	if f.Outcome != "" && f.Outcome != api.Allow && f.Outcome != api.Deny {
+	if f.Outcome != "" && f.Outcome != api.Allow.String() && f.Outcome != api.Deny.String() {
 		return f.RecordFilter, usage(fmt.Sprintf("--outcome is %q", f.Outcome), "Write allow or deny.")
 	}
 	if from, to, ok := strings.Cut(f.Edge, ">"); f.Edge != "" && (!ok || from == "" || to == "") {

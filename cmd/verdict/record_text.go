@@ -25,9 +25,9 @@ func (c *cli) newRecordTable() *recordTable {
 
 func outcomeColour(outcome string) colour {
 	switch outcome {
-	case api.Allow:
+	case api.Allow.String():
 		return green
-	case api.Deny:
+	case api.Deny.String():
 		return red
 	case authz.RecordLoss:
 		return amber
@@ -84,10 +84,10 @@ func decisionOf(r *authz.Record) (api.Decision, error) {
 func codesText(d api.Decision) string {
 	var codes []string
 	for _, reason := range d.Reasons {
-		codes = append(codes, reason.Code)
+		codes = append(codes, string(reason.Code))
 	}
 	for _, reason := range d.WouldDeny {
-		codes = append(codes, "("+reason.Code+")")
+		codes = append(codes, "("+string(reason.Code)+")")
 	}
 	return strings.Join(codes, " ")
 }

@@ -61,7 +61,7 @@ func (h *Handler) answer(c echo.Context, role authz.Role, read func(*api.DecideR
 	if err != nil {
 		return err
 	}
-	answer := decisionOf(&decision, request.Explain)
+	answer := decision.Explained(request.Explain)
 	return wire.WriteJSON(c.Response(), http.StatusOK, &answer)
 }
 

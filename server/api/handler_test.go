@@ -37,7 +37,7 @@ var denial = authz.Decision{
 	Policy:           authz.PolicyRef{Generation: 17, Digest: "sha256:ab"},
 	DataRevision:     4815,
 	CacheableForS:    5,
-	IfPDPUnreachable: "deny",
+	IfPDPUnreachable: authz.Deny,
 	Subject:          "mu:user-svc",
 }
 
@@ -124,7 +124,7 @@ func TestZeroDecisionDenies(t *testing.T) {
 	if err := ijson.Unmarshal([]byte(answer.Body), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Decision != wireapi.Deny || got.IfPDPUnreachable != wireapi.Deny {
+	if got.Outcome != wireapi.Deny || got.IfPDPUnreachable != wireapi.Deny {
 		t.Errorf("%+v", got)
 	}
 }

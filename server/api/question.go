@@ -48,16 +48,16 @@ func requestOf(body *api.DecideRequest, from sender) (authz.Request, error) {
 	request := authz.Request{
 		Caller:   from.caller,
 		Evidence: evidence,
-		Subject:  (*authz.Subject)(body.Subject),
+		Subject:  body.Subject,
 		Context:  body.Context,
 		AtLeast:  body.AtLeast,
-		Explain:  authz.Explain(body.Explain),
+		Explain:  body.Explain,
 	}
 	if body.Action != nil {
-		request.Action = authz.Action(*body.Action)
+		request.Action = *body.Action
 	}
 	if body.Resource != nil {
-		request.Resource = authz.Resource(*body.Resource)
+		request.Resource = *body.Resource
 	}
 	return request, request.Validate()
 }

@@ -26,11 +26,10 @@ func questions(body *api.BatchRequest, from sender) (authz.Batch, error) {
 			Message: "has " + strconv.Itoa(len(body.Items)) + " questions; a batch has at most " + strconv.Itoa(authz.MaxBatch),
 		}
 	}
-	semantics := authz.Semantics(body.Semantics)
-	if err := semantics.Validate(); err != nil {
+	if err := body.Semantics.Validate(); err != nil {
 		return authz.Batch{}, err
 	}
-	batch := authz.Batch{Items: make([]authz.Request, len(body.Items)), Semantics: semantics, AtLeast: body.AtLeast}
+	batch := authz.Batch{Items: make([]authz.Request, len(body.Items)), Semantics: body.Semantics, AtLeast: body.AtLeast}
 	explained := 0
 	for i := range body.Items {
 		whole := withDefaults(&body.Items[i], body)
@@ -80,4 +79,12 @@ func inItem(i int, err error) error {
 		located.Field += "." + ours.Field
 	}
 	return &located
+}
+
+func batchResponse(decisions []authz.Decision, asked []authz.Request) api.BatchResponse {
+	sent := make([]api.Decision, len(decisions))
+	for i := range decisions {
+		sent[i] = decisions[i].Explained(asked[i].Explain)
+	}
+	return api.BatchResponse{Decisions: sent}
 }

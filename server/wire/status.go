@@ -63,7 +63,7 @@ func explain(err error) fault {
 	}
 	var ours *authz.Error
 	if errors.As(err, &ours) && ours.Code != authz.CodeInternal {
-		return fault{status: Status(ours.Code), code: string(ours.Code), field: ours.Field, detail: ours.Error(), errors: fileErrors(ours.Problems)}
+		return fault{status: Status(ours.Code), code: string(ours.Code), field: ours.Field, detail: ours.Error(), errors: ours.Problems}
 	}
 	var routing *echo.HTTPError
 	if errors.As(err, &routing) && routing.Code < 500 {
@@ -77,17 +77,6 @@ func explain(err error) fault {
 		code:   string(authz.CodeInternal),
 		detail: "an internal error; the log has its cause under this request_id",
 	}
-}
-
-func fileErrors(problems []authz.Problem) []api.FileError {
-	if len(problems) == 0 {
-		return nil
-	}
-	sent := make([]api.FileError, len(problems))
-	for i, p := range problems {
-		sent[i] = api.FileError(p)
-	}
-	return sent
 }
 
 func routingFault(status int) fault {

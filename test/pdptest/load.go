@@ -133,7 +133,7 @@ func (l *Load) ask(asker Asker, question map[string]any) {
 		l.tally.Decisions++
 		l.tally.Took = append(l.tally.Took, took)
 	}
-	if err == nil && d.Decision != api.Allow {
+	if err == nil && d.Outcome != api.Allow {
 		for _, code := range Codes(d.Reasons) {
 			l.tally.Denials[name+" "+code]++
 		}

@@ -395,7 +395,7 @@ func (p *PDP) write(answer Answer) uint64 {
 func Codes(reasons []api.Reason) []string {
 	codes := []string{}
 	for _, r := range reasons {
-		codes = append(codes, r.Code)
+		codes = append(codes, string(r.Code))
 	}
 	return codes
 }
