@@ -18,7 +18,7 @@ PACKAGES  := ./...
 # Temporary files stay in the clone too.
 export TMPDIR := $(CURDIR)/.tmp
 # Suites that must have run at least one test for `make test` to pass.
-SUITES := authz,ijson,disk,token,token/statuslist,secret,introspection,store,bundles,generations,sources,engine,decisiontable,decisionlog,decisionlog/sink,replay,pdp,rotation,usage,credentials,events,tokenservice,server/wire,server/api,server/admin,server/oauth,server/events,server,policies,demo,cmd/config,cmd/daemon,cmd/verdict,test
+SUITES := authz,ijson,disk,token,token/statuslist,secret,introspection,store,bundles,generations,sources,engine,decisiontable,decisionlog,decisionlog/sink,replay,pdp,rotation,usage,credentials,events,tokenservice,server/wire,server/question,server/api,server/admin,server/oauth,server/events,server,policies,demo,cmd/config,cmd/daemon,cmd/verdict,test
 
 .PHONY: help
 help: ## list the targets

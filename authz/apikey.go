@@ -37,8 +37,34 @@ type Caller struct {
 	Roles []Role
 }
 
-// Has says whether the caller holds role.
+// Has reports whether the caller holds role.
 func (c Caller) Has(role Role) bool { return slices.Contains(c.Roles, role) }
+
+// MayAsk refuses a caller that may not ask questions, or when they are simulated
+// hypothetical ones, whatever they say. It is the part of Request.Permitted that is
+// known before a question is read.
+func (c Caller) MayAsk(simulated bool) error {
+	role := RoleDecide
+	if simulated {
+		role = RoleSimulate
+	}
+	if c.Has(role) {
+		return nil
+	}
+	return Errorf(CodeForbidden, "this needs the role %s, which API key %s does not have", role, c.ID)
+}
+
+// mayVouch refuses a caller that may not say itself what is in field.
+func (c Caller) mayVouch(role Role, field, instead string) error {
+	if c.Has(role) {
+		return nil
+	}
+	return &Error{
+		Code:    CodeForbidden,
+		Field:   field,
+		Message: "needs the role " + string(role) + ", which API key " + c.ID + " does not have; " + instead,
+	}
+}
 
 // APIKey lets a caller use the API. The key itself is shown once, at creation;
 // Hash is all that is kept.

@@ -3,6 +3,7 @@ package authz
 import (
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // ErrorCode classifies an Error. It is stable and part of the wire contract;
@@ -57,6 +58,21 @@ func Invalid(field, message string) *Error {
 // Errorf makes an Error of code without a field.
 func Errorf(code ErrorCode, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// InItem is err, of item i of a list of questions, with the item named in its field.
+// An error that is not ours stays as it is.
+func InItem(i int, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	located := *e
+	located.Field = "items[" + strconv.Itoa(i) + "]"
+	if e.Field != "" {
+		located.Field += "." + e.Field
+	}
+	return &located
 }
 
 // CodeOf is the code of the first Error in err's chain, CodeInternal when there

@@ -11,20 +11,20 @@ const SubjectMachineUser = "machine_user"
 // ResourceService is the one resource type of the native API.
 const ResourceService = "service"
 
-// Subject is the party a decision is about.
+// Subject is the party a decision is about, e.g. {"type":"machine_user","id":"mu:user-svc"}.
 type Subject struct {
 	Type       string         `json:"type"`
 	ID         string         `json:"id"`
 	Properties map[string]any `json:"properties,omitempty"`
 }
 
-// Action is what the subject wants to do, e.g. "email.send".
+// Action is what the subject wants to do, e.g. {"name":"email.send"}.
 type Action struct {
 	Name       string         `json:"name"`
 	Properties map[string]any `json:"properties,omitempty"`
 }
 
-// Resource is what it wants to do it to.
+// Resource is what it wants to do it to, e.g. {"type":"service","id":"svc:email"}.
 type Resource struct {
 	Type       string         `json:"type"`
 	ID         string         `json:"id"`
@@ -74,12 +74,33 @@ func (r *Request) Validate() error {
 	if err := r.validateSize(); err != nil {
 		return err
 	}
+	if !r.At.IsZero() && !r.Simulated {
+		return Invalid("context.time", "is only taken by a simulation")
+	}
 	return firstError(
 		ValidateID("action.name", r.Action.Name),
 		validateOneOf("resource.type", r.Resource.Type, ResourceService),
 		ValidateID("resource.id", r.Resource.ID),
 		validateExplain(r.Explain),
 	)
+}
+
+// Permitted refuses what the caller's roles do not let it ask. The pipeline asks it of
+// every question. A simulation needs its own role and no other, since nothing is let
+// through by it.
+func (r *Request) Permitted() error {
+	if err := r.Caller.MayAsk(r.Simulated); err != nil || r.Simulated {
+		return err
+	}
+	if len(r.Evidence.Claims) > 0 {
+		if err := r.Caller.mayVouch(RoleAssertClaims, "credential.claims", "send the token"); err != nil {
+			return err
+		}
+	}
+	if c := r.Evidence.Certificate; c != nil && c.Asserted {
+		return r.Caller.mayVouch(RoleAssertCertificates, "credential.certificate", "ask with a key that has it")
+	}
+	return nil
 }
 
 // MaxValues bounds the JSON values, at every depth, in context and in each of the
@@ -150,7 +171,7 @@ func (s Semantics) Validate() error {
 	return Invalid("semantics", "is "+strconv.Quote(string(s))+"; it must be execute_all, deny_on_first_deny or permit_on_first_permit")
 }
 
-// StopsAfter says whether a batch ends with this outcome.
+// StopsAfter reports whether a batch ends with this outcome.
 func (s Semantics) StopsAfter(o Outcome) bool {
 	return s == DenyOnFirstDeny && o != Allow || s == PermitOnFirstPermit && o == Allow
 }

@@ -97,7 +97,10 @@ func New(config Config) (*PDP, error) {
 
 // Decide answers one request. It is an authz.DecideFunc.
 func (p *PDP) Decide(ctx context.Context, r authz.Request) (authz.Decision, error) {
-	decisions, err := p.DecideBatch(ctx, authz.Batch{Items: []authz.Request{r}, AtLeast: r.AtLeast})
+	if err := check(&r); err != nil {
+		return authz.Decision{}, err
+	}
+	decisions, err := p.decide(ctx, authz.Batch{Items: []authz.Request{r}, AtLeast: r.AtLeast})
 	if err != nil {
 		return authz.Decision{}, err
 	}
@@ -105,11 +108,16 @@ func (p *PDP) Decide(ctx context.Context, r authz.Request) (authz.Decision, erro
 }
 
 // DecideBatch answers a batch on one view by one policy. It is an
-// authz.DecideBatchFunc.
+// authz.DecideBatchFunc. An error about one item names it.
 func (p *PDP) DecideBatch(ctx context.Context, b authz.Batch) ([]authz.Decision, error) {
-	if err := check(b); err != nil {
+	if err := checkBatch(b); err != nil {
 		return nil, err
 	}
+	return p.decide(ctx, b)
+}
+
+// decide answers a batch that was checked.
+func (p *PDP) decide(ctx context.Context, b authz.Batch) ([]authz.Decision, error) {
 	view, err := p.view(ctx, b)
 	if err != nil {
 		return nil, err
@@ -153,8 +161,17 @@ func (p *PDP) answer(ctx context.Context, b authz.Batch, entries []authz.Entry) 
 	return decisions, nil
 }
 
-// check refuses what no surface may let through, so that no surface can forget.
-func check(b authz.Batch) error {
+// check refuses what no surface may let through, so that no surface can forget: what
+// is malformed, and what the caller's roles do not let it ask. Roles are held against
+// questions here and nowhere else.
+func check(r *authz.Request) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	return r.Permitted()
+}
+
+func checkBatch(b authz.Batch) error {
 	if len(b.Items) == 0 {
 		return authz.Invalid("items", "is empty")
 	}
@@ -165,46 +182,14 @@ func check(b authz.Batch) error {
 		return err
 	}
 	for i := range b.Items {
-		if err := b.Items[i].Validate(); err != nil {
-			return err
-		}
-		if err := permitted(&b.Items[i]); err != nil {
-			return err
+		if err := check(&b.Items[i]); err != nil {
+			return authz.InItem(i, err)
 		}
 		if b.Items[i].Simulated != b.Items[0].Simulated {
 			return authz.Invalid("items", "are partly simulations; send those by themselves")
 		}
 	}
 	return nil
-}
-
-// permitted holds the caller's roles against what it asks. A simulation needs
-// its own role and no other; only a simulation may choose its time.
-func permitted(r *authz.Request) error {
-	if r.Simulated {
-		return needs(r.Caller, authz.RoleSimulate)
-	}
-	if !r.At.IsZero() {
-		return authz.Invalid("context.time", "is only taken by a simulation")
-	}
-	if len(r.Evidence.Claims) > 0 {
-		if err := needs(r.Caller, authz.RoleAssertClaims); err != nil {
-			return err
-		}
-	}
-	if c := r.Evidence.Certificate; c != nil && c.Asserted {
-		if err := needs(r.Caller, authz.RoleAssertCertificates); err != nil {
-			return err
-		}
-	}
-	return needs(r.Caller, authz.RoleDecide)
-}
-
-func needs(c authz.Caller, role authz.Role) error {
-	if c.Has(role) {
-		return nil
-	}
-	return authz.Errorf(authz.CodeForbidden, "this needs the role %q, which the API key does not have", role)
 }
 
 // view opens a view that includes every revision the batch asked for.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -239,12 +240,9 @@ func TestDecideRefuses(t *testing.T) {
 		change func(*authz.Request)
 		want   authz.ErrorCode
 	}{
-		"no role":            {func(r *authz.Request) { r.Caller.Roles = nil }, authz.CodeForbidden},
-		"claims without":     {func(r *authz.Request) { r.Evidence = authz.Evidence{Claims: json.RawMessage(`{}`)} }, authz.CodeForbidden},
-		"simulation without": {func(r *authz.Request) { r.Simulated = true }, authz.CodeForbidden},
-		"own time":           {func(r *authz.Request) { r.At = now }, authz.CodeInvalid},
-		"bad id":             {func(r *authz.Request) { r.Resource.ID = "a/b" }, authz.CodeInvalid},
-		"future revision":    {func(r *authz.Request) { r.AtLeast = 8 }, authz.CodeBehind},
+		"own time":        {func(r *authz.Request) { r.At = now }, authz.CodeInvalid},
+		"bad id":          {func(r *authz.Request) { r.Resource.ID = "a/b" }, authz.CodeInvalid},
+		"future revision": {func(r *authz.Request) { r.AtLeast = 8 }, authz.CodeBehind},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -261,13 +259,75 @@ func TestDecideRefuses(t *testing.T) {
 	}
 }
 
-func TestClaimsNeedTheirRole(t *testing.T) {
-	s, r := newStage(t), request()
-	r.Evidence = authz.Evidence{Claims: json.RawMessage(`{}`)}
-	r.Caller.Roles = append(r.Caller.Roles, authz.RoleAssertClaims)
-	d, err := s.pdp().Decide(t.Context(), r)
-	if err != nil || d.Outcome != authz.Allow {
-		t.Errorf("%v, %v", d.Outcome, err)
+// What a caller's roles do not let it ask is refused in the words that a surface shows:
+// with the member at fault, and in a batch the item.
+func TestRolesAreHeldAgainstQuestions(t *testing.T) {
+	claims := authz.Evidence{Claims: json.RawMessage(`{}`)}
+	asserted := authz.Evidence{Certificate: &authz.Certificate{Chain: [][]byte{{1}}, Asserted: true}}
+	tests := map[string]struct {
+		roles     []authz.Role
+		evidence  authz.Evidence
+		simulated bool
+		want      *authz.Error // nil: it is decided
+	}{
+		"decide":                    {[]authz.Role{authz.RoleDecide}, authz.Evidence{Token: "t"}, false, nil},
+		"no role":                   {nil, authz.Evidence{Token: "t"}, false, &authz.Error{Message: "this needs the role decide, which API key pep does not have"}},
+		"every role but decide":     {slices.DeleteFunc(authz.Roles(), func(r authz.Role) bool { return r == authz.RoleDecide }), claims, false, &authz.Error{Message: "this needs the role decide, which API key pep does not have"}},
+		"simulate alone":            {[]authz.Role{authz.RoleSimulate}, claims, true, nil},
+		"simulate a certificate":    {[]authz.Role{authz.RoleSimulate}, asserted, true, nil},
+		"simulate without":          {[]authz.Role{authz.RoleDecide, authz.RoleAssertClaims}, claims, true, &authz.Error{Message: "this needs the role simulate, which API key pep does not have"}},
+		"claims":                    {[]authz.Role{authz.RoleDecide, authz.RoleAssertClaims}, claims, false, nil},
+		"claims without":            {[]authz.Role{authz.RoleDecide, authz.RoleAssertCertificates}, claims, false, &authz.Error{Field: "credential.claims", Message: "needs the role assert-claims, which API key pep does not have; send the token"}},
+		"a certificate":             {[]authz.Role{authz.RoleDecide, authz.RoleAssertCertificates}, asserted, false, nil},
+		"a certificate without":     {[]authz.Role{authz.RoleDecide, authz.RoleAssertClaims}, asserted, false, &authz.Error{Field: "credential.certificate", Message: "needs the role assert-certificates, which API key pep does not have; ask with a key that has it"}},
+		"certificate of connection": {[]authz.Role{authz.RoleDecide}, authz.Evidence{Certificate: &authz.Certificate{Chain: [][]byte{{1}}}}, false, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, r := newStage(t), request()
+			r.Caller.Roles, r.Evidence, r.Simulated = test.roles, test.evidence, test.simulated
+			_, err := s.pdp().Decide(t.Context(), r)
+			refused(t, "alone", err, test.want, "")
+
+			good := r // of the same kind, by a caller that may
+			good.Caller.Roles = authz.Roles()
+			_, err = s.pdp().DecideBatch(t.Context(), authz.Batch{Items: []authz.Request{good, r}})
+			refused(t, "in a batch", err, test.want, "items[1]")
+		})
+	}
+}
+
+// refused holds err to want, whose field lies within place.
+func refused(t *testing.T, how string, err error, want *authz.Error, place string) {
+	t.Helper()
+	if want == nil {
+		if err != nil {
+			t.Errorf("%s: %v, want a decision", how, err)
+		}
+		return
+	}
+	located := authz.Error{Code: authz.CodeForbidden, Field: want.Field, Message: want.Message}
+	if place != "" {
+		located.Field = strings.TrimSuffix(place+"."+want.Field, ".")
+	}
+	var got *authz.Error
+	if !errors.As(err, &got) {
+		t.Errorf("%s: %v, want %v", how, err, &located)
+		return
+	}
+	if diff := cmp.Diff(located, *got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", how, diff)
+	}
+}
+
+// A question that is malformed names its item too.
+func TestABatchNamesTheItemAtFault(t *testing.T) {
+	bad := request()
+	bad.Resource.ID = "a/b"
+	_, err := newStage(t).pdp().DecideBatch(t.Context(), authz.Batch{Items: []authz.Request{request(), request(), bad}})
+	var got *authz.Error
+	if !errors.As(err, &got) || got.Field != "items[2].resource.id" {
+		t.Errorf("error %v, want one of items[2].resource.id", err)
 	}
 }
 
@@ -414,24 +474,6 @@ func TestEvidenceIsPresentedOnce(t *testing.T) {
 				t.Error(diff)
 			}
 		})
-	}
-}
-
-func TestAssertedCertificatesNeedTheirRole(t *testing.T) {
-	s := newStage(t)
-	r := request()
-	r.Evidence = authz.Evidence{Certificate: &authz.Certificate{Chain: [][]byte{{1}}, Asserted: true}}
-	if _, err := s.pdp().Decide(t.Context(), r); authz.CodeOf(err) != authz.CodeForbidden {
-		t.Errorf("answered %v without the role", err)
-	}
-	r.Evidence.Certificate.Asserted = false // of our own connection
-	if _, err := s.pdp().Decide(t.Context(), r); err != nil {
-		t.Error(err)
-	}
-	r.Evidence.Certificate.Asserted = true
-	r.Caller.Roles = append(slices.Clone(r.Caller.Roles), authz.RoleAssertCertificates)
-	if _, err := s.pdp().Decide(t.Context(), r); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server/apikey"
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
@@ -220,6 +222,47 @@ func TestBadBodiesMakeNoDecision(t *testing.T) {
 			}
 			if strings.Contains(string(answer.Body), `"decision"`) {
 				t.Errorf("an error that looks like a decision: %s", answer.Body)
+			}
+		})
+	}
+}
+
+// TestWhatAKeyMayNotSay: the same words as ever, by every path, although the pipeline
+// and not the surface speaks them.
+func TestWhatAKeyMayNotSay(t *testing.T) {
+	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
+	const rest = `"action":{"name":"a"},"resource":{"type":"service","id":"s"}`
+	const claims, certificate = `{"credential":{"claims":{"sub":"mu:a"}},` + rest + `}`, `{"credential":{"certificate":"AAAA"},` + rest + `}`
+	tests := map[string]struct {
+		path, body    string
+		field, detail string // of the 403; field is empty when it is about no member
+	}{
+		"claims":               {api.PathDecide, claims, "credential.claims", "needs the role assert-claims, which API key %s does not have; send the token"},
+		"a certificate":        {api.PathDecide, certificate, "credential.certificate", "needs the role assert-certificates, which API key %s does not have; ask with a key that has it"},
+		"claims of an item":    {api.PathBatch, `{"items":[` + `{` + rest + `},` + claims + `]}`, "items[1].credential.claims", "needs the role assert-claims, which API key %s does not have; send the token"},
+		"certificates by item": {api.PathBatch, `{"items":[` + certificate + `]}`, "items[0].credential.certificate", "needs the role assert-certificates, which API key %s does not have; ask with a key that has it"},
+		"a simulation":         {api.PathSimulate, claims, "", "this needs the role simulate, which API key %s does not have"},
+	}
+	key := p.NewKey(authz.RoleDecide)
+	id, ok := apikey.ID(key)
+	if !ok {
+		t.Fatal("no id in the key")
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			answer := p.Call(http.MethodPost, p.DecisionsURL()+test.path, key, []byte(test.body), "Content-Type", "application/json")
+			var problem api.Problem
+			pdptest.Decode(t, answer.Body, &problem)
+			detail := fmt.Sprintf(test.detail, id)
+			if test.field != "" {
+				detail = test.field + " " + detail
+			}
+			want := api.Problem{
+				Type: "about:blank", Title: "Forbidden", Status: http.StatusForbidden, Detail: detail, Instance: test.path,
+				Code: string(authz.CodeForbidden), Field: test.field, RequestID: problem.RequestID,
+			}
+			if diff := cmp.Diff(want, problem); diff != "" || answer.Status != want.Status {
+				t.Errorf("status %d, problem (-want +got):\n%s", answer.Status, diff)
 			}
 		})
 	}

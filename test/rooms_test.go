@@ -54,7 +54,8 @@ var rooms = map[string]struct {
 	"server/reqctx":     {imports: []string{"authz"}},
 	"server/wire":       {imports: []string{"authz", "api", "ijson", "server/reqctx"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/apikey":     {imports: []string{"authz"}},
-	"server/api":        {imports: []string{"authz", "api", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
+	"server/question":   {imports: []string{"authz", "api"}},
+	"server/api":        {imports: []string{"authz", "api", "server/question", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/admin":      {imports: []string{"authz", "api", "server/apikey", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/servertest": {imports: []string{"authz", "api", "ijson", "server", "server/admin", "server/api", "server/apikey", "server/events", "server/oauth"}, libraries: []string{"github.com/labstack/echo"}},
 }

@@ -4,16 +4,16 @@
 //	POST /v1/decide/batch  role decide            up to 1000 on one snapshot -> api.BatchResponse
 //	POST /v1/simulate      role simulate          one hypothetical question -> api.Decision
 //
-// It translates bodies into authz.Request and decisions back, in pure functions
-// beside the handlers, and knows nothing of how a decision is reached. A deny
-// is 200. Everything a caller can mend is refused before Decide is called: a
-// batch with one broken item is refused whole, naming the item.
+// It reads bodies with server/question, asks, and answers; how a decision is reached it
+// does not know. A deny is 200. What a caller can mend is refused before a decision is
+// made: a batch with one broken item is refused whole, naming the item.
 //
 // With explain full an answer has the explanation that Decide gives; a batch asks
 // for at most 10 of them.
 //
 // Claims instead of a token need the role assert-claims besides decide; a
-// simulation takes them by its own role, since nothing is let through by it.
-// Only a simulation takes a time, in context.time (RFC 3339), which is removed
+// simulation takes them by its own role, since nothing is let through by it. The
+// pipeline says so; here a caller that may not ask at all is refused before its body is
+// read. Only a simulation takes a time, in context.time (RFC 3339), which is removed
 // from the context the policies see: they see it as input.time.
 package api

@@ -7,6 +7,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server/question"
 	"github.com/verdict-pdp/verdict/server/reqctx"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
@@ -34,18 +35,18 @@ func (h *Handler) Mount(e *echo.Echo) {
 }
 
 func (h *Handler) decide(c echo.Context) error {
-	return h.answer(c, authz.RoleDecide, question)
+	return h.answer(c, false, question.Of)
 }
 
 func (h *Handler) simulate(c echo.Context) error {
-	return h.answer(c, authz.RoleSimulate, hypothesis)
+	return h.answer(c, true, question.Simulation)
 }
 
-// answer is decide and simulate, which differ in the role they need and in how
-// they read the body.
-func (h *Handler) answer(c echo.Context, role authz.Role, read func(*api.DecideRequest, sender) (authz.Request, error)) error {
+// answer is decide and simulate, which differ in who may ask them and in how they read
+// the body.
+func (h *Handler) answer(c echo.Context, simulated bool, read func(*api.DecideRequest, question.Sender) (authz.Request, error)) error {
 	r := c.Request()
-	caller, err := reqctx.Require(r.Context(), role)
+	from, err := mayAsk(r, simulated)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (h *Handler) answer(c echo.Context, role authz.Role, read func(*api.DecideR
 	if err := wire.ReadJSON(c.Response(), r, limit(h.BodyLimit, DefaultBodyLimit), &body); err != nil {
 		return err
 	}
-	request, err := read(&body, senderOf(r, caller))
+	request, err := read(&body, from)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (h *Handler) answer(c echo.Context, role authz.Role, read func(*api.DecideR
 
 func (h *Handler) decideBatch(c echo.Context) error {
 	r := c.Request()
-	caller, err := reqctx.Require(r.Context(), authz.RoleDecide)
+	from, err := mayAsk(r, false)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func (h *Handler) decideBatch(c echo.Context) error {
 	if err := wire.ReadJSON(c.Response(), r, limit(h.BatchBodyLimit, DefaultBatchBodyLimit), &body); err != nil {
 		return err
 	}
-	batch, err := questions(&body, senderOf(r, caller))
+	batch, err := question.Batch(&body, from)
 	if err != nil {
 		return err
 	}
@@ -83,22 +84,18 @@ func (h *Handler) decideBatch(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(decisions) > len(batch.Items) {
-		return authz.Errorf(authz.CodeInternal, "%d decisions for %d questions", len(decisions), len(batch.Items))
+	answer, err := question.Answers(decisions, batch.Items)
+	if err != nil {
+		return err
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, batchResponse(decisions, batch.Items))
+	return wire.WriteJSON(c.Response(), http.StatusOK, answer)
 }
 
-// senderOf is who sent r. A client certificate of its connection is only
-// remembered: whether it leads anywhere is for the verifier to say.
-func senderOf(r *http.Request, caller authz.Caller) sender {
-	from := sender{caller: caller}
-	if r.TLS != nil {
-		for _, certificate := range r.TLS.PeerCertificates {
-			from.certificates = append(from.certificates, certificate.Raw)
-		}
-	}
-	return from
+// mayAsk is who sent r. Who may not ask at all is refused before the body is read;
+// what else its roles do not let it say, the pipeline refuses.
+func mayAsk(r *http.Request, simulated bool) (question.Sender, error) {
+	caller := reqctx.From(r.Context()).Caller
+	return question.SenderOf(caller, r.TLS), caller.MayAsk(simulated)
 }
 
 func limit(configured, otherwise int64) int64 {

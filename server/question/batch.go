@@ -1,8 +1,7 @@
-package api
+package question
 
 import (
 	"cmp"
-	"errors"
 	"strconv"
 
 	"github.com/verdict-pdp/verdict/api"
@@ -13,9 +12,9 @@ import (
 // multiple of a decision.
 const maxExplained = 10
 
-// questions reads the body of a batch. Items that take the same default share
-// it: nobody may change a request's maps.
-func questions(body *api.BatchRequest, from sender) (authz.Batch, error) {
+// Batch reads several questions, all of them meant. Items that take the same default
+// share it: nobody may change a request's maps.
+func Batch(body *api.BatchRequest, from Sender) (authz.Batch, error) {
 	if len(body.Items) == 0 {
 		return authz.Batch{}, authz.Invalid("items", "is required: the questions, 1 to "+strconv.Itoa(authz.MaxBatch))
 	}
@@ -33,15 +32,15 @@ func questions(body *api.BatchRequest, from sender) (authz.Batch, error) {
 	explained := 0
 	for i := range body.Items {
 		whole := withDefaults(&body.Items[i], body)
-		request, err := question(&whole, from)
+		request, err := Of(&whole, from)
 		if err != nil {
-			return authz.Batch{}, inItem(i, err)
+			return authz.Batch{}, authz.InItem(i, err)
 		}
 		if request.Explain == authz.ExplainFull {
 			explained++
 		}
 		if explained > maxExplained {
-			return authz.Batch{}, inItem(i, &authz.Error{
+			return authz.Batch{}, authz.InItem(i, &authz.Error{
 				Code:    authz.CodeTooLarge,
 				Field:   "explain",
 				Message: "is full in more than " + strconv.Itoa(maxExplained) + " items; a batch explains at most so many, ask about the others in another one",
@@ -67,24 +66,15 @@ func withDefaults(item *api.BatchItem, defaults *api.BatchRequest) api.DecideReq
 	return whole
 }
 
-// inItem makes an error of one item name the item.
-func inItem(i int, err error) error {
-	var ours *authz.Error
-	if !errors.As(err, &ours) {
-		return err
+// Answers are the decisions of a batch as they are sent, each explained as its item
+// asked. There may be fewer of them than items, never more.
+func Answers(decisions []authz.Decision, items []authz.Request) (api.BatchResponse, error) {
+	if len(decisions) > len(items) {
+		return api.BatchResponse{}, authz.Errorf(authz.CodeInternal, "%d decisions for %d questions", len(decisions), len(items))
 	}
-	located := *ours
-	located.Field = "items[" + strconv.Itoa(i) + "]"
-	if ours.Field != "" {
-		located.Field += "." + ours.Field
-	}
-	return &located
-}
-
-func batchResponse(decisions []authz.Decision, asked []authz.Request) api.BatchResponse {
 	sent := make([]api.Decision, len(decisions))
 	for i := range decisions {
-		sent[i] = decisions[i].Explained(asked[i].Explain)
+		sent[i] = decisions[i].Explained(items[i].Explain)
 	}
-	return api.BatchResponse{Decisions: sent}
+	return api.BatchResponse{Decisions: sent}, nil
 }

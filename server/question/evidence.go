@@ -1,4 +1,4 @@
-package api
+package question
 
 import (
 	"bytes"
@@ -10,17 +10,9 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// sender is who sent a request, and over what.
-type sender struct {
-	caller authz.Caller
-	// certificates are the DER of the client certificate of its TLS connection, leaf
-	// first; empty when it presented none.
-	certificates [][]byte
-}
-
-// evidenceOf reads the credential of a question. What it proves is not judged
-// here; that it has one reading is.
-func evidenceOf(c *api.Credential, from sender) (authz.Evidence, error) {
+// Evidence reads the credential of a question; none is no evidence. What it proves is
+// not judged here; that it has one reading is.
+func Evidence(c *api.Credential, from Sender) (authz.Evidence, error) {
 	if c == nil {
 		return authz.Evidence{}, nil
 	}
@@ -66,7 +58,7 @@ func proofOf(p *api.DPoP) (*authz.Proof, error) {
 
 // certificateOf reads the one certificate a credential names, nil when it names
 // none.
-func certificateOf(c *api.Credential, from sender) (*authz.Certificate, error) {
+func certificateOf(c *api.Credential, from Sender) (*authz.Certificate, error) {
 	given := 0
 	for _, is := range []bool{c.Certificate != "", c.CertificateThumbprint != "", c.Connection} {
 		if is {
@@ -76,14 +68,14 @@ func certificateOf(c *api.Credential, from sender) (*authz.Certificate, error) {
 	switch {
 	case given > 1:
 		return nil, authz.Invalid("credential", "names a certificate in more than one way; send one of certificate, certificate_thumbprint and connection")
-	case c.Connection && len(from.certificates) == 0:
+	case c.Connection && len(from.Certificates) == 0:
 		return nil, authz.Invalid("credential.connection", "is true, but this connection has no client certificate; connect with one over TLS")
 	case c.Connection:
-		return &authz.Certificate{Chain: from.certificates}, nil
+		return &authz.Certificate{Chain: from.Certificates}, nil
 	case c.CertificateThumbprint != "":
 		return &authz.Certificate{Thumbprint: c.CertificateThumbprint, Asserted: true}, nil
 	case c.Certificate != "":
-		chain, err := readChain(c.Certificate)
+		chain, err := ReadChain(c.Certificate)
 		return &authz.Certificate{Chain: chain, Asserted: true}, err
 	}
 	return nil, nil
@@ -92,9 +84,9 @@ func certificateOf(c *api.Credential, from sender) (*authz.Certificate, error) {
 // maxChain bounds the certificates of one chain.
 const maxChain = 10
 
-// readChain reads PEM, base64 of one DER, or RFC 9440's form of that between
-// colons.
-func readChain(text string) ([][]byte, error) {
+// ReadChain reads a certificate and those that lead to its issuer, as their DER: from
+// PEM, base64 of one DER, or RFC 9440's form of that between colons.
+func ReadChain(text string) ([][]byte, error) {
 	const field = "credential.certificate"
 	if !strings.Contains(text, "-----BEGIN") {
 		der, err := base64.StdEncoding.Strict().DecodeString(strings.Trim(text, ":"))
