@@ -44,6 +44,7 @@ func changesAfter(t *testing.T, p *pdptest.PDP, after string) []change {
 // TestAnEntityFromCreationToDeletion follows one tenant through the admin API of
 // a real daemon: conditions, revisions and the change feed.
 func TestAnEntityFromCreationToDeletion(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{})
 	url := p.AdminURL() + "/v1/tenants/acme"
 	put := func(plan string, headers ...string) pdptest.Answer {
@@ -87,6 +88,7 @@ func TestAnEntityFromCreationToDeletion(t *testing.T) {
 // TestWhatOneExportsAnotherImports: the export of one Verdict, imported into an
 // empty one, exports the same lines but for their headers.
 func TestWhatOneExportsAnotherImports(t *testing.T) {
+	t.Parallel()
 	from := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	to := pdptest.Start(t, pdptest.Settings{At: sunday})
 	exported := from.Call(http.MethodGet, from.AdminURL()+api.PathExport, from.Operator(), nil).Body
@@ -130,6 +132,7 @@ func headless(t *testing.T, export []byte) []map[string]any {
 // TestAListEntryNamesARegisteredIssuer: one that does not would stop nothing and
 // look as if it did, written alone or imported.
 func TestAListEntryNamesARegisteredIssuer(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	const bad = `{"by":"token","issuer":"demo","name":"j1"}`
 	if a := p.Call(http.MethodPost, p.AdminURL()+"/v1/revocations", p.Operator(), []byte(bad)); a.Status != 400 || !bytes.Contains(a.Body, []byte(`"field":"issuer"`)) {
@@ -155,6 +158,7 @@ func TestAListEntryNamesARegisteredIssuer(t *testing.T) {
 
 // TestWritesThatWouldDoNothingAreRefused: each looks as if it had an effect.
 func TestWritesThatWouldDoNothingAreRefused(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	for name, test := range map[string]struct{ path, body, field string }{
 		"null for a user":         {"users/u-gus", `null`, ""},

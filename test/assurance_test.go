@@ -42,6 +42,7 @@ var required = map[string][authz.Tiers]int{"internal": {4, 3, 3, 2}, "external":
 // TestAssurance asks with every kind of evidence, from inside and outside, for a
 // service of every tier.
 func TestAssurance(t *testing.T) {
+	t.Parallel()
 	a := newAssured(t)
 	asked := 0
 	for _, c := range a.callers {

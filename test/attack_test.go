@@ -129,6 +129,7 @@ func (a *arena) attacks(t testing.TB) []attack {
 // TestAttacks sends every attack over HTTP: each is denied, or refused as a question
 // that cannot be asked, and none shakes the server.
 func TestAttacks(t *testing.T) {
+	t.Parallel()
 	a := newArena(t, nil)
 	a.believesTheGood(t)
 	attacks := a.attacks(t)

@@ -15,6 +15,7 @@ import (
 // TestTheConnectionsOwnCertificate: a machine user that asks for itself over TLS
 // proves itself by the handshake, and its API key needs no role for it.
 func TestTheConnectionsOwnCertificate(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, TLS: true})
 	ca := pdptest.NewCA(t, "brightfold", sunday)
 	p.Register(ca.Issuer("brightfold"))

@@ -38,6 +38,7 @@ func withRecipient(question map[string]any, user, class string) {
 }
 
 func TestAllowNamesTheAddressToUse(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	d := p.Ask(invoiceToAna(p.Token("mu:user-svc")))
 	if d.Outcome != api.Allow {
@@ -55,6 +56,7 @@ func TestAllowNamesTheAddressToUse(t *testing.T) {
 // TestEachRefusalHasItsOwnCode spoils one thing at a time of a question that is
 // allowed, over HTTP with a real token.
 func TestEachRefusalHasItsOwnCode(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	claims := func(change func(map[string]any)) string {
 		c := p.Claims("mu:user-svc")
@@ -135,6 +137,7 @@ func unsigned(p *pdptest.PDP) string {
 
 // TestNextDecisionSeesTheWrite is invariant 5 of docs/design.md section 8.
 func TestNextDecisionSeesTheWrite(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	const grant = "plan:business/email.invoice.issued"
 	q := invoiceToAna(p.Token("mu:user-svc"))
@@ -164,6 +167,7 @@ func TestNextDecisionSeesTheWrite(t *testing.T) {
 }
 
 func TestAtLeastBeyondTheDataIsAnError(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	q := invoiceToAna(p.Token("mu:user-svc"))
 	q["at_least"] = 1 << 40
@@ -186,6 +190,7 @@ func TestAtLeastBeyondTheDataIsAnError(t *testing.T) {
 
 // TestBadBodiesMakeNoDecision: each is a problem that names what is wrong.
 func TestBadBodiesMakeNoDecision(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	tests := map[string]struct {
 		body   string

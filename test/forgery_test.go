@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,12 +103,11 @@ func (a *arena) proofPayload() jsonObject {
 	}
 }
 
-var issued int
+var issued atomic.Int64
 
 // newID is a jti no other JWT of these tests has.
 func newID() string {
-	issued++
-	return fmt.Sprintf(`"forged-%d"`, issued)
+	return fmt.Sprintf(`"forged-%d"`, issued.Add(1))
 }
 
 // shapes are the signed JWTs that callers present.

@@ -129,6 +129,7 @@ type acknowledged struct {
 // and rolls back. It starts again with a whole generation, an intact chain, and every
 // decision it had answered.
 func TestKilledNode(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	said := &acknowledged{active: 1, maybe: map[uint64]bool{}}
 	for round := range 6 {

@@ -143,6 +143,7 @@ var (
 // TestRevokeEachWay: the decision after the write denies, by the write's revision
 // or a later one, and what was not named goes on.
 func TestRevokeEachWay(t *testing.T) {
+	t.Parallel()
 	justNow := sunday.Add(-10 * time.Second) // after the tokens were issued
 	tests := map[string]func(l *life) revocation{
 		"a token by its jti": func(l *life) revocation {
@@ -262,6 +263,7 @@ func TestRevokeEachWay(t *testing.T) {
 // TestListEntriesEndByThemselves: at until, and that of a token given whole when
 // the token is over.
 func TestListEntriesEndByThemselves(t *testing.T) {
+	t.Parallel()
 	l := newLife(t)
 	_, secret := l.secret()
 	until := sunday.Add(10 * time.Minute)
@@ -285,6 +287,7 @@ func TestListEntriesEndByThemselves(t *testing.T) {
 // TestRenewBy is row 16 of the demo: allowed with advice until the deadline, then
 // denied; a token issued since is neither.
 func TestRenewBy(t *testing.T) {
+	t.Parallel()
 	l := newLife(t)
 	old := l.jwt(map[string]any{"exp": sunday.Add(10 * time.Minute).Unix()})
 	entry := l.renew(api.RenewRequest{Naming: api.Naming{By: authz.BySubject, Of: jobID}, WithinS: 240})
@@ -309,6 +312,7 @@ func TestRenewBy(t *testing.T) {
 // suspended and is active again gets along with new tokens only, however it was
 // written.
 func TestReactivationRevivesNoToken(t *testing.T) {
+	t.Parallel()
 	for name, write := range map[string]func(l *life, m *authz.MachineUser){
 		"one by one": func(l *life, m *authz.MachineUser) { l.Put(m) },
 		"imported":   func(l *life, m *authz.MachineUser) { l.importLines(m) },
@@ -339,6 +343,7 @@ func TestReactivationRevivesNoToken(t *testing.T) {
 
 // TestRetiredIsFinal: nothing makes a retired or revoked credential active again.
 func TestRetiredIsFinal(t *testing.T) {
+	t.Parallel()
 	for state, code := range map[string]string{authz.CredentialRetired: "CREDENTIAL_RETIRED", authz.CredentialRevoked: "CREDENTIAL_REVOKED"} {
 		t.Run(state, func(t *testing.T) {
 			l := newLife(t)
@@ -366,6 +371,7 @@ func TestRetiredIsFinal(t *testing.T) {
 // TestLastUseIsKnownAndCostsLittle: when and from where a credential was used is on
 // it after its first use, and however often it is used is written once a minute.
 func TestLastUseIsKnownAndCostsLittle(t *testing.T) {
+	t.Parallel()
 	l := newLife(t)
 	id, secret := l.secret()
 	_, other := l.secret()

@@ -54,6 +54,7 @@ deny contains {"code": code, "message": "Acme says no.", "fix": "Ask Acme.", "st
 // TestAGuardThatFailsDenies: every other guard is content with the question, and
 // still nothing is allowed.
 func TestAGuardThatFailsDenies(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		body string
 		want string
@@ -89,6 +90,7 @@ func TestAGuardThatFailsDenies(t *testing.T) {
 
 // TestRefusedBuiltinsDoNotLoad: each error names the file, the line and the built-in.
 func TestRefusedBuiltinsDoNotLoad(t *testing.T) {
+	t.Parallel()
 	for name, call := range map[string]string{
 		"http.send":          `http.send({"method": "get", "url": "http://127.0.0.1/"}).status_code == 200`,
 		"opa.runtime":        `opa.runtime().env.HOME`,

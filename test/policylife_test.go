@@ -40,6 +40,7 @@ func (a author) call(method, path, schema string, body, into any) {
 // have changed, a shadow what it changes now, it becomes active and is taken back. Every
 // answer is as the OpenAPI document describes it.
 func TestPolicyLife(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	ask := func() api.Decision { return p.Ask(invoiceToAna(p.Token("mu:user-svc"))) }
 	for range 12 {
@@ -145,6 +146,7 @@ func TestPolicyLife(t *testing.T) {
 // TestModesGoUpStepByStep takes a guard down and up again, with the evidence of what
 // each step would change, and a rollback.
 func TestModesGoUpStepByStep(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	operate := author{p, p.Operator()}
 	set := func(mode string) int {

@@ -14,6 +14,7 @@ import (
 // TestKeysReadDoNotGrow is invariant 7 of docs/design.md section 8: what one
 // decision reads does not depend on how much there is.
 func TestKeysReadDoNotGrow(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	token := p.Token("mu:user-svc")
 	read := func() int {

@@ -180,8 +180,10 @@ func same[T any](t testing.TB, what string, want, got T) {
 // other; whoever operates takes a step whenever nothing is waited for, and not
 // otherwise.
 func TestRotationUnderLoad(t *testing.T) {
+	t.Parallel()
 	for name, shared := range map[string]bool{"a secret each": false, "one secret for all": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newTrio(t, shared, pdptest.Settings{})
 			load := r.load()
 			load.Await(perSecond)
@@ -237,6 +239,7 @@ func (r *trio) rotateUnder(load *pdptest.Load) {
 // TestRotationWaitsForTheOneThatStays: a member that never switches holds the
 // set, by name, until somebody forces it; only then is it denied.
 func TestRotationWaitsForTheOneThatStays(t *testing.T) {
+	t.Parallel()
 	r := newTrio(t, false, pdptest.Settings{})
 	laggard := r.members[2]
 	load := r.load()
@@ -302,6 +305,7 @@ func cutTails(texts []string) (heads []string) {
 // TestAbortDeniesNobody: whichever generation a member uses, and whenever the
 // rotation is called off, it goes on working.
 func TestAbortDeniesNobody(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		prove int // members that use the new generation
 		drain bool
@@ -312,6 +316,7 @@ func TestAbortDeniesNobody(t *testing.T) {
 		"in drain":                {prove: 3, drain: true, want: each(authz.CredentialRetiring)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newTrio(t, false, pdptest.Settings{})
 			r.start()
 			r.prove(r.members[:test.prove]...)
@@ -346,6 +351,7 @@ func TestAbortDeniesNobody(t *testing.T) {
 // TestEmergency: the old generation leaked. It ends with the next decision, and
 // who breaks is known at once.
 func TestEmergency(t *testing.T) {
+	t.Parallel()
 	r := newTrio(t, false, pdptest.Settings{})
 	if problem := r.refused(http.StatusConflict, http.MethodPost, api.PathRotationSets+trioSet+"/"+authz.RotationEmergency, nil); problem.Detail == "" {
 		t.Error("without a rotation there is nothing to move to, and the answer does not say so")
@@ -367,6 +373,7 @@ func TestEmergency(t *testing.T) {
 
 // TestRotationSurvivesARestart: what members proved before it is evidence after it.
 func TestRotationSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	r := newTrio(t, false, pdptest.Settings{})
 	restart := func() {
 		t.Helper()

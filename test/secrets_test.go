@@ -48,6 +48,7 @@ func (s *sink) String() string {
 // TestSecretsStayIn is invariant 6 of docs/design.md section 8: no token, key or
 // hash of a key in logs at debug level, answers, errors, metrics or exports.
 func TestSecretsStayIn(t *testing.T) {
+	t.Parallel()
 	var log sink
 	lines := filepath.Join(t.TempDir(), "decisions.ndjson")
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Log: &log, Change: func(c *config.Config) { c.DecisionLog.Lines = lines }})
@@ -303,6 +304,7 @@ func (h *hidden) authority(opaque string) {
 // data directory other than those that are there to hold it. Exports and backups
 // have hashes of client secrets.
 func TestSecretsAppearOnce(t *testing.T) {
+	t.Parallel()
 	h := newHidden(t)
 	h.useEveryProof()
 	h.operate()

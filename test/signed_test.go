@@ -136,6 +136,7 @@ func repacked(t *testing.T, packed []byte, change func(name string, content []by
 // before answers on. The rooms below test every way to tamper; this is that the node
 // as a whole is closed.
 func TestSignaturesOverHTTP(t *testing.T) {
+	t.Parallel()
 	s := newSigning(t)
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Log: io.Discard, Change: func(c *config.Config) {
 		c.Bundles.RequireSignatures, c.Bundles.Keys = true, s.trusted

@@ -34,6 +34,7 @@ func markOf(p *pdptest.PDP) any {
 // TestNodePullsFromNode has one Verdict pull a bundle from another by long poll, and
 // have it active as soon as it is active there.
 func TestNodePullsFromNode(t *testing.T) {
+	t.Parallel()
 	leader := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	leader.Activate(leader.Push("acme", pdptest.Acme("one", "acme.never")).Number)
 	dir := t.TempDir()
@@ -65,6 +66,7 @@ func TestNodePullsFromNode(t *testing.T) {
 // TestBrokenSourceChangesNothing breaks what a source serves: the version before
 // decides on, and readiness, metrics and status say so until a good one comes.
 func TestBrokenSourceChangesNothing(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	p := pdptest.Start(t, pdptest.Settings{}) // to pack with
 	body := p.Pack(pdptest.Acme("good", "acme.never"))
@@ -114,6 +116,7 @@ func TestBrokenSourceChangesNothing(t *testing.T) {
 // TestRecordsReachASink sends decisions to a server that takes OPA's decision logs and
 // is down at first. None is missing, and their order is that of the log.
 func TestRecordsReachASink(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var ids []string
 	down := true
@@ -163,6 +166,7 @@ func TestRecordsReachASink(t *testing.T) {
 // TestBasePoliciesAreWatched edits the folder that a node takes its base policies from:
 // what passes the gate is active, without a restart.
 func TestBasePoliciesAreWatched(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, policies.Bundle); err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ func (a *arena) form(path, key string, parameters url.Values) pdptest.Answer {
 // TestAttacksOnTheTokenService: whoever forges an assertion gets no token for it, and
 // no forged token is active or brings the service down.
 func TestAttacksOnTheTokenService(t *testing.T) {
+	t.Parallel()
 	a := newArena(t, nil)
 	get := func(assertion string) pdptest.Answer {
 		return a.form(api.PathToken, "", url.Values{
@@ -87,6 +88,7 @@ var goodEvents = []string{"a newline after", "a space before", "iat at the wrong
 
 // TestAttacksOnSecurityEvents: no forged event is taken.
 func TestAttacksOnSecurityEvents(t *testing.T) {
+	t.Parallel()
 	a := newArena(t, nil)
 	transmitter := a.p.NewKey(authz.RoleTransmit)
 	push := func(text string) pdptest.Answer {

@@ -46,6 +46,7 @@ func readExamples(t *testing.T) (e joseExamples) {
 // TestTheTokensOfRFCsAreDenied: with the issuer of RFC 7515's examples registered by
 // the keys printed there, and with nobody registered, in every place a JWT is sent.
 func TestTheTokensOfRFCsAreDenied(t *testing.T) {
+	t.Parallel()
 	e := readExamples(t)
 	var texts []string
 	for _, example := range e.RFC7515 {
@@ -114,6 +115,7 @@ func registerJoe(t *testing.T, p *pdptest.PDP, e joseExamples) {
 // bound to its thumbprint needs, and proves nobody by itself. It expired in 2022, which
 // is a reason of its own wherever it can be seen.
 func TestRFC8705Binding(t *testing.T) {
+	t.Parallel()
 	e := readExamples(t).RFC8705
 	der, err := base64.StdEncoding.DecodeString(e.DER)
 	if err != nil {
@@ -151,6 +153,7 @@ func TestRFC8705Binding(t *testing.T) {
 // TestSPIFFECertificates asks with the X.509-SVIDs of go-spiffe's tests, of which one
 // leads to an authority that is registered here: the intermediate it comes with.
 func TestSPIFFECertificates(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2020, 3, 24, 14, 30, 0, 0, time.UTC)
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: at})
 	chain := certificatesIn(t, vectors.Read(t, "spiffe/x509svid/good-leaf-and-intermediate.pem"))
@@ -214,6 +217,7 @@ func certificatesIn(t *testing.T, text []byte) (ders [][]byte) {
 // TestSPIFFEBundlesAreRegistered: those that a trust domain can be verified with are
 // taken, the others refused.
 func TestSPIFFEBundlesAreRegistered(t *testing.T) {
+	t.Parallel()
 	p := pdptest.Start(t, pdptest.Settings{})
 	for name, want := range map[string]int{
 		"spiffebundle-spiffebundle_valid_1": 201, "spiffebundle-spiffebundle_valid_2": 201,
