@@ -59,10 +59,11 @@ rego: ## opa fmt, opa check --strict, opa test with full coverage, verdict test
 unit: ## the tests without the race detector: the quick loop
 	$(GO) test -json $(PACKAGES) | $(GO) run ./test/tally -require $(SUITES)
 
+# Many tests wait for something, so that more of them than there are cores run at once.
 .PHONY: race
-race: ## every unit, system and conformance test with the race detector
+race: ## every unit, system and conformance test with the race detector; lint has vetted them
 	@echo '== tests with -race'
-	$(GO) test -race -json -timeout 20m $(PACKAGES) | $(GO) run ./test/tally -require $(SUITES)
+	$(GO) test -race -vet=off -parallel 4 -json -timeout 20m $(PACKAGES) | $(GO) run ./test/tally -require $(SUITES)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target, FUZZRUNS each
@@ -78,6 +79,12 @@ fuzz: ## every fuzz target, FUZZRUNS each
 			count=$$((count + 1)); \
 		done; \
 	done; echo "$$count fuzz targets ran"; [ $$count -gt 0 ]
+
+.PHONY: soak
+soak: ## kill loops at their full length, fuzz guided by everything; without -race
+	@echo '== soak'
+	VERDICT_TEST_SOAK=1 $(GO) test -count 1 -run Kill -json -timeout 30m ./store ./decisionlog ./generations ./test | $(GO) run ./test/tally -require store,decisionlog,generations,test
+	$(MAKE) fuzz FUZZBUILD=-fuzz=.
 
 .PHONY: cover
 cover: ## statement coverage of the rooms a decision passes through

@@ -77,9 +77,9 @@ func recordForever(dir string, durability authz.Durability) error {
 // After each kill every acknowledged decision must be there, unless retention was
 // to remove it, and the chain must be whole.
 func TestKill(t *testing.T) {
-	kills := 12
-	if testing.Short() {
-		kills = 4
+	kills := 5
+	if os.Getenv("VERDICT_TEST_SOAK") != "" { // make soak
+		kills = 12
 	}
 	for _, durability := range []authz.Durability{authz.Spool, authz.Required} {
 		t.Run(string(durability), func(t *testing.T) {

@@ -102,9 +102,9 @@ type change struct {
 // acknowledged, or the one that was being activated. What was acknowledged is found by
 // its change, and what was not is found as it is.
 func TestKill(t *testing.T) {
-	kills := 60
-	if testing.Short() {
-		kills = 8
+	kills := 15
+	if os.Getenv("VERDICT_TEST_SOAK") != "" { // make soak
+		kills = 60
 	}
 	dir := t.TempDir()
 	var activations, inFlight int

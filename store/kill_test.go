@@ -83,9 +83,9 @@ type acknowledged struct {
 // directory. After each kill every acknowledged write must be there, and every
 // write there must be whole.
 func TestKill(t *testing.T) {
-	kills := 100
-	if testing.Short() {
-		kills = 10
+	kills := 20
+	if os.Getenv("VERDICT_TEST_SOAK") != "" { // make soak
+		kills = 100
 	}
 	dir := t.TempDir()
 	var known int // acknowledged writes ever
