@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -74,9 +75,9 @@ func changeForever(dir string) error {
 // directory. After each kill every acknowledged intent and outcome must be there, what
 // is pending must be so, and both chains must be whole.
 func TestKillWithinChanges(t *testing.T) {
-	kills := 10
-	if testing.Short() {
-		kills = 3
+	kills := 5
+	if os.Getenv("VERDICT_TEST_SOAK") != "" { // make soak
+		kills = 30
 	}
 	dir := t.TempDir()
 	announced, settled := map[string]bool{}, map[string]bool{}
