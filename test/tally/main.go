@@ -113,7 +113,7 @@ func (t *tally) end(s *suite, key string, e event) {
 	}
 }
 
-// report prints the counts and says whether all is well.
+// report prints the counts and reports whether all is well.
 func (t *tally) report(required []string) bool {
 	names := make([]string, 0, len(t.suites))
 	for name := range t.suites {
