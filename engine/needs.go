@@ -32,12 +32,13 @@ type needQueries struct {
 func newNeedQueries(compiler *ast.Compiler, store *store, guards []guardRules) (needQueries, error) {
 	var q needQueries
 	denials := make([][2]*ast.Term, len(guards))
-	without := ast.NewExpr(ast.NewTerm(entrypoint)).IncludeWith(ast.InputRootDocument, ast.RefTerm(ast.InputRootDocument, ast.StringTerm("question")))
+	input := ast.InputRootDocument.Copy // preparing a query rewrites its terms in place
+	without := ast.NewExpr(ast.NewTerm(entrypoint.Copy())).IncludeWith(input(), ast.RefTerm(input(), ast.StringTerm("question")))
 	for n, g := range guards {
 		q.guards = append(q.guards, g.name)
 		name, deny := ast.StringTerm(g.name), ast.NewTerm(denyOf(g.name))
 		denials[n] = ast.Item(name, deny)
-		without = without.IncludeWith(deny, ast.RefTerm(ast.InputRootDocument, ast.StringTerm("denials"), name))
+		without = without.IncludeWith(deny, ast.RefTerm(input(), ast.StringTerm("denials"), name))
 	}
 	var err error
 	if q.raised, err = prepareQuery(compiler, store, ast.NewExpr(ast.ObjectTerm(denials...))); err != nil {

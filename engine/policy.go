@@ -76,7 +76,7 @@ func prepare(ref authz.PolicyRef, compiler *ast.Compiler, data ast.Object, confi
 		return nil, internal("preparing the caches of built-ins", err)
 	}
 	store := &store{data: data, names: namesIn(compiler)}
-	query, err := prepareQuery(compiler, store, ast.NewExpr(ast.NewTerm(entrypoint)))
+	query, err := prepareQuery(compiler, store, ast.NewExpr(ast.NewTerm(entrypoint.Copy())))
 	if err != nil {
 		return nil, internal("preparing the policy", err)
 	}
