@@ -59,11 +59,10 @@ rego: ## opa fmt, opa check --strict, opa test with full coverage, verdict test
 unit: ## the tests without the race detector: the quick loop
 	$(GO) test -json $(PACKAGES) | $(GO) run ./test/tally -require $(SUITES)
 
-# Many tests wait for something, so that more of them than there are cores run at once.
 .PHONY: race
 race: ## every unit, system and conformance test with the race detector; lint has vetted them
 	@echo '== tests with -race'
-	$(GO) test -race -vet=off -parallel 4 -json -timeout 20m $(PACKAGES) | $(GO) run ./test/tally -require $(SUITES)
+	$(GO) test -race -vet=off -json -timeout 20m $(PACKAGES) | $(GO) run ./test/tally -require $(SUITES)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target, FUZZRUNS each

@@ -180,10 +180,8 @@ func same[T any](t testing.TB, what string, want, got T) {
 // other; whoever operates takes a step whenever nothing is waited for, and not
 // otherwise.
 func TestRotationUnderLoad(t *testing.T) {
-	t.Parallel()
 	for name, shared := range map[string]bool{"a secret each": false, "one secret for all": true} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			r := newTrio(t, shared, pdptest.Settings{})
 			load := r.load()
 			load.Await(perSecond)
@@ -239,7 +237,6 @@ func (r *trio) rotateUnder(load *pdptest.Load) {
 // TestRotationWaitsForTheOneThatStays: a member that never switches holds the
 // set, by name, until somebody forces it; only then is it denied.
 func TestRotationWaitsForTheOneThatStays(t *testing.T) {
-	t.Parallel()
 	r := newTrio(t, false, pdptest.Settings{})
 	laggard := r.members[2]
 	load := r.load()
@@ -305,7 +302,6 @@ func cutTails(texts []string) (heads []string) {
 // TestAbortDeniesNobody: whichever generation a member uses, and whenever the
 // rotation is called off, it goes on working.
 func TestAbortDeniesNobody(t *testing.T) {
-	t.Parallel()
 	for name, test := range map[string]struct {
 		prove int // members that use the new generation
 		drain bool
@@ -316,7 +312,6 @@ func TestAbortDeniesNobody(t *testing.T) {
 		"in drain":                {prove: 3, drain: true, want: each(authz.CredentialRetiring)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			r := newTrio(t, false, pdptest.Settings{})
 			r.start()
 			r.prove(r.members[:test.prove]...)
