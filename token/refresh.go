@@ -203,10 +203,13 @@ func (v *Verifier) refresh(ctx context.Context, slots chan struct{}, w work) {
 		return
 	}
 	last := s.current.Load()
+	// What was published is as old as the asking for it: an answer that takes its time
+	// is no fresher for that.
+	asked := v.now()
 	document, err := v.fetch.get(ctx, s.id, last)
 	now := v.now()
 	if err == nil {
-		document.at = now.UTC()
+		document.at = asked.UTC()
 		err = v.admit(w, document, last)
 	}
 	if err != nil {
