@@ -67,6 +67,10 @@ const (
 	SourceModes   = "modes"    // the modes set over the bundles' own
 )
 
+// TableSuffix is how the names of decision tables end: files of a bundle that test it and
+// that no policy sees.
+const TableSuffix = "_table.yaml"
+
 // Names of bundles that Verdict makes itself.
 const (
 	BaseBundle  = "base"
@@ -76,8 +80,10 @@ const (
 // GateReport is what the gate found before a generation could be activated.
 type GateReport struct {
 	Steps []GateStep `json:"steps"`
-	// Tests is how many of the bundle's own tests passed.
+	// Tests is how many of the bundle's own tests passed, Rows how many rows of its
+	// decision tables.
 	Tests int `json:"tests"`
+	Rows  int `json:"rows,omitzero"`
 	// Replay is what the generation would have made of recorded decisions; nil when
 	// none were replayed.
 	Replay *Comparison `json:"replay,omitempty"`
@@ -88,7 +94,7 @@ const (
 	GateRead      = "read"      // limits, format
 	GateSignature = "signature" // keys, files, order
 	GateCompile   = "compile"   // parse, capabilities, strict, roots, conflicts, lint
-	GateTest      = "test"      // the bundle's own tests
+	GateTest      = "test"      // the bundle's own tests and decision tables
 	GateReplay    = "replay"    // recorded decisions
 )
 

@@ -251,3 +251,44 @@ func TestDiffFilesIsBounded(t *testing.T) {
 		t.Errorf("%d files, %d bytes", len(got), total)
 	}
 }
+
+// TestPackCarriesDecisionTables: a packed folder has its decision tables and the files
+// that they include, and OPA loads it as if they were not there. Beside signatures there
+// are only those that are signed.
+func TestPackCarriesDecisionTables(t *testing.T) {
+	files := map[string]string{
+		".manifest":             `{"roots": ["guards/acme"], "rego_version": 1}`,
+		"guards/acme/acme.rego": strings.Replace(deny, "guards.door", "guards.acme", 1),
+		"tables/one_table.yaml": "data: {include: [../world.yaml, people.yaml, ../../outside.yaml]}\ncases: []\n",
+		"tables/two_table.yaml": "data: {include: more.yaml}\n",
+		"tables/bad_table.yaml": "data: [",
+		"tables/people.yaml":    "users: {}\n",
+		"tables/more.yaml":      "users: {}\n",
+		"world.yaml":            "services: {}\n",
+		"values.yaml":           "secret: x\n",
+	}
+	want := map[string]string{}
+	for name, content := range files {
+		if name != "values.yaml" {
+			want["/"+name] = content
+		}
+	}
+	packed := pack(t, folderOf(files))
+	if diff := cmp.Diff(want, unpacked(t, packed)); diff != "" {
+		t.Errorf("packed (-want +got):\n%s", diff)
+	}
+	loads(t, packed)
+
+	signed := map[string]string{}
+	for _, name := range []string{".manifest", "guards/acme/acme.rego", "tables/two_table.yaml"} {
+		signed[name] = files[name]
+	}
+	files[".signatures.json"] = opaSign(t, signed, signerOf(t, "ES256"), nil)
+	want = map[string]string{"/.signatures.json": files[".signatures.json"]}
+	for name, content := range signed {
+		want["/"+name] = content
+	}
+	if diff := cmp.Diff(want, unpacked(t, pack(t, folderOf(files)))); diff != "" {
+		t.Errorf("packed with signatures (-want +got):\n%s", diff)
+	}
+}

@@ -40,8 +40,8 @@ func (d *document) problem(n *yaml.Node, message, fix string) {
 }
 
 // parse is the one document of a file, nil after a problem.
-func (d *document) parse(files fs.FS) *yaml.Node {
-	text, err := read(files, d.file)
+func (d *document) parse(files reader) *yaml.Node {
+	text, err := files(d.file)
 	if err != nil {
 		d.problems.add(d.file, 0, "cannot be read: "+said(err), "")
 		return nil

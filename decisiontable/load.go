@@ -1,6 +1,7 @@
 package decisiontable
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -15,7 +16,10 @@ import (
 )
 
 // Suffix is how the name of a file ends that is a table.
-const Suffix = "_table.yaml"
+const Suffix = authz.TableSuffix
+
+// reader gives the content of a file by its path.
+type reader func(name string) ([]byte, error)
 
 // Bounds of what is loaded.
 const (
@@ -28,19 +32,33 @@ const (
 // Otherwise the error is an *authz.Error whose Problems are all that is wrong, up
 // to 50; no table is returned then.
 func Load(files fs.FS) ([]Table, error) {
-	var found problems
 	names, err := find(files)
 	if err != nil {
 		return nil, &authz.Error{Code: authz.CodeInvalid, Message: "the folder of the decision tables cannot be read: " + err.Error(), Cause: err}
 	}
+	return load(context.Background(), names, maxTables*maxCases, func(name string) ([]byte, error) { return read(files, name) })
+}
+
+// load reads the tables of these names, as Load does, of rows in all at most. It ends
+// early when ctx does, with its error.
+func load(ctx context.Context, names []string, rows int, files reader) ([]Table, error) {
+	var found problems
+	limit := rows
 	if len(names) > maxTables {
 		found.add(names[maxTables], 0, fmt.Sprintf("there are more than %d tables", maxTables), "test a part of the folder at a time")
 		return nil, found.err()
 	}
 	tables := make([]Table, 0, len(names))
 	for _, name := range names {
-		l := loader{files: files, document: &document{file: name, problems: &found}}
-		tables = append(tables, l.table())
+		l := loader{ctx: ctx, files: files, document: &document{file: name, problems: &found}}
+		t := l.table()
+		tables = append(tables, t)
+		if rows -= len(t.Cases); rows < 0 {
+			return nil, &authz.Error{Code: authz.CodeTooLarge, Field: name, Message: fmt.Sprintf("and the decision tables before it have more than %d rows", limit)}
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 	}
 	if err := found.err(); err != nil {
 		return nil, err
@@ -61,7 +79,8 @@ func find(files fs.FS) (names []string, err error) {
 // loader reads one table.
 type loader struct {
 	*document
-	files fs.FS
+	ctx   context.Context // of the one call that reads; cases are left out when it ends
+	files reader
 
 	timed bool // it has a time; otherwise cases have their own
 	time  time.Time
@@ -119,6 +138,9 @@ func (l *loader) cases(nodes []*yaml.Node) []Case {
 	cases := make([]Case, 0, len(nodes))
 	first := make(map[string]int, len(nodes)) // :: name -> line
 	for _, n := range nodes {
+		if l.ctx.Err() != nil {
+			return nil
+		}
 		c, ok := l.readCase(n)
 		if !ok {
 			continue

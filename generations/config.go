@@ -16,6 +16,10 @@ const DefaultKeep = 20
 // Config.ReplayTimeout is 0.
 const DefaultReplayTimeout = time.Minute
 
+// DefaultTestTimeout is how long the tests, and then the decision tables, of one bundle
+// may take when Config.TestTimeout is 0.
+const DefaultTestTimeout = time.Minute
+
 // Config says where a Keeper keeps generations, what they must pass, and whom it
 // hands them to.
 type Config struct {
@@ -43,12 +47,17 @@ type Config struct {
 	// Replay says what a snapshot makes of recorded decisions; nil, here or as its
 	// result, means that there are none. An error refuses the snapshot, flips do not.
 	Replay func(context.Context, *bundles.Snapshot) (*authz.Comparison, error)
+	// Tables runs the decision tables among files, the YAML files of the bundle that is in
+	// the gate by "<bundle>/<path>", with the snapshot that it makes with the rest of its
+	// set. It returns how many rows passed; an error refuses the snapshot. nil runs none.
+	Tables func(ctx context.Context, candidate *bundles.Snapshot, files map[string][]byte) (rows int, err error)
 	// ReplayTimeout bounds Replay, which is left out when it takes longer: nobody else's
 	// change may wait for policies that are slow. 0 means DefaultReplayTimeout.
 	ReplayTimeout time.Duration
-	// SkipTests leaves the bundles' own tests out of the gate.
+	// SkipTests leaves the bundles' own tests and decision tables out of the gate.
 	SkipTests bool
-	// TestTimeout bounds all tests of one bundle; 0 takes the default of bundles.
+	// TestTimeout bounds all tests of one bundle, and then all of its decision tables; 0
+	// means DefaultTestTimeout.
 	TestTimeout time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -83,6 +92,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ReplayTimeout == 0 {
 		c.ReplayTimeout = DefaultReplayTimeout
+	}
+	if c.TestTimeout == 0 {
+		c.TestTimeout = DefaultTestTimeout
 	}
 	if c.Now == nil {
 		c.Now = time.Now

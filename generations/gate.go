@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strconv"
+	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
@@ -187,18 +189,63 @@ func (g *gate) test(ctx context.Context) (skipped string, err error) {
 		return g.offer.untested, nil
 	case g.keeper.config.SkipTests:
 		return "tests are switched off", nil
-	case len(g.verified.Tests) == 0:
+	}
+	files := g.tables()
+	if len(g.verified.Tests) == 0 && len(files) == 0 {
 		return "the bundle has no tests", nil
+	}
+	if err := g.runTests(ctx); err != nil {
+		return "", err
+	}
+	return "", g.runTables(ctx, files)
+}
+
+// runTests runs the bundle's own Rego tests, if it has any.
+func (g *gate) runTests(ctx context.Context) error {
+	if len(g.verified.Tests) == 0 {
+		return nil
 	}
 	report, err := bundles.TestSet(ctx, g.set, g.offer.name, bundles.TestOptions{Total: g.keeper.config.TestTimeout, Silent: true})
 	if err != nil {
-		return "", err
+		return err
 	}
 	if !report.OK() {
-		return "", failing(report)
+		return failing(report)
 	}
 	g.next.Gate.Tests = report.Passed
-	return "", nil
+	return nil
+}
+
+// tables are the YAML files of the bundle when decision tables are among them, by how
+// problems name them.
+func (g *gate) tables() map[string][]byte {
+	files, found := map[string][]byte{}, false
+	for _, f := range g.verified.Files {
+		if extension := path.Ext(f.Path); extension == ".yaml" || extension == ".yml" {
+			files[g.offer.name+"/"+f.Path] = f.Bytes
+		}
+		found = found || strings.HasSuffix(f.Path, authz.TableSuffix)
+	}
+	if !found || g.keeper.config.Tables == nil {
+		return nil
+	}
+	return files
+}
+
+// runTables runs the decision tables among files, if there are any.
+func (g *gate) runTables(ctx context.Context, files map[string][]byte) error {
+	if len(files) == 0 {
+		return nil
+	}
+	limit := g.keeper.config.TestTimeout
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	rows, err := g.keeper.config.Tables(within, g.snapshot, files)
+	if within.Err() != nil && ctx.Err() == nil {
+		return authz.Errorf(authz.CodeInvalid, "the decision tables took longer than %s; make them fewer, or the policies simpler", limit)
+	}
+	g.next.Gate.Rows = rows
+	return err
 }
 
 // maxProblems is how many failing tests are listed.

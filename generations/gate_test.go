@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -301,4 +303,51 @@ func TestNameThatNoBundleHas(t *testing.T) {
 	if got := r.Stats(); got.Pushes != 1 { // the base of the start
 		t.Errorf("%d offers got to the gate, want 1", got.Pushes)
 	}
+}
+
+// TestTables: the decision tables that a bundle brings are run with the set that the
+// bundle would decide in, and a row that fails refuses it.
+func TestTables(t *testing.T) {
+	const table = "tables/acme_table.yaml"
+	with := acme(1).with(table, "data: {include: world.yaml}\n").with("tables/world.yaml", "users: {}\n")
+	var asked []string
+	var fault error
+	r := started(t, t.TempDir(), func(c *generations.Config) {
+		c.TestTimeout = 5 * time.Second
+		c.Tables = func(_ context.Context, candidate *bundles.Snapshot, files map[string][]byte) (int, error) {
+			var guards []string
+			for _, g := range candidate.Guards() {
+				guards = append(guards, g.Name)
+			}
+			asked = append(asked, fmt.Sprint(candidate.Ref().Generation, guards, slices.Sorted(maps.Keys(files))))
+			return 7, fault
+		}
+	})
+	r.activate(r.push("other", other(1)).Number) // no table, nothing to run
+	g := r.push("acme", with)
+	if g.Gate.Rows != 7 || g.Gate.Tests != 1 {
+		t.Errorf("%d rows and %d tests, want 7 and 1", g.Gate.Rows, g.Gate.Tests)
+	}
+	if diff := cmp.Diff([]string{"3 [acme door other] [acme/tables/acme_table.yaml acme/tables/world.yaml]"}, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	fault = &authz.Error{Code: authz.CodeInvalid, Message: "1 of 1 rows", Problems: []authz.Problem{{File: "acme/" + table, Line: 4, Message: "row: want allow, got deny"}}}
+	_, err := r.offer("acme", with.with("guards/acme/acme.rego", guard("acme", 9)).pack(t))
+	fails(t, err, authz.CodeInvalid, "1 of 1 rows")
+	r.failure("acme", authz.GateTest, "1 of 1 rows")
+	r.stands("3 candidate, 2 active, 1 kept")
+}
+
+func TestSlowTables(t *testing.T) {
+	r := started(t, t.TempDir(), func(c *generations.Config) {
+		c.TestTimeout = time.Millisecond
+		c.Tables = func(ctx context.Context, _ *bundles.Snapshot, _ map[string][]byte) (int, error) {
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}
+	})
+	slow := other(1).with("other_table.yaml", "cases: []\n")
+	_, err := r.offer("other", slow.pack(t))
+	fails(t, err, authz.CodeInvalid, "the decision tables took longer than 1ms")
+	r.failure("other", authz.GateTest, "took longer")
 }

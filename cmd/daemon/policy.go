@@ -9,6 +9,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/decisiontable"
 	"github.com/verdict-pdp/verdict/engine"
 	"github.com/verdict-pdp/verdict/generations"
 	"github.com/verdict-pdp/verdict/policies"
@@ -32,6 +33,7 @@ func (d *Daemon) loadPolicies(ctx context.Context) error {
 		Try:          d.try,
 		Use:          d.use,
 		Active:       d.policy,
+		Tables:       d.checkTables,
 		Replay:       d.rehearse,
 		Now:          d.config.Now,
 		Log:          d.config.Logger,
@@ -92,6 +94,15 @@ func (d *Daemon) prepareWithin(snapshot *bundles.Snapshot, timeout time.Duration
 func (d *Daemon) try(snapshot *bundles.Snapshot) error {
 	_, err := d.prepare(snapshot)
 	return err
+}
+
+// checkTables implements generations.Config.Tables.
+func (d *Daemon) checkTables(ctx context.Context, candidate *bundles.Snapshot, files map[string][]byte) (rows int, err error) {
+	policy, err := d.prepareReplay(candidate)
+	if err != nil {
+		return 0, err
+	}
+	return decisiontable.Check(ctx, policy, files)
 }
 
 // use implements generations.Config.Use: decisions that start after it returned

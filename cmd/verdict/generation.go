@@ -100,7 +100,11 @@ func stepText(step authz.GateStep, g *authz.GateReport) string {
 	text := "ok"
 	switch {
 	case step.Name == authz.GateTest:
-		text += ", " + plural(uint64(g.Tests), "test", "tests") + " passed"
+		text += ", " + plural(uint64(g.Tests), "test", "tests")
+		if g.Rows > 0 {
+			text += " and " + plural(uint64(g.Rows), "row of decision tables", "rows of decision tables")
+		}
+		text += " passed"
 	case step.Name == authz.GateReplay && g.Replay != nil:
 		text += ", " + plural(g.Replay.Compared, "recorded decision", "recorded decisions")
 	}
