@@ -26,6 +26,14 @@ func Strictness(mode string) int {
 	return len(Modes()) - 1
 }
 
+// NextMode is the mode one step stricter than mode, empty at the strictest.
+func NextMode(mode string) string {
+	if next := Strictness(mode) + 1; next < len(Modes()) {
+		return Modes()[next]
+	}
+	return ""
+}
+
 // AnyAction alone in Edge.Actions, declares every action.
 const AnyAction = "*"
 

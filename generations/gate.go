@@ -18,6 +18,9 @@ const MaxBundles = 32
 // offer is a change of one bundle of the active generation.
 type offer struct {
 	name string
+	// may, when given, says why the active generation rules the offer out. That is the
+	// answer of whoever offers, and no refusal of the gate.
+	may func(on *view) error
 	// read makes the bundle; nil takes the one there is away.
 	read func(on *view) (bundles.Package, error)
 	// untested says why tests and replay are left out; empty when they are not.

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/generations"
 )
 
 func (r *rig) mode(guard, mode string) authz.Generation {
@@ -145,4 +147,54 @@ func TestModesSetBefore(t *testing.T) {
 	_, err := r.Activate(t.Context(), laxer.Number, "bob", "")
 	fails(t, err, authz.CodeInvalid, "sets guard door to off, which is less strict than observe in the signed bundles")
 	r.activate(stricter.Number)
+}
+
+// TestSetModeIsOneStepUp: a guard gets stricter one mode at a time, and less strict at
+// once; what is refused is no refusal of the gate.
+func TestSetModeIsOneStepUp(t *testing.T) {
+	r := started(t, t.TempDir()) // the base says that door observes
+	set := func(guard, mode string) error {
+		_, err := r.SetMode(t.Context(), guard, mode, "bob", "because")
+		return err
+	}
+	fails(t, set("door", authz.ModeEnforce), authz.CodeConflict, "guard door is at observe; one step up is flag, so that each step has its evidence")
+	fails(t, set("none", authz.ModeOff), authz.CodeNotFound, `no guard "none"`)
+	fails(t, set("door", "loose"), authz.CodeInvalid, "mode")
+	if got := r.Stats(); len(got.Refused) > 0 {
+		t.Errorf("the gate refused %v, want nothing", got.Refused)
+	}
+	for _, mode := range []string{authz.ModeFlag, authz.ModeEnforce, authz.ModeOff, authz.ModeObserve, authz.ModeObserve} {
+		if err := set("door", mode); err != nil {
+			t.Fatalf("door to %s: %v", mode, err)
+		}
+		if diff := cmp.Diff(map[string]string{"door": mode}, r.modes()); diff != "" {
+			t.Errorf("modes (-want +got):\n%s", diff)
+		}
+	}
+	r.stands("5 active, 4 kept, 3 kept, 2 kept, 1 kept")
+}
+
+// TestSetModeOnALostRace sets a mode while another generation becomes active between its
+// candidate and its activation: it is made again, on that one.
+func TestSetModeOnALostRace(t *testing.T) {
+	var r *rig
+	lost := false
+	r = started(t, t.TempDir(), func(c *generations.Config) {
+		c.Try = func(s *bundles.Snapshot) error {
+			if lost || r == nil || s.Ref().Generation != 3 {
+				return nil
+			}
+			lost = true // the candidate with the mode is in the gate
+			_, err := r.Activate(t.Context(), 2, "ann", "faster")
+			return err
+		}
+	})
+	r.push("other", other(1))
+	g, err := r.SetMode(t.Context(), "door", authz.ModeFlag, "bob", "")
+	if err != nil || !lost || g.Number != 4 || g.State != authz.GenerationActive {
+		t.Fatalf("SetMode: generation %d, %s: %v; want 4, active, after a lost race", g.Number, g.State, err)
+	}
+	if refs := refs(g); refs["other"] == "" || refs["modes"] == "" {
+		t.Errorf("generation 4 is of %v, want other and modes in it", refs)
+	}
 }

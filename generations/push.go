@@ -148,6 +148,11 @@ func (k *Keeper) change(ctx context.Context, o offer) (_ authz.Generation, creat
 	if g.on.active == nil {
 		return authz.Generation{}, false, notStarted()
 	}
+	if o.may != nil {
+		if err := o.may(g.on); err != nil {
+			return authz.Generation{}, false, err
+		}
+	}
 	if err := k.passed(ctx, g); err != nil {
 		return authz.Generation{}, false, err
 	}

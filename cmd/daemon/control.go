@@ -20,7 +20,7 @@ import (
 func (d *Daemon) openControl(context.Context) (err error) {
 	c := controlConfig(d.store, d.log)
 	c.Credentials = d.keeper
-	c.Policies = modeSetter{d.policies, d}
+	c.Policies = d.policies
 	c.TokenKeys = d.tokenKeys
 	c.Guards = d.guards
 	if d.config.TokenService.Issuer != "" {

@@ -27,36 +27,13 @@ func (d *Daemon) guardModes(ctx context.Context) ([]api.GuardMode, error) {
 	all := []api.GuardMode{}
 	for _, guard := range policy.Guards() {
 		mode, own, _ := policy.Mode(guard.Name)
-		listed := api.GuardMode{Name: guard.Name, Description: guard.Description, Mode: mode, Next: stepUp(mode), Evidence: seen.of(guard.Name)}
+		listed := api.GuardMode{Name: guard.Name, Description: guard.Description, Mode: mode, Next: authz.NextMode(mode), Evidence: seen.of(guard.Name)}
 		if own != mode {
 			listed.Bundle = own
 		}
 		all = append(all, listed)
 	}
 	return all, nil
-}
-
-// stepUp is the next stricter mode, "" after the last.
-func stepUp(mode string) string {
-	if next := authz.Strictness(mode) + 1; next < len(authz.Modes()) {
-		return authz.Modes()[next]
-	}
-	return ""
-}
-
-// checkStep lets a guard go up one step at a time, and down as far as one likes.
-func (d *Daemon) checkStep(guard, mode string) error {
-	now, _, ok := d.engine.Active().Mode(guard)
-	if !ok {
-		return authz.Errorf(authz.CodeNotFound, "there is no guard %q in the active policies", guard)
-	}
-	if !slices.Contains(authz.Modes(), mode) {
-		return authz.Invalid("mode", "must be off, observe, flag or enforce")
-	}
-	if authz.Strictness(mode) > authz.Strictness(now)+1 {
-		return authz.Errorf(authz.CodeConflict, "guard %s is at %s; one step up is %s, so that each step has its evidence", guard, now, stepUp(now))
-	}
-	return nil
 }
 
 // evidence is what guards said in recorded decisions.

@@ -37,34 +37,3 @@ func (l library) Status() authz.PolicyStatus { return l.daemon.policyStatus() }
 func (l library) Guards(ctx context.Context) ([]api.GuardMode, error) {
 	return l.daemon.guardModes(ctx)
 }
-
-// modeAttempts is how often a mode is set anew when somebody else's change became
-// active in between.
-const modeAttempts = 5
-
-// SetMode implements admin.Guards.
-func (l library) SetMode(ctx context.Context, guard, mode, by, message string) (g authz.Generation, err error) {
-	for range modeAttempts {
-		if err = l.daemon.checkStep(guard, mode); err != nil {
-			return authz.Generation{}, err
-		}
-		if g, err = l.Keeper.SetModes(ctx, guard, mode, by, message); err != nil {
-			return authz.Generation{}, err
-		}
-		if g, err = l.Keeper.Activate(ctx, g.Number, by, message); authz.CodeOf(err) != authz.CodeConflict {
-			return g, err
-		}
-	}
-	return authz.Generation{}, err
-}
-
-// modeSetter is the generations of policies as control sees them.
-type modeSetter struct {
-	*generations.Keeper
-	daemon *Daemon
-}
-
-// SetMode implements control.Policies.
-func (m modeSetter) SetMode(ctx context.Context, guard, mode, by, message string) (authz.Generation, error) {
-	return library{m.Keeper, m.daemon}.SetMode(ctx, guard, mode, by, message)
-}
