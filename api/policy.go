@@ -1,10 +1,6 @@
 package api
 
-import (
-	"time"
-
-	"github.com/verdict-pdp/verdict/authz"
-)
+import "github.com/verdict-pdp/verdict/authz"
 
 // Bodies of the admin listener about policies. Generations, records, comparisons
 // and statuses are sent as they are kept; the OpenAPI document has their members.
@@ -59,38 +55,41 @@ type ReplayRequest struct {
 	Data string `json:"data,omitempty"`
 }
 
-// RecordFilter selects recorded decisions: all members given must hold.
-type RecordFilter = authz.RecordFilter
+// Nouns of policies and of what they decided, as authz has them.
+type (
+	// RecordFilter selects recorded decisions: all members given must hold.
+	RecordFilter = authz.RecordFilter
+	// BundleList answers GET PathBundles: the bundles of the active generation.
+	BundleList = authz.BundleList
+	// GenerationList answers GET PathGenerations.
+	GenerationList = authz.GenerationList
+	// Difference answers the comparison of two generations.
+	Difference = authz.Difference
+	// FileDiff is one file that two generations do not have alike.
+	FileDiff = authz.FileDiff
+	// GuardList answers GET PathGuards.
+	GuardList = authz.GuardList
+	// GuardMode is one guard with its mode and the evidence for the next.
+	GuardMode = authz.GuardMode
+	// ModeEvidence is what a guard said in the newest recorded decisions.
+	ModeEvidence = authz.ModeEvidence
+	// EvidenceCount is one part of the evidence.
+	EvidenceCount = authz.EvidenceCount
+	// ShadowReport is what came of a shadow so far.
+	ShadowReport = authz.ShadowReport
+)
 
-// GuardMode is one guard as PathGuards lists it.
-type GuardMode struct {
-	Name        string `json:"name"`
-	Description string `json:"description,omitempty"`
-	// Mode is in force, except on edges that say otherwise; Bundle is the mode the
-	// bundles give it, when another was set over theirs.
-	Mode   string `json:"mode"`
-	Bundle string `json:"bundle_mode,omitempty"`
-	// Next is the mode one step up; empty at enforce.
-	Next     string       `json:"next,omitempty"`
-	Evidence ModeEvidence `json:"evidence"`
+// ReplayLine is one line of the answer to PathReplay: one of its members. Lines of
+// progress come first, and the last line is a report or an error. An answer
+// without one was cut short.
+type ReplayLine struct {
+	Progress *ReplayProgress   `json:"progress,omitempty"`
+	Report   *authz.Comparison `json:"report,omitempty"`
+	Error    *Problem          `json:"error,omitempty"`
 }
 
-// ModeEvidence is what a guard said in the newest recorded decisions: what a step up
-// would change.
-type ModeEvidence struct {
-	Decisions uint64    `json:"decisions"` // that were looked at
-	Since     time.Time `json:"since,omitzero"`
-	Denied    uint64    `json:"denied"`     // that it denied
-	WouldDeny uint64    `json:"would_deny"` // that only its mode let it not deny
-	// WouldFlip is how many of WouldDeny were allowed: a step to enforce denies them.
-	WouldFlip uint64          `json:"would_flip"`
-	Edges     []EvidenceCount `json:"edges,omitempty"` // of WouldDeny, most first
-	Codes     []EvidenceCount `json:"codes,omitempty"`
-}
-
-// EvidenceCount is one part of the evidence.
-type EvidenceCount struct {
-	Name     string   `json:"name"`
-	Count    uint64   `json:"count"`
-	Examples []string `json:"examples"` // ids of decisions
+// ReplayProgress is how far a replay is.
+type ReplayProgress struct {
+	Done  uint64 `json:"done"`
+	Total uint64 `json:"total"` // 0: not known
 }

@@ -65,3 +65,25 @@ type Flip struct {
 	WasRevision uint64    `json:"was_revision"`
 	NowRevision uint64    `json:"now_revision"`
 }
+
+// ShadowReport is what came of a shadow so far.
+type ShadowReport struct {
+	// Running is false after Stop. Without any shadow the report is zero.
+	Running bool      `json:"running"`
+	Policy  PolicyRef `json:"policy"`
+	By      string    `json:"by,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	Until   time.Time `json:"until,omitzero"` // when it was stopped
+	Sample  float64   `json:"sample"`         // above 0, up to 1
+
+	// Offered is how many decisions were made meanwhile, Sampled how many of them
+	// fell into the sample. Those were Judged, Dropped because the queue was full or
+	// the shadow was stopped, or wait.
+	Offered uint64 `json:"offered"`
+	Sampled uint64 `json:"sampled"`
+	Judged  uint64 `json:"judged"`
+	Dropped uint64 `json:"dropped"`
+
+	// Comparison is of those judged.
+	Comparison Comparison `json:"comparison"`
+}

@@ -59,6 +59,47 @@ func ValidateBundleName(field, name string) error {
 	return nil
 }
 
+// BundleList is the bundles of the active generation.
+type BundleList struct {
+	Generation uint64      `json:"generation"`
+	Digest     string      `json:"digest"`
+	Bundles    []BundleRef `json:"bundles"`
+}
+
+// GenerationList is generations that are kept.
+type GenerationList struct {
+	Items  []Generation `json:"items"` // newest first
+	Active uint64       `json:"active"`
+}
+
+// Difference is what differs between two generations.
+type Difference struct {
+	From  uint64     `json:"from"`
+	To    uint64     `json:"to"`
+	Files []FileDiff `json:"files"`
+	// Decisions is what To makes of the newest decisions beside what From makes of them;
+	// null when none were compared.
+	Decisions *Comparison `json:"decisions"`
+}
+
+// FileDiff is one file that two policy sets do not have alike.
+type FileDiff struct {
+	Bundle string `json:"bundle"`
+	Path   string `json:"path"` // within the bundle
+	Change string `json:"change"`
+	// Lines is the difference in unified form, cut off where it is long. It is
+	// empty for what is no text, for very large files, and when those before it
+	// already took the room there is.
+	Lines string `json:"lines,omitempty"`
+}
+
+// Changes of a file from one set to another.
+const (
+	FileAdded   = "added"
+	FileRemoved = "removed"
+	FileChanged = "changed"
+)
+
 // Sources of a bundle that are no URL.
 const (
 	SourceBuiltIn = "built-in" // the base policies in the binary

@@ -10,25 +10,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/diff"
-)
 
-// Changes of a file from one set to another.
-const (
-	FileAdded   = "added"
-	FileRemoved = "removed"
-	FileChanged = "changed"
+	"github.com/verdict-pdp/verdict/authz"
 )
-
-// FileDiff is one file that two sets do not have alike.
-type FileDiff struct {
-	Bundle string `json:"bundle"`
-	Path   string `json:"path"` // within the bundle
-	Change string `json:"change"`
-	// Lines is the difference in unified form, cut off where it is long. It is
-	// empty for what is no text, for very large files, and when those before it
-	// already took the room there is.
-	Lines string `json:"lines,omitempty"`
-}
 
 // Bounds of the lines that are shown.
 const (
@@ -42,14 +26,14 @@ type setFile struct{ bundle, path string }
 
 // DiffFiles lists the files that differ from a to b, by bundle and path.
 // Signatures are no part of it: they differ whenever anything does.
-func DiffFiles(a, b []Member) []FileDiff {
+func DiffFiles(a, b []Member) []authz.FileDiff {
 	before, after := filesOf(a), filesOf(b)
 	all := maps.Clone(before)
 	maps.Copy(all, after)
 	places := slices.SortedFunc(maps.Keys(all), func(x, y setFile) int {
 		return cmp.Or(cmp.Compare(x.bundle, y.bundle), cmp.Compare(x.path, y.path))
 	})
-	var diffs []FileDiff
+	var diffs []authz.FileDiff
 	room := maxDiffTotal
 	for _, place := range places {
 		old, wasThere := before[place]
@@ -57,9 +41,9 @@ func DiffFiles(a, b []Member) []FileDiff {
 		if wasThere && isThere && bytes.Equal(old, now) {
 			continue
 		}
-		d := FileDiff{Bundle: place.bundle, Path: place.path, Change: changeOf(wasThere, isThere)}
+		d := authz.FileDiff{Bundle: place.bundle, Path: place.path, Change: changeOf(wasThere, isThere)}
 		if room > 0 {
-			d.Lines = d.lines(old, now)
+			d.Lines = linesOf(&d, old, now)
 			room -= len(d.Lines)
 		}
 		diffs = append(diffs, d)
@@ -80,23 +64,24 @@ func filesOf(set []Member) map[setFile][]byte {
 func changeOf(wasThere, isThere bool) string {
 	switch {
 	case !wasThere:
-		return FileAdded
+		return authz.FileAdded
 	case !isThere:
-		return FileRemoved
+		return authz.FileRemoved
 	}
-	return FileChanged
+	return authz.FileChanged
 }
 
-func (d *FileDiff) lines(old, now []byte) string {
+// linesOf is the difference of a file in unified form.
+func linesOf(d *authz.FileDiff, old, now []byte) string {
 	if !isText(old) || !isText(now) {
 		return ""
 	}
 	name := d.Bundle + "/" + d.Path
 	from, to := name, name
 	switch d.Change {
-	case FileAdded:
+	case authz.FileAdded:
 		from = "/dev/null"
-	case FileRemoved:
+	case authz.FileRemoved:
 		to = "/dev/null"
 	}
 	unified := string(diff.Diff(from, old, to, now))

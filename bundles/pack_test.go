@@ -206,10 +206,10 @@ func TestDiffFiles(t *testing.T) {
 	delete(changed, "acme/more/data.yaml")
 	a := []bundles.Member{base(t), member(t, "acme", acme())}
 	b := []bundles.Member{member(t, "acme", changed), base(t)}
-	want := []bundles.FileDiff{
-		{Bundle: "acme", Path: "acme/more/data.yaml", Change: bundles.FileRemoved, Lines: "--- acme/acme/more/data.yaml\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-on_call: true\n"},
-		{Bundle: "acme", Path: "acme/new/data.json", Change: bundles.FileAdded, Lines: "--- /dev/null\n+++ acme/acme/new/data.json\n@@ -0,0 +1,1 @@\n+{\"x\": 1}\n"},
-		{Bundle: "acme", Path: "guards/acme/acme.rego", Change: bundles.FileChanged, Lines: "--- acme/guards/acme/acme.rego\n+++ acme/guards/acme/acme.rego\n@@ -1,7 +1,7 @@\n package guards.acme\n \n # METADATA\n-# title: Acme is shut.\n+# title: Acme is closed.\n # custom:\n #   code: ACME_SHUT\n #   fix: Come back tomorrow.\n"},
+	want := []authz.FileDiff{
+		{Bundle: "acme", Path: "acme/more/data.yaml", Change: authz.FileRemoved, Lines: "--- acme/acme/more/data.yaml\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-on_call: true\n"},
+		{Bundle: "acme", Path: "acme/new/data.json", Change: authz.FileAdded, Lines: "--- /dev/null\n+++ acme/acme/new/data.json\n@@ -0,0 +1,1 @@\n+{\"x\": 1}\n"},
+		{Bundle: "acme", Path: "guards/acme/acme.rego", Change: authz.FileChanged, Lines: "--- acme/guards/acme/acme.rego\n+++ acme/guards/acme/acme.rego\n@@ -1,7 +1,7 @@\n package guards.acme\n \n # METADATA\n-# title: Acme is shut.\n+# title: Acme is closed.\n # custom:\n #   code: ACME_SHUT\n #   fix: Come back tomorrow.\n"},
 	}
 	if diff := cmp.Diff(want, bundles.DiffFiles(a, b)); diff != "" {
 		t.Errorf("diff (-want +got):\n%s", diff)
@@ -217,7 +217,7 @@ func TestDiffFiles(t *testing.T) {
 	if got := bundles.DiffFiles(a, a); len(got) != 0 {
 		t.Errorf("a set differs from itself: %+v", got)
 	}
-	if got := bundles.DiffFiles(a[:1], a); len(got) != len(acme())-1 || got[0].Change != bundles.FileAdded {
+	if got := bundles.DiffFiles(a[:1], a); len(got) != len(acme())-1 || got[0].Change != authz.FileAdded {
 		t.Errorf("a bundle more: %+v", got)
 	}
 }

@@ -234,7 +234,7 @@ func (k *Keeper) Bundle(name string) ([]byte, authz.BundleRef, error) {
 
 // Diff lists the files that changed from generation a to generation b. The error
 // is an *authz.Error, CodeNotFound when one of them is not kept.
-func (k *Keeper) Diff(a, b uint64) ([]bundles.FileDiff, error) {
+func (k *Keeper) Diff(a, b uint64) ([]authz.FileDiff, error) {
 	v := k.now()
 	before, err := k.numbered(v, a)
 	if err != nil {

@@ -549,10 +549,10 @@ func TestBundleAndDiff(t *testing.T) {
 	if err != nil || len(diff) != 1 {
 		t.Fatal(diff, err)
 	}
-	if d := diff[0]; d.Bundle != "acme" || d.Path != "guards/acme/acme.rego" || d.Change != bundles.FileChanged || !strings.Contains(d.Lines, "+# description: Guards acme, version 2.") {
+	if d := diff[0]; d.Bundle != "acme" || d.Path != "guards/acme/acme.rego" || d.Change != authz.FileChanged || !strings.Contains(d.Lines, "+# description: Guards acme, version 2.") {
 		t.Fatalf("%+v", d)
 	}
-	if diff, err := r.Diff(1, 2); err != nil || len(diff) != 3 || diff[0].Change != bundles.FileAdded {
+	if diff, err := r.Diff(1, 2); err != nil || len(diff) != 3 || diff[0].Change != authz.FileAdded {
 		t.Fatal(diff, err)
 	}
 }

@@ -67,28 +67,6 @@ type session struct {
 	faulted bool // the log was told of a fault
 }
 
-// ShadowReport is what came of a shadow so far.
-type ShadowReport struct {
-	// Running is false after Stop. Without any shadow the report is zero.
-	Running bool            `json:"running"`
-	Policy  authz.PolicyRef `json:"policy"`
-	By      string          `json:"by,omitempty"`
-	Since   time.Time       `json:"since,omitzero"`
-	Until   time.Time       `json:"until,omitzero"` // when it was stopped
-	Sample  float64         `json:"sample"`         // above 0, up to 1
-
-	// Offered is how many decisions were made meanwhile, Sampled how many of them
-	// fell into the sample. Those were Judged, Dropped because the queue was full or
-	// the shadow was stopped, or wait.
-	Offered uint64 `json:"offered"`
-	Sampled uint64 `json:"sampled"`
-	Judged  uint64 `json:"judged"`
-	Dropped uint64 `json:"dropped"`
-
-	// Comparison is of those judged.
-	Comparison authz.Comparison `json:"comparison"`
-}
-
 // NewShadow makes a shadow that nobody is in yet. Nothing is judged until Run runs.
 func NewShadow(config ShadowConfig) *Shadow {
 	if config.Queue <= 0 {
@@ -136,24 +114,24 @@ func thresholdOf(sample float64) uint64 {
 
 // Stop ends the shadow and returns its last report, in which decisions still in the
 // queue count as dropped. The error has CodeNotFound when none runs.
-func (s *Shadow) Stop() (ShadowReport, error) {
+func (s *Shadow) Stop() (authz.ShadowReport, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	running := s.current.Swap(nil)
 	if running == nil {
-		return ShadowReport{}, authz.Errorf(authz.CodeNotFound, "no generation is in the shadow; start one first")
+		return authz.ShadowReport{}, authz.Errorf(authz.CodeNotFound, "no generation is in the shadow; start one first")
 	}
 	running.stop(s.config.Now())
 	return running.report(), nil
 }
 
 // Report says what came of the shadow that runs, or else of the one before.
-func (s *Shadow) Report() ShadowReport {
+func (s *Shadow) Report() authz.ShadowReport {
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()
 	if last == nil {
-		return ShadowReport{}
+		return authz.ShadowReport{}
 	}
 	return last.report()
 }
@@ -311,10 +289,10 @@ func (n *session) stop(at time.Time) {
 	n.until = at
 }
 
-func (n *session) report() ShadowReport {
+func (n *session) report() authz.ShadowReport {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	r := ShadowReport{
+	r := authz.ShadowReport{
 		Running: n.until.IsZero(), Policy: n.policy.Policy(), By: n.by, Since: n.since, Until: n.until, Sample: n.sample,
 		Judged: n.judged, Comparison: n.sums.comparison(n.policy.Policy()),
 	}

@@ -83,7 +83,7 @@ func TestShadow(t *testing.T) {
 		running(t, s)
 		synctest.Wait()
 
-		want := replay.ShadowReport{
+		want := authz.ShadowReport{
 			Running: true, Policy: policy(nil).Policy(), By: "ann", Since: noon, Sample: 1,
 			Offered: 7, Sampled: 7, Judged: 7,
 			Comparison: authz.Comparison{
@@ -148,7 +148,7 @@ func TestShadowRefuses(t *testing.T) {
 	if _, err := s.Stop(); authz.CodeOf(err) != authz.CodeNotFound {
 		t.Errorf("stopping nothing: %v", err)
 	}
-	if diff := cmp.Diff(replay.ShadowReport{}, s.Report()); diff != "" {
+	if diff := cmp.Diff(authz.ShadowReport{}, s.Report()); diff != "" {
 		t.Error(diff)
 	}
 	if err := s.Start(policy(allows), 1, "ann"); err != nil {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 )
 
@@ -18,16 +17,16 @@ const evidenceRecords = 10_000
 
 // guardModes lists the guards of the active policies with their modes, and what
 // each said lately.
-func (d *Daemon) guardModes(ctx context.Context) ([]api.GuardMode, error) {
+func (d *Daemon) guardModes(ctx context.Context) ([]authz.GuardMode, error) {
 	policy := d.engine.Active()
 	seen := evidence{by: map[string]*guardEvidence{}}
 	if err := d.log.Each(ctx, authz.RecordFilter{}, evidenceRecords, seen.add); err != nil {
 		return nil, err
 	}
-	all := []api.GuardMode{}
+	all := []authz.GuardMode{}
 	for _, guard := range policy.Guards() {
 		mode, own, _ := policy.Mode(guard.Name)
-		listed := api.GuardMode{Name: guard.Name, Description: guard.Description, Mode: mode, Next: authz.NextMode(mode), Evidence: seen.of(guard.Name)}
+		listed := authz.GuardMode{Name: guard.Name, Description: guard.Description, Mode: mode, Next: authz.NextMode(mode), Evidence: seen.of(guard.Name)}
 		if own != mode {
 			listed.Bundle = own
 		}
@@ -45,7 +44,7 @@ type evidence struct {
 
 type guardEvidence struct {
 	denied, wouldDeny, wouldFlip uint64
-	edges, codes                 map[string]*api.EvidenceCount
+	edges, codes                 map[string]*authz.EvidenceCount
 }
 
 // evidenceExamples is how many decisions are named for one edge or code, and
@@ -100,15 +99,15 @@ func guardsIn(reasons []authz.Reason) map[string]map[authz.ReasonCode]bool {
 
 func (e *evidence) guard(name string) *guardEvidence {
 	if e.by[name] == nil {
-		e.by[name] = &guardEvidence{edges: map[string]*api.EvidenceCount{}, codes: map[string]*api.EvidenceCount{}}
+		e.by[name] = &guardEvidence{edges: map[string]*authz.EvidenceCount{}, codes: map[string]*authz.EvidenceCount{}}
 	}
 	return e.by[name]
 }
 
-func count(in map[string]*api.EvidenceCount, name, example string) {
+func count(in map[string]*authz.EvidenceCount, name, example string) {
 	c := in[name]
 	if c == nil {
-		c = &api.EvidenceCount{Name: name}
+		c = &authz.EvidenceCount{Name: name}
 		in[name] = c
 	}
 	if c.Count++; len(c.Examples) < evidenceExamples {
@@ -116,20 +115,20 @@ func count(in map[string]*api.EvidenceCount, name, example string) {
 	}
 }
 
-func (e *evidence) of(guard string) api.ModeEvidence {
+func (e *evidence) of(guard string) authz.ModeEvidence {
 	g := e.guard(guard)
-	return api.ModeEvidence{
+	return authz.ModeEvidence{
 		Decisions: e.decisions, Since: e.since, Denied: g.denied, WouldDeny: g.wouldDeny, WouldFlip: g.wouldFlip,
 		Edges: most(g.edges), Codes: most(g.codes),
 	}
 }
 
 // most are the counts with the most first.
-func most(counts map[string]*api.EvidenceCount) []api.EvidenceCount {
-	sorted := slices.SortedFunc(maps.Values(counts), func(a, b *api.EvidenceCount) int {
+func most(counts map[string]*authz.EvidenceCount) []authz.EvidenceCount {
+	sorted := slices.SortedFunc(maps.Values(counts), func(a, b *authz.EvidenceCount) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name))
 	})
-	var listed []api.EvidenceCount
+	var listed []authz.EvidenceCount
 	for _, c := range sorted[:min(len(sorted), evidenceListed)] {
 		listed = append(listed, *c)
 	}

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/generations"
 	"github.com/verdict-pdp/verdict/server/admin"
@@ -21,19 +20,20 @@ func (l library) Push(ctx context.Context, p admin.PolicyPush) (authz.Generation
 }
 
 // Diff implements admin.Generations.
-func (l library) Diff(ctx context.Context, a, b uint64, last int) (admin.Diff, error) {
+func (l library) Diff(ctx context.Context, a, b uint64, last int) (authz.Difference, error) {
 	files, err := l.Keeper.Diff(a, b)
+	difference := authz.Difference{From: a, To: b, Files: files}
 	if err != nil || last == 0 {
-		return admin.Diff{Files: files}, err
+		return difference, err
 	}
-	decisions, err := l.daemon.compareGenerations(ctx, a, b, last)
-	return admin.Diff{Files: files, Decisions: decisions}, err
+	difference.Decisions, err = l.daemon.compareGenerations(ctx, a, b, last)
+	return difference, err
 }
 
 // Status implements admin.Generations.
 func (l library) Status() authz.PolicyStatus { return l.daemon.policyStatus() }
 
 // Guards implements admin.Guards.
-func (l library) Guards(ctx context.Context) ([]api.GuardMode, error) {
+func (l library) Guards(ctx context.Context) ([]authz.GuardMode, error) {
 	return l.daemon.guardModes(ctx)
 }

@@ -33,7 +33,7 @@ func (d replays) Replay(ctx context.Context, run admin.ReplayRun) (authz.Compari
 	if err != nil {
 		return authz.Comparison{}, err
 	}
-	filter := authz.RecordFilter(run.Request.Filter)
+	filter := run.Request.Filter
 	last := cmp.Or(run.Request.Last, defaultReplayed)
 	var total uint64
 	records := sent(run.Records)

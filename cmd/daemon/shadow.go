@@ -18,15 +18,15 @@ func (d *Daemon) openShadow(context.Context) error {
 }
 
 // StartShadow implements admin.Shadow.
-func (d shadow) StartShadow(_ context.Context, r api.ShadowRequest, by string) (any, error) {
+func (d shadow) StartShadow(_ context.Context, r api.ShadowRequest, by string) (authz.ShadowReport, error) {
 	policy, err := d.generation(r.Generation)
 	if err != nil {
-		return nil, err
+		return authz.ShadowReport{}, err
 	}
 	err = d.shade.Start(policy, r.Sample, by)
 	if authz.CodeOf(err) == authz.CodeConflict { // another one is in the shadow
 		if _, err := d.shade.Stop(); err != nil && authz.CodeOf(err) != authz.CodeNotFound {
-			return nil, err
+			return authz.ShadowReport{}, err
 		}
 		err = d.shade.Start(policy, r.Sample, by)
 	}
@@ -34,13 +34,13 @@ func (d shadow) StartShadow(_ context.Context, r api.ShadowRequest, by string) (
 }
 
 // StopShadow implements admin.Shadow.
-func (d shadow) StopShadow(context.Context) (any, error) { return d.shade.Stop() }
+func (d shadow) StopShadow(context.Context) (authz.ShadowReport, error) { return d.shade.Stop() }
 
 // ShadowReport implements admin.Shadow.
-func (d shadow) ShadowReport(context.Context) (any, error) {
+func (d shadow) ShadowReport(context.Context) (authz.ShadowReport, error) {
 	report := d.shade.Report()
 	if !report.Running {
-		return nil, authz.Errorf(authz.CodeNotFound, "no generation is in the shadow; start one first")
+		return authz.ShadowReport{}, authz.Errorf(authz.CodeNotFound, "no generation is in the shadow; start one first")
 	}
 	return report, nil
 }

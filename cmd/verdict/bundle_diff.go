@@ -11,8 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
@@ -65,16 +64,8 @@ newest recorded decisions the second one makes otherwise than the first.`,
 	return cmd
 }
 
-// generationDiff answers a diff of two generations.
-type generationDiff struct {
-	From      uint64             `json:"from"`
-	To        uint64             `json:"to"`
-	Files     []bundles.FileDiff `json:"files"`
-	Decisions *authz.Comparison  `json:"decisions"`
-}
-
 func (c *cli) tellDiff(w io.Writer, answer []byte) error {
-	var d generationDiff
+	var d api.Difference
 	if err := ijson.UnmarshalOpen(answer, &d); err != nil {
 		return unreadable(err)
 	}

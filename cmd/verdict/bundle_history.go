@@ -47,9 +47,7 @@ with, the active one, and those that can be gone back to.`,
 }
 
 func (c *cli) tellHistory(answer []byte) error {
-	var list struct {
-		Items []authz.Generation `json:"items"`
-	}
+	var list api.GenerationList
 	if err := ijson.UnmarshalOpen(answer, &list); err != nil {
 		return unreadable(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
-	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
@@ -35,15 +34,8 @@ func newBundleList(c *cli) *cobra.Command {
 	return cmd
 }
 
-// bundleList answers api.PathBundles.
-type bundleList struct {
-	Generation uint64            `json:"generation"`
-	Digest     string            `json:"digest"`
-	Bundles    []authz.BundleRef `json:"bundles"`
-}
-
 func (c *cli) tellBundles(answer []byte) error {
-	var list bundleList
+	var list api.BundleList
 	if err := ijson.UnmarshalOpen(answer, &list); err != nil {
 		return unreadable(err)
 	}

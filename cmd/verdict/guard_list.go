@@ -45,9 +45,7 @@ func fetchGuards(ctx context.Context, client *remote.Client) ([]api.GuardMode, [
 	if err != nil {
 		return nil, nil, aboutPolicies(err)
 	}
-	var list struct {
-		Items []api.GuardMode `json:"items"`
-	}
+	var list api.GuardList
 	if err := ijson.UnmarshalOpen(answer.Body, &list); err != nil {
 		return nil, nil, unreadable(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
-	"github.com/verdict-pdp/verdict/replay"
 )
 
 func newShadow(c *cli) *cobra.Command {
@@ -47,14 +46,14 @@ func (c *cli) callShadow(ctx context.Context, client *remote.Client, method stri
 			authz.CodeNotFound: "`verdict shadow start GENERATION` starts one; `verdict bundle history` lists the generations.",
 		})
 	}
-	var report replay.ShadowReport
+	var report authz.ShadowReport
 	if err := ijson.UnmarshalOpen(answer.Body, &report); err != nil {
 		return unreadable(err)
 	}
 	return c.print(answer.Body, func(w io.Writer) error { return tellShadow(w, report, c.now()) })
 }
 
-func tellShadow(w io.Writer, s replay.ShadowReport, now time.Time) error {
+func tellShadow(w io.Writer, s authz.ShadowReport, now time.Time) error {
 	r := &report{w: w}
 	state := "runs since " + stamp(s.Since)
 	if !s.Running {

@@ -25,13 +25,6 @@ const TypeBundle = "application/vnd.openpolicyagent.bundles"
 // bundleTypes are the media types a bundle may be sent as.
 var bundleTypes = []string{"application/gzip", TypeBundle, "application/x-gzip", "application/octet-stream"}
 
-// BundleList answers GET PathBundles: the bundles of the active generation.
-type BundleList struct {
-	Generation uint64            `json:"generation"`
-	Digest     string            `json:"digest"`
-	Bundles    []authz.BundleRef `json:"bundles"`
-}
-
 func (h *Handler) mountBundles(e *echo.Echo) {
 	e.GET(api.PathBundles, h.listBundles)
 	e.GET(api.PathBundles+"/:name", h.bundle)
@@ -57,7 +50,7 @@ func (h *Handler) listBundles(c echo.Context) error {
 		return err
 	}
 	active := h.Policies.Active()
-	return wire.WriteJSON(c.Response(), http.StatusOK, BundleList{Generation: active.Number, Digest: active.Digest, Bundles: active.Bundles})
+	return wire.WriteJSON(c.Response(), http.StatusOK, authz.BundleList{Generation: active.Number, Digest: active.Digest, Bundles: active.Bundles})
 }
 
 // bundle gives a bundle of the active generation. Policy enforcement points read

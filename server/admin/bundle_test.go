@@ -247,7 +247,7 @@ func TestPushThatStalls(t *testing.T) {
 func TestListBundles(t *testing.T) {
 	o := start(t, nil)
 	expect(t, o.push("acme?activate=true", "x"), http.StatusCreated, "")
-	var list admin.BundleList
+	var list api.BundleList
 	if err := json.Unmarshal([]byte(o.send("GET", "/v1/bundles", "").Body), &list); err != nil {
 		t.Fatal(err)
 	}

@@ -12,22 +12,6 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// GenerationList answers GET PathGenerations.
-type GenerationList struct {
-	Items  []authz.Generation `json:"items"` // newest first
-	Active uint64             `json:"active"`
-}
-
-// Difference answers the comparison of two generations.
-type Difference struct {
-	From uint64 `json:"from"`
-	To   uint64 `json:"to"`
-	// Files is a list as the schema FileDiff has it.
-	Files any `json:"files"`
-	// Decisions is null unless ?last= asked for it.
-	Decisions *authz.Comparison `json:"decisions"`
-}
-
 // maxCompared bounds how many records one comparison takes.
 const maxCompared = 10_000_000
 
@@ -64,7 +48,7 @@ func (h *Handler) listGenerations(c echo.Context) error {
 	if uint64(len(items)) > limit {
 		items = items[:limit]
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, GenerationList{Items: items, Active: h.Policies.Active().Number})
+	return wire.WriteJSON(c.Response(), http.StatusOK, authz.GenerationList{Items: items, Active: h.Policies.Active().Number})
 }
 
 func (h *Handler) generation(c echo.Context) error {
@@ -124,14 +108,14 @@ func (h *Handler) diffGenerations(c echo.Context) error {
 		return err
 	}
 	defer done()
-	diff, err := h.Policies.Diff(ctx, from, to, compared)
+	difference, err := h.Policies.Diff(ctx, from, to, compared)
 	if err != nil {
 		return taskError(c, err)
 	}
 	if uint64(compared) != last {
 		return headersOnly(c, api.TypeJSON)
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, Difference{From: from, To: to, Files: diff.Files, Decisions: diff.Decisions})
+	return wire.WriteJSON(c.Response(), http.StatusOK, difference)
 }
 
 func (h *Handler) activate(c echo.Context) error {

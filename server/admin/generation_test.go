@@ -10,7 +10,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
 
@@ -27,7 +26,7 @@ func TestGenerations(t *testing.T) {
 	for _, body := range []string{"x", "y", "z"} {
 		expect(t, o.push("acme", body), http.StatusCreated, "")
 	}
-	list := read[admin.GenerationList](t, o.as(authz.RoleReview, "GET", "/v1/generations?limit=3", ""))
+	list := read[api.GenerationList](t, o.as(authz.RoleReview, "GET", "/v1/generations?limit=3", ""))
 	var numbers []uint64
 	for _, g := range list.Items {
 		numbers = append(numbers, g.Number)
@@ -48,13 +47,13 @@ func TestGenerations(t *testing.T) {
 func TestDiffOfGenerations(t *testing.T) {
 	o := start(t, nil)
 	expect(t, o.push("acme", "x"), http.StatusCreated, "")
-	o.Policies.Files = []map[string]any{{"bundle": "acme", "path": "acme.rego", "change": "added", "lines": "+package acme\n"}}
+	o.Policies.Files = []authz.FileDiff{{Bundle: "acme", Path: "acme.rego", Change: authz.FileAdded, Lines: "+package acme\n"}}
 	o.Policies.Compared = &authz.Comparison{Compared: 50, AllowToDeny: 3}
 	files := o.as(authz.RoleAuthor, "GET", "/v1/generations/1/diff/2", "")
-	if want := `{"from":1,"to":2,"files":[{"bundle":"acme","change":"added","lines":"+package acme\n","path":"acme.rego"}],"decisions":null}`; files.Body != want {
+	if want := `{"from":1,"to":2,"files":[{"bundle":"acme","path":"acme.rego","change":"added","lines":"+package acme\n"}],"decisions":null}`; files.Body != want {
 		t.Errorf("%d %s", files.Status, files.Body)
 	}
-	both := read[admin.Difference](t, o.as(authz.RoleReview, "GET", "/v1/generations/1/diff/2?last=50", ""))
+	both := read[api.Difference](t, o.as(authz.RoleReview, "GET", "/v1/generations/1/diff/2?last=50", ""))
 	if both.Decisions == nil || both.Decisions.AllowToDeny != 3 {
 		t.Errorf("%+v", both)
 	}
@@ -118,7 +117,7 @@ func TestGuards(t *testing.T) {
 		Name: "network", Mode: authz.ModeObserve, Bundle: authz.ModeEnforce, Next: authz.ModeFlag,
 		Evidence: api.ModeEvidence{Decisions: 5000, Since: servertest.Now, WouldDeny: 12, WouldFlip: 9, Edges: []api.EvidenceCount{{Name: "mu:a>svc:b", Count: 12, Examples: []string{"01J"}}}},
 	}}
-	if diff := cmp.Diff(o.Policies.Modes, read[admin.GuardList](t, o.as(authz.RoleAuthor, "GET", "/v1/guards", "")).Items); diff != "" {
+	if diff := cmp.Diff(o.Policies.Modes, read[api.GuardList](t, o.as(authz.RoleAuthor, "GET", "/v1/guards", "")).Items); diff != "" {
 		t.Error(diff)
 	}
 	expect(t, o.send("GET", "/v1/guards?name=x", ""), http.StatusBadRequest, "name")
@@ -139,9 +138,9 @@ func TestGuards(t *testing.T) {
 
 func TestShadow(t *testing.T) {
 	o := start(t, nil)
-	o.Replays.Report = map[string]any{
-		"running": true, "policy": authz.PolicyRef{Generation: 3, Digest: "sha256:ab"}, "by": "key_author", "since": servertest.Now,
-		"sample": 0.1, "offered": 100, "sampled": 10, "judged": 9, "dropped": 1, "comparison": authz.Comparison{Compared: 9},
+	o.Replays.Report = authz.ShadowReport{
+		Running: true, Policy: authz.PolicyRef{Generation: 3, Digest: "sha256:ab"}, By: "key_author", Since: servertest.Now,
+		Sample: 0.1, Offered: 100, Sampled: 10, Judged: 9, Dropped: 1, Comparison: authz.Comparison{Compared: 9},
 	}
 	expect(t, o.as(authz.RoleAuthor, "POST", "/v1/shadow", `{"generation":3,"sample":0.1}`), http.StatusOK, "")
 	if answer := o.as(authz.RoleReview, "GET", "/v1/shadow", ""); !strings.Contains(answer.Body, `"offered":100`) {

@@ -11,11 +11,6 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// GuardList answers GET PathGuards.
-type GuardList struct {
-	Items []api.GuardMode `json:"items"`
-}
-
 func (h *Handler) mountGuards(e *echo.Echo) {
 	e.GET(api.PathGuards, h.listGuards)
 	e.POST(api.PathGuards+"/:name/mode", h.setMode)
@@ -37,7 +32,7 @@ func (h *Handler) listGuards(c echo.Context) error {
 	if err != nil {
 		return taskError(c, err)
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, GuardList{Items: guards})
+	return wire.WriteJSON(c.Response(), http.StatusOK, authz.GuardList{Items: guards})
 }
 
 func (h *Handler) setMode(c echo.Context) error {

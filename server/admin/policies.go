@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 )
 
@@ -60,23 +59,15 @@ type Generations interface {
 	Rollback(ctx context.Context, to uint64, by, message string) (authz.Generation, error)
 	// Diff compares two generations: their files, and with last above 0 what b makes
 	// of the last decisions recorded and a makes of them.
-	Diff(ctx context.Context, a, b uint64, last int) (Diff, error)
+	Diff(ctx context.Context, a, b uint64, last int) (authz.Difference, error)
 	// Status says how the policy set stands, with what it is pulled from.
 	Status() authz.PolicyStatus
-}
-
-// Diff is what differs between two generations.
-type Diff struct {
-	// Files is JSON as the schema FileDiff has it, a list.
-	Files any
-	// Decisions is nil when none were compared.
-	Decisions *authz.Comparison
 }
 
 // Guards are the guards of the active generation and their modes.
 type Guards interface {
 	// Guards lists them by name, each with the evidence for its next mode.
-	Guards(ctx context.Context) ([]api.GuardMode, error)
+	Guards(ctx context.Context) ([]authz.GuardMode, error)
 	// SetMode makes a generation with another mode of a guard and activates it. by is
 	// the id of the API key that asks. CodeNotFound when there is no such guard,
 	// CodeConflict for more than one step up.

@@ -42,21 +42,6 @@ type ReplayRun struct {
 	Progress func(done, total uint64)
 }
 
-// ReplayLine is one line of the answer to PathReplay: one of its members. Lines of
-// progress come first, and the last line is a report or an error. An answer
-// without one was cut short.
-type ReplayLine struct {
-	Progress *ReplayProgress   `json:"progress,omitempty"`
-	Report   *authz.Comparison `json:"report,omitempty"`
-	Error    *api.Problem      `json:"error,omitempty"`
-}
-
-// ReplayProgress is how far a replay is.
-type ReplayProgress struct {
-	Done  uint64 `json:"done"`
-	Total uint64 `json:"total"` // 0: not known
-}
-
 // progressEvery is how long lines of progress are apart.
 const progressEvery = 500 * time.Millisecond
 
@@ -107,7 +92,7 @@ func (a *replayAnswer) progress(done, total uint64) {
 		return
 	}
 	a.last = at
-	if a.broken = a.write(ReplayLine{Progress: &ReplayProgress{Done: done, Total: total}}); a.broken != nil {
+	if a.broken = a.write(api.ReplayLine{Progress: &api.ReplayProgress{Done: done, Total: total}}); a.broken != nil {
 		a.giveUp()
 	}
 }
@@ -118,18 +103,18 @@ func (a *replayAnswer) end(report authz.Comparison, err error) error {
 	case a.broken != nil:
 		return a.broken
 	case err == nil:
-		return a.write(ReplayLine{Report: &report})
+		return a.write(api.ReplayLine{Report: &report})
 	case a.last.IsZero():
 		return err
 	}
 	r := a.context.Request()
 	problem := wire.ProblemOf(r, err)
 	reqctx.From(r.Context()).Failed = err
-	return a.write(ReplayLine{Error: &problem})
+	return a.write(api.ReplayLine{Error: &problem})
 }
 
 // write sends a line at once, and leaves time for the next.
-func (a *replayAnswer) write(line ReplayLine) error {
+func (a *replayAnswer) write(line api.ReplayLine) error {
 	response := a.context.Response()
 	response.Header().Set("Content-Type", api.TypeNDJSON)
 	if err := wire.WriteLine(a.handler.streamOf(a.context), line); err != nil {
@@ -318,7 +303,7 @@ func validateReplay(run *ReplayRun) error {
 	if err := validateData(r.Data); err != nil {
 		return err
 	}
-	return validateFilter("filter.", authz.RecordFilter(r.Filter))
+	return validateFilter("filter.", r.Filter)
 }
 
 func validateData(data string) error {

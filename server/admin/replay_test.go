@@ -67,17 +67,17 @@ func (o operator) replay(body, contentType string) servertest.Answer {
 }
 
 // linesOf holds the lines of an answer against the document.
-func linesOf(t *testing.T, answer servertest.Answer) []admin.ReplayLine {
+func linesOf(t *testing.T, answer servertest.Answer) []api.ReplayLine {
 	t.Helper()
 	if answer.Status != http.StatusOK || answer.Header.Get("Content-Type") != api.TypeNDJSON {
 		t.Fatalf("%d %v %s", answer.Status, answer.Header, answer.Body)
 	}
-	var lines []admin.ReplayLine
+	var lines []api.ReplayLine
 	for text := range strings.Lines(answer.Body) {
 		if err := servertest.ValidateAs("ReplayLine", []byte(text)); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
-		var line admin.ReplayLine
+		var line api.ReplayLine
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
 			t.Fatal(err)
 		}
@@ -97,9 +97,9 @@ func TestReplay(t *testing.T) {
 		return report, nil
 	})
 	const request = `{"filter":{"service":"svc:email","from":"2026-11-01T00:00:00Z"},"last":5000,"generation":2,"data":"4815"}`
-	want := []admin.ReplayLine{
-		{Progress: &admin.ReplayProgress{Done: 0, Total: 5000}},
-		{Progress: &admin.ReplayProgress{Done: 2500, Total: 5000}},
+	want := []api.ReplayLine{
+		{Progress: &api.ReplayProgress{Done: 0, Total: 5000}},
+		{Progress: &api.ReplayProgress{Done: 2500, Total: 5000}},
 		{Report: &report},
 	}
 	if diff := cmp.Diff(want, linesOf(t, o.replay(request, api.TypeJSON))); diff != "" {

@@ -11,17 +11,16 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// Shadow lets a candidate judge live traffic without effect. Reports are JSON as
-// the schema ShadowReport has it.
+// Shadow lets a candidate judge live traffic without effect.
 type Shadow interface {
 	// StartShadow starts one, in place of one that runs. by is the id of the API key
 	// that asks. CodeNotFound when the generation is not kept.
-	StartShadow(ctx context.Context, r api.ShadowRequest, by string) (report any, err error)
+	StartShadow(ctx context.Context, r api.ShadowRequest, by string) (authz.ShadowReport, error)
 	// StopShadow ends it and gives its last report; CodeNotFound when none runs.
-	StopShadow(ctx context.Context) (report any, err error)
+	StopShadow(ctx context.Context) (authz.ShadowReport, error)
 	// ShadowReport is how it stands, or stood when it was stopped; CodeNotFound when
 	// none was started.
-	ShadowReport(ctx context.Context) (report any, err error)
+	ShadowReport(ctx context.Context) (authz.ShadowReport, error)
 }
 
 func (h *Handler) mountShadow(e *echo.Echo) {

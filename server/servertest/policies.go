@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/admin"
 )
@@ -26,10 +25,10 @@ type Policies struct {
 	// Awaiting, when not nil, is told when somebody asks for the next change.
 	Awaiting chan<- struct{}
 
-	Files    any
+	Files    []authz.FileDiff
 	Compared *authz.Comparison
 	Standing authz.PolicyStatus
-	Modes    []api.GuardMode
+	Modes    []authz.GuardMode
 
 	mu          sync.Mutex
 	generations []authz.Generation // number n at n-1
@@ -42,7 +41,7 @@ type Policies struct {
 
 // NewPolicies has generation 1 active, which is of the bundle base.
 func NewPolicies() *Policies {
-	p := &Policies{Files: []any{}, packed: map[string][]byte{}, changed: make(chan struct{}), active: 1}
+	p := &Policies{Files: []authz.FileDiff{}, packed: map[string][]byte{}, changed: make(chan struct{}), active: 1}
 	p.addLocked(map[string]authz.BundleRef{"base": p.keepLocked("base", []byte("base bundle"))}, "verdict", "")
 	p.generations[0].State = authz.GenerationActive
 	return p
@@ -228,16 +227,16 @@ func (p *Policies) Rollback(_ context.Context, to uint64, by, message string) (a
 
 // Diff implements admin.Generations: it answers Files, and Compared when last is
 // above 0.
-func (p *Policies) Diff(ctx context.Context, a, b uint64, last int) (admin.Diff, error) {
+func (p *Policies) Diff(ctx context.Context, a, b uint64, last int) (authz.Difference, error) {
 	for _, number := range []uint64{a, b} {
 		if _, err := p.Get(number); err != nil {
-			return admin.Diff{}, err
+			return authz.Difference{}, err
 		}
 	}
 	if err := p.busy(ctx); err != nil {
-		return admin.Diff{}, err
+		return authz.Difference{}, err
 	}
-	diff := admin.Diff{Files: p.Files}
+	diff := authz.Difference{From: a, To: b, Files: p.Files}
 	if last > 0 {
 		diff.Decisions = p.Compared
 	}
@@ -248,7 +247,7 @@ func (p *Policies) Diff(ctx context.Context, a, b uint64, last int) (admin.Diff,
 func (p *Policies) Status() authz.PolicyStatus { return p.Standing }
 
 // Guards implements admin.Guards.
-func (p *Policies) Guards(context.Context) ([]api.GuardMode, error) { return p.Modes, p.Err }
+func (p *Policies) Guards(context.Context) ([]authz.GuardMode, error) { return p.Modes, p.Err }
 
 // SetMode implements admin.Guards.
 func (p *Policies) SetMode(_ context.Context, guard, mode, by, message string) (authz.Generation, error) {

@@ -16,7 +16,7 @@ type Replays struct {
 	Run func(context.Context, admin.ReplayRun) (authz.Comparison, error)
 	// Err is answered for a shadow instead of Report, when set.
 	Err    error
-	Report any
+	Report authz.ShadowReport
 	Asked  []string
 }
 
@@ -29,16 +29,16 @@ func (r *Replays) Replay(ctx context.Context, run admin.ReplayRun) (authz.Compar
 }
 
 // StartShadow implements admin.Shadow.
-func (r *Replays) StartShadow(_ context.Context, request api.ShadowRequest, by string) (any, error) {
+func (r *Replays) StartShadow(_ context.Context, request api.ShadowRequest, by string) (authz.ShadowReport, error) {
 	r.Asked = append(r.Asked, "start "+strconv.FormatUint(request.Generation, 10)+" by "+by)
 	return r.Report, r.Err
 }
 
 // StopShadow implements admin.Shadow.
-func (r *Replays) StopShadow(context.Context) (any, error) {
+func (r *Replays) StopShadow(context.Context) (authz.ShadowReport, error) {
 	r.Asked = append(r.Asked, "stop")
 	return r.Report, r.Err
 }
 
 // ShadowReport implements admin.Shadow.
-func (r *Replays) ShadowReport(context.Context) (any, error) { return r.Report, r.Err }
+func (r *Replays) ShadowReport(context.Context) (authz.ShadowReport, error) { return r.Report, r.Err }
