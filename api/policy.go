@@ -34,29 +34,16 @@ type ShadowRequest struct {
 
 // Values of ReplayRequest.Data that are no revision.
 const (
-	DataRecorded = "recorded" // what each decision saw; the default
-	DataNow      = "now"      // the newest revision, for all
+	DataRecorded = authz.DataRecorded // what each decision saw; the default
+	DataNow      = authz.DataNow      // the newest revision, for all
 )
-
-// ReplayRequest is the body of POST PathReplay, or, when a bundle or records are sent
-// along, its part "request" in multipart/form-data beside the parts "bundle" (tar.gz) and
-// "records" (NDJSON, as exported).
-type ReplayRequest struct {
-	Filter RecordFilter `json:"filter,omitzero"`
-	// Last bounds it to the newest records the filter selects; 0 means 5000. Neither
-	// matters when records are sent along: those are replayed, all of them.
-	Last int `json:"last,omitzero"`
-	// Generation judges anew; 0 is the active one, or with a bundle the active one
-	// with that bundle in place of the one of its name.
-	Generation uint64 `json:"generation,omitzero"`
-	// Bundle is the name of the bundle sent along.
-	Bundle string `json:"bundle,omitempty"`
-	// Data is DataRecorded, DataNow or a data revision; empty is DataRecorded.
-	Data string `json:"data,omitempty"`
-}
 
 // Nouns of policies and of what they decided, as authz has them.
 type (
+	// ReplayRequest is the body of POST PathReplay, or, when a bundle or records are sent
+	// along, its part "request" in multipart/form-data beside the parts "bundle" (tar.gz)
+	// and "records" (NDJSON, as exported).
+	ReplayRequest = authz.ReplayRequest
 	// RecordFilter selects recorded decisions: all members given must hold.
 	RecordFilter = authz.RecordFilter
 	// BundleList answers GET PathBundles: the bundles of the active generation.

@@ -87,3 +87,27 @@ type ShadowReport struct {
 	// Comparison is of those judged.
 	Comparison Comparison `json:"comparison"`
 }
+
+// Values of ReplayRequest.Data that are no revision.
+const (
+	DataRecorded = "recorded" // what each decision saw; the default
+	DataNow      = "now"      // the newest revision, for all
+)
+
+// DefaultReplayed is how many records are replayed when nobody says how many.
+const DefaultReplayed = 5000
+
+// ReplayRequest says which recorded decisions to judge anew, by what and on what data.
+type ReplayRequest struct {
+	Filter RecordFilter `json:"filter,omitzero"`
+	// Last bounds it to the newest records the filter selects; 0 means DefaultReplayed. Neither
+	// matters when records are sent along: those are replayed, all of them.
+	Last int `json:"last,omitzero"`
+	// Generation judges anew; 0 is the active one, or with a bundle the active one
+	// with that bundle in place of the one of its name.
+	Generation uint64 `json:"generation,omitzero"`
+	// Bundle is the name of the bundle sent along.
+	Bundle string `json:"bundle,omitempty"`
+	// Data is DataRecorded, DataNow or a data revision; empty is DataRecorded.
+	Data string `json:"data,omitempty"`
+}

@@ -154,6 +154,20 @@ func (p *Policy) Mode(guard string) (mode, own string, ok bool) {
 	return p.modes[i].mode, p.modes[i].own, true
 }
 
+// GuardModes lists the guards with their modes and the evidence for the next one.
+func (p *Policy) GuardModes(evidence func(guard string) authz.ModeEvidence) []authz.GuardMode {
+	all := []authz.GuardMode{}
+	for i, guard := range p.Guards() {
+		mode, own := p.modes[i].mode, p.modes[i].own
+		listed := authz.GuardMode{Name: guard.Name, Description: guard.Description, Mode: mode, Next: authz.NextMode(mode), Evidence: evidence(guard.Name)}
+		if own != mode {
+			listed.Bundle = own
+		}
+		all = append(all, listed)
+	}
+	return all
+}
+
 // Evaluate judges q by the facts f. It always answers within about the time limit
 // and always with a well-formed judgement; see the package comment.
 func (p *Policy) Evaluate(ctx context.Context, q authz.Question, f authz.Facts) authz.Judgement {

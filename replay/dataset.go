@@ -6,12 +6,6 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Names of data that are no revision.
-const (
-	recorded = "recorded"
-	newest   = "now"
-)
-
 // dataset says which revision each record is judged by.
 type dataset struct {
 	fixed bool
@@ -25,9 +19,9 @@ type dataset struct {
 func openDataset(open func(uint64) (View, error), name string) (dataset, error) {
 	var revision uint64
 	switch name {
-	case "", recorded:
+	case "", authz.DataRecorded:
 		return dataset{}, nil
-	case newest:
+	case authz.DataNow:
 	default:
 		var err error
 		if revision, err = strconv.ParseUint(name, 10, 64); err != nil || revision == 0 {

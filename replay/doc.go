@@ -1,6 +1,7 @@
 // Package replay asks another policy, or other data, about decisions that were
-// made: Run about recorded ones, Shadow about live ones as they are made. Nothing
-// it does has an effect on a decision, and nothing is recorded.
+// made: Run about records from anywhere, History about those of a log, Shadow about live
+// ones as they are made. Nothing it does has an effect on a decision, and nothing is
+// recorded. Evidence counts what guards said in records.
 //
 // # What is compared
 //

@@ -9,7 +9,6 @@ import (
 	"github.com/verdict-pdp/verdict/decisionlog"
 	"github.com/verdict-pdp/verdict/engine"
 	"github.com/verdict-pdp/verdict/server/admin"
-	"github.com/verdict-pdp/verdict/store"
 )
 
 func (d *Daemon) openLog(context.Context) (err error) {
@@ -82,44 +81,5 @@ func (d records) Verify(ctx context.Context) (any, error) {
 
 // Explain implements admin.Decisions.
 func (d records) Explain(ctx context.Context, id string) (*authz.Explanation, string, error) {
-	r, err := d.log.Get(ctx, id)
-	switch {
-	case err != nil:
-		return nil, "", err
-	case !r.Judged:
-		return nil, "No policy judged this decision: its evidence proved nobody, or no policy was active.", nil
-	case len(r.Input) == 0:
-		return nil, "The record has no input to judge again: " + r.InputError, nil
-	}
-	policy, note, err := d.thatDecided(&r)
-	if err != nil {
-		return nil, "", err
-	}
-	view, seen, err := d.thatWasSeen(&r)
-	if err != nil {
-		return nil, "", err
-	}
-	defer view.Close()
-	_, explanation := policy.ExplainInput(ctx, r.Input, view)
-	return explanation, note + seen, nil
-}
-
-// thatDecided is the policy that made a decision, or else the active one and a note.
-func (d *Daemon) thatDecided(r *authz.Record) (*engine.Policy, string, error) {
-	policy, err := d.generation(r.Policy.Generation)
-	if err == nil && policy.Policy().Digest == r.Policy.Digest {
-		return policy, "", nil
-	}
-	policy, err = d.generation(d.policy().Generation)
-	return policy, "The generation that decided is no longer kept: this is what the active one says. ", err
-}
-
-// thatWasSeen is the data a decision saw, or else that of now and a note.
-func (d *Daemon) thatWasSeen(r *authz.Record) (view *store.Snapshot, note string, err error) {
-	view, err = d.store.SnapshotAt(r.DataRevision)
-	if code := authz.CodeOf(err); code == authz.CodeGone || code == authz.CodeInvalid {
-		view, err = d.store.Snapshot()
-		note = "The data that it saw is no longer kept: this is with the data of now. "
-	}
-	return view, note, err
+	return d.history().Explain(ctx, id)
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/generations"
 	"github.com/verdict-pdp/verdict/ijson"
 	"github.com/verdict-pdp/verdict/pdp"
@@ -41,6 +42,13 @@ func (d *Daemon) Again(ctx context.Context, id string) (was, now []byte, err err
 	now, err = ijson.Marshal(decision)
 	return r.Result, now, err
 }
+
+// Guards lists the guards as the admin surface does, and Status how the policies stand.
+func (d *Daemon) Guards(ctx context.Context) ([]authz.GuardMode, error) {
+	return library{d.policies, d}.Guards(ctx)
+}
+
+func (d *Daemon) Status() authz.PolicyStatus { return d.policyStatus() }
 
 // Policies are the generations, for a test to change.
 func (d *Daemon) Policies() *generations.Keeper { return d.policies }

@@ -26,14 +26,21 @@ func (l library) Diff(ctx context.Context, a, b uint64, last int) (authz.Differe
 	if err != nil || last == 0 {
 		return difference, err
 	}
-	difference.Decisions, err = l.daemon.compareGenerations(ctx, a, b, last)
+	decisions, err := l.daemon.history().Compare(ctx, a, b, last)
+	difference.Decisions = &decisions
 	return difference, err
 }
 
 // Status implements admin.Generations.
 func (l library) Status() authz.PolicyStatus { return l.daemon.policyStatus() }
 
-// Guards implements admin.Guards.
+// Guards implements admin.Guards: those of the policies that are active when it is
+// asked, with what each said lately.
 func (l library) Guards(ctx context.Context) ([]authz.GuardMode, error) {
-	return l.daemon.guardModes(ctx)
+	active := l.daemon.engine.Active()
+	said, err := l.daemon.history().Evidence(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return active.GuardModes(said.Of), nil
 }

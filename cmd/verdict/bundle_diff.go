@@ -12,13 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // replayedByDefault is how many recorded decisions are judged anew when nothing else is
 // asked for, as the server has it too.
-const replayedByDefault = 5000
+const replayedByDefault = authz.DefaultReplayed
 
 func newBundleDiff(c *cli) *cobra.Command {
 	last := replayedByDefault

@@ -77,7 +77,7 @@ func (r *replayRun) flags(cmd *cobra.Command) {
 	f.StringVar(&r.bundle, "bundle", "", "bundle to judge by, beside the other active ones: a policy folder or a tar.gz")
 	f.StringVar(&r.name, "name", "", "name of that bundle (default: that of the folder or file)")
 	f.StringVar(&r.records, "records", "", "file with the records, as exported; - for standard input")
-	f.IntVar(&r.last, "last", 0, "newest records to take (default 5000)")
+	f.IntVar(&r.last, "last", 0, fmt.Sprintf("newest records to take (default %d)", authz.DefaultReplayed))
 	f.StringVar(&r.revision, "revision", api.DataRecorded, "data to judge on: recorded, now, or a data revision")
 	f.BoolVar(&r.failOnFlip, "fail-on-flip", false, "exit with 10 when a decision flips")
 	complete(cmd, "revision", api.DataRecorded, api.DataNow)

@@ -1,8 +1,7 @@
-package daemon
+package replay
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -11,50 +10,29 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// evidenceRecords is how many of the newest decisions the evidence for a mode is
-// taken from.
-const evidenceRecords = 10_000
+// Bounds of the evidence for one guard.
+const (
+	evidenceExamples = 3  // decisions that are named for one edge or code
+	evidenceListed   = 20 // edges, and codes
+)
 
-// guardModes lists the guards of the active policies with their modes, and what
-// each said lately.
-func (d *Daemon) guardModes(ctx context.Context) ([]authz.GuardMode, error) {
-	policy := d.engine.Active()
-	seen := evidence{by: map[string]*guardEvidence{}}
-	if err := d.log.Each(ctx, authz.RecordFilter{}, evidenceRecords, seen.add); err != nil {
-		return nil, err
-	}
-	all := []authz.GuardMode{}
-	for _, guard := range policy.Guards() {
-		mode, own, _ := policy.Mode(guard.Name)
-		listed := authz.GuardMode{Name: guard.Name, Description: guard.Description, Mode: mode, Next: authz.NextMode(mode), Evidence: seen.of(guard.Name)}
-		if own != mode {
-			listed.Bundle = own
-		}
-		all = append(all, listed)
-	}
-	return all, nil
-}
-
-// evidence is what guards said in recorded decisions.
-type evidence struct {
+// Evidence is what guards said in recorded decisions, for who is about to change a
+// mode. The zero value has seen none. It is for one goroutine at a time.
+type Evidence struct {
 	decisions uint64
 	since     time.Time
-	by        map[string]*guardEvidence // :: guard -> what it said
+	by        map[string]*saidBy // :: guard -> what it said
 }
 
-type guardEvidence struct {
+// saidBy is what one guard said.
+type saidBy struct {
 	denied, wouldDeny, wouldFlip uint64
 	edges, codes                 map[string]*authz.EvidenceCount
 }
 
-// evidenceExamples is how many decisions are named for one edge or code, and
-// evidenceListed how many edges or codes.
-const (
-	evidenceExamples = 3
-	evidenceListed   = 20
-)
-
-func (e *evidence) add(r *authz.Record) error {
+// Add takes one more record into account; those that are of no decision say nothing. The
+// error means that the record cannot be read.
+func (e *Evidence) Add(r *authz.Record) error {
 	if r.Kind != authz.RecordDecision {
 		return nil
 	}
@@ -85,6 +63,16 @@ func (e *evidence) add(r *authz.Record) error {
 	return nil
 }
 
+// Of is the evidence about a guard so far.
+func (e *Evidence) Of(guard string) authz.ModeEvidence {
+	all := authz.ModeEvidence{Decisions: e.decisions, Since: e.since}
+	if g := e.by[guard]; g != nil {
+		all.Denied, all.WouldDeny, all.WouldFlip = g.denied, g.wouldDeny, g.wouldFlip
+		all.Edges, all.Codes = most(g.edges), most(g.codes)
+	}
+	return all
+}
+
 // guardsIn are the guards that gave reasons, each with its codes.
 func guardsIn(reasons []authz.Reason) map[string]map[authz.ReasonCode]bool {
 	by := map[string]map[authz.ReasonCode]bool{}
@@ -97,9 +85,12 @@ func guardsIn(reasons []authz.Reason) map[string]map[authz.ReasonCode]bool {
 	return by
 }
 
-func (e *evidence) guard(name string) *guardEvidence {
+func (e *Evidence) guard(name string) *saidBy {
+	if e.by == nil {
+		e.by = map[string]*saidBy{}
+	}
 	if e.by[name] == nil {
-		e.by[name] = &guardEvidence{edges: map[string]*authz.EvidenceCount{}, codes: map[string]*authz.EvidenceCount{}}
+		e.by[name] = &saidBy{edges: map[string]*authz.EvidenceCount{}, codes: map[string]*authz.EvidenceCount{}}
 	}
 	return e.by[name]
 }
@@ -112,14 +103,6 @@ func count(in map[string]*authz.EvidenceCount, name, example string) {
 	}
 	if c.Count++; len(c.Examples) < evidenceExamples {
 		c.Examples = append(c.Examples, example)
-	}
-}
-
-func (e *evidence) of(guard string) authz.ModeEvidence {
-	g := e.guard(guard)
-	return authz.ModeEvidence{
-		Decisions: e.decisions, Since: e.since, Denied: g.denied, WouldDeny: g.wouldDeny, WouldFlip: g.wouldFlip,
-		Edges: most(g.edges), Codes: most(g.codes),
 	}
 }
 
