@@ -89,6 +89,21 @@ func NewShadow(config ShadowConfig) *Shadow {
 // sample holds the smaller one. By is who wanted it. The error has CodeConflict while
 // another shadow runs, CodeInvalid when sample is not 0 to 1.
 func (s *Shadow) Start(policy authz.Evaluator, sample float64, by string) error {
+	return s.begin(policy, sample, by, func(running *session) error {
+		return authz.Errorf(authz.CodeConflict, "generation %d is in the shadow already; stop it first", running.policy.Policy().Generation)
+	})
+}
+
+// Replace is Start in the place of the one that runs, if one does, which is stopped.
+func (s *Shadow) Replace(policy authz.Evaluator, sample float64, by string) error {
+	return s.begin(policy, sample, by, func(running *session) error {
+		running.stop(s.config.Now())
+		return nil
+	})
+}
+
+// begin starts a session, once instead has dealt with the one that runs, if one does.
+func (s *Shadow) begin(policy authz.Evaluator, sample float64, by string, instead func(running *session) error) error {
 	if math.IsNaN(sample) || sample < 0 || sample > 1 {
 		return authz.Invalid("sample", "is "+strconv.FormatFloat(sample, 'g', -1, 64)+"; it must be above 0 and at most 1, or 0 for all decisions")
 	}
@@ -98,7 +113,9 @@ func (s *Shadow) Start(policy authz.Evaluator, sample float64, by string) error 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if running := s.current.Load(); running != nil {
-		return authz.Errorf(authz.CodeConflict, "generation %d is in the shadow already; stop it first", running.policy.Policy().Generation)
+		if err := instead(running); err != nil {
+			return err
+		}
 	}
 	s.last = &session{policy: policy, by: by, since: s.config.Now(), sample: sample, threshold: thresholdOf(sample), sums: newTally()}
 	s.current.Store(s.last)

@@ -122,6 +122,31 @@ func TestShadow(t *testing.T) {
 	})
 }
 
+// TestShadowReplaces starts another policy in the place of the one that runs: what comes
+// then is judged by that one alone. What cannot be started stops nothing.
+func TestShadowReplaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := shadowOf(&data{oldest: 4, newest: 9})
+		for _, by := range []string{"ann", "bob"} { // also when none runs
+			if err := s.Replace(policy(allows), 0, by); err != nil {
+				t.Fatal(err)
+			}
+			s.Offer([]authz.Entry{entry(1, "email.send", allow())})
+		}
+		running(t, s)
+		synctest.Wait()
+		if got := s.Report(); !got.Running || got.By != "bob" || got.Offered != 1 || got.Judged != 1 {
+			t.Errorf("%+v; want bob's, of 1 decision", got)
+		}
+		if err := s.Replace(policy(allows), 2, "eve"); authz.CodeOf(err) != authz.CodeInvalid {
+			t.Errorf("a sample of 2: %v, want %s", err, authz.CodeInvalid)
+		}
+		if got := s.Report(); !got.Running || got.By != "bob" {
+			t.Errorf("%+v; want bob's to run on", got)
+		}
+	})
+}
+
 // live is a flip as a shadow reports it: without what no mask went over.
 func live(id, action string, was, now authz.Outcome, wasReasons, nowReasons []authz.Reason) authz.Flip {
 	return authz.Flip{

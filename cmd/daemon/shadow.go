@@ -23,13 +23,7 @@ func (d shadow) StartShadow(_ context.Context, r api.ShadowRequest, by string) (
 	if err != nil {
 		return authz.ShadowReport{}, err
 	}
-	err = d.shade.Start(policy, r.Sample, by)
-	if authz.CodeOf(err) == authz.CodeConflict { // another one is in the shadow
-		if _, err := d.shade.Stop(); err != nil && authz.CodeOf(err) != authz.CodeNotFound {
-			return authz.ShadowReport{}, err
-		}
-		err = d.shade.Start(policy, r.Sample, by)
-	}
+	err = d.shade.Replace(policy, r.Sample, by)
 	return d.shade.Report(), err
 }
 
