@@ -17,9 +17,9 @@
 //
 // read, signature, compile, test, replay, in this order (authz.Gate...): limits and
 // format; keys and order; everything bundles checks and whether the set can be put in
-// force; the bundle's own tests; recorded decisions. One offer is in the gate at a
-// time. The active generation goes on serving whatever comes of it, and neither
-// Activate nor Rollback waits for the gate.
+// force; the bundle's own tests and decision tables, with the set that it would decide in;
+// recorded decisions. One offer is in the gate at a time. The active generation goes on
+// serving whatever comes of it, and neither Activate nor Rollback waits for the gate.
 //
 // # What is active
 //

@@ -16,8 +16,8 @@ func newBundleBuild(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build DIR",
 		Short: "Pack a policy folder into a bundle, without a server",
-		Long: `Pack a policy folder, with its tests and .signatures.json if there is one, into a
-bundle that this server and a plain opa load. The same files make the same bytes.
+		Long: `Pack a policy folder, with its tests, its decision tables and .signatures.json if there
+is one, into a bundle that this server and a plain opa load. The same files make the same bytes.
 ` + "`opa sign`" + ` makes signatures.`,
 		Example: `  verdict bundle build ./acme -f acme.tar.gz`,
 		Args:    takes(1, 1),
