@@ -33,6 +33,7 @@ type Config struct {
 	Audit       Audit
 	Credentials *credentials.Keeper
 	Policies    Policies
+	Judging     *Judging
 	// TokenKeys are the keys of our token service, nil while there is none. It is asked
 	// when they are needed: the token service itself publishes through control.
 	TokenKeys func() TokenKeys

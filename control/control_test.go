@@ -19,6 +19,7 @@ import (
 	"github.com/verdict-pdp/verdict/credentials"
 	"github.com/verdict-pdp/verdict/decisionlog"
 	"github.com/verdict-pdp/verdict/generations"
+	"github.com/verdict-pdp/verdict/replay"
 	"github.com/verdict-pdp/verdict/store"
 )
 
@@ -87,6 +88,32 @@ func (p *policies) Active() authz.Generation {
 }
 
 func (p *policies) FindChange(id string) (made, activated uint64) { return p.made[id], p.activated[id] }
+
+// judge is a policy set that denies everything.
+type judge struct{ generation uint64 }
+
+func (j judge) Policy() authz.PolicyRef {
+	return authz.PolicyRef{Generation: j.generation, Digest: "sha256:judge"}
+}
+
+func (judge) Evaluate(context.Context, authz.Question, authz.Facts) authz.Judgement {
+	return authz.Judgement{}
+}
+
+func (judge) EvaluateInput(context.Context, []byte, authz.Facts) authz.Judgement {
+	return authz.Judgement{}
+}
+
+func (judge) ExplainInput(context.Context, []byte, authz.Facts) (authz.Judgement, *authz.Explanation) {
+	return authz.Judgement{}, nil
+}
+
+// judges have every generation.
+type judges struct{}
+
+func (judges) Generation(n uint64) (authz.Rejudger, error) { return judge{n}, nil }
+
+func (judges) With(context.Context, string, io.Reader) (authz.Rejudger, error) { return judge{}, nil }
 
 // tokenKeys are replaced by counting on.
 type tokenKeys struct{ n int }
@@ -172,6 +199,13 @@ func newWorld(t *testing.T) *world {
 	w.Service, err = control.New(control.Config{
 		Store: w.store, Audit: w.audit, Credentials: keeper, Policies: w.policies,
 		TokenKeys: func() control.TokenKeys { return w.keys },
+		Judging: &control.Judging{
+			Shadow:    replay.NewShadow(replay.ShadowConfig{Now: clock}),
+			Evaluator: func(n uint64) (authz.Evaluator, error) { return judge{n}, nil },
+			History: func() replay.History {
+				return replay.History{Log: w.audit, Policies: judges{}, ViewAt: func(uint64) (replay.View, error) { return w.store.Snapshot() }}
+			},
+		},
 		Guards:    func() []string { return []string{"network"} },
 		OwnIssuer: "verdict",
 		MintKey:   func(id string) (string, string) { return "vk_" + id + "_the-secret-text", strings.Repeat("a", 64) },
@@ -277,6 +311,18 @@ var asks = map[authz.ChangeKind]func(*world, authz.Author) error{
 		_, err := w.SetMode(w.t.Context(), by, "network", "observe", "")
 		return err
 	},
+	authz.ChangeShadowStart: func(w *world, by authz.Author) error {
+		_, err := w.StartShadow(w.t.Context(), by, 7, 1)
+		return err
+	},
+	authz.ChangeShadowStop: func(w *world, by authz.Author) error {
+		_, err := w.StopShadow(w.t.Context(), by)
+		return err
+	},
+	authz.ChangeReplay: func(w *world, by authz.Author) error {
+		_, err := w.Replay(w.t.Context(), by, authz.ReplayRequest{}, nil, nil, func(uint64, uint64) {})
+		return err
+	},
 	authz.ChangeRestore: func(w *world, by authz.Author) error { return w.Restored(w.t.Context(), by) },
 }
 
@@ -293,6 +339,10 @@ func prepared(t *testing.T, kind authz.ChangeKind) *world {
 	switch kind {
 	case authz.ChangeRotationAdvance, authz.ChangeRotationForce, authz.ChangeRotationAbort, authz.ChangeRotationEmergency:
 		if _, _, err := w.StartRotation(t.Context(), everyone, "pair", nil); err != nil {
+			t.Fatal(err)
+		}
+	case authz.ChangeShadowStop:
+		if _, err := w.StartShadow(t.Context(), everyone, 7, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -465,6 +515,9 @@ func TestRecover(t *testing.T) {
 		if kind == authz.ChangeRestore || kind == authz.ChangeRotationAdvance {
 			continue // writes nothing; is refused
 		}
+		if slices.Contains(inMemory, kind) {
+			continue // see TestWhatWasInMemoryIsInterrupted
+		}
 		t.Run(string(kind)+" after its effect", func(t *testing.T) {
 			w := prepared(t, kind)
 			w.audit.settleErr = died
@@ -497,6 +550,27 @@ func TestRecover(t *testing.T) {
 				t.Errorf("settled as %+v, want not made", last)
 			}
 		})
+	}
+}
+
+// inMemory are the kinds of change that leave nothing on the disk.
+var inMemory = []authz.ChangeKind{authz.ChangeShadowStart, authz.ChangeShadowStop, authz.ChangeReplay}
+
+// TestWhatWasInMemoryIsInterrupted: of a shadow and a replay nothing is left that could
+// tell.
+func TestWhatWasInMemoryIsInterrupted(t *testing.T) {
+	for _, kind := range inMemory {
+		w := prepared(t, kind)
+		w.audit.settleErr = errors.New("the node is gone")
+		if err := asks[kind](w, everyone); authz.CodeOf(err) != authz.CodeUnavailable {
+			t.Fatalf("error %v, want one of code unavailable", err)
+		}
+		w.audit.settleErr = nil
+		w.recover()
+		got := w.changes()
+		if last := got[len(got)-1]; last.Kind != kind || last.Outcome != authz.ChangeInterrupted {
+			t.Errorf("settled as %+v, want %s interrupted", last, kind)
+		}
 	}
 }
 

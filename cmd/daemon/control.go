@@ -21,6 +21,17 @@ func (d *Daemon) openControl(context.Context) (err error) {
 	c := controlConfig(d.store, d.log)
 	c.Credentials = d.keeper
 	c.Policies = d.policies
+	c.Judging = &control.Judging{
+		Shadow: d.shade,
+		Evaluator: func(generation uint64) (authz.Evaluator, error) {
+			policy, err := d.generation(generation)
+			if err != nil {
+				return nil, err // and not an evaluator that is a nil policy
+			}
+			return policy, nil
+		},
+		History: d.history,
+	}
 	c.TokenKeys = d.tokenKeys
 	c.Guards = d.guards
 	if d.config.TokenService.Issuer != "" {
