@@ -52,6 +52,8 @@ const (
 	PathDecisions       = "/v1/decisions"
 	PathDecisionsExport = "/v1/decisions/export"
 	PathDecisionsVerify = "/v1/decisions/verify"
+	// PathAudit + "/" + id.
+	PathAudit = "/v1/audit"
 )
 
 // Paths of both listeners. PathHealth and PathReady need no key.

@@ -98,6 +98,12 @@ type ImportReport struct {
 	Revision uint64      `json:"data_revision"` // after the import
 }
 
+// ImportProgress is how far an import has come.
+type ImportProgress struct {
+	Lines int   // read and committed or refused
+	Bytes int64 // of the input they took
+}
+
 // LineError says what is wrong with one line.
 type LineError struct {
 	Line    int    `json:"line"` // counted from 1

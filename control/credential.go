@@ -47,7 +47,7 @@ func (s *Service) withCredentials(ctx context.Context, by authz.Author, c *authz
 // Revoke puts an entry on the revocation list; see credentials.Keeper.Revoke. text is
 // a token given whole, or empty.
 func (s *Service) Revoke(ctx context.Context, by authz.Author, r *authz.Revocation, text string) (written authz.Written, err error) {
-	c := listing(authz.ChangeRevoke, r)
+	c := listing(authz.ChangeRevoke, r, text)
 	err = s.withCredentials(ctx, by, c, func(ctx context.Context) error {
 		written, err = s.config.Credentials.Revoke(ctx, r, text)
 		return s.listed(c, written, err)
@@ -57,7 +57,7 @@ func (s *Service) Revoke(ctx context.Context, by authz.Author, r *authz.Revocati
 
 // Renew puts an entry on the renewal list; see credentials.Keeper.Renew.
 func (s *Service) Renew(ctx context.Context, by authz.Author, r *authz.Renewal, text string) (written authz.Written, err error) {
-	c := listing(authz.ChangeRenew, r)
+	c := listing(authz.ChangeRenew, r, text)
 	err = s.withCredentials(ctx, by, c, func(ctx context.Context) error {
 		written, err = s.config.Credentials.Renew(ctx, r, text)
 		return s.listed(c, written, err)
@@ -65,8 +65,12 @@ func (s *Service) Renew(ctx context.Context, by authz.Author, r *authz.Renewal, 
 	return written, err
 }
 
-// listing is the change that an entry of a list is asked for with.
-func listing(kind authz.ChangeKind, entry authz.Entity) *authz.AuditedChange {
+// listing is the change that an entry of a list is asked for with. One that is named
+// by a token given whole has no id yet.
+func listing(kind authz.ChangeKind, entry authz.Entity, token string) *authz.AuditedChange {
+	if token != "" {
+		return &authz.AuditedChange{Kind: kind, Collection: entry.Collection()}
+	}
 	entry.Normalize()
 	return &authz.AuditedChange{Kind: kind, Collection: entry.Collection(), Key: entry.Head().ID}
 }

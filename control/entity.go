@@ -224,7 +224,7 @@ func (s *Service) stored(c authz.Collection, key string) (string, error) {
 // chunks, each atomic and each recorded, and reports bad lines without stopping.
 // progress may be nil. An error means that reading or writing itself failed; the
 // chunks before it are written.
-func (s *Service) Import(ctx context.Context, by authz.Author, r io.Reader, progress func(store.ImportProgress)) (authz.ImportReport, error) {
+func (s *Service) Import(ctx context.Context, by authz.Author, r io.Reader, progress func(authz.ImportProgress)) (authz.ImportReport, error) {
 	if err := s.permitted(by, authz.ChangeImport); err != nil {
 		return authz.ImportReport{}, s.Refused(ctx, by, authz.AuditedChange{Kind: authz.ChangeImport}, err)
 	}

@@ -114,10 +114,10 @@ func TestRoomOnItsOwnListener(t *testing.T) {
 }
 
 // configured is a configuration with one listener, for a test to spoil.
-func configured(edit func(*server.Config)) server.Config {
+func configured(t *testing.T, edit func(*server.Config)) server.Config {
 	config := server.Config{
 		Listeners: []server.Listener{third(greeting{})},
-		Keys:      &apikey.Authenticator{Keys: servertest.NewMemory(), Now: time.Now},
+		Keys:      &apikey.Authenticator{Keys: servertest.NewMemory(t), Now: time.Now},
 		Gatherer:  prometheus.NewRegistry(),
 	}
 	edit(&config)
@@ -140,7 +140,7 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 		"no gatherer":            {func(c *server.Config) { c.Gatherer = nil }, "gatherer is required"},
 		"a room is not whole":    {rooms(broken{}), "listener third: broken needs mending"},
 		"a room that cannot be":  {rooms(&api.Handler{}), "api needs decide and batch"},
-		"another":                {rooms(&admin.Handler{}), "admin needs entities, feed"},
+		"another":                {rooms(&admin.Handler{}), "admin needs data and control"},
 		"a path twice":           {rooms(greeting{}, greeting{}), "/v1/greeting is mounted by server_test.greeting and by"},
 		"a path every one has":   {rooms(ready{}), "/readyz is mounted by server.common and by server_test.ready"},
 		"public but not mounted": {rooms(open{[]string{"/v1/opne"}}), "declares /v1/opne public, which it does not mount"},
@@ -148,7 +148,7 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 		"public, mounted later":  {rooms(open{[]string{"/v1/greeting"}}, greeting{}), "declares /v1/greeting public, which it does not mount"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := server.New(configured(test.edit))
+			_, err := server.New(configured(t, test.edit))
 			if err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v, want an error that says %q", err, test.says)
 			}
@@ -160,7 +160,7 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 // could not be opened, where, and what to do.
 func TestListenersAreNamedWhenTheyFail(t *testing.T) {
 	taken := servertest.Start(t, nil).Server.Addr("admin").String()
-	s, err := server.New(configured(func(c *server.Config) {
+	s, err := server.New(configured(t, func(c *server.Config) {
 		c.Listeners = append(c.Listeners, server.Listener{Name: "fourth", Addr: taken, Setting: "fourth_listen"})
 	}))
 	if err != nil {

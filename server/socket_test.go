@@ -38,7 +38,7 @@ func socketIn(t *testing.T) string {
 // onSocket is a server with one listener at a socket.
 func onSocket(t *testing.T, address string) *server.Server {
 	t.Helper()
-	s, err := server.New(configured(func(c *server.Config) { c.Listeners[0].Addr, c.Listeners[0].Setting = address, "third_listen" }))
+	s, err := server.New(configured(t, func(c *server.Config) { c.Listeners[0].Addr, c.Listeners[0].Setting = address, "third_listen" }))
 	if err != nil {
 		t.Fatal(err)
 	}

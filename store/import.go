@@ -45,10 +45,7 @@ type ImportOptions struct {
 }
 
 // ImportProgress is how far an import has come.
-type ImportProgress struct {
-	Lines int   // read and committed or refused
-	Bytes int64 // of the input they took
-}
+type ImportProgress = authz.ImportProgress
 
 // Import puts the entities of NDJSON lines {"collection":"users","entity":{...}}.
 // Lines are written in chunks, each one write: after an error or a crash, the

@@ -56,8 +56,9 @@ var rooms = map[string]struct {
 	"server/apikey":     {imports: []string{"authz"}},
 	"server/question":   {imports: []string{"authz", "api"}},
 	"server/api":        {imports: []string{"authz", "api", "server/question", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
-	"server/admin":      {imports: []string{"authz", "api", "server/apikey", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
-	"server/servertest": {imports: []string{"authz", "api", "ijson", "server", "server/admin", "server/api", "server/apikey", "server/events", "server/oauth"}, libraries: []string{"github.com/labstack/echo"}},
+	"server/route":      {imports: []string{"authz", "api", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
+	"server/admin":      {imports: []string{"authz", "api", "server/reqctx", "server/route", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
+	"server/servertest": {imports: []string{"authz", "api", "ijson", "control", "credentials", "generations", "secret", "store", "server", "server/admin", "server/api", "server/apikey", "server/events", "server/oauth"}, libraries: []string{"github.com/labstack/echo"}},
 }
 
 // jsonLibrary reads JSON for ijson, and token by token where ijson would build

@@ -193,9 +193,6 @@ func storeConfig(c config.Config) store.Config {
 	}
 }
 
-// NewKeyID makes the id of an API key.
-func NewKeyID() string { return "key-" + ulid.Make().String() }
-
 func (d *Daemon) openVerifier(context.Context) (err error) {
 	c := d.config
 	checker, err := secret.NewChecker(secret.Config{Now: c.Now})
@@ -230,7 +227,7 @@ func (d *Daemon) openKeeper(context.Context) (err error) {
 		return err
 	}
 	d.keeper = credentials.New(credentials.Config{
-		Store:      vault{writer{d.store}},
+		Store:      control.Vault{Store: d.store},
 		LastUse:    d.lastUse,
 		Token:      d.named,
 		Check:      func(c *authz.Credential) error { return checkCredential(c) },

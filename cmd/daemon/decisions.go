@@ -69,9 +69,17 @@ func (d records) After(ctx context.Context, f authz.RecordFilter, after uint64, 
 // Await implements admin.Decisions.
 func (d records) Await(ctx context.Context, after uint64) error { return d.log.Await(ctx, after) }
 
-// Export implements admin.Decisions. Changes are withheld.
-func (d records) Export(ctx context.Context, f authz.RecordFilter, fn func(*authz.Record) error) error {
-	return d.log.Export(ctx, f, false, fn)
+// Export implements admin.Decisions.
+func (d records) Export(ctx context.Context, f authz.RecordFilter, changes bool, fn func(*authz.Record) error) error {
+	return d.log.Export(ctx, f, changes, fn)
+}
+
+// audit is the decision log as the admin surface sees its changes.
+type audit struct{ *decisionlog.Log }
+
+// Changes implements admin.Audit.
+func (a audit) Changes(ctx context.Context, f authz.AuditFilter, cursor string, limit int) (authz.AuditPage, error) {
+	return a.Log.Changes(ctx, f, decisionlog.Page{Cursor: cursor, Limit: limit})
 }
 
 // Verify implements admin.Decisions.

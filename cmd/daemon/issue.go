@@ -32,11 +32,6 @@ func (d *Daemon) openTokenService(ctx context.Context) (err error) {
 	return err
 }
 
-// ours says whether an issuer is our own token service.
-func (d *Daemon) ours(issuer string) bool {
-	return d.issuing != nil && issuer == tokenservice.DefaultIssuerID
-}
-
 // serves says whether a service is registered.
 func (d *Daemon) serves(id string) (bool, error) {
 	switch _, err := d.store.Get(authz.Services, id); authz.CodeOf(err) {
@@ -66,12 +61,4 @@ func (d *Daemon) tenantOf(c authz.Collection, id string) (string, error) {
 func (d *Daemon) revokeOwn(ctx context.Context, r *authz.Revocation) error {
 	_, err := d.store.Apply(ctx, []store.Op{{Entity: r}})
 	return err
-}
-
-// replaceKeys is the emergency of the token service, nil when it is off.
-func (d *Daemon) replaceKeys() func(context.Context) error {
-	if d.issuing == nil {
-		return nil
-	}
-	return d.issuing.RotateNow
 }

@@ -5,21 +5,15 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/generations"
-	"github.com/verdict-pdp/verdict/server/admin"
 )
 
-// library is the generations of policies as the admin surface sees them.
+// library is the generations of policies as the admin surface reads them.
 type library struct {
 	*generations.Keeper
 	daemon *Daemon
 }
 
-// Push implements admin.Bundles.
-func (l library) Push(ctx context.Context, p admin.PolicyPush) (authz.Generation, bool, error) {
-	return l.Keeper.Push(ctx, generations.Push{Name: p.Name, Body: p.Body, Source: authz.SourcePush, Author: p.Author, Message: p.Message})
-}
-
-// Diff implements admin.Generations.
+// Diff implements admin.Policies.
 func (l library) Diff(ctx context.Context, a, b uint64, last int) (authz.Difference, error) {
 	files, err := l.Keeper.Diff(a, b)
 	difference := authz.Difference{From: a, To: b, Files: files}
@@ -31,10 +25,10 @@ func (l library) Diff(ctx context.Context, a, b uint64, last int) (authz.Differe
 	return difference, err
 }
 
-// Status implements admin.Generations.
+// Status implements admin.Policies.
 func (l library) Status() authz.PolicyStatus { return l.daemon.policyStatus() }
 
-// Guards implements admin.Guards: those of the policies that are active when it is
+// Guards implements admin.Policies: those of the policies that are active when it is
 // asked, with what each said lately.
 func (l library) Guards(ctx context.Context) ([]authz.GuardMode, error) {
 	active := l.daemon.engine.Active()

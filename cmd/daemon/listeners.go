@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
 	surface "github.com/verdict-pdp/verdict/server/api"
@@ -46,28 +45,18 @@ func (d *Daemon) listeners() ([]server.Listener, error) {
 func (d *Daemon) adminRoom() *admin.Handler {
 	c := d.config
 	return &admin.Handler{
-		Entities: d.entities(),
-		Feed:     feed{d.store},
-		Bulk:     bulk{d.store},
-		Check: map[authz.Collection]func(authz.Entity) error{
-			authz.Issuers:     d.control.Check,
-			authz.Credentials: d.control.Check,
-			authz.Edges:       d.control.Check,
-			authz.Revocations: d.control.Check,
-			authz.Renewals:    d.control.Check,
-		},
-		Credentials:  keeper{d.keeper},
-		Rotations:    keeper{d.keeper},
+		Data:         d.store,
+		Control:      d.control,
+		Rotations:    d.keeper,
 		IssuerStatus: d.issuerStatus,
-		ReplaceKeys:  d.replaceKeys(),
 		Policies:     library{d.policies, d},
 		Decisions:    records{d},
+		Audit:        audit{d.log},
 		Replays:      replays{d},
 		Shadow:       shadow{d},
 		BundleLimit:  c.Bundles.MaxSize,
 
 		Policy:  d.policy,
-		NewID:   NewKeyID,
 		Now:     c.Now,
 		Version: c.Version,
 

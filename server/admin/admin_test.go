@@ -168,7 +168,7 @@ func TestEveryCollection(t *testing.T) {
 		authz.Credentials:  {"/c1", `{"machine_user":"mu:a","kind":"public_key"}`},
 		authz.RotationSets: {"/email-pair", `{"members":["mu:a","mu:b"]}`},
 		authz.Issuers:      {"/demo", `{"url":"https://i","jwks_url":"https://i/k","algorithms":["ES256"]}`},
-		authz.Revocations:  {"/subject/mu:a", `{"by":"subject","of":"mu:a"}`},
+		authz.Revocations:  {"/subject/mu:b", `{"by":"subject","of":"mu:b"}`},
 		authz.Renewals:     {"/tenant/acme", `{"by":"tenant","of":"acme","issued_before":"2026-01-01T00:00:00Z","deadline":"2026-02-01T00:00:00Z"}`},
 	}
 	o := start(t, nil)
@@ -193,6 +193,7 @@ func TestEveryCollection(t *testing.T) {
 
 func TestBodyAndPathAgree(t *testing.T) {
 	o := start(t, nil)
+	o.Memory.Keep(&authz.Issuer{Header: authz.Header{ID: "i"}, URL: "https://i", JWKSURL: "https://i/k", Algorithms: []string{"ES256"}})
 	tests := map[string]struct {
 		path, body string
 		status     int
@@ -205,7 +206,7 @@ func TestBodyAndPathAgree(t *testing.T) {
 		"pair with id":       {"/v1/edges/a/c", `{"id":"a/c","from":"a","to":"c","actions":["*"]}`, 201, ""},
 		"pair elsewhere":     {"/v1/edges/a/d", `{"from":"a","to":"x","actions":["*"]}`, 400, "id"},
 		"pair with lying id": {"/v1/edges/a/e", `{"id":"a/e","from":"a","to":"x","actions":["*"]}`, 400, "id"},
-		"derived pair":       {"/v1/revocations/token/" + authz.TokenID("i", "j"), `{"by":"token","issuer":"i","name":"j"}`, 201, ""},
+		"derived pair":       {"/v1/revocations/token/" + authz.TokenID("https://i", "j"), `{"by":"token","issuer":"https://i","name":"j"}`, 201, ""},
 		"half a pair":        {"/v1/edges/a", `{"from":"a","to":"b","actions":["*"]}`, 404, ""},
 		"bad id":             {"/v1/users/-a", `{}`, 400, "id"},
 		"bad field":          {"/v1/users/a", `{"state":"gone"}`, 400, "state"},
@@ -303,7 +304,7 @@ func TestList(t *testing.T) {
 	if diff := gocmp.Diff([]string{"a", "b", "d"}, ids); diff != "" {
 		t.Error(diff)
 	}
-	if answer := o.send("GET", "/v1/plans", ""); answer.Body != `{"items":[],"next_cursor":"","data_revision":1}` {
+	if answer := o.send("GET", "/v1/plans", ""); answer.Body != `{"items":[],"next_cursor":"","data_revision":5}` {
 		t.Error(answer.Body)
 	}
 	for query, field := range map[string]string{
@@ -357,13 +358,11 @@ func TestReviewersOnlyRead(t *testing.T) {
 
 func TestCheckIsAskedBeforeWriting(t *testing.T) {
 	o := start(t, func(c *servertest.Config) {
-		c.Admin.Check = map[authz.Collection]func(authz.Entity) error{
-			authz.Issuers: func(e authz.Entity) error {
-				if e.(*authz.Issuer).URL != "https://good" {
-					return authz.Invalid("keys", "are weak")
-				}
-				return nil
-			},
+		c.Check[authz.Issuers] = func(e authz.Entity) error {
+			if !strings.HasPrefix(e.(*authz.Issuer).URL, "https://good") {
+				return authz.Invalid("keys", "are weak")
+			}
+			return nil
 		}
 	})
 	issuer := func(id, url string) string {
@@ -372,13 +371,13 @@ func TestCheckIsAskedBeforeWriting(t *testing.T) {
 	expect(t, o.send("PUT", "/v1/issuers/a", issuer("a", "https://bad")), http.StatusBadRequest, "keys")
 	expect(t, o.send("POST", "/v1/issuers", issuer("a", "https://bad")), http.StatusBadRequest, "keys")
 	expect(t, o.send("PUT", "/v1/issuers/b", issuer("b", "https://good")), http.StatusCreated, "")
-	lines := `{"collection":"issuers","entity":` + issuer("c", "https://bad") + "}\n" + `{"collection":"issuers","entity":` + issuer("d", "https://good") + "}\n"
+	lines := `{"collection":"issuers","entity":` + issuer("c", "https://bad") + "}\n" + `{"collection":"issuers","entity":` + issuer("d", "https://good.too") + "}\n"
 	answer := o.send("POST", api.PathImport, lines, "Content-Type", api.TypeNDJSON)
 	var report api.ImportReport
 	if err := ijson.Unmarshal([]byte(answer.Body), &report); err != nil {
 		t.Fatal(err)
 	}
-	want := api.ImportReport{Lines: 2, Written: 1, Failed: 1, Errors: []api.LineError{{Line: 1, Message: "keys are weak"}}, Revision: 3}
+	want := api.ImportReport{Lines: 2, Written: 1, Failed: 1, Errors: []api.LineError{{Line: 1, Field: "keys", Message: "are weak"}}, Revision: 3}
 	if diff := gocmp.Diff(want, report); diff != "" {
 		t.Error(diff)
 	}
@@ -402,7 +401,7 @@ func TestImportAndExport(t *testing.T) {
 	}
 	answer := o.send("POST", api.PathImport, lines.String(), "Content-Type", api.TypeNDJSON)
 	expect(t, answer, http.StatusOK, "")
-	if !strings.Contains(answer.Body, `"lines":20000,"written":20000`) {
+	if !strings.Contains(answer.Body, `"lines":20000,"written":26,"unchanged":19974`) {
 		t.Error(answer.Body)
 	}
 	expect(t, o.send("POST", api.PathImport, "{}\n"), http.StatusUnsupportedMediaType, "Content-Type")
@@ -474,8 +473,8 @@ func TestChanges(t *testing.T) {
 	expect(t, o.send("DELETE", "/v1/users/a", ""), http.StatusNoContent, "")
 	answer := o.send("GET", "/v1/changes?after=1&limit=10", "")
 	want := `{"changes":[` +
-		`{"revision":2,"op":"put","collection":"users","id":"a","at":"2026-11-22T10:00:00Z","entity":{"id":"a","created_at":"2026-11-22T10:00:00Z","updated_at":"2026-11-22T10:00:00Z","revision":2,"state":"active"}},` +
-		`{"revision":3,"op":"delete","collection":"users","id":"a","at":"2026-11-22T10:00:00Z"}],"next_after":3,"data_revision":3}`
+		`{"revision":2,"op":"put","collection":"users","id":"a","at":"2026-11-22T10:00:00Z","change":"c1"},` + // what came of it follows
+		`{"revision":3,"op":"delete","collection":"users","id":"a","at":"2026-11-22T10:00:00Z","change":"c2"}],"next_after":3,"data_revision":3}`
 	if diff := gocmp.Diff(want, answer.Body); diff != "" {
 		t.Error(diff)
 	}
@@ -492,7 +491,7 @@ func TestChangesHideKeyHashes(t *testing.T) {
 	if !strings.Contains(answer.Body, `"collection":"api_keys"`) || strings.Contains(answer.Body, "hash") {
 		t.Error(answer.Body)
 	}
-	if key := o.Memory.Find(authz.APIKeys, "key-new").(*authz.APIKey); key.Hash == "" {
+	if key := o.Memory.Find(authz.APIKeys, "key-c1").(*authz.APIKey); key.Hash == "" {
 		t.Error("the stored hash is gone")
 	}
 }
@@ -562,11 +561,11 @@ func TestKeys(t *testing.T) {
 	if err := ijson.Unmarshal([]byte(created.Body), &key); err != nil {
 		t.Fatal(err)
 	}
-	want := api.Key{ID: "key-new", Name: "pep", Roles: []string{"decide"}, CreatedAt: servertest.Now, ExpiresAt: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), Key: key.Key}
+	want := api.Key{ID: "key-c1", Name: "pep", Roles: []string{"decide"}, CreatedAt: servertest.Now, ExpiresAt: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), Key: key.Key}
 	if diff := gocmp.Diff(want, key); diff != "" {
 		t.Error(diff)
 	}
-	stored := o.Memory.Find(authz.APIKeys, "key-new").(*authz.APIKey)
+	stored := o.Memory.Find(authz.APIKeys, "key-c1").(*authz.APIKey)
 	if stored.Hash != apikey.Hash(key.Key) {
 		t.Error("the key shown is not the key stored")
 	}
@@ -576,14 +575,14 @@ func TestKeys(t *testing.T) {
 	}
 
 	list := o.send("GET", api.PathKeys, "")
-	if !strings.Contains(list.Body, `"id":"key-new"`) || strings.Contains(list.Body, "hash") || strings.Contains(list.Body, "vk_") {
+	if !strings.Contains(list.Body, `"id":"key-c1"`) || strings.Contains(list.Body, "hash") || strings.Contains(list.Body, "vk_") {
 		t.Error(list.Body)
 	}
-	expect(t, o.send("DELETE", api.PathKeys+"/key-new", ""), http.StatusNoContent, "")
+	expect(t, o.send("DELETE", api.PathKeys+"/key-c1", ""), http.StatusNoContent, "")
 	if answer := o.Do(decide); answer.Status != http.StatusUnauthorized {
 		t.Errorf("the revoked key: %d %s", answer.Status, answer.Body)
 	}
-	expect(t, o.send("DELETE", api.PathKeys+"/key-new", ""), http.StatusNoContent, "")
+	expect(t, o.send("DELETE", api.PathKeys+"/key-c1", ""), http.StatusNoContent, "")
 	expect(t, o.send("DELETE", api.PathKeys+"/nobody", ""), http.StatusNotFound, "")
 	expect(t, o.send("DELETE", api.PathKeys+"/key_operate", ""), http.StatusConflict, "id")
 	if !strings.Contains(o.send("GET", api.PathKeys, "").Body, `"revoked":true`) {
@@ -612,7 +611,7 @@ func TestKeys(t *testing.T) {
 func TestStatus(t *testing.T) {
 	o := start(t, nil)
 	expect(t, o.send("PUT", "/v1/users/a", `{}`), http.StatusCreated, "")
-	want := `{"version":"test","data_revision":2,"policy":{"generation":3,"digest":"sha256:ab"},"collections":{"api_keys":1,"users":1}}`
+	want := `{"version":"test","data_revision":2,"policy":{"generation":3,"digest":"sha256:ab"},"collections":{"api_keys":1,"credentials":0,"edges":0,"entitlements":0,"issuers":0,"machine_users":0,"plans":0,"renewals":0,"revocations":0,"rotation_sets":0,"rotations":0,"services":0,"tenants":0,"users":1}}`
 	if diff := gocmp.Diff(want, o.send("GET", api.PathStatus, "").Body); diff != "" {
 		t.Error(diff)
 	}

@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/reqctx"
-	"github.com/verdict-pdp/verdict/server/wire"
+	"github.com/verdict-pdp/verdict/server/route"
 )
 
 // TypeBundle is the media type of a policy bundle; by it OPA knows that long polls
@@ -25,49 +21,31 @@ const TypeBundle = "application/vnd.openpolicyagent.bundles"
 // bundleTypes are the media types a bundle may be sent as.
 var bundleTypes = []string{"application/gzip", TypeBundle, "application/x-gzip", "application/octet-stream"}
 
-func (h *Handler) mountBundles(e *echo.Echo) {
-	e.GET(api.PathBundles, h.listBundles)
-	e.GET(api.PathBundles+"/:name", h.bundle)
-	e.PUT(api.PathBundles+"/:name", h.pushBundle)
-	e.DELETE(api.PathBundles+"/:name", h.removeBundle)
-}
-
-// policyReader lets everybody in who has to do with policies.
-func policyReader(ctx context.Context) (authz.Caller, error) {
-	return reqctx.Require(ctx, authz.RoleAuthor, authz.RoleReview, authz.RoleOperate)
-}
-
-// author lets policy authors in.
-func author(ctx context.Context) (authz.Caller, error) {
-	return reqctx.Require(ctx, authz.RoleAuthor)
-}
-
-func (h *Handler) listBundles(c echo.Context) error {
-	if _, err := policyReader(c.Request().Context()); err != nil {
-		return err
+func (h *Handler) bundleRows() []route.Row {
+	one := api.PathBundles + "/:name"
+	name := route.Param{Name: "name", In: route.InPath, Kind: route.BundleName}
+	change := []route.Param{name, {Name: "message", Doc: "message"}, {Name: "activate", Kind: route.Flag, Doc: "activate"}}
+	of := func(path func(string) string) authz.AuditedChange { return authz.AuditedChange{Bundle: path("name")} }
+	return []route.Row{
+		{Method: "GET", Path: api.PathBundles, ID: "listBundles", Roles: policyReaders, Handler: route.Get(h.listBundles)},
+		{Method: "GET", Path: one, ID: "getBundle", Roles: append([]authz.Role{authz.RoleDecide}, policyReaders...),
+			Params:  []route.Param{name, ifMatch, ifNoneMatch, {Name: "Prefer", In: route.InHeader}},
+			Answers: []route.Answer{{Status: http.StatusOK, Type: TypeBundle, Headers: tagged}, unchanged}, Handler: route.Stream(h.bundle)},
+		{Method: "PUT", Path: one, ID: "putBundle", Change: authz.ChangePush, Of: of, Params: change, Takes: bundleTypes,
+			Answers: []route.Answer{{Status: http.StatusOK}, {Status: http.StatusCreated, Headers: []string{"Location"}}}, Handler: route.Get(h.pushBundle)},
+		{Method: "DELETE", Path: one, ID: "deleteBundle", Change: authz.ChangeRemove, Of: of, Params: change, Handler: route.Get(h.removeBundle)},
 	}
-	if _, err := parameters(c); err != nil {
-		return err
-	}
+}
+
+func (h *Handler) listBundles(*route.Call) (route.Reply[authz.BundleList], error) {
 	active := h.Policies.Active()
-	return wire.WriteJSON(c.Response(), http.StatusOK, authz.BundleList{Generation: active.Number, Digest: active.Digest, Bundles: active.Bundles})
+	return route.Show(authz.BundleList{Generation: active.Number, Digest: active.Digest, Bundles: active.Bundles}), nil
 }
 
 // bundle gives a bundle of the active generation. Policy enforcement points read
 // it too: OPA beside a service pulls its policies here.
-func (h *Handler) bundle(c echo.Context) error {
-	r := c.Request()
-	if _, err := reqctx.Require(r.Context(), authz.RoleDecide, authz.RoleAuthor, authz.RoleReview, authz.RoleOperate); err != nil {
-		return err
-	}
-	if _, err := parameters(c); err != nil {
-		return err
-	}
-	name, err := bundleName(c)
-	if err != nil {
-		return err
-	}
-	packed, ref, known, err := h.newBundle(c, name, preferredWait(r.Header))
+func (h *Handler) bundle(c *route.Call) error {
+	packed, ref, known, err := h.newBundle(c, c.ID("name"), preferredWait(c.Request().Header))
 	if err != nil {
 		return err
 	}
@@ -80,7 +58,7 @@ func (h *Handler) bundle(c echo.Context) error {
 
 // newBundle is the active bundle name, as soon as the request's conditions do not
 // say that it is known, and at the latest after wait: known says then that it is.
-func (h *Handler) newBundle(c echo.Context, name string, wait time.Duration) (packed []byte, ref authz.BundleRef, known bool, err error) {
+func (h *Handler) newBundle(c *route.Call, name string, wait time.Duration) (packed []byte, ref authz.BundleRef, known bool, err error) {
 	r := c.Request()
 	waiting, done, err := h.awaiting(c, wait)
 	if err != nil {
@@ -108,7 +86,7 @@ func bundleTag(ref authz.BundleRef) string { return strconv.Quote(ref.Digest) }
 // sendChunk is how much of a bundle is written in one go, which is given StreamIdle.
 const sendChunk = 64 << 10
 
-func (h *Handler) sendBundle(c echo.Context, packed []byte) error {
+func (h *Handler) sendBundle(c *route.Call, packed []byte) error {
 	header := c.Response().Header()
 	header.Set("Content-Type", TypeBundle)
 	header.Set("Content-Length", strconv.Itoa(len(packed)))
@@ -140,120 +118,66 @@ func preferredWait(h http.Header) time.Duration {
 	return 0
 }
 
-func (h *Handler) pushBundle(c echo.Context) error {
-	r := c.Request()
-	caller, err := author(r.Context())
-	if err != nil {
-		return err
-	}
-	change, err := bundleChangeOf(c)
-	if err != nil {
-		return err
-	}
-	if err := wire.RequireType(r.Header, bundleTypes...); err != nil {
-		return err
+func (h *Handler) pushBundle(c *route.Call) (reply route.Reply[authz.Generation], err error) {
+	if err := unconditional(c.Request().Header); err != nil {
+		return reply, err
 	}
 	ctx, done, err := h.task(c)
 	if err != nil {
-		return err
+		return reply, err
 	}
 	defer done()
-	pushed, created, err := h.Policies.Push(ctx, PolicyPush{Name: change.name, Body: h.uploadOf(c), Author: caller.ID, Message: change.message})
+	_, by := c.Ask()
+	pushed, created, err := h.Control.Push(ctx, by, c.ID("name"), h.uploadOf(c), c.Text("message"))
 	if err != nil {
-		return taskError(c, err)
+		return reply, taskError(c, err)
 	}
-	status := http.StatusOK
 	if created {
-		status = http.StatusCreated
-		c.Response().Header().Set("Location", generationPath(pushed.Number))
+		reply.Status, reply.Location = http.StatusCreated, generationPath(pushed.Number)
 	}
-	return h.answerChange(c, status, pushed, change, caller)
+	reply.Body, err = h.activated(c, pushed)
+	return reply, err
 }
 
-func (h *Handler) removeBundle(c echo.Context) error {
-	caller, err := author(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	change, err := bundleChangeOf(c)
-	if err != nil {
-		return err
+func (h *Handler) removeBundle(c *route.Call) (reply route.Reply[authz.Generation], err error) {
+	if err := unconditional(c.Request().Header); err != nil {
+		return reply, err
 	}
 	ctx, done, err := h.task(c)
 	if err != nil {
-		return err
+		return reply, err
 	}
 	defer done()
-	made, err := h.Policies.Remove(ctx, change.name, caller.ID, change.message)
+	_, by := c.Ask()
+	made, err := h.Control.RemoveBundle(ctx, by, c.ID("name"), c.Text("message"))
 	if err != nil {
-		return taskError(c, err)
+		return reply, taskError(c, err)
 	}
-	return h.answerChange(c, http.StatusOK, made, change, caller)
+	reply.Body, err = h.activated(c, made)
+	return reply, err
 }
 
-// bundleChange is what is asked of a bundle beside its content.
-type bundleChange struct {
-	name     string
-	message  string
-	activate bool
-}
-
-func bundleChangeOf(c echo.Context) (bundleChange, error) {
+// unconditional refuses conditions of a write that has nothing to hold them against.
+func unconditional(h http.Header) error {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
-		if len(c.Request().Header.Values(name)) > 0 {
-			return bundleChange{}, authz.Invalid(name, "is not taken here: a change of a bundle makes a candidate, and replaces nothing before it is activated")
+		if len(h.Values(name)) > 0 {
+			return authz.Invalid(name, "is not taken here: a change of a bundle makes a candidate, and replaces nothing before it is activated")
 		}
 	}
-	query, err := parameters(c, "message", "activate")
-	if err != nil {
-		return bundleChange{}, err
-	}
-	name, err := bundleName(c)
-	if err != nil {
-		return bundleChange{}, err
-	}
-	change := bundleChange{name: name}
-	if change.message, err = single(query, "message"); err != nil {
-		return bundleChange{}, err
-	}
-	if change.activate, err = flag(query, "activate"); err != nil {
-		return bundleChange{}, err
-	}
-	return change, validateMessage(change.message)
+	return nil
 }
 
-func bundleName(c echo.Context) (string, error) {
-	name := c.Param("name")
-	return name, authz.ValidateBundleName("name", name)
-}
-
-// flag is the value of a parameter that is true or false; false when it is not
-// given.
-func flag(query url.Values, name string) (bool, error) {
-	text, err := single(query, name)
+// activated is the generation that a change made, active when that was asked too.
+func (h *Handler) activated(c *route.Call, made authz.Generation) (authz.Generation, error) {
+	if !c.Flag("activate") || made.State == authz.GenerationActive {
+		return made, nil
+	}
+	ctx, by := c.Ask()
+	active, err := h.Control.Activate(ctx, by, made.Number, c.Text("message"))
 	if err != nil {
-		return false, err
+		return authz.Generation{}, notActivated(made.Number, err)
 	}
-	switch text {
-	case "", "false":
-		return false, nil
-	case "true":
-		return true, nil
-	}
-	return false, authz.Invalid(name, "must be true or false")
-}
-
-// answerChange activates the generation that a change made, when that was asked
-// too, and shows it.
-func (h *Handler) answerChange(c echo.Context, status int, made authz.Generation, change bundleChange, caller authz.Caller) error {
-	if !change.activate || made.State == authz.GenerationActive {
-		return wire.WriteJSON(c.Response(), status, made)
-	}
-	active, err := h.Policies.Activate(c.Request().Context(), made.Number, caller.ID, change.message)
-	if err != nil {
-		return notActivated(made.Number, err)
-	}
-	return wire.WriteJSON(c.Response(), status, active)
+	return active, nil
 }
 
 // notActivated makes an error of an activation say what was reached before it.
@@ -266,4 +190,26 @@ func notActivated(number uint64, err error) error {
 	located.Field = ""
 	located.Message = "generation " + strconv.FormatUint(number, 10) + " passed the gate and is a candidate, but was not activated: " + ours.Error()
 	return &located
+}
+
+// Policies is the life of the policy set, to be read.
+type Policies interface {
+	// Bundle is a bundle of the active generation as it came in: gzipped tar, not to
+	// be changed. CodeNotFound when there is none of that name.
+	Bundle(name string) (packed []byte, ref authz.BundleRef, err error)
+	// Changed is closed when another generation becomes active than the one of now.
+	Changed() <-chan struct{}
+	Active() authz.Generation
+	// List is every generation kept, newest first.
+	List() []authz.Generation
+	// Get is one of them, else CodeNotFound.
+	Get(number uint64) (authz.Generation, error)
+	// Diff compares two generations: their files, and with last above 0 what b makes
+	// of the last decisions recorded and a makes of them.
+	Diff(ctx context.Context, a, b uint64, last int) (authz.Difference, error)
+	// Status says how the policy set stands, with what it is pulled from.
+	Status() authz.PolicyStatus
+	// Guards lists the guards of the active generation by name, each with the evidence
+	// for its next mode.
+	Guards(ctx context.Context) ([]authz.GuardMode, error)
 }

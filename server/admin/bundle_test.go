@@ -138,7 +138,7 @@ func TestPushThatFailsTheGate(t *testing.T) {
 // A candidate that could not be activated is there, and the answer says so.
 func TestPushThatIsNotActivated(t *testing.T) {
 	o := start(t, func(c *servertest.Config) {
-		c.Admin.Policies = unactivated{c.Admin.Policies}
+		c.Admin.Control = unactivated{c.Admin.Control}
 	})
 	answer := o.push("acme?activate=true", "x")
 	expect(t, answer, http.StatusConflict, "")
@@ -147,9 +147,9 @@ func TestPushThatIsNotActivated(t *testing.T) {
 	}
 }
 
-type unactivated struct{ admin.Policies }
+type unactivated struct{ admin.Control }
 
-func (unactivated) Activate(context.Context, uint64, string, string) (authz.Generation, error) {
+func (unactivated) Activate(context.Context, authz.Author, uint64, string) (authz.Generation, error) {
 	return authz.Generation{}, authz.Errorf(authz.CodeConflict, "another one is on its way")
 }
 

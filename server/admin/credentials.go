@@ -5,96 +5,79 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/wire"
+	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// Credentials makes secrets and ends the validity of credentials and tokens. What
-// it answers is durable, and holds for the next decision.
-type Credentials interface {
-	// NewSecret makes a new generation of a machine user's shared secret, with a
-	// derived id when none is given. CodeConflict when two are accepted already.
-	NewSecret(ctx context.Context, machineUser, id string, notAfter time.Time) (NewSecret, error)
-	// Revoke puts an entry on the revocation list. A token given whole, when not
-	// empty, names what the entry is of. Of a credential the state is changed too.
-	Revoke(ctx context.Context, r *authz.Revocation, token string) (authz.Written, error)
-	// Renew puts an entry on the renewal list, named likewise.
-	Renew(ctx context.Context, r *authz.Renewal, token string) (authz.Written, error)
+// Rotations is what is known of rotations. *credentials.Keeper is one.
+type Rotations interface {
+	// RotationStatus tells how far a set's rotation is; CodeNotFound when there is no
+	// such set.
+	RotationStatus(ctx context.Context, set string) (authz.RotationView, error)
 }
 
-// NewSecret is a secret just made.
-type NewSecret struct {
-	authz.Written
-	Secret string
-}
+// revised is an answer that names the revision of its write.
+var revised = []route.Answer{{Status: http.StatusOK, Headers: []string{api.HeaderRevision}}}
 
-func (h *Handler) newSecret(c echo.Context) error {
-	ctx := c.Request().Context()
-	var body api.SecretRequest
-	if err := h.readAction(c, &body); err != nil {
-		return err
+func (h *Handler) credentialRows() []route.Row {
+	of := func(c authz.Collection) func(func(string) string) authz.AuditedChange {
+		return func(func(string) string) authz.AuditedChange { return authz.AuditedChange{Collection: c} }
 	}
+	return []route.Row{
+		{Method: "POST", Path: api.PathSecrets, ID: "createSecret", Change: authz.ChangeSecret, Of: of(authz.Credentials), Shows: api.NewSecret[*authz.Credential]{},
+			Answers: []route.Answer{{Status: http.StatusCreated, Headers: []string{api.HeaderRevision, "Location"}}}, Handler: route.Post(h.newSecret)},
+		{Method: "POST", Path: api.PathRevoke, ID: "revoke", Change: authz.ChangeRevoke, Of: of(authz.Revocations), Shows: api.Listing[*authz.Revocation]{}, Answers: revised, Handler: route.Post(h.revoke)},
+		{Method: "POST", Path: api.PathRenew, ID: "renew", Change: authz.ChangeRenew, Of: of(authz.Renewals), Shows: api.Listing[*authz.Renewal]{}, Answers: revised, Handler: route.Post(h.renew)},
+		{Method: "POST", Path: api.PathReplaceKeys, ID: "replaceTokenKeys", Change: authz.ChangeTokenKeys, Handler: route.Get(h.replaceKeys)},
+	}
+}
+
+func (h *Handler) newSecret(c *route.Call, body *api.SecretRequest) (reply route.Reply[api.NewSecret[authz.Entity]], err error) {
 	if err := authz.ValidateID("machine_user", body.MachineUser); err != nil {
-		return err
+		return reply, err
 	}
 	if !body.NotAfter.IsZero() && !body.NotAfter.After(h.Now()) {
-		return authz.Invalid("not_after", "is in the past")
+		return reply, authz.Invalid("not_after", "is in the past")
 	}
-	made, err := h.Credentials.NewSecret(ctx, body.MachineUser, body.ID, body.NotAfter)
+	ctx, by := c.Ask()
+	made, text, err := h.Control.NewSecret(ctx, by, body.MachineUser, body.ID, body.NotAfter)
 	if err != nil {
-		return err
+		return reply, err
 	}
-	setRevision(c, made.Revision)
-	c.Response().Header().Set("Location", listPath(authz.Credentials)+"/"+made.Entity.Head().ID)
-	return wire.WriteJSON(c.Response(), http.StatusCreated, api.NewSecret[authz.Entity]{Credential: h.shown(made.Entity), Secret: made.Secret})
+	return route.Reply[api.NewSecret[authz.Entity]]{
+		Status: http.StatusCreated, Body: api.NewSecret[authz.Entity]{Credential: h.shown(made.Entity), Secret: text},
+		Revision: made.Revision, Location: listPath(authz.Credentials) + "/" + made.Entity.Head().ID,
+	}, nil
 }
 
-func (h *Handler) revoke(c echo.Context) error {
-	ctx := c.Request().Context()
-	var body api.RevokeRequest
-	if err := h.readAction(c, &body); err != nil {
-		return err
-	}
+func (h *Handler) revoke(c *route.Call, body *api.RevokeRequest) (reply route.Reply[api.Listing[authz.Entity]], err error) {
 	listed, err := listedOf(body.Naming)
 	if err != nil {
-		return err
+		return reply, err
 	}
 	if !body.Until.IsZero() && !body.Until.After(h.Now()) {
-		return authz.Invalid("until", "is in the past: the entry would have ended before it began")
+		return reply, authz.Invalid("until", "is in the past: the entry would have ended before it began")
 	}
+	ctx, by := c.Ask()
 	entry := &authz.Revocation{Listed: listed, IssuedBefore: body.IssuedBefore, Until: body.Until}
-	written, err := h.Credentials.Revoke(ctx, entry, body.Token)
-	if err != nil {
-		return err
-	}
-	return listing(c, written)
+	return listing(h.Control.Revoke(ctx, by, entry, body.Token))
 }
 
-func (h *Handler) renew(c echo.Context) error {
-	ctx := c.Request().Context()
-	var body api.RenewRequest
-	if err := h.readAction(c, &body); err != nil {
-		return err
-	}
+func (h *Handler) renew(c *route.Call, body *api.RenewRequest) (reply route.Reply[api.Listing[authz.Entity]], err error) {
 	listed, err := listedOf(body.Naming)
 	if err != nil {
-		return err
+		return reply, err
 	}
 	entry := &authz.Renewal{Listed: listed, IssuedBefore: body.IssuedBefore, Until: body.Until}
-	if entry.Deadline, err = h.deadline(&body); err != nil {
-		return err
+	if entry.Deadline, err = h.deadline(body); err != nil {
+		return reply, err
 	}
 	if entry.IssuedBefore.IsZero() {
 		entry.IssuedBefore = h.Now().UTC()
 	}
-	written, err := h.Credentials.Renew(ctx, entry, body.Token)
-	if err != nil {
-		return err
-	}
-	return listing(c, written)
+	ctx, by := c.Ask()
+	return listing(h.Control.Renew(ctx, by, entry, body.Token))
 }
 
 // maxWithinS bounds a relative deadline to a year.
@@ -114,21 +97,9 @@ func (h *Handler) deadline(body *api.RenewRequest) (time.Time, error) {
 
 // replaceKeys is for a signing key that may have leaked: every token of ours stops
 // being good.
-func (h *Handler) replaceKeys(c echo.Context) error {
-	ctx := c.Request().Context()
-	if _, err := writer(ctx); err != nil {
-		return err
-	}
-	if _, err := parameters(c); err != nil {
-		return err
-	}
-	if h.ReplaceKeys == nil {
-		return authz.Errorf(authz.CodeNotFound, "this node has no token service; it has one when token_service.issuer is set")
-	}
-	if err := h.ReplaceKeys(ctx); err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
+func (h *Handler) replaceKeys(c *route.Call) (reply route.Reply[route.None], err error) {
+	ctx, by := c.Ask()
+	return reply, h.Control.ReplaceTokenKeys(ctx, by)
 }
 
 // listedOf reads what an entry is of. A token given whole leaves out everything
@@ -146,18 +117,58 @@ func listedOf(n api.Naming) (authz.Listed, error) {
 	return authz.Listed{By: n.By, Reason: n.Reason}, nil
 }
 
-func listing(c echo.Context, written authz.Written) error {
-	setRevision(c, written.Revision)
-	return wire.WriteJSON(c.Response(), http.StatusOK, api.Listing[authz.Entity]{Entry: written.Entity, DataRevision: written.Revision})
+func listing(w authz.Written, err error) (reply route.Reply[api.Listing[authz.Entity]], _ error) {
+	if err != nil {
+		return reply, err
+	}
+	reply.Body, reply.Revision = api.Listing[authz.Entity]{Entry: w.Entity, DataRevision: w.Revision}, w.Revision
+	return reply, nil
 }
 
-// readAction reads the body of a request that operates.
-func (h *Handler) readAction(c echo.Context, body any) error {
-	if _, err := writer(c.Request().Context()); err != nil {
-		return err
+// steps of a rotation but its start, and what each asks for.
+var steps = []struct {
+	action string
+	change authz.ChangeKind
+}{
+	{authz.RotationAdvance, authz.ChangeRotationAdvance},
+	{authz.RotationForce, authz.ChangeRotationForce},
+	{authz.RotationAbort, authz.ChangeRotationAbort},
+	{authz.RotationEmergency, authz.ChangeRotationEmergency},
+}
+
+func (h *Handler) rotationRows() []route.Row {
+	set := api.PathRotationSets + ":id/"
+	of := func(path func(string) string) authz.AuditedChange {
+		return authz.AuditedChange{Collection: authz.RotationSets, Key: path("id")}
 	}
-	if _, err := parameters(c); err != nil {
-		return err
+	rows := []route.Row{
+		{Method: "GET", Path: set + "status", ID: "rotationStatus", Roles: readers, Handler: route.Get(h.rotationStatus)},
+		{Method: "POST", Path: set + authz.RotationStart, ID: "startRotation", Change: authz.ChangeRotationStart, Of: of, Answers: revised, Handler: route.Post(h.startRotation)},
 	}
-	return wire.ReadJSON(c.Response(), c.Request(), h.bodyLimit(), body)
+	for _, step := range steps {
+		rows = append(rows, route.Row{
+			Method: "POST", Path: set + step.action, ID: step.action + "Rotation", Change: step.change, Of: of, Answers: revised,
+			Handler: route.Get(func(c *route.Call) (route.Reply[api.Rotation], error) { return h.stepRotation(c, step.action) }),
+		})
+	}
+	return rows
+}
+
+func (h *Handler) rotationStatus(c *route.Call) (reply route.Reply[api.Rotation], err error) {
+	reply.Body, err = h.Rotations.RotationStatus(c.Request().Context(), c.ID("id"))
+	return reply, err
+}
+
+func (h *Handler) startRotation(c *route.Call, body *api.StartRotation) (reply route.Reply[api.StartedRotation], err error) {
+	ctx, by := c.Ask()
+	reply.Body.Rotation, reply.Body.Secrets, err = h.Control.StartRotation(ctx, by, c.ID("id"), body.Members)
+	reply.Revision = reply.Body.Rotation.Revision
+	return reply, err
+}
+
+func (h *Handler) stepRotation(c *route.Call, action string) (reply route.Reply[api.Rotation], err error) {
+	ctx, by := c.Ask()
+	reply.Body, err = h.Control.StepRotation(ctx, by, c.ID("id"), action)
+	reply.Revision = reply.Body.Revision
+	return reply, err
 }

@@ -1,7 +1,6 @@
 package admin_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -12,14 +11,14 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
 
 // staged is an operator of a server whose credentials are a stage.
 func staged(t *testing.T, l *servertest.Lifecycle) operator {
 	return start(t, func(c *servertest.Config) {
-		c.Admin.Credentials, c.Admin.Rotations = l, l
+		l.Control = c.Admin.Control
+		c.Admin.Control, c.Admin.Rotations = l, l
 		c.Admin.Now = func() time.Time { return servertest.Now }
 	})
 }
@@ -27,7 +26,7 @@ func staged(t *testing.T, l *servertest.Lifecycle) operator {
 func TestHashesAreNeverAnswered(t *testing.T) {
 	const hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$dGFn"
 	secret := &authz.Credential{Header: authz.Header{ID: "c1", Revision: 1}, MachineUser: "mu:a", Kind: authz.KindSharedSecret, Generation: 1, State: "active", SecretHash: hash}
-	l := &servertest.Lifecycle{Secret: admin.NewSecret{Written: authz.Written{Entity: secret, Revision: 9}, Secret: "vs_once"}}
+	l := &servertest.Lifecycle{Made: authz.Written{Entity: secret, Revision: 9}, Secret: "vs_once"}
 	o := staged(t, l)
 	body := `{"machine_user":"mu:a","kind":"shared_secret","secret_hash":"` + hash + `"}`
 	for _, call := range [][3]string{
@@ -53,7 +52,7 @@ func TestHashesAreNeverAnswered(t *testing.T) {
 
 func TestNewSecret(t *testing.T) {
 	made := &authz.Credential{Header: authz.Header{ID: "mu:a.secret.2", Revision: 9}, MachineUser: "mu:a", Kind: authz.KindSharedSecret, Generation: 2, State: "active"}
-	l := &servertest.Lifecycle{Secret: admin.NewSecret{Written: authz.Written{Entity: made, Created: true, Revision: 9}, Secret: "vs_once"}}
+	l := &servertest.Lifecycle{Made: authz.Written{Entity: made, Created: true, Revision: 9}, Secret: "vs_once"}
 	o := staged(t, l)
 	answer := o.send("POST", "/v1/secrets", `{"machine_user":"mu:a"}`)
 	expect(t, answer, http.StatusCreated, "")
@@ -153,15 +152,13 @@ func TestRotationSteps(t *testing.T) {
 }
 
 func TestReplaceKeys(t *testing.T) {
-	replaced := 0
-	o := start(t, func(c *servertest.Config) {
-		c.Admin.ReplaceKeys = func(context.Context) error { replaced++; return nil }
-	})
+	l := &servertest.Lifecycle{}
+	o := staged(t, l)
 	expect(t, o.send("POST", "/v1/token_service/replace_keys", ""), http.StatusNoContent, "")
 	answer := o.Do(servertest.Call{Method: "POST", URL: o.Admin() + "/v1/token_service/replace_keys", Key: o.Key(authz.RoleReview)})
 	expect(t, answer, http.StatusForbidden, "")
-	if replaced != 1 {
-		t.Errorf("replaced %d times", replaced)
+	if diff := cmp.Diff([]string{"replace keys"}, l.Asked); diff != "" {
+		t.Errorf("asked for (-) and done (+):\n%s", diff)
 	}
 	expect(t, start(t, nil).send("POST", "/v1/token_service/replace_keys", ""), http.StatusNotFound, "")
 }
@@ -169,7 +166,7 @@ func TestReplaceKeys(t *testing.T) {
 // TestRotationsAreNotWritten: how far a rotation is comes from its steps alone.
 func TestRotationsAreNotWritten(t *testing.T) {
 	o := start(t, nil)
-	o.Memory.Keep(&authz.Rotation{Header: authz.Header{ID: "s", Revision: 1}, Phase: authz.PhaseDrain, Members: []authz.RotationMember{}, Steps: []authz.RotationStep{}, Kind: "shared_secret", QuietS: 1})
+	o.Memory.Keep(&authz.Rotation{Header: authz.Header{ID: "s", Revision: 1}, Phase: authz.PhaseDrain, Members: []authz.RotationMember{{MachineUser: "mu:a", New: "c2"}}, Steps: []authz.RotationStep{}, Kind: "shared_secret", QuietS: 1})
 	expect(t, o.send("GET", "/v1/rotations/s", ""), http.StatusOK, "")
 	expect(t, o.send("GET", "/v1/rotations", ""), http.StatusOK, "")
 	for _, method := range []string{"PUT", "DELETE"} {

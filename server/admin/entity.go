@@ -5,12 +5,41 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/wire"
+	"github.com/verdict-pdp/verdict/server/route"
 )
+
+// Collections lists the collections with routes of their own: all but API keys.
+func Collections() []authz.Collection {
+	var served []authz.Collection
+	for _, c := range authz.AllCollections() {
+		if c != authz.APIKeys {
+			served = append(served, c)
+		}
+	}
+	return served
+}
+
+func listPath(c authz.Collection) string { return api.PathV1 + string(c) }
+
+// entityPath is the route of one entity; its parameters are those of idParams.
+func entityPath(c authz.Collection) string {
+	return listPath(c) + "/:" + strings.Join(idParams(c), "/:")
+}
+
+// idParams names the ids in the path of an entity of c.
+func idParams(c authz.Collection) []string {
+	switch c {
+	case authz.Edges:
+		return []string{"from", "to"}
+	case authz.Entitlements:
+		return []string{"holder", "feature"}
+	case authz.Revocations, authz.Renewals:
+		return []string{"by", "of"}
+	}
+	return []string{"id"}
+}
 
 // resource serves the entities of one collection.
 type resource struct {
@@ -18,163 +47,150 @@ type resource struct {
 	collection authz.Collection
 }
 
-func (r resource) list(c echo.Context) error {
-	ctx := c.Request().Context()
-	if _, err := reader(ctx); err != nil {
-		return err
+// Conditions of reads and writes, and the headers that come with an entity.
+var (
+	ifMatch     = route.Param{Name: "If-Match", In: route.InHeader, Doc: "ifMatch"}
+	ifNoneMatch = route.Param{Name: "If-None-Match", In: route.InHeader, Doc: "ifNoneMatch"}
+	createOnly  = route.Param{Name: "If-None-Match", In: route.InHeader, Doc: "createOnly"}
+	tagged      = []string{"ETag"}
+	written     = []string{"ETag", api.HeaderRevision}
+	placed      = []string{"ETag", api.HeaderRevision, "Location"}
+	unchanged   = route.Answer{Status: http.StatusNotModified, Headers: tagged, Body: route.NoBody}
+	deleted     = []route.Answer{{Status: http.StatusNoContent, Headers: []string{api.HeaderRevision}}}
+)
+
+// rows are the routes of a collection. Rotations are written by their steps alone.
+func (r resource) rows() []route.Row {
+	c, one := r.collection, camel(strings.TrimSuffix(string(r.collection), "s"))
+	entity := c.New()
+	rows := []route.Row{
+		{Method: "GET", Path: listPath(c), ID: "list" + one + "s", Roles: readers, Params: listParams(c), Shows: authz.Page[authz.Entity]{}, Handler: route.Get(r.list)},
+		{Method: "GET", Path: entityPath(c), ID: "get" + one, Roles: readers, Params: []route.Param{ifMatch, ifNoneMatch}, Shows: entity,
+			Answers: []route.Answer{{Status: http.StatusOK, Headers: tagged}, unchanged}, Handler: route.Get(r.get)},
 	}
-	query, err := listQuery(c, r.collection)
-	if err != nil {
-		return err
+	if c == authz.Rotations {
+		return rows
 	}
-	page, err := r.Entities.List(ctx, query)
+	read := func() authz.Entity { return c.New() }
+	here := func(func(string) string) authz.AuditedChange { return authz.AuditedChange{Collection: c} }
+	return append(rows,
+		route.Row{Method: "POST", Path: listPath(c), ID: "create" + one, Change: authz.ChangePut, Of: here, Body: entity, Shows: entity,
+			Answers: []route.Answer{{Status: http.StatusCreated, Headers: placed}}, Handler: route.Reading(read, r.create)},
+		route.Row{Method: "PUT", Path: entityPath(c), ID: "put" + one, Change: authz.ChangePut, Of: r.named, Params: []route.Param{ifMatch, createOnly}, Body: entity, Shows: entity,
+			Answers: []route.Answer{{Status: http.StatusOK, Headers: written}, {Status: http.StatusCreated, Headers: placed}}, Handler: route.Reading(read, r.put)},
+		route.Row{Method: "DELETE", Path: entityPath(c), ID: "delete" + one, Change: authz.ChangeDelete, Of: r.named, Params: []route.Param{ifMatch}, Answers: deleted, Handler: route.Get(r.delete)},
+	)
+}
+
+// camel is a name with underscores as operations are named: machine_user, MachineUser.
+func camel(name string) string {
+	var b strings.Builder
+	for word := range strings.SplitSeq(name, "_") {
+		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return b.String()
+}
+
+// named is the entity that a path names.
+func (r resource) named(path func(string) string) authz.AuditedChange {
+	var ids []string
+	for _, name := range idParams(r.collection) {
+		ids = append(ids, path(name))
+	}
+	key := strings.Join(ids, "/")
+	if r.collection.ValidateKey(key) != nil {
+		key = ""
+	}
+	return authz.AuditedChange{Collection: r.collection, Key: key}
+}
+
+func (r resource) key(c *route.Call) string { return r.named(c.ID).Key }
+
+// listParams are the parameters of a list of c.
+func listParams(c authz.Collection) []route.Param {
+	params := []route.Param{limit, cursor}
+	for _, name := range c.Filters() {
+		params = append(params, route.Param{Name: name})
+	}
+	return params
+}
+
+func listQuery(c *route.Call, of authz.Collection) authz.Query {
+	q := authz.Query{Collection: of, Limit: int(c.Number("limit")), Cursor: c.Text("cursor"), Filters: map[string]string{}}
+	for _, name := range of.Filters() {
+		if c.Given(name) {
+			q.Filters[name] = c.Text(name)
+		}
+	}
+	return q
+}
+
+func (r resource) list(c *route.Call) (reply route.Reply[authz.Page[authz.Entity]], err error) {
+	page, err := r.Data.List(c.Request().Context(), listQuery(c, r.collection))
 	if err != nil {
-		return err
+		return reply, err
 	}
 	items := make([]authz.Entity, len(page.Items))
 	for i, entity := range page.Items {
 		items[i] = r.shown(entity)
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, api.EntityList[authz.Entity]{
-		Items:      items,
-		NextCursor: page.NextCursor,
-		Revision:   page.Revision,
-	})
+	page.Items = items
+	return route.Show(page), nil
 }
 
-func (r resource) get(c echo.Context) error {
-	ctx := c.Request().Context()
-	if _, err := reader(ctx); err != nil {
-		return err
-	}
-	key, err := r.key(c)
+func (r resource) get(c *route.Call) (reply route.Reply[authz.Entity], err error) {
+	entity, err := r.Data.Get(r.collection, r.key(c))
 	if err != nil {
-		return err
+		return reply, err
 	}
-	entity, err := r.Entities.Get(ctx, r.collection, key)
+	reply.ETag = etag(entity.Head().Revision)
+	fresh, err := notModified(c.Request().Header, reply.ETag)
 	if err != nil {
-		return err
+		return reply, err
 	}
-	current := etag(entity.Head().Revision)
-	fresh, err := notModified(c.Request().Header, current)
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set("ETag", current)
 	if fresh && r.collection != authz.Issuers { // how an issuer stands changes between its revisions
-		return c.NoContent(http.StatusNotModified)
+		reply.Status = http.StatusNotModified
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, r.shown(entity))
+	reply.Body = r.shown(entity)
+	return reply, nil
 }
 
-func (r resource) create(c echo.Context) error {
-	ctx := c.Request().Context()
-	if _, err := writer(ctx); err != nil {
-		return err
-	}
-	if _, err := parameters(c); err != nil {
-		return err
-	}
-	entity, err := r.read(c)
-	if err != nil {
-		return err
-	}
-	if err := r.acceptable(entity); err != nil {
-		return err
-	}
-	written, err := r.Entities.Put(ctx, entity, authz.Precondition{Absent: true})
-	if authz.CodeOf(err) == authz.CodePrecondition {
-		return &authz.Error{Code: authz.CodeConflict, Field: "id", Message: strconv.Quote(entity.Head().ID) + " exists already; PUT replaces it", Cause: err}
+func (r resource) create(c *route.Call, entity authz.Entity) (reply route.Reply[authz.Entity], err error) {
+	ctx, by := c.Ask()
+	written, err := r.Control.Put(ctx, by, entity, authz.AsNew())
+	if authz.CodeOf(err) == authz.CodeConflict {
+		return reply, &authz.Error{Code: authz.CodeConflict, Field: "id", Message: strconv.Quote(entity.Head().ID) + " exists already; PUT replaces it", Cause: err}
 	}
 	if err != nil {
-		return err
+		return reply, err
 	}
-	return r.answer(c, written)
+	return r.answer(written), nil
 }
 
-func (r resource) put(c echo.Context) error {
-	ctx := c.Request().Context()
-	if _, err := writer(ctx); err != nil {
-		return err
-	}
-	key, err := r.key(c)
-	if err != nil {
-		return err
-	}
+func (r resource) put(c *route.Call, entity authz.Entity) (reply route.Reply[authz.Entity], err error) {
 	condition, err := precondition(c.Request().Header, true)
 	if err != nil {
-		return err
+		return reply, err
 	}
-	entity, err := r.read(c)
+	if err := placeAt(entity, r.key(c)); err != nil {
+		return reply, err
+	}
+	ctx, by := c.Ask()
+	written, err := r.Control.Put(ctx, by, entity, condition)
 	if err != nil {
-		return err
+		return reply, err
 	}
-	if err := placeAt(entity, key); err != nil {
-		return err
-	}
-	if err := r.acceptable(entity); err != nil {
-		return err
-	}
-	written, err := r.Entities.Put(ctx, entity, condition)
-	if err != nil {
-		return err
-	}
-	return r.answer(c, written)
+	return r.answer(written), nil
 }
 
-func (r resource) delete(c echo.Context) error {
-	ctx := c.Request().Context()
-	if _, err := writer(ctx); err != nil {
-		return err
-	}
-	key, err := r.key(c)
-	if err != nil {
-		return err
-	}
+func (r resource) delete(c *route.Call) (reply route.Reply[route.None], err error) {
 	condition, err := precondition(c.Request().Header, false)
 	if err != nil {
-		return err
+		return reply, err
 	}
-	revision, err := r.Entities.Delete(ctx, r.collection, key, condition)
-	if err != nil {
-		return err
-	}
-	setRevision(c, revision)
-	return c.NoContent(http.StatusNoContent)
-}
-
-// key is the id in the path, and refuses query parameters, of which the path of
-// one entity has none.
-func (r resource) key(c echo.Context) (string, error) {
-	if _, err := parameters(c); err != nil {
-		return "", err
-	}
-	var ids []string
-	for _, name := range idParams(r.collection) {
-		id := c.Param(name)
-		if err := authz.ValidateID(name, id); err != nil {
-			return "", err
-		}
-		ids = append(ids, id)
-	}
-	return strings.Join(ids, "/"), nil
-}
-
-func (r resource) read(c echo.Context) (authz.Entity, error) {
-	entity := r.collection.New()
-	if err := wire.ReadJSON(c.Response(), c.Request(), r.bodyLimit(), entity); err != nil {
-		return nil, err
-	}
-	return entity, nil
-}
-
-// acceptable completes an entity and holds it to all its rules.
-func (r resource) acceptable(entity authz.Entity) error {
-	entity.Normalize()
-	if err := entity.Validate(); err != nil {
-		return err
-	}
-	return r.check(entity)
+	ctx, by := c.Ask()
+	reply.Revision, err = r.Control.Delete(ctx, by, r.collection, r.key(c), condition)
+	return reply, err
 }
 
 func splitKey(key string) (first, second string) {
@@ -199,17 +215,38 @@ func placeAt(entity authz.Entity, key string) error {
 }
 
 // answer shows an entity just written.
-func (r resource) answer(c echo.Context, written authz.Written) error {
-	head := written.Entity.Head()
-	c.Response().Header().Set("ETag", etag(head.Revision))
-	setRevision(c, written.Revision)
-	if !written.Created {
-		return wire.WriteJSON(c.Response(), http.StatusOK, r.shown(written.Entity))
+func (r resource) answer(w authz.Written) route.Reply[authz.Entity] {
+	head := w.Entity.Head()
+	reply := route.Reply[authz.Entity]{Body: r.shown(w.Entity), ETag: etag(head.Revision), Revision: w.Revision}
+	if w.Created {
+		reply.Status, reply.Location = http.StatusCreated, listPath(r.collection)+"/"+head.ID
 	}
-	c.Response().Header().Set("Location", listPath(r.collection)+"/"+head.ID)
-	return wire.WriteJSON(c.Response(), http.StatusCreated, r.shown(written.Entity))
+	return reply
 }
 
-func setRevision(c echo.Context, revision uint64) {
-	c.Response().Header().Set(api.HeaderRevision, strconv.FormatUint(revision, 10))
+// shown is an entity as reads and writes answer it: bare, and an issuer with how
+// it stands now.
+func (h *Handler) shown(e authz.Entity) authz.Entity {
+	issuer, ok := e.(*authz.Issuer)
+	if !ok || h.IssuerStatus == nil {
+		return bare(e)
+	}
+	with := *issuer
+	with.Status = h.IssuerStatus(issuer)
+	return &with
+}
+
+// bare is an entity without the hashes of secrets.
+func bare(e authz.Entity) authz.Entity {
+	switch e := e.(type) {
+	case *authz.APIKey:
+		without := *e
+		without.Hash = ""
+		return &without
+	case *authz.Credential:
+		without := *e
+		without.SecretHash = ""
+		return &without
+	}
+	return e
 }

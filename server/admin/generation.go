@@ -1,188 +1,160 @@
 package admin
 
 import (
+	"context"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
-
-	"github.com/labstack/echo/v4"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/wire"
+	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// maxCompared bounds how many records one comparison takes.
-const maxCompared = 10_000_000
+// Shadow lets a candidate judge live traffic without effect.
+type Shadow interface {
+	// StartShadow starts one, in place of one that runs. by is the id of the API key
+	// that asks. CodeNotFound when the generation is not kept.
+	StartShadow(ctx context.Context, r api.ShadowRequest, by string) (authz.ShadowReport, error)
+	// StopShadow ends it and gives its last report; CodeNotFound when none runs.
+	StopShadow(ctx context.Context) (authz.ShadowReport, error)
+	// ShadowReport is how it stands, or stood when it was stopped; CodeNotFound when
+	// none was started.
+	ShadowReport(ctx context.Context) (authz.ShadowReport, error)
+}
 
-// maxGeneration bounds the numbers of generations.
-const maxGeneration = math.MaxInt64
+const (
+	maxCompared   = 10_000_000    // records in one comparison
+	maxGeneration = math.MaxInt64 // number of a generation
+)
 
-func (h *Handler) mountGenerations(e *echo.Echo) {
+func (h *Handler) generationRows() []route.Row {
 	one := api.PathGenerations + "/:generation"
-	e.GET(api.PathGenerations, h.listGenerations)
-	e.GET(one, h.generation)
-	e.GET(one+"/diff/:other", h.diffGenerations)
-	e.POST(one+"/activate", h.activate)
-	e.POST(api.PathRollback, h.rollback)
-	e.GET(api.PathPolicyStatus, h.policyStatus)
+	number := route.Param{Name: "generation", In: route.InPath, Kind: route.Generation, Doc: "generation"}
+	other := route.Param{Name: "other", In: route.InPath, Kind: route.Generation}
+	last := route.Param{Name: "last", Kind: route.Number, High: maxCompared}
+	guard := func(path func(string) string) authz.AuditedChange { return authz.AuditedChange{Guard: path("name")} }
+	return []route.Row{
+		{Method: "GET", Path: api.PathGenerations, ID: "listGenerations", Roles: policyReaders, Params: []route.Param{limit}, Handler: route.Get(h.listGenerations)},
+		{Method: "GET", Path: one, ID: "getGeneration", Roles: policyReaders, Params: []route.Param{number}, Handler: route.Get(h.generation)},
+		{Method: "GET", Path: one + "/diff/:other", ID: "diffGenerations", Roles: policyReaders, Params: []route.Param{number, other, last}, Handler: route.Get(h.diffGenerations)},
+		{Method: "POST", Path: one + "/activate", ID: "activateGeneration", Change: authz.ChangeActivate, Params: []route.Param{number}, Handler: route.Post(h.activate)},
+		{Method: "POST", Path: api.PathRollback, ID: "rollback", Change: authz.ChangeRollback, Handler: route.Post(h.rollback)},
+		{Method: "GET", Path: api.PathPolicyStatus, ID: "policyStatus", Roles: policyReaders, Handler: route.Get(h.policyStatus)},
+		{Method: "GET", Path: api.PathGuards, ID: "listGuards", Roles: policyReaders, Handler: route.Get(h.listGuards)},
+		{Method: "POST", Path: api.PathGuards + "/:name/mode", ID: "setGuardMode", Change: authz.ChangeMode, Of: guard, Handler: route.Post(h.setMode)},
+		{Method: "GET", Path: api.PathShadow, ID: "shadowReport", Roles: policyReaders, Handler: route.Get(h.shadowReport)},
+		{Method: "POST", Path: api.PathShadow, ID: "startShadow", Change: authz.ChangeShadowStart, Handler: route.Post(h.startShadow)},
+		{Method: "DELETE", Path: api.PathShadow, ID: "stopShadow", Change: authz.ChangeShadowStop, Handler: route.Get(h.stopShadow)},
+		{Method: "POST", Path: api.PathReplay, ID: "replay", Change: authz.ChangeReplay, Body: api.ReplayRequest{},
+			Answers: []route.Answer{{Status: http.StatusOK, Type: api.TypeNDJSON, Body: api.ReplayLine{}}}, Handler: route.Stream(h.replay)},
+	}
 }
 
 func generationPath(number uint64) string {
 	return api.PathGenerations + "/" + strconv.FormatUint(number, 10)
 }
 
-func (h *Handler) listGenerations(c echo.Context) error {
-	if _, err := policyReader(c.Request().Context()); err != nil {
-		return err
-	}
-	query, err := parameters(c, "limit")
-	if err != nil {
-		return err
-	}
-	limit, err := number(query, "limit", 1, maxLimit, defaultLimit)
-	if err != nil {
-		return err
-	}
+func (h *Handler) listGenerations(c *route.Call) (route.Reply[authz.GenerationList], error) {
 	items := h.Policies.List()
-	if uint64(len(items)) > limit {
-		items = items[:limit]
+	if most := c.Number("limit"); uint64(len(items)) > most {
+		items = items[:most]
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, authz.GenerationList{Items: items, Active: h.Policies.Active().Number})
+	return route.Show(authz.GenerationList{Items: items, Active: h.Policies.Active().Number}), nil
 }
 
-func (h *Handler) generation(c echo.Context) error {
-	if _, err := policyReader(c.Request().Context()); err != nil {
-		return err
-	}
-	if _, err := parameters(c); err != nil {
-		return err
-	}
-	number, err := generationParam(c, "generation")
-	if err != nil {
-		return err
-	}
-	generation, err := h.Policies.Get(number)
-	if err != nil {
-		return err
-	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, generation)
+func (h *Handler) generation(c *route.Call) (reply route.Reply[authz.Generation], err error) {
+	reply.Body, err = h.Policies.Get(c.Generation("generation"))
+	return reply, err
 }
 
-// generationParam is the number of a generation in the path.
-func generationParam(c echo.Context, name string) (uint64, error) {
-	text := c.Param(name)
-	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil || n == 0 || strconv.FormatUint(n, 10) != text {
-		return 0, authz.Invalid(name, "must be the number of a generation; "+api.PathGenerations+" lists them")
-	}
-	return n, nil
-}
-
-func (h *Handler) diffGenerations(c echo.Context) error {
-	if _, err := policyReader(c.Request().Context()); err != nil {
-		return err
-	}
-	query, err := parameters(c, "last")
-	if err != nil {
-		return err
-	}
-	last, err := number(query, "last", 0, maxCompared, 0)
-	if err != nil {
-		return err
-	}
-	from, err := generationParam(c, "generation")
-	if err != nil {
-		return err
-	}
-	to, err := generationParam(c, "other")
-	if err != nil {
-		return err
-	}
-	compared := int(last)
-	if isHead(c) {
-		compared = 0
-	}
+func (h *Handler) diffGenerations(c *route.Call) (reply route.Reply[authz.Difference], err error) {
+	from, to, last := c.Generation("generation"), c.Generation("other"), int(c.Number("last"))
 	ctx, done, err := h.task(c)
 	if err != nil {
-		return err
+		return reply, err
 	}
 	defer done()
-	difference, err := h.Policies.Diff(ctx, from, to, compared)
-	if err != nil {
-		return taskError(c, err)
+	if isHead(c) && last > 0 {
+		reply.HeadersOnly, last = true, 0
 	}
-	if uint64(compared) != last {
-		return headersOnly(c, api.TypeJSON)
-	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, difference)
+	reply.Body, err = h.Policies.Diff(ctx, from, to, last)
+	return reply, taskError(c, err)
 }
 
-func (h *Handler) activate(c echo.Context) error {
-	ctx := c.Request().Context()
-	caller, err := author(ctx)
-	if err != nil {
-		return err
+// compiling gives a request whose body was read the time that compiling takes.
+func (h *Handler) compiling(c *route.Call) error { return h.extend(c.Response(), h.taskTime()) }
+
+func (h *Handler) activate(c *route.Call, body *api.ActivateRequest) (reply route.Reply[authz.Generation], err error) {
+	if err := h.compiling(c); err != nil {
+		return reply, err
 	}
-	number, err := generationParam(c, "generation")
-	if err != nil {
-		return err
-	}
-	var body api.ActivateRequest
-	if err := h.readPolicyBody(c, &body); err != nil {
-		return err
-	}
-	if err := validateMessage(body.Message); err != nil {
-		return err
-	}
-	active, err := h.Policies.Activate(ctx, number, caller.ID, body.Message)
-	if err != nil {
-		return err
-	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, active)
+	ctx, by := c.Ask()
+	reply.Body, err = h.Control.Activate(ctx, by, c.Generation("generation"), body.Message)
+	return reply, err
 }
 
-func (h *Handler) rollback(c echo.Context) error {
-	ctx := c.Request().Context()
-	caller, err := author(ctx)
-	if err != nil {
-		return err
-	}
-	var body api.RollbackRequest
-	if err := h.readPolicyBody(c, &body); err != nil {
-		return err
+func (h *Handler) rollback(c *route.Call, body *api.RollbackRequest) (reply route.Reply[authz.Generation], err error) {
+	if err := h.compiling(c); err != nil {
+		return reply, err
 	}
 	if body.To > maxGeneration {
-		return authz.Invalid("to", "must be the number of a generation, or left out for the one before")
+		return reply, authz.Invalid("to", "must be the number of a generation, or left out for the one before")
 	}
-	if err := validateMessage(body.Message); err != nil {
-		return err
-	}
-	active, err := h.Policies.Rollback(ctx, body.To, caller.ID, body.Message)
+	ctx, by := c.Ask()
+	reply.Body, err = h.Control.Rollback(ctx, by, body.To, body.Message)
+	return reply, err
+}
+
+func (h *Handler) policyStatus(*route.Call) (route.Reply[authz.PolicyStatus], error) {
+	return route.Show(h.Policies.Status()), nil
+}
+
+func (h *Handler) listGuards(c *route.Call) (reply route.Reply[authz.GuardList], err error) {
+	ctx, done, err := h.task(c)
 	if err != nil {
-		return err
+		return reply, err
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, active)
+	defer done()
+	reply.Body.Items, err = h.Policies.Guards(ctx)
+	return reply, taskError(c, err)
 }
 
-// readPolicyBody reads the body of a request whose caller was let in.
-func (h *Handler) readPolicyBody(c echo.Context, body any) error {
-	if _, err := parameters(c); err != nil {
-		return err
+func (h *Handler) setMode(c *route.Call, body *api.ModeRequest) (reply route.Reply[authz.Generation], err error) {
+	if err := h.compiling(c); err != nil {
+		return reply, err
 	}
-	if err := wire.ReadJSON(c.Response(), c.Request(), h.bodyLimit(), body); err != nil {
-		return err
+	if !slices.Contains(authz.Modes(), body.Mode) {
+		return reply, authz.Invalid("mode", "must be off, observe, flag or enforce")
 	}
-	// What follows may compile policies.
-	return h.extend(c.Response(), h.taskTime())
+	ctx, by := c.Ask()
+	reply.Body, err = h.Control.SetMode(ctx, by, c.ID("name"), body.Mode, body.Message)
+	return reply, err
 }
 
-func (h *Handler) policyStatus(c echo.Context) error {
-	if _, err := policyReader(c.Request().Context()); err != nil {
-		return err
+func (h *Handler) shadowReport(c *route.Call) (reply route.Reply[authz.ShadowReport], err error) {
+	reply.Body, err = h.Shadow.ShadowReport(c.Request().Context())
+	return reply, err
+}
+
+func (h *Handler) startShadow(c *route.Call, body *api.ShadowRequest) (reply route.Reply[authz.ShadowReport], err error) {
+	if err := h.compiling(c); err != nil {
+		return reply, err
 	}
-	if _, err := parameters(c); err != nil {
-		return err
+	if body.Generation == 0 {
+		return reply, authz.Invalid("generation", "is required: the number of the candidate; "+api.PathGenerations+" lists them")
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, h.Policies.Status())
+	if body.Sample < 0 || body.Sample > 1 {
+		return reply, authz.Invalid("sample", "must be above 0 and at most 1, or left out for all decisions")
+	}
+	ctx, by := c.Ask()
+	reply.Body, err = h.Shadow.StartShadow(ctx, *body, by.Key)
+	return reply, err
+}
+
+func (h *Handler) stopShadow(c *route.Call) (reply route.Reply[authz.ShadowReport], err error) {
+	ctx, _ := c.Ask()
+	reply.Body, err = h.Shadow.StopShadow(ctx)
+	return reply, err
 }

@@ -204,14 +204,3 @@ func TestPolicyRoles(t *testing.T) {
 		}
 	}
 }
-
-// What a node does not have is not there.
-func TestPathsWithoutRooms(t *testing.T) {
-	o := start(t, func(c *servertest.Config) {
-		c.Admin.Policies, c.Admin.Decisions, c.Admin.Replays, c.Admin.Shadow = nil, nil, nil, nil
-	})
-	for _, path := range []string{"/v1/bundles", "/v1/generations", "/v1/guards", "/v1/policy_status", "/v1/decisions", "/v1/decisions/export", "/v1/shadow", "/v1/replay"} {
-		expect(t, o.send("GET", path, ""), http.StatusNotFound, "")
-	}
-	expect(t, o.send("GET", "/v1/status", ""), http.StatusOK, "")
-}

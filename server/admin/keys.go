@@ -2,132 +2,62 @@ package admin
 
 import (
 	"net/http"
-	"slices"
-	"strconv"
-
-	"github.com/labstack/echo/v4"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/apikey"
-	"github.com/verdict-pdp/verdict/server/wire"
+	"github.com/verdict-pdp/verdict/server/route"
 )
 
-func (h *Handler) createKey(c echo.Context) error {
-	ctx := c.Request().Context()
-	caller, err := writer(ctx)
+func (h *Handler) keyRows() []route.Row {
+	keys := func(path func(string) string) authz.AuditedChange {
+		return authz.AuditedChange{Collection: authz.APIKeys, Key: path("id")}
+	}
+	return []route.Row{
+		{Method: "GET", Path: api.PathKeys, ID: "listKeys", Roles: operators, Params: listParams(authz.APIKeys), Handler: route.Get(h.listKeys)},
+		{Method: "POST", Path: api.PathKeys, ID: "createKey", Change: authz.ChangeKeyCreate, Of: keys,
+			Answers: []route.Answer{{Status: http.StatusCreated, Headers: []string{api.HeaderRevision, "Location"}}}, Handler: route.Post(h.createKey)},
+		{Method: "DELETE", Path: api.PathKeys + "/:id", ID: "revokeKey", Change: authz.ChangeKeyRevoke, Of: keys, Answers: deleted, Handler: route.Get(h.revokeKey)},
+	}
+}
+
+func (h *Handler) createKey(c *route.Call, body *api.KeyRequest) (reply route.Reply[api.Key], err error) {
+	key := &authz.APIKey{Name: body.Name, ExpiresAt: body.ExpiresAt, Roles: make([]authz.Role, len(body.Roles))}
+	for i, role := range body.Roles {
+		key.Roles[i] = authz.Role(role)
+	}
+	ctx, by := c.Ask()
+	text, written, err := h.Control.CreateKey(ctx, by, key)
 	if err != nil {
-		return err
+		return reply, err
 	}
-	if _, err := parameters(c); err != nil {
-		return err
+	if key, err = asKey(written.Entity); err != nil {
+		return reply, err
 	}
-	var body api.KeyRequest
-	if err := wire.ReadJSON(c.Response(), c.Request(), h.bodyLimit(), &body); err != nil {
-		return err
-	}
-	key := &authz.APIKey{Name: body.Name, ExpiresAt: body.ExpiresAt}
-	if key.Roles, err = granted(body.Roles, caller); err != nil {
-		return err
-	}
-	if !key.ExpiresAt.IsZero() && !key.ExpiresAt.After(h.Now()) {
-		return authz.Invalid("expires_at", "is in the past")
-	}
-	key.ID = h.NewID()
-	secret, hash := apikey.New(key.ID)
-	key.Hash = hash
-	if err := key.Validate(); err != nil {
-		return err
-	}
-	written, err := h.Entities.Put(ctx, key, authz.Precondition{Absent: true})
-	if err != nil {
-		return err
-	}
-	key.Header = *written.Entity.Head()
 	answer := keyOf(key)
-	answer.Key = secret
-	setRevision(c, written.Revision)
-	c.Response().Header().Set("Location", api.PathKeys+"/"+key.ID)
-	return wire.WriteJSON(c.Response(), http.StatusCreated, answer)
+	answer.Key = text
+	return route.Reply[api.Key]{Status: http.StatusCreated, Body: answer, Revision: written.Revision, Location: api.PathKeys + "/" + key.ID}, nil
 }
 
-// granted reads the roles asked for a new key, of which its creator must have
-// each. Words that are no role are left to Validate.
-func granted(names []string, creator authz.Caller) ([]authz.Role, error) {
-	roles := make([]authz.Role, len(names))
-	for i, name := range names {
-		roles[i] = authz.Role(name)
-	}
-	for i, role := range roles {
-		if slices.Contains(authz.Roles(), role) && !creator.Has(role) {
-			return nil, &authz.Error{
-				Code:    authz.CodeForbidden,
-				Field:   "roles[" + strconv.Itoa(i) + "]",
-				Message: "is " + string(role) + ", a role that API key " + creator.ID + " does not have and so cannot give",
-			}
-		}
-	}
-	return roles, nil
-}
-
-func (h *Handler) listKeys(c echo.Context) error {
-	ctx := c.Request().Context()
-	if _, err := writer(ctx); err != nil {
-		return err
-	}
-	query, err := listQuery(c, authz.APIKeys)
+func (h *Handler) listKeys(c *route.Call) (reply route.Reply[api.KeyList], err error) {
+	page, err := h.Data.List(c.Request().Context(), listQuery(c, authz.APIKeys))
 	if err != nil {
-		return err
-	}
-	page, err := h.Entities.List(ctx, query)
-	if err != nil {
-		return err
+		return reply, err
 	}
 	list := api.KeyList{Items: make([]api.Key, len(page.Items)), NextCursor: page.NextCursor, DataRevision: page.Revision}
 	for i, entity := range page.Items {
 		key, err := asKey(entity)
 		if err != nil {
-			return err
+			return reply, err
 		}
 		list.Items[i] = keyOf(key)
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, list)
+	return route.Show(list), nil
 }
 
-// revokeKey ends a key for good but keeps it, so that its use can be explained.
-// Revoking twice is fine.
-func (h *Handler) revokeKey(c echo.Context) error {
-	ctx := c.Request().Context()
-	caller, err := writer(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := parameters(c); err != nil {
-		return err
-	}
-	id := c.Param("id")
-	if err := authz.ValidateID("id", id); err != nil {
-		return err
-	}
-	if id == caller.ID {
-		return &authz.Error{Code: authz.CodeConflict, Field: "id", Message: "is the API key of this request; revoke it with another one"}
-	}
-	entity, err := h.Entities.Get(ctx, authz.APIKeys, id)
-	if err != nil {
-		return err
-	}
-	key, err := asKey(entity)
-	if err != nil {
-		return err
-	}
-	revoked := *key
-	revoked.Revoked = true
-	written, err := h.Entities.Put(ctx, &revoked, authz.Precondition{Present: true})
-	if err != nil {
-		return err
-	}
-	setRevision(c, written.Revision)
-	return c.NoContent(http.StatusNoContent)
+func (h *Handler) revokeKey(c *route.Call) (reply route.Reply[route.None], err error) {
+	ctx, by := c.Ask()
+	reply.Revision, err = h.Control.RevokeKey(ctx, by, c.ID("id"))
+	return reply, err
 }
 
 func asKey(entity authz.Entity) (*authz.APIKey, error) {

@@ -5,16 +5,49 @@ import (
 	"context"
 	"math"
 	"net/http"
-	"net/url"
+	"strings"
 	"time"
-
-	"github.com/labstack/echo/v4"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/reqctx"
+	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
+
+// Decisions is the decision log. Records handed out are not changed by the caller.
+type Decisions interface {
+	// Get reads the record of one decision; CodeNotFound when there is none.
+	Get(ctx context.Context, id string) (authz.Record, error)
+	// List reads a page, newest first. A page may have fewer records than limit, even
+	// none, and a NextCursor. A cursor it did not give is CodeInvalid.
+	List(ctx context.Context, f authz.RecordFilter, cursor string, limit int) (RecordPage, error)
+	// After reads records later than the sequence number after, oldest first. A page
+	// may have fewer than limit, even none, before the head is reached: NextAfter says
+	// how far it looked. CodeGone when records later than after are no longer kept.
+	After(ctx context.Context, f authz.RecordFilter, after uint64, limit int) (RecordPage, error)
+	// Await returns nil when the head is above after, and the context's error when
+	// that ends first.
+	Await(ctx context.Context, after uint64) error
+	// Export gives every record the filter selects to fn, oldest first, and ends with
+	// fn's first error. Changes are among them; their content only when changes is set.
+	Export(ctx context.Context, f authz.RecordFilter, changes bool, fn func(*authz.Record) error) error
+	// Verify recomputes the chain. The report is JSON as the schema VerifyReport has
+	// it; a chain that does not hold is a report, not an error.
+	Verify(ctx context.Context) (report any, err error)
+	// Explain judges a recorded decision again, by the generation and the data it was
+	// made by, and says how it came about. When it cannot be, or only by others, note
+	// says so; e is nil when there is nothing to explain. CodeNotFound when there is
+	// no such decision.
+	Explain(ctx context.Context, id string) (e *authz.Explanation, note string, err error)
+}
+
+// RecordPage is some records.
+type RecordPage struct {
+	Records    []authz.Record
+	NextCursor string // of List; empty on the last page
+	NextAfter  uint64 // of After: the after to ask with next; at most the head, at least the after asked with
+	Head       uint64 // newest sequence number; 0 when there is none
+}
 
 // RecordList answers GET PathDecisions.
 type RecordList struct {
@@ -35,141 +68,107 @@ type ShownRecord struct {
 	Note        string             `json:"note,omitempty"`
 }
 
-func (h *Handler) mountDecisions(e *echo.Echo) {
-	e.GET(api.PathDecisions, h.listRecords)
-	e.GET(api.PathDecisions+"/:id", h.record)
-	e.GET(api.PathDecisionsExport, h.exportRecords)
-	e.POST(api.PathDecisionsVerify, h.verifyRecords)
+// filterParams select records. Their values are held to what records may have by
+// validateFilter, as those of a replay are.
+var filterParams = []route.Param{
+	{Name: "outcome", Loose: true, Doc: "outcome", Enum: []string{"allow", "deny"}}, {Name: "code", Loose: true, Doc: "code"}, {Name: "guard", Loose: true, Doc: "guard"},
+	{Name: "subject", Loose: true, Doc: "subject", Kind: route.ID}, {Name: "service", Loose: true, Doc: "service", Kind: route.ID},
+	{Name: "action", Loose: true, Doc: "action"}, {Name: "caller", Loose: true, Doc: "caller", Kind: route.ID}, {Name: "edge", Loose: true, Doc: "edge"},
+	{Name: "generation", Kind: route.Number, Low: 1, High: maxGeneration, Doc: "ofGeneration"},
+	{Name: "from", Kind: route.Moment, Doc: "from"}, {Name: "to", Kind: route.Moment, Doc: "to"},
 }
 
-// recordReader lets in who may know what was asked and by whom.
-func recordReader(ctx context.Context) (authz.Caller, error) {
-	return reqctx.Require(ctx, authz.RoleReview, authz.RoleOperate)
+// tailParams are those of a list that can be followed.
+var tailParams = []route.Param{limit, cursor, {Name: "after", Kind: route.Number, High: math.MaxInt64, Doc: "after"}, waitS}
+
+func (h *Handler) recordRows() []route.Row {
+	return []route.Row{
+		{Method: "GET", Path: api.PathDecisions, ID: "listDecisions", Roles: readers, Params: append(tailParams[:4:4], filterParams...), Handler: route.Get(h.listRecords)},
+		{Method: "GET", Path: api.PathDecisions + "/:id", ID: "getDecision", Roles: readers, Params: []route.Param{{Name: "explain", Enum: []string{string(authz.ExplainFull)}}}, Handler: route.Get(h.record)},
+		{Method: "GET", Path: api.PathDecisionsExport, ID: "exportDecisions", Roles: readers, Params: filterParams,
+			Answers: []route.Answer{{Status: http.StatusOK, Type: api.TypeNDJSON, Body: authz.Record{}}}, Handler: route.Stream(h.exportRecords)},
+		{Method: "POST", Path: api.PathDecisionsVerify, ID: "verifyDecisions", Roles: readers, Handler: route.Get(h.verifyRecords)},
+	}
 }
 
-func (h *Handler) listRecords(c echo.Context) error {
-	ctx := c.Request().Context()
-	if _, err := recordReader(ctx); err != nil {
-		return err
-	}
-	filter, query, err := filterQuery(c, "limit", "cursor", "after", "wait_s")
+func (h *Handler) listRecords(c *route.Call) (reply route.Reply[RecordList], err error) {
+	filter, err := filterQuery(c)
 	if err != nil {
-		return err
+		return reply, err
 	}
-	limit, err := number(query, "limit", 1, maxLimit, defaultLimit)
+	ctx, most := c.Request().Context(), int(c.Number("limit"))
+	follow, err := following(c)
 	if err != nil {
-		return err
+		return reply, err
 	}
-	if query.Has("after") {
-		return h.tail(c, query, filter, int(limit))
+	var page RecordPage
+	if follow {
+		page, err = h.tail(c, filter, most)
+		page.NextCursor = ""
+	} else {
+		page, err = h.Decisions.List(ctx, filter, c.Text("cursor"), most)
+		page.NextAfter = page.Head
 	}
-	if query.Has("wait_s") {
-		return authz.Invalid("wait_s", "waits for records later than after; give after too")
-	}
-	cursor, err := single(query, "cursor")
-	if err != nil {
-		return err
-	}
-	page, err := h.Decisions.List(ctx, filter, cursor, int(limit))
-	if err != nil {
-		return err
-	}
-	page.NextAfter = page.Head
-	return writeRecords(c, page)
+	return route.Show(RecordList{Items: page.Records, NextCursor: page.NextCursor, NextAfter: page.NextAfter, Head: page.Head}), err
 }
 
-func writeRecords(c echo.Context, page RecordPage) error {
-	return wire.WriteJSON(c.Response(), http.StatusOK, RecordList{
-		Items:      page.Records,
-		NextCursor: page.NextCursor,
-		NextAfter:  page.NextAfter,
-		Head:       page.Head,
-	})
+// following reports whether a list is asked for with after, from where it goes on
+// instead of back.
+func following(c *route.Call) (bool, error) {
+	switch {
+	case c.Given("after") && c.Given("cursor"):
+		return false, authz.Invalid("cursor", "goes back and after goes on; give one of them")
+	case c.Given("wait_s") && !c.Given("after"):
+		return false, authz.Invalid("wait_s", "waits for records later than after; give after too")
+	}
+	return c.Given("after"), nil
 }
 
-// tail answers with what is recorded after a sequence number, and waits for it.
-func (h *Handler) tail(c echo.Context, query url.Values, filter authz.RecordFilter, limit int) error {
-	if query.Has("cursor") {
-		return authz.Invalid("cursor", "goes back and after goes on; give one of them")
+// tail is what is recorded after a sequence number. It waits for it when that is
+// asked.
+func (h *Handler) tail(c *route.Call, filter authz.RecordFilter, most int) (RecordPage, error) {
+	page, err := h.Decisions.After(c.Request().Context(), filter, c.Number("after"), most)
+	wait := time.Duration(c.Number("wait_s")) * time.Second
+	if err != nil || len(page.Records) > 0 || wait == 0 {
+		return page, err
 	}
-	after, err := number(query, "after", 0, math.MaxInt64, 0)
-	if err != nil {
-		return err
-	}
-	seconds, err := number(query, "wait_s", 0, maxWaitS, 0)
-	if err != nil {
-		return err
-	}
-	page, err := h.Decisions.After(c.Request().Context(), filter, after, limit)
-	if err != nil {
-		return err
-	}
-	if len(page.Records) == 0 && seconds > 0 {
-		if page, err = h.awaitRecords(c, filter, page, limit, time.Duration(seconds)*time.Second); err != nil {
-			return err
+	err = h.follow(c, wait, func(waiting context.Context) (found bool, err error) {
+		if err := h.Decisions.Await(waiting, page.NextAfter); err != nil && waiting.Err() == nil {
+			return false, err
 		}
-	}
-	page.NextCursor = ""
-	return writeRecords(c, page)
+		page, err = h.Decisions.After(c.Request().Context(), filter, page.NextAfter, most)
+		return len(page.Records) > 0, err
+	})
+	return page, err
 }
 
-// awaitRecords looks on behind an empty page until there is a record the filter
-// selects, but no longer than wait nor than the server serves.
-func (h *Handler) awaitRecords(c echo.Context, filter authz.RecordFilter, page RecordPage, limit int, wait time.Duration) (RecordPage, error) {
-	ctx := c.Request().Context()
+// follow calls look until it has found something, but no longer than wait nor than the
+// server serves.
+func (h *Handler) follow(c *route.Call, wait time.Duration, look func(waiting context.Context) (found bool, err error)) error {
 	waiting, done, err := h.awaiting(c, wait)
 	if err != nil {
-		return RecordPage{}, err
+		return err
 	}
 	defer done()
-	for len(page.Records) == 0 && waiting.Err() == nil {
-		if err := h.Decisions.Await(waiting, page.NextAfter); err != nil && waiting.Err() == nil {
-			return RecordPage{}, err
-		}
-		if page, err = h.Decisions.After(ctx, filter, page.NextAfter, limit); err != nil {
-			return RecordPage{}, err
-		}
-	}
-	return page, ctx.Err()
-}
-
-func (h *Handler) record(c echo.Context) error {
-	ctx := c.Request().Context()
-	if _, err := recordReader(ctx); err != nil {
-		return err
-	}
-	query, err := parameters(c, "explain")
-	if err != nil {
-		return err
-	}
-	explain, err := single(query, "explain")
-	if err != nil {
-		return err
-	}
-	if explain != "" && explain != string(authz.ExplainFull) {
-		return authz.Invalid("explain", "must be full, or be left out")
-	}
-	id := c.Param("id")
-	if err := authz.ValidateID("id", id); err != nil {
-		return err
-	}
-	record, err := h.Decisions.Get(ctx, id)
-	if err != nil {
-		return err
-	}
-	shown := ShownRecord{Record: record}
-	if explain != "" && isHead(c) {
-		return headersOnly(c, api.TypeJSON)
-	}
-	if explain != "" {
-		if shown.Explanation, shown.Note, err = h.explain(c, id); err != nil {
+	for waiting.Err() == nil {
+		if found, err := look(waiting); found || err != nil {
 			return err
 		}
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, shown)
+	return c.Request().Context().Err()
 }
 
-func (h *Handler) explain(c echo.Context, id string) (*authz.Explanation, string, error) {
+func (h *Handler) record(c *route.Call) (reply route.Reply[ShownRecord], err error) {
+	if reply.Body.Record, err = h.Decisions.Get(c.Request().Context(), c.ID("id")); err != nil {
+		return reply, err
+	}
+	if reply.HeadersOnly = c.Given("explain") && isHead(c); c.Given("explain") && !reply.HeadersOnly {
+		reply.Body.Explanation, reply.Body.Note, err = h.explain(c, c.ID("id"))
+	}
+	return reply, err
+}
+
+func (h *Handler) explain(c *route.Call, id string) (*authz.Explanation, string, error) {
 	ctx, done, err := h.task(c)
 	if err != nil {
 		return nil, "", err
@@ -182,12 +181,8 @@ func (h *Handler) explain(c echo.Context, id string) (*authz.Explanation, string
 // exportBuffer is how much of an export is written in one go.
 const exportBuffer = 64 << 10
 
-func (h *Handler) exportRecords(c echo.Context) error {
-	ctx := c.Request().Context()
-	if _, err := recordReader(ctx); err != nil {
-		return err
-	}
-	filter, _, err := filterQuery(c)
+func (h *Handler) exportRecords(c *route.Call) error {
+	filter, err := filterQuery(c)
 	if err != nil {
 		return err
 	}
@@ -199,27 +194,63 @@ func (h *Handler) exportRecords(c echo.Context) error {
 	}
 	c.Response().Header().Set("Content-Type", api.TypeNDJSON)
 	lines := bufio.NewWriterSize(h.downloadOf(c), exportBuffer)
-	if err := h.Decisions.Export(ctx, filter, func(r *authz.Record) error { return wire.WriteLine(lines, r) }); err != nil {
+	write := func(r *authz.Record) error { return wire.WriteLine(lines, r) }
+	if err := h.Decisions.Export(c.Request().Context(), filter, c.Caller().Has(authz.RoleReview), write); err != nil {
 		return err
 	}
 	return lines.Flush()
 }
 
-func (h *Handler) verifyRecords(c echo.Context) error {
-	if _, err := recordReader(c.Request().Context()); err != nil {
-		return err
-	}
-	if _, err := parameters(c); err != nil {
-		return err
-	}
+func (h *Handler) verifyRecords(c *route.Call) (reply route.Reply[any], err error) {
 	ctx, done, err := h.task(c)
 	if err != nil {
-		return err
+		return reply, err
 	}
 	defer done()
-	report, err := h.Decisions.Verify(ctx)
-	if err != nil {
-		return taskError(c, err)
+	reply.Body, err = h.Decisions.Verify(ctx)
+	return reply, taskError(c, err)
+}
+
+// filterQuery reads the parameters that select records.
+func filterQuery(c *route.Call) (authz.RecordFilter, error) {
+	f := authz.RecordFilter{
+		Outcome: c.Text("outcome"), Code: c.Text("code"), Guard: c.Text("guard"), Subject: c.Text("subject"), Service: c.Text("service"),
+		Action: c.Text("action"), Caller: c.Text("caller"), Edge: c.Text("edge"),
+		Generation: c.Number("generation"), From: c.Moment("from"), To: c.Moment("to"),
 	}
-	return wire.WriteJSON(c.Response(), http.StatusOK, report)
+	return f, validateFilter("", f)
+}
+
+// validateFilter refuses what no record can meet: a filter that is misspelt must
+// not look like an empty log. Fields are named after prefix.
+func validateFilter(prefix string, f authz.RecordFilter) error {
+	if f.Outcome != "" && f.Outcome != authz.Allow.String() && f.Outcome != authz.Deny.String() {
+		return authz.Invalid(prefix+"outcome", "must be allow or deny")
+	}
+	for _, id := range []struct{ name, value string }{
+		{"code", f.Code}, {"guard", f.Guard}, {"subject", f.Subject}, {"service", f.Service}, {"action", f.Action}, {"caller", f.Caller},
+	} {
+		if id.value == "" {
+			continue
+		}
+		if err := authz.ValidateID(prefix+id.name, id.value); err != nil {
+			return err
+		}
+	}
+	if f.Edge != "" && !isEdge(f.Edge) {
+		return authz.Invalid(prefix+"edge", "must be a machine user and a service, such as mu:user-svc>svc:email")
+	}
+	return validateSpan(prefix, f.From, f.To)
+}
+
+func validateSpan(prefix string, from, to time.Time) error {
+	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
+		return authz.Invalid(prefix+"to", "must be later than from")
+	}
+	return nil
+}
+
+func isEdge(text string) bool {
+	from, to, parted := strings.Cut(text, ">")
+	return parted && authz.ValidateID("edge", from) == nil && authz.ValidateID("edge", to) == nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/reqctx"
+	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
@@ -45,13 +46,7 @@ type ReplayRun struct {
 // progressEvery is how long lines of progress are apart.
 const progressEvery = 500 * time.Millisecond
 
-func (h *Handler) replay(c echo.Context) error {
-	if _, err := author(c.Request().Context()); err != nil {
-		return err
-	}
-	if _, err := parameters(c); err != nil {
-		return err
-	}
+func (h *Handler) replay(c *route.Call) error {
 	run, sent, err := h.replayRunOf(c)
 	if err != nil {
 		return err
@@ -70,6 +65,7 @@ func (h *Handler) replay(c echo.Context) error {
 			answer.progress(done, total)
 		}
 	}
+	c.Ask()
 	report, err := h.Replays.Replay(ctx, run)
 	return answer.end(report, taskError(c, err))
 }

@@ -2,6 +2,7 @@ package reqctx
 
 import (
 	"context"
+	"net"
 	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
@@ -47,6 +48,16 @@ func Require(ctx context.Context, roles ...authz.Role) (authz.Caller, error) {
 		}
 	}
 	return authz.Caller{}, authz.Errorf(authz.CodeForbidden, "this needs the role %s, which API key %s does not have", names(roles), caller.ID)
+}
+
+// Author is who asks for a change with the request that ctx carries.
+func Author(ctx context.Context) authz.Author {
+	r := From(ctx)
+	host, _, err := net.SplitHostPort(r.Peer)
+	if err != nil {
+		host = r.Peer // of a Unix socket, which has no port
+	}
+	return authz.Author{Key: r.Caller.ID, Name: r.Caller.Name, From: host, RequestID: r.ID, Roles: r.Caller.Roles}
 }
 
 func names(roles []authz.Role) string {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/reqctx"
 )
@@ -16,6 +18,25 @@ func TestRequire(t *testing.T) {
 	_, err := reqctx.Require(ctx, authz.RoleOperate, authz.RoleAuthor)
 	if authz.CodeOf(err) != authz.CodeForbidden || !strings.Contains(err.Error(), "operate or author") {
 		t.Error(err)
+	}
+}
+
+func TestAuthor(t *testing.T) {
+	tests := map[string]struct{ peer, from string }{
+		"IPv4":        {"10.0.0.7:4711", "10.0.0.7"},
+		"IPv6":        {"[2001:db8::7]:4711", "2001:db8::7"},
+		"Unix socket": {"@", "@"},
+		"nobody":      {"", ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			caller := authz.Caller{ID: "k", Name: "night shift", Roles: []authz.Role{authz.RoleOperate}}
+			got := reqctx.Author(reqctx.With(t.Context(), &reqctx.Request{ID: "r-1", Peer: test.peer, Caller: caller}))
+			want := authz.Author{Key: "k", Name: "night shift", From: test.from, RequestID: "r-1", Roles: caller.Roles}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("wanted (-) and came (+):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -9,11 +9,14 @@ import (
 	"github.com/verdict-pdp/verdict/server/admin"
 )
 
-// Lifecycle is a stage for admin.Credentials and admin.Rotations: it answers what
-// its fields say, and remembers what it was asked.
+// Lifecycle is a stage for what Control does with credentials, and for
+// admin.Rotations: it answers what its fields say, and remembers what it was asked.
 type Lifecycle struct {
+	admin.Control // for everything else
+
 	Err     error // answered instead, when set
-	Secret  admin.NewSecret
+	Made    authz.Written
+	Secret  string // of Made
 	Started api.StartedRotation
 	Rotated api.Rotation
 	Asked   []string // methods, with what they were asked, in order
@@ -21,19 +24,19 @@ type Lifecycle struct {
 	Token   string
 }
 
-// NewSecret implements admin.Credentials.
-func (l *Lifecycle) NewSecret(_ context.Context, machineUser, id string, notAfter time.Time) (admin.NewSecret, error) {
+// NewSecret implements admin.Control.
+func (l *Lifecycle) NewSecret(_ context.Context, _ authz.Author, machineUser, id string, notAfter time.Time) (authz.Written, string, error) {
 	l.Asked = append(l.Asked, "secret "+machineUser+" "+id)
-	return l.Secret, l.Err
+	return l.Made, l.Secret, l.Err
 }
 
-// Revoke implements admin.Credentials.
-func (l *Lifecycle) Revoke(_ context.Context, r *authz.Revocation, token string) (authz.Written, error) {
+// Revoke implements admin.Control.
+func (l *Lifecycle) Revoke(_ context.Context, _ authz.Author, r *authz.Revocation, token string) (authz.Written, error) {
 	return l.list(r, token)
 }
 
-// Renew implements admin.Credentials.
-func (l *Lifecycle) Renew(_ context.Context, r *authz.Renewal, token string) (authz.Written, error) {
+// Renew implements admin.Control.
+func (l *Lifecycle) Renew(_ context.Context, _ authz.Author, r *authz.Renewal, token string) (authz.Written, error) {
 	return l.list(r, token)
 }
 
@@ -46,20 +49,26 @@ func (l *Lifecycle) list(entry authz.Entity, token string) (authz.Written, error
 	return authz.Written{Entity: entry, Revision: 9}, l.Err
 }
 
+// ReplaceTokenKeys implements admin.Control.
+func (l *Lifecycle) ReplaceTokenKeys(context.Context, authz.Author) error {
+	l.Asked = append(l.Asked, "replace keys")
+	return l.Err
+}
+
 // RotationStatus implements admin.Rotations.
 func (l *Lifecycle) RotationStatus(_ context.Context, set string) (api.Rotation, error) {
 	l.Asked = append(l.Asked, "status "+set)
 	return l.Rotated, l.Err
 }
 
-// StartRotation implements admin.Rotations.
-func (l *Lifecycle) StartRotation(_ context.Context, set, by string, _ map[string]api.Material) (api.StartedRotation, error) {
-	l.Asked = append(l.Asked, "start "+set+" by "+by)
-	return l.Started, l.Err
+// StartRotation implements admin.Control.
+func (l *Lifecycle) StartRotation(_ context.Context, by authz.Author, set string, _ map[string]api.Material) (api.Rotation, map[string]string, error) {
+	l.Asked = append(l.Asked, "start "+set+" by "+by.Key)
+	return l.Started.Rotation, l.Started.Secrets, l.Err
 }
 
-// StepRotation implements admin.Rotations.
-func (l *Lifecycle) StepRotation(_ context.Context, set, by, action string) (api.Rotation, error) {
-	l.Asked = append(l.Asked, action+" "+set+" by "+by)
+// StepRotation implements admin.Control.
+func (l *Lifecycle) StepRotation(_ context.Context, by authz.Author, set, action string) (api.Rotation, error) {
+	l.Asked = append(l.Asked, action+" "+set+" by "+by.Key)
 	return l.Rotated, l.Err
 }

@@ -4,14 +4,19 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/control"
+	"github.com/verdict-pdp/verdict/credentials"
+	"github.com/verdict-pdp/verdict/secret"
 	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/api"
@@ -32,6 +37,7 @@ type Node struct {
 	Policies *Policies
 	Records  *Records
 	Replays  *Replays
+	Audit    *Audit
 	Log      *Log
 	// Stop begins the shutdown and Done gives what Run returned.
 	Stop context.CancelFunc
@@ -50,6 +56,8 @@ type Config struct {
 	Admin  *admin.Handler
 	Events *events.Handler
 	OAuth  *oauth.Handler
+	// Check holds entities to more than their own rules, see control.Config.
+	Check map[authz.Collection]func(authz.Entity) error
 	// Decisions and Operators are the two listeners. Their Rooms are filled in.
 	Decisions, Operators server.Listener
 }
@@ -59,16 +67,20 @@ type Config struct {
 func Start(t testing.TB, edit func(*Config)) *Node {
 	t.Helper()
 	n := &Node{
-		Memory:   NewMemory(),
+		Memory:   NewMemory(t),
 		Policies: NewPolicies(),
 		Records:  NewRecords(),
 		Replays:  new(Replays),
+		Audit:    NewAudit(),
 		Log:      new(Log),
 		t:        t,
 		secrets:  map[string]string{},
 	}
 	registry := prometheus.NewRegistry()
+	check := map[authz.Collection]func(authz.Entity) error{}
+	keeper := newKeeper(n.Memory)
 	config := Config{
+		Check:     check,
 		Decisions: server.Listener{Name: "decisions", Addr: "127.0.0.1:0", Quiet: true},
 		Operators: server.Listener{Name: "admin", Addr: "127.0.0.1:0", Metrics: true},
 		API: &api.Handler{
@@ -76,24 +88,22 @@ func Start(t testing.TB, edit func(*Config)) *Node {
 			Batch:  func(context.Context, authz.Batch) ([]authz.Decision, error) { return nil, nil },
 		},
 		Admin: &admin.Handler{
-			Entities:    n.Memory,
-			Feed:        n.Memory,
-			Bulk:        n.Memory,
-			Credentials: &Lifecycle{},
-			Rotations:   &Lifecycle{},
-			Policies:    n.Policies,
-			Decisions:   n.Records,
-			Replays:     n.Replays,
-			Shadow:      n.Replays,
-			Policy:      func() authz.PolicyRef { return authz.PolicyRef{Generation: 3, Digest: "sha256:ab"} },
-			NewID:       func() string { return "key-new" },
-			Now:         time.Now,
-			Version:     "test",
+			Data:      n.Memory,
+			Control:   n.control(check, keeper),
+			Rotations: keeper,
+			Policies:  n.Policies,
+			Decisions: n.Records,
+			Audit:     n.Audit,
+			Replays:   n.Replays,
+			Shadow:    n.Replays,
+			Policy:    func() authz.PolicyRef { return authz.PolicyRef{Generation: 3, Digest: "sha256:ab"} },
+			Now:       time.Now,
+			Version:   "test",
 		},
 		Events: &events.Handler{Receiver: n.Memory},
 		OAuth:  &oauth.Handler{}, // its routes are there; its own tests call them
 		Config: server.Config{
-			Keys:     &apikey.Authenticator{Keys: n.Memory, Now: func() time.Time { return Now }},
+			Keys:     &apikey.Authenticator{Keys: n.Memory, Now: now},
 			Gatherer: registry,
 			Logger:   slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		},
@@ -116,6 +126,46 @@ func Start(t testing.TB, edit func(*Config)) *Node {
 	}
 	n.run()
 	return n
+}
+
+func now() time.Time { return Now }
+
+// newKeeper is the credentials room over the store of a Node. Its secrets cost nothing
+// to hash, and no token names anything.
+func newKeeper(m *Memory) *credentials.Keeper {
+	return credentials.New(credentials.Config{
+		Store:   control.Vault{Store: m.Store},
+		LastUse: func(string) (time.Time, string) { return time.Time{}, "" },
+		Token: func(context.Context, string) (*authz.Token, error) {
+			return nil, authz.Invalid("token", "does not verify")
+		},
+		Check:      func(*authz.Credential) error { return nil },
+		NewSecret:  secret.New,
+		HashSecret: secret.Hash,
+		Now:        now,
+	})
+}
+
+// control is the real room of whoever changes something, over the Memory and Policies
+// of the Node. Its clock moves a second at each look, so that no refusal is one too
+// many to be recorded.
+func (n *Node) control(check map[authz.Collection]func(authz.Entity) error, keeper *credentials.Keeper) *control.Service {
+	var looks, ids atomic.Int64
+	service, err := control.New(control.Config{
+		Store:       n.Memory.Store,
+		Audit:       n.Audit,
+		Credentials: keeper,
+		Policies:    n.Policies,
+		Check:       check,
+		MintKey:     apikey.New,
+		NewID:       func() string { return "c" + strconv.FormatInt(ids.Add(1), 10) },
+		Now:         func() time.Time { return Now.Add(time.Duration(looks.Add(1)) * time.Second) },
+		Log:         slog.New(slog.NewTextHandler(n.Log, nil)),
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return service
 }
 
 // whole puts the rooms where they are served.

@@ -10,7 +10,7 @@ import (
 	"sync"
 
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/admin"
+	"github.com/verdict-pdp/verdict/generations"
 )
 
 // Policies is a policy life small enough to read: every bundle passes, nothing is
@@ -95,9 +95,9 @@ func (p *Policies) busy(ctx context.Context) error {
 	return p.Err
 }
 
-// Push implements admin.Bundles. The same bundle as the active one makes nothing
+// Push implements control.Policies. The same bundle as the active one makes nothing
 // new.
-func (p *Policies) Push(ctx context.Context, push admin.PolicyPush) (authz.Generation, bool, error) {
+func (p *Policies) Push(ctx context.Context, push generations.Push) (authz.Generation, bool, error) {
 	packed, err := io.ReadAll(push.Body)
 	if err != nil {
 		return authz.Generation{}, false, err
@@ -116,7 +116,7 @@ func (p *Policies) Push(ctx context.Context, push admin.PolicyPush) (authz.Gener
 	return p.addLocked(bundles, push.Author, push.Message), true, nil
 }
 
-// Remove implements admin.Bundles.
+// Remove implements control.Policies.
 func (p *Policies) Remove(_ context.Context, name, by, message string) (authz.Generation, error) {
 	if p.Err != nil {
 		return authz.Generation{}, p.Err
@@ -132,7 +132,7 @@ func (p *Policies) Remove(_ context.Context, name, by, message string) (authz.Ge
 	return p.addLocked(bundles, by, message), nil
 }
 
-// Bundle implements admin.Bundles.
+// Bundle implements admin.Policies.
 func (p *Policies) Bundle(name string) ([]byte, authz.BundleRef, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,7 +143,7 @@ func (p *Policies) Bundle(name string) ([]byte, authz.BundleRef, error) {
 	return p.packed[ref.Digest], ref, nil
 }
 
-// Changed implements admin.Bundles.
+// Changed implements admin.Policies.
 func (p *Policies) Changed() <-chan struct{} {
 	p.mu.Lock()
 	changed := p.changed
@@ -154,14 +154,14 @@ func (p *Policies) Changed() <-chan struct{} {
 	return changed
 }
 
-// Active implements admin.Generations.
+// Active implements admin.Policies.
 func (p *Policies) Active() authz.Generation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.generations[p.active-1]
 }
 
-// List implements admin.Generations.
+// List implements admin.Policies.
 func (p *Policies) List() []authz.Generation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,7 +170,7 @@ func (p *Policies) List() []authz.Generation {
 	return newest
 }
 
-// Get implements admin.Generations.
+// Get implements admin.Policies.
 func (p *Policies) Get(number uint64) (authz.Generation, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,7 +184,7 @@ func (p *Policies) getLocked(number uint64) (authz.Generation, error) {
 	return p.generations[number-1], nil
 }
 
-// Activate implements admin.Generations.
+// Activate implements control.Policies.
 func (p *Policies) Activate(_ context.Context, number uint64, by, message string) (authz.Generation, error) {
 	if p.Err != nil {
 		return authz.Generation{}, p.Err
@@ -208,7 +208,7 @@ func (p *Policies) activateLocked(number uint64, by string) (authz.Generation, e
 	return *g, nil
 }
 
-// Rollback implements admin.Generations.
+// Rollback implements control.Policies.
 func (p *Policies) Rollback(_ context.Context, to uint64, by, message string) (authz.Generation, error) {
 	if p.Err != nil {
 		return authz.Generation{}, p.Err
@@ -243,13 +243,13 @@ func (p *Policies) Diff(ctx context.Context, a, b uint64, last int) (authz.Diffe
 	return diff, nil
 }
 
-// Status implements admin.Generations.
+// Status implements admin.Policies.
 func (p *Policies) Status() authz.PolicyStatus { return p.Standing }
 
-// Guards implements admin.Guards.
+// Guards implements admin.Policies.
 func (p *Policies) Guards(context.Context) ([]authz.GuardMode, error) { return p.Modes, p.Err }
 
-// SetMode implements admin.Guards.
+// SetMode implements control.Policies.
 func (p *Policies) SetMode(_ context.Context, guard, mode, by, message string) (authz.Generation, error) {
 	if p.Err != nil {
 		return authz.Generation{}, p.Err
@@ -260,3 +260,6 @@ func (p *Policies) SetMode(_ context.Context, guard, mode, by, message string) (
 	made := p.addLocked(p.activeLocked(), by, message)
 	return p.activateLocked(made.Number, by)
 }
+
+// FindChange implements control.Policies.
+func (*Policies) FindChange(string) (made, activated uint64) { return 0, 0 }

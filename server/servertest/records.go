@@ -127,7 +127,7 @@ func (l *Records) Await(ctx context.Context, after uint64) error {
 }
 
 // Export implements admin.Decisions.
-func (l *Records) Export(_ context.Context, f authz.RecordFilter, fn func(*authz.Record) error) error {
+func (l *Records) Export(_ context.Context, f authz.RecordFilter, _ bool, fn func(*authz.Record) error) error {
 	for _, r := range l.all() {
 		if !selects(f, &r) {
 			continue

@@ -1,0 +1,101 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/server/route"
+)
+
+// Audit is what is recorded of changes.
+type Audit interface {
+	// Changes reads a page, newest first. A page may have fewer than limit, even none,
+	// and a NextCursor. A kind and an outcome that cannot be, and a cursor it did not
+	// give, are CodeInvalid.
+	Changes(ctx context.Context, f authz.AuditFilter, cursor string, limit int) (authz.AuditPage, error)
+	// ChangesAfter reads what was recorded after number after, oldest first, likewise.
+	// CodeGone when some of it is no longer kept.
+	ChangesAfter(ctx context.Context, f authz.AuditFilter, after uint64, limit int) (authz.AuditPage, error)
+	// AwaitChange returns nil when something with a number above after is recorded, and
+	// an error when the context ends first.
+	AwaitChange(ctx context.Context, after uint64) error
+	// Change is one change and the record it stands in; CodeNotFound when there is none.
+	Change(ctx context.Context, id string) (authz.AuditedChange, authz.Record, error)
+}
+
+// AuditedRecord answers GET PathAudit + "/" + id: a change with the record it stands
+// in, which the chain can be followed from.
+type AuditedRecord struct {
+	Change authz.AuditedChange `json:"change"`
+	Seq    uint64              `json:"seq"`  // of the record
+	Kind   string              `json:"kind"` // change, or intent while there is no outcome
+	At     time.Time           `json:"at"`   // when it was recorded
+	Prev   string              `json:"prev"`
+	Hash   string              `json:"hash"`
+}
+
+// auditors may read what was changed, refused and by whom.
+var auditors = []authz.Role{authz.RoleReview}
+
+func (h *Handler) auditRows() []route.Row {
+	selecting := []route.Param{
+		{Name: "by", Kind: route.ID}, {Name: "kind", Loose: true, Doc: "changeKind"}, {Name: "collection", Loose: true, Doc: "ofCollection"},
+		{Name: "key"}, {Name: "bundle", Kind: route.BundleName}, {Name: "outcome", Loose: true, Doc: "changeOutcome"},
+		{Name: "from", Kind: route.Moment, Doc: "from"}, {Name: "to", Kind: route.Moment, Doc: "to"},
+	}
+	return []route.Row{
+		{Method: "GET", Path: api.PathAudit, ID: "listChanges", Roles: auditors, Params: append(tailParams[:4:4], selecting...), Handler: route.Get(h.listChanges)},
+		{Method: "GET", Path: api.PathAudit + "/:id", ID: "getChange", Roles: auditors, Handler: route.Get(h.change)},
+	}
+}
+
+func (h *Handler) listChanges(c *route.Call) (reply route.Reply[authz.AuditPage], err error) {
+	f := authz.AuditFilter{
+		By: c.Text("by"), Kind: authz.ChangeKind(c.Text("kind")), Collection: authz.Collection(c.Text("collection")),
+		Key: c.Text("key"), Bundle: c.Text("bundle"), Outcome: c.Text("outcome"), From: c.Moment("from"), To: c.Moment("to"),
+	}
+	if f.Collection != "" && !f.Collection.Known() {
+		return reply, authz.Invalid("collection", "is not a collection")
+	}
+	if err := validateSpan("", f.From, f.To); err != nil {
+		return reply, err
+	}
+	follow, err := following(c)
+	if err != nil {
+		return reply, err
+	}
+	if follow {
+		reply.Body, err = h.changesAfter(c, f)
+	} else {
+		reply.Body, err = h.Audit.Changes(c.Request().Context(), f, c.Text("cursor"), int(c.Number("limit")))
+	}
+	return reply, err
+}
+
+// changesAfter is what is recorded after a number. It waits for it when that is asked.
+func (h *Handler) changesAfter(c *route.Call, f authz.AuditFilter) (authz.AuditPage, error) {
+	ctx, most := c.Request().Context(), int(c.Number("limit"))
+	page, err := h.Audit.ChangesAfter(ctx, f, c.Number("after"), most)
+	wait := time.Duration(c.Number("wait_s")) * time.Second
+	if err != nil || len(page.Items) > 0 || wait == 0 {
+		return page, err
+	}
+	err = h.follow(c, wait, func(waiting context.Context) (found bool, err error) {
+		if err := h.Audit.AwaitChange(waiting, page.NextAfter); err != nil && waiting.Err() == nil {
+			return false, err
+		}
+		page, err = h.Audit.ChangesAfter(ctx, f, page.NextAfter, most)
+		return len(page.Items) > 0, err
+	})
+	return page, err
+}
+
+func (h *Handler) change(c *route.Call) (reply route.Reply[AuditedRecord], err error) {
+	change, record, err := h.Audit.Change(c.Request().Context(), c.ID("id"))
+	if err != nil {
+		return reply, err
+	}
+	return route.Show(AuditedRecord{Change: change, Seq: record.Seq, Kind: record.Kind, At: record.At, Prev: record.Prev, Hash: record.Hash}), nil
+}

@@ -1,0 +1,66 @@
+package admin
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
+
+// Data is what is stored, to be read. *store.Store is one. Entities handed out are not
+// changed by the caller. A key is an id, or for a pair collection two with a slash
+// between.
+type Data interface {
+	// Get reads one; CodeNotFound when there is none.
+	Get(c authz.Collection, key string) (authz.Entity, error)
+	// List reads a page in key order. A cursor it did not give is CodeInvalid.
+	List(ctx context.Context, q authz.Query) (authz.Page[authz.Entity], error)
+	// Changes reads up to about limit changes later than the revision after, at
+	// once. It never parts the changes of one revision. CodeGone when changes
+	// later than after were compacted away, CodeInvalid when after is yet to come.
+	Changes(ctx context.Context, after uint64, limit int) (authz.Changes[authz.Entity], error)
+	// WaitFor returns nil when the data revision is revision or a later one, and an
+	// error when the context ends first.
+	WaitFor(ctx context.Context, revision uint64) error
+	// Export writes collections of one snapshot as an import reads them.
+	Export(ctx context.Context, w io.Writer, collections ...authz.Collection) (revision uint64, err error)
+	// Backup writes all data of one snapshot, in a form the restore command reads.
+	Backup(ctx context.Context, w io.Writer) (revision uint64, err error)
+	// Counts is the number of entities by collection.
+	Counts() map[authz.Collection]uint64
+	Revision() uint64
+}
+
+// Control makes changes, each by an author whose role it checks, and records each,
+// allowed or refused. *control.Service is one. What it answers is durable.
+type Control interface {
+	// Refused records a change that was refused before it was asked for, and gives err
+	// back.
+	Refused(ctx context.Context, by authz.Author, c authz.AuditedChange, err error) error
+
+	Put(ctx context.Context, by authz.Author, e authz.Entity, p authz.Precondition) (authz.Written, error)
+	Delete(ctx context.Context, by authz.Author, c authz.Collection, key string, p authz.Precondition) (revision uint64, err error)
+	Import(ctx context.Context, by authz.Author, r io.Reader, progress func(authz.ImportProgress)) (authz.ImportReport, error)
+
+	CreateKey(ctx context.Context, by authz.Author, key *authz.APIKey) (text string, written authz.Written, err error)
+	RevokeKey(ctx context.Context, by authz.Author, id string) (revision uint64, err error)
+
+	NewSecret(ctx context.Context, by authz.Author, machineUser, id string, notAfter time.Time) (written authz.Written, text string, err error)
+	Revoke(ctx context.Context, by authz.Author, r *authz.Revocation, token string) (authz.Written, error)
+	Renew(ctx context.Context, by authz.Author, r *authz.Renewal, token string) (authz.Written, error)
+	StartRotation(ctx context.Context, by authz.Author, set string, material map[string]authz.RotationMaterial) (view authz.RotationView, secrets map[string]string, err error)
+	StepRotation(ctx context.Context, by authz.Author, set, action string) (authz.RotationView, error)
+	ReplaceTokenKeys(ctx context.Context, by authz.Author) error
+
+	Push(ctx context.Context, by authz.Author, name string, body io.Reader, message string) (g authz.Generation, created bool, err error)
+	RemoveBundle(ctx context.Context, by authz.Author, name, message string) (authz.Generation, error)
+	Activate(ctx context.Context, by authz.Author, number uint64, message string) (authz.Generation, error)
+	Rollback(ctx context.Context, by authz.Author, to uint64, message string) (authz.Generation, error)
+	SetMode(ctx context.Context, by authz.Author, guard, mode, message string) (authz.Generation, error)
+}
+
+// refused is Control.Refused of a Handler whose fields may not be there yet.
+func (h *Handler) refused(ctx context.Context, by authz.Author, c authz.AuditedChange, err error) error {
+	return h.Control.Refused(ctx, by, c, err)
+}
