@@ -50,6 +50,6 @@ func (d *Daemon) pull(ctx context.Context, name string, body io.Reader, source s
 			return false, nil
 		}
 	}
-	_, err = d.policies.Activate(ctx, made.Number, source, "pulled from "+source)
+	_, err = d.control.ActivatePulled(ctx, name, made.Number, source)
 	return err == nil, err
 }
