@@ -93,6 +93,11 @@ func (n *node) kill() {
 
 // call makes one request; an error means that the node went away.
 func (n *node) call(method, url, key, kind string, body []byte, into any) error {
+	return n.callAs("", method, url, key, kind, body, into)
+}
+
+// callAs is call with a request id. into may be nil.
+func (n *node) callAs(id, method, url, key, kind string, body []byte, into any) error {
 	r, err := http.NewRequestWithContext(context.Background(), method, url, bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -100,6 +105,9 @@ func (n *node) call(method, url, key, kind string, body []byte, into any) error 
 	r.Header.Set("Authorization", "Bearer "+key)
 	if kind != "" {
 		r.Header.Set("Content-Type", kind)
+	}
+	if id != "" {
+		r.Header.Set(api.HeaderRequestID, id)
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -112,6 +120,9 @@ func (n *node) call(method, url, key, kind string, body []byte, into any) error 
 	}
 	if answer.StatusCode >= 300 {
 		return fmt.Errorf("%s %s: %d %s", method, url, answer.StatusCode, content)
+	}
+	if into == nil {
+		return nil
 	}
 	return json.Unmarshal(content, into)
 }
