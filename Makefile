@@ -39,8 +39,18 @@ run: build ## build, start the server with the demo data, print a decision to re
 .PHONY: test
 test: lint rego race fuzz ## everything CI runs: lint, rego, race, fuzz
 
+.PHONY: generate
+generate: ## write what is made of the sources: server/openapi.yaml
+	$(GO) run ./server/openapi
+
+.PHONY: verify
+verify: ## generate anew, and want no difference
+	@mkdir -p $(TMPDIR)
+	$(GO) run ./server/openapi -o $(TMPDIR)/openapi.yaml
+	@diff -u server/openapi.yaml $(TMPDIR)/openapi.yaml || { echo "run make generate"; exit 1; }
+
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, go.mod tidy
+lint: verify ## gofmt, go vet, staticcheck, go.mod tidy, nothing to generate
 	@echo '== lint'
 	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$out" ]; then echo "gofmt these files:"; echo "$$out"; exit 1; fi
 	$(GO) vet $(PACKAGES)

@@ -10,6 +10,7 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/reqctx"
+	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
@@ -18,30 +19,47 @@ import (
 type common struct{ *Server }
 
 // Mount implements Room.
-func (r common) Mount(e *echo.Echo) {
-	e.GET(api.PathHealth, r.health)
-	e.GET(api.PathReady, r.ready)
-	e.GET(api.PathOpenAPI, r.openAPI)
+func (r common) Mount(e *echo.Echo) { route.Table{Rows: r.Rows()}.Mount(e) }
+
+// Rows is what every listener serves.
+func (r common) Rows() []route.Row {
+	return []route.Row{
+		{Method: "GET", Path: api.PathHealth, ID: "health", Public: true, Shows: api.Health{}, Handler: route.Elsewhere(r.health)},
+		{Method: "GET", Path: api.PathReady, ID: "ready", Public: true, Shows: api.Readiness{},
+			Answers: []route.Answer{{Status: http.StatusOK}, {Status: http.StatusServiceUnavailable}}, Handler: route.Elsewhere(r.ready)},
+		{Method: "GET", Path: api.PathOpenAPI, ID: "openapi", Public: true, Shows: map[string]any{}, Handler: route.Elsewhere(r.openAPI)},
+	}
 }
 
+// Rows is what listeners serve beside their rooms.
+func Rows() []route.Row { return append(common{}.Rows(), exposition{}.Rows()...) }
+
 // PublicPaths implements PublicRoom.
-func (common) PublicPaths() []string {
-	return []string{api.PathHealth, api.PathReady, api.PathOpenAPI}
-}
+func (r common) PublicPaths() []string { return route.Public(r.Rows()) }
 
 // exposition is the room of /metrics, for operators and reviewers.
 type exposition struct{ gatherer prometheus.Gatherer }
 
 // Mount implements Room.
-func (r exposition) Mount(e *echo.Echo) {
+func (r exposition) Mount(e *echo.Echo) { route.Table{Rows: r.Rows()}.Mount(e) }
+
+// Rows is the one route.
+func (r exposition) Rows() []route.Row {
+	return []route.Row{{
+		Method: "GET", Path: api.PathMetrics, ID: "metrics", Roles: []authz.Role{authz.RoleOperate, authz.RoleReview},
+		Answers: []route.Answer{{Status: http.StatusOK, Type: "text/plain"}}, Handler: route.Elsewhere(r.metrics()),
+	}}
+}
+
+func (r exposition) metrics() echo.HandlerFunc {
 	handler := promhttp.HandlerFor(r.gatherer, promhttp.HandlerOpts{})
-	e.GET(api.PathMetrics, func(c echo.Context) error {
+	return func(c echo.Context) error {
 		if _, err := reqctx.Require(c.Request().Context(), authz.RoleOperate, authz.RoleReview); err != nil {
 			return err
 		}
 		handler.ServeHTTP(c.Response(), c.Request())
 		return nil
-	})
+	}
 }
 
 // health tells that the process serves.

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	gocmp "cmp"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -17,6 +18,10 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
+	surface "github.com/verdict-pdp/verdict/server/api"
+	"github.com/verdict-pdp/verdict/server/events"
+	"github.com/verdict-pdp/verdict/server/oauth"
+	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
 
@@ -72,6 +77,72 @@ func TestDocumentHasTheRoutes(t *testing.T) {
 	if diff := cmp.Diff(served, documented); diff != "" {
 		t.Errorf("served (-) and documented (+) routes differ:\n%s", diff)
 	}
+}
+
+// rows are those of every room that a Node serves.
+func rows() []route.Row {
+	return slices.Concat(server.Rows(), new(surface.Handler).Rows(), new(events.Handler).Rows(), new(oauth.Handler).Rows(), new(admin.Handler).Rows())
+}
+
+// What a row says of a route is what the document says of it.
+func TestDocumentIsOfTheRows(t *testing.T) {
+	doc := document(t)
+	for _, row := range rows() {
+		t.Run(row.ID, func(t *testing.T) {
+			item := doc.Paths.Value(row.Template())
+			if item == nil || item.GetOperation(row.Method) == nil {
+				t.Fatalf("%s %s is not documented", row.Method, row.Template())
+			}
+			operation := item.GetOperation(row.Method)
+			if operation.OperationID != row.ID {
+				t.Errorf("its id is %q, want %q", operation.OperationID, row.ID)
+			}
+			if diff := cmp.Diff(named(row), documented(operation)); diff != "" {
+				t.Errorf("parameters of the row (-) and of the document (+):\n%s", diff)
+			}
+			if open := operation.Security != nil && len(*operation.Security) == 0; open != row.Public {
+				t.Errorf("documented as open to everybody: %v, want %v", open, row.Public)
+			}
+			for _, role := range row.Needs() {
+				if !strings.Contains(operation.Description, string(role)) {
+					t.Errorf("the description does not name the role %s: %s", role, operation.Description)
+				}
+			}
+			takes := row.Body != nil || len(row.Takes) > 0 || row.Handler.Body() != nil
+			if (operation.RequestBody != nil) != takes {
+				t.Errorf("documented with a body: %v, want %v", operation.RequestBody != nil, takes)
+			}
+			for _, answer := range row.Answers {
+				if operation.Responses.Status(answer.Status) == nil {
+					t.Errorf("the answer %d is not documented", answer.Status)
+				}
+			}
+		})
+	}
+}
+
+// named are the parameters of a row as "in name", sorted.
+func named(row route.Row) []string {
+	var all []string
+	for _, name := range row.PathParams() {
+		all = append(all, "path "+name)
+	}
+	for _, p := range row.Params {
+		if p.In != route.InPath {
+			all = append(all, string(gocmp.Or(p.In, route.InQuery))+" "+p.Name)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func documented(operation *openapi3.Operation) []string {
+	var all []string
+	for _, p := range operation.Parameters {
+		all = append(all, p.Value.In+" "+p.Value.Name)
+	}
+	slices.Sort(all)
+	return all
 }
 
 // template writes an Echo route as OpenAPI does.
@@ -218,8 +289,8 @@ func TestSchemasMatchTheGoTypes(t *testing.T) {
 		"BundleList": api.BundleList{}, "Generation": authz.Generation{}, "GenerationList": api.GenerationList{},
 		"Difference": api.Difference{}, "PolicyStatus": authz.PolicyStatus{}, "GuardList": api.GuardList{},
 		"RecordList": admin.RecordList{}, "ShownRecord": admin.ShownRecord{}, "Comparison": authz.Comparison{},
-		"Explanation": api.Explanation{},
-		"Rotation":    api.Rotation{}, "StartRotation": api.StartRotation{}, "StartedRotation": api.StartedRotation{},
+		"Explanation": api.Explanation{}, "AuditPage": authz.AuditPage{}, "AuditedRecord": admin.AuditedRecord{},
+		"Rotation": api.Rotation{}, "StartRotation": api.StartRotation{}, "StartedRotation": api.StartedRotation{},
 	}
 	for name, entity := range samples() {
 		types[name] = entity

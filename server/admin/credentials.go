@@ -25,10 +25,10 @@ func (h *Handler) credentialRows() []route.Row {
 		return func(func(string) string) authz.AuditedChange { return authz.AuditedChange{Collection: c} }
 	}
 	return []route.Row{
-		{Method: "POST", Path: api.PathSecrets, ID: "createSecret", Change: authz.ChangeSecret, Of: of(authz.Credentials), Shows: api.NewSecret[*authz.Credential]{},
+		{Method: "POST", Path: api.PathSecrets, ID: "createSecret", Change: authz.ChangeSecret, Of: of(authz.Credentials), Shows: api.NewSecret[authz.Credential]{},
 			Answers: []route.Answer{{Status: http.StatusCreated, Headers: []string{api.HeaderRevision, "Location"}}}, Handler: route.Post(h.newSecret)},
-		{Method: "POST", Path: api.PathRevoke, ID: "revoke", Change: authz.ChangeRevoke, Of: of(authz.Revocations), Shows: api.Listing[*authz.Revocation]{}, Answers: revised, Handler: route.Post(h.revoke)},
-		{Method: "POST", Path: api.PathRenew, ID: "renew", Change: authz.ChangeRenew, Of: of(authz.Renewals), Shows: api.Listing[*authz.Renewal]{}, Answers: revised, Handler: route.Post(h.renew)},
+		{Method: "POST", Path: api.PathRevoke, ID: "revoke", Change: authz.ChangeRevoke, Of: of(authz.Revocations), Shows: api.Listing[authz.Revocation]{}, Answers: revised, Handler: route.Post(h.revoke)},
+		{Method: "POST", Path: api.PathRenew, ID: "renew", Change: authz.ChangeRenew, Of: of(authz.Renewals), Shows: api.Listing[authz.Renewal]{}, Answers: revised, Handler: route.Post(h.renew)},
 		{Method: "POST", Path: api.PathReplaceKeys, ID: "replaceTokenKeys", Change: authz.ChangeTokenKeys, Handler: route.Get(h.replaceKeys)},
 	}
 }

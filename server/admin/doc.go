@@ -45,6 +45,8 @@
 //	GET    /v1/decisions/{id}      operate, review   ?explain=full
 //	GET    /v1/decisions/export    operate, review   NDJSON out
 //	POST   /v1/decisions/verify    operate, review
+//	GET    /v1/audit               review            newest first; ?after= &wait_s= to follow
+//	GET    /v1/audit/{id}          review
 //
 // A collection is every one of authz but api_keys, which is reached by /v1/keys
 // alone: an import line, an export or a list of api_keys is refused. A pair
@@ -64,11 +66,12 @@
 // knows waits for another when Prefer: wait=N asks for it (RFC 7240), which is
 // OPA's long poll. A write of a bundle takes no condition: it makes a candidate.
 //
-// # Least privilege
+// # Changes
 //
-// A key is given only roles that the key creating it has, so that no chain of
-// keys ends with more than it began with. The key that a request came with
-// cannot revoke itself, so that nobody locks the door from outside.
+// Every change is asked of Control, which checks the role, holds it to its rules and
+// records it, allowed or refused. What is refused before (a role, a query string, a body
+// that cannot be read) is recorded by the table of routes, once; see package route.
+// Requests without a valid API key are not recorded.
 //
 // # Streams
 //

@@ -9,6 +9,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/question"
 	"github.com/verdict-pdp/verdict/server/reqctx"
+	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
@@ -28,10 +29,15 @@ type Handler struct {
 }
 
 // Mount adds the routes to e. The caller is authenticated before they run.
-func (h *Handler) Mount(e *echo.Echo) {
-	e.POST(api.PathDecide, h.decide)
-	e.POST(api.PathBatch, h.decideBatch)
-	e.POST(api.PathSimulate, h.simulate)
+func (h *Handler) Mount(e *echo.Echo) { route.Table{Rows: h.Rows()}.Mount(e) }
+
+// Rows is what the decision API serves.
+func (h *Handler) Rows() []route.Row {
+	return []route.Row{
+		{Method: "POST", Path: api.PathDecide, ID: "decide", Roles: []authz.Role{authz.RoleDecide}, Body: api.DecideRequest{}, Shows: api.Decision{}, Handler: route.Elsewhere(h.decide)},
+		{Method: "POST", Path: api.PathBatch, ID: "decideBatch", Roles: []authz.Role{authz.RoleDecide}, Body: api.BatchRequest{}, Shows: api.BatchResponse{}, Handler: route.Elsewhere(h.decideBatch)},
+		{Method: "POST", Path: api.PathSimulate, ID: "simulate", Roles: []authz.Role{authz.RoleSimulate}, Body: api.DecideRequest{}, Shows: api.Decision{}, Handler: route.Elsewhere(h.simulate)},
+	}
 }
 
 func (h *Handler) decide(c echo.Context) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/reqctx"
+	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
@@ -31,7 +32,15 @@ type Handler struct {
 }
 
 // Mount adds the route to e. The caller is authenticated before it runs.
-func (h *Handler) Mount(e *echo.Echo) { e.POST(api.PathEvents, h.receive) }
+func (h *Handler) Mount(e *echo.Echo) { route.Table{Rows: h.Rows()}.Mount(e) }
+
+// Rows is the one route.
+func (h *Handler) Rows() []route.Row {
+	return []route.Row{{
+		Method: "POST", Path: api.PathEvents, ID: "receiveEvent", Roles: []authz.Role{authz.RoleTransmit}, Takes: []string{api.TypeEvent},
+		Answers: []route.Answer{{Status: http.StatusAccepted, Body: route.NoBody}, {Status: http.StatusBadRequest, Body: refusal{}}}, Handler: route.Elsewhere(h.receive),
+	}}
+}
 
 func (h *Handler) receive(c echo.Context) error {
 	r := c.Request()

@@ -8,6 +8,7 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/reqctx"
+	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/wire"
 	"github.com/verdict-pdp/verdict/tokenservice"
 )
@@ -19,18 +20,26 @@ type Handler struct {
 
 // Mount adds the routes to e. Only at api.PathIntrospect is the caller
 // authenticated before; see PublicPaths.
-func (h *Handler) Mount(e *echo.Echo) {
-	e.POST(api.PathToken, h.token)
-	e.POST(api.PathRevokeOwn, h.revoke)
-	e.POST(api.PathIntrospect, h.introspect)
-	e.GET(api.PathJWKS, h.keySet)
-	e.GET(api.PathMetadata, h.metadata)
+func (h *Handler) Mount(e *echo.Echo) { route.Table{Rows: h.Rows()}.Mount(e) }
+
+// Rows is what the token service serves.
+func (h *Handler) Rows() []route.Row {
+	form := []string{api.TypeForm}
+	return []route.Row{
+		{Method: "POST", Path: api.PathToken, ID: "token", Public: true, Takes: form, Shows: tokenservice.Token{}, Fault: refusal{}, Handler: route.Elsewhere(h.token)},
+		{Method: "POST", Path: api.PathRevokeOwn, ID: "revokeOwnToken", Public: true, Takes: form, Answers: []route.Answer{{Status: http.StatusOK, Body: route.NoBody}}, Fault: refusal{}, Handler: route.Elsewhere(h.revoke)},
+		{Method: "POST", Path: api.PathIntrospect, ID: "introspect", Roles: []authz.Role{authz.RoleDecide}, Takes: form, Shows: tokenservice.Introspection{}, Fault: refusal{}, Handler: route.Elsewhere(h.introspect)},
+		{Method: "GET", Path: api.PathJWKS, ID: "jwks", Public: true, Shows: map[string]any{},
+			Answers: []route.Answer{{Status: http.StatusOK, Headers: []string{"ETag"}}, {Status: http.StatusNotModified, Headers: []string{"ETag"}, Body: route.NoBody}}, Handler: route.Elsewhere(h.keySet)},
+		{Method: "GET", Path: api.PathMetadata, ID: "metadata", Public: true, Shows: metadata{},
+			Answers: []route.Answer{{Status: http.StatusOK, Headers: []string{"ETag"}}, {Status: http.StatusNotModified, Headers: []string{"ETag"}, Body: route.NoBody}}, Handler: route.Elsewhere(h.metadata)},
+	}
 }
 
 // PublicPaths lists the paths for callers without an API key: what is published, and
 // where machine users authenticate themselves.
 func (h *Handler) PublicPaths() []string {
-	return []string{api.PathToken, api.PathRevokeOwn, api.PathJWKS, api.PathMetadata}
+	return route.Public(h.Rows())
 }
 
 // AssertionAudiences are the aud values a client assertion may have, each as the only

@@ -40,6 +40,8 @@ type Row struct {
 	// Answers are those beside problems; empty means the one that the Handler's types
 	// tell.
 	Answers []Answer
+	// Fault is the body of refusals that are no problem, where a standard has another.
+	Fault   any
 	Handler Handler
 }
 
