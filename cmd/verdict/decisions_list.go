@@ -58,16 +58,17 @@ mode of their guard. Filters are combined.`,
 		}
 		call := remote.Call{Method: http.MethodGet, Path: api.PathDecisions, Query: query}
 		if all {
-			return aboutDecisions(c.listAllRecords(cmd.Context(), client, call))
+			return aboutDecisions(c.listAllRecords(cmd.Context(), client, call, c.newRecordTable()))
 		}
 		return aboutDecisions(c.listPage(cmd.Context(), client, call, c.newRecordTable()))
 	}
 	return cmd
 }
 
-func (c *cli) listAllRecords(ctx context.Context, client *remote.Client, call remote.Call) error {
+// listAllRecords prints every page of the decision log, or of the audit.
+func (c *cli) listAllRecords(ctx context.Context, client *remote.Client, call remote.Call, rows pageWriter) error {
 	if c.output == formatJSON {
-		return eachPage(ctx, client, call, &jsonPages{w: c.out, last: headMembers})
+		rows = &jsonPages{w: c.out, last: headMembers}
 	}
-	return eachPage(ctx, client, call, c.newRecordTable())
+	return eachPage(ctx, client, call, rows)
 }

@@ -49,7 +49,7 @@ interrupted. With --output json each record is one line.`,
 		if err != nil {
 			return err
 		}
-		t := &tail{cli: c, client: client, filter: filterQuery(selected), rows: c.newRecordTable()}
+		t := &tail{cli: c, client: client, path: api.PathDecisions, filter: filterQuery(selected), rows: c.newRecordTable()}
 		if c.output == formatJSON {
 			t.rows = &recordLines{w: c.out}
 		}
@@ -65,6 +65,7 @@ const tailWait = 50 * time.Second
 type tail struct {
 	*cli
 	client *remote.Client
+	path   string
 	filter url.Values
 	rows   pageWriter
 }
@@ -131,7 +132,7 @@ func (t *tail) next(ctx context.Context, after uint64) (uint64, error) {
 	return p.NextAfter, t.rows.page(p.Items)
 }
 
-// records is a stretch of the decision log.
+// records is a stretch of the decision log, or of the audit.
 type records struct {
 	Items     []json.RawMessage `json:"items"`
 	NextAfter uint64            `json:"next_after"`
@@ -140,7 +141,7 @@ type records struct {
 func (t *tail) fetch(ctx context.Context, query url.Values) (records, error) {
 	maps.Copy(query, t.filter)
 	var p records
-	answer, err := t.client.Do(ctx, remote.Call{Method: http.MethodGet, Path: api.PathDecisions, Query: query})
+	answer, err := t.client.Do(ctx, remote.Call{Method: http.MethodGet, Path: t.path, Query: query})
 	if err != nil {
 		return p, err
 	}
