@@ -59,6 +59,7 @@ type Config struct {
 type Service struct {
 	config   Config
 	refusals refusals
+	shares   shares
 
 	mu        sync.Mutex
 	unsettled []authz.AuditedChange // outcomes that could not be recorded yet; guarded by mu
@@ -83,7 +84,7 @@ func New(config Config) (*Service, error) {
 	if config.Guards == nil {
 		config.Guards = func() []string { return nil }
 	}
-	return &Service{config: config, refusals: newRefusals(config.Now)}, nil
+	return &Service{config: config, refusals: newRefusals(config.Now), shares: shares{all: map[string]*share{}}}, nil
 }
 
 // do makes one change, in the order that the package comment tells. rules may be nil;
@@ -94,6 +95,11 @@ func (s *Service) do(ctx context.Context, by authz.Author, c *authz.AuditedChang
 	if err := s.permitted(by, c.Kind); err != nil {
 		return s.refuse(ctx, c, err)
 	}
+	end, err := s.shares.take(ctx, by.Key)
+	if err != nil {
+		return err
+	}
+	defer end()
 	if rules != nil {
 		if err := rules(); err != nil {
 			return s.refuse(ctx, c, err)
@@ -109,7 +115,7 @@ func (s *Service) do(ctx context.Context, by authz.Author, c *authz.AuditedChang
 			s.settle(ctx, c)
 		}
 	}()
-	err := effect(authz.WithChange(ctx, c.ID))
+	err = effect(authz.WithChange(ctx, c.ID))
 	made = true
 	conclude(c, err)
 	if failed := s.settle(ctx, c); failed != nil && err == nil {

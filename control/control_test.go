@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,12 +60,14 @@ func (p *policies) answer(ctx context.Context, in map[string]uint64) (authz.Gene
 	return authz.Generation{Number: 7, Digest: "sha256:new"}, nil
 }
 
-func (p *policies) Push(ctx context.Context, push generations.Push) (authz.Generation, bool, error) {
-	if _, err := io.Copy(io.Discard, push.Body); err != nil {
-		return authz.Generation{}, false, err
+func (p *policies) Receive(ctx context.Context, pushed generations.Push) (func(context.Context) (authz.Generation, bool, error), error) {
+	if _, err := io.Copy(io.Discard, pushed.Body); err != nil {
+		return nil, err
 	}
-	g, err := p.answer(ctx, p.made)
-	return g, true, err
+	return func(ctx context.Context) (authz.Generation, bool, error) {
+		g, err := p.answer(ctx, p.made)
+		return g, true, err
+	}, nil
 }
 
 func (p *policies) Remove(ctx context.Context, _, _, _ string) (authz.Generation, error) {
@@ -116,43 +119,20 @@ func (judges) Generation(n uint64) (authz.Rejudger, error) { return judge{n}, ni
 func (judges) With(context.Context, string, io.Reader) (authz.Rejudger, error) { return judge{}, nil }
 
 // tokenKeys are replaced by counting on.
-type tokenKeys struct{ n int }
+type tokenKeys struct {
+	n     int
+	fault bool
+}
 
-func (k *tokenKeys) RotateNow(context.Context) error { k.n++; return nil }
+func (k *tokenKeys) RotateNow(context.Context) error {
+	if k.fault {
+		panic("on purpose")
+	}
+	k.n++
+	return nil
+}
 
 func (k *tokenKeys) KeySet() ([]byte, time.Duration) { return []byte(strconv.Itoa(k.n)), 0 }
-
-// vault is the store as the credentials room sees it.
-type vault struct{ *store.Store }
-
-func (v vault) View() (credentials.View, error) { return v.Snapshot() }
-
-func (v vault) List(ctx context.Context, c authz.Collection, filter, value string) ([]authz.Entity, error) {
-	page, err := v.Store.List(ctx, authz.Query{Collection: c, Filters: map[string]string{filter: value}})
-	return page.Items, err
-}
-
-func (v vault) Write(ctx context.Context, entities []authz.Entity) (uint64, error) {
-	var ops []store.Op
-	for _, e := range entities {
-		op := store.Op{Entity: e, If: authz.IfAbsent()}
-		if revision := e.Head().Revision; revision > 0 {
-			op.If = authz.IfRevision(revision)
-		}
-		ops = append(ops, op)
-	}
-	result, err := v.Apply(ctx, ops)
-	return result.Revision, err
-}
-
-func (v vault) Delete(ctx context.Context, gone authz.Entity, entities []authz.Entity) (uint64, error) {
-	ops := []store.Op{{Collection: gone.Collection(), Key: gone.Head().ID, If: authz.IfRevision(gone.Head().Revision)}}
-	for _, e := range entities {
-		ops = append(ops, store.Op{Entity: e})
-	}
-	result, err := v.Apply(ctx, ops)
-	return result.Revision, err
-}
 
 // world is a Service on a real store and a real log.
 type world struct {
@@ -188,7 +168,7 @@ func newWorld(t *testing.T) *world {
 	})
 	secrets := 0
 	keeper := credentials.New(credentials.Config{
-		Store:      vault{w.store},
+		Store:      control.Vault{Store: w.store},
 		LastUse:    func(string) (time.Time, string) { return time.Time{}, "" },
 		Token:      func(context.Context, string) (*authz.Token, error) { return nil, errors.New("does not verify") },
 		Check:      func(*authz.Credential) error { return nil },
@@ -497,16 +477,13 @@ func TestAPanicIsAnOutcome(t *testing.T) {
 				t.Error("the panic was swallowed")
 			}
 		}()
-		w.Push(t.Context(), everyone, "acme", panicking{}, "")
+		w.keys.fault = true
+		w.ReplaceTokenKeys(t.Context(), everyone)
 	}()
 	if got := w.changes(); len(got) != 1 || got[0].Outcome != authz.ChangeInterrupted {
 		t.Errorf("the audit has %+v, want one interrupted change", got)
 	}
 }
-
-type panicking struct{}
-
-func (panicking) Read([]byte) (int, error) { panic("on purpose") }
 
 // TestRecover settles what a node that died left, at each point where it may die.
 func TestRecover(t *testing.T) {
@@ -823,4 +800,46 @@ func TestFollow(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("Follow ended with %v, want nil", err)
 	}
+}
+
+// TestOneAuthorsShare: an author whose changes are slow keeps itself waiting and nobody
+// else, and what has yet to arrive is not announced.
+func TestOneAuthorsShare(t *testing.T) {
+	w := newWorld(t)
+	const asked = 40
+	body := slowBody{began: make(chan struct{}, asked), arrives: make(chan struct{})}
+	var pushing sync.WaitGroup
+	for range asked {
+		pushing.Go(func() {
+			if _, _, err := w.Push(t.Context(), everyone, "acme", body, ""); err != nil {
+				t.Errorf("a slow push ended with %v, want nil", err)
+			}
+		})
+	}
+	<-body.began
+	if pending, err := w.audit.Pending(t.Context()); err != nil || len(pending) > 0 {
+		t.Errorf("%d changes are announced (%v) before they have arrived, want none", len(pending), err)
+	}
+	other := everyone
+	other.Key = "other"
+	if err := asks[authz.ChangePut](w, other); err != nil {
+		t.Errorf("another's change ended with %v, want it made meanwhile", err)
+	}
+	if n := len(body.began); n >= asked-1 {
+		t.Errorf("%d pushes of one author are under way at once, want fewer than were asked for", n+1)
+	}
+	close(body.arrives)
+	pushing.Wait()
+	if n := len(w.changes()); n != asked+1 {
+		t.Errorf("%d changes are recorded, want %d", n, asked+1)
+	}
+}
+
+// slowBody says that it is read, and ends when it is let.
+type slowBody struct{ began, arrives chan struct{} }
+
+func (b slowBody) Read([]byte) (int, error) {
+	b.began <- struct{}{}
+	<-b.arrives
+	return 0, io.EOF
 }

@@ -7,7 +7,9 @@
 // through Service.do, so that none can forget a step:
 //
 //	role     the author holds the role of the kind of change (authz.ChangeKind.Role)
-//	rules    what is asked for may be: shape, ties to other entities, least privilege
+//	share    one author has so many changes under way at once, and waits for its turn
+//	rules    what is asked for may be: shape, ties to other entities, least privilege;
+//	         a bundle that is pushed has arrived
 //	intent   the change is announced in the audit, on the disk
 //	effect   it is made; every write it makes carries its id (authz.WithChange)
 //	outcome  what became of it is recorded, on the disk, before the author is answered

@@ -11,7 +11,9 @@ import (
 // Policies is the life of the policy set: *generations.Keeper. by is the id of the
 // API key that asks.
 type Policies interface {
-	Push(ctx context.Context, p generations.Push) (g authz.Generation, created bool, err error)
+	// Receive reads a bundle that is pushed, at the pace it comes; push takes it through
+	// the gate.
+	Receive(ctx context.Context, p generations.Push) (push func(context.Context) (g authz.Generation, created bool, err error), err error)
 	Remove(ctx context.Context, name, by, message string) (authz.Generation, error)
 	Activate(ctx context.Context, number uint64, by, message string) (authz.Generation, error)
 	Rollback(ctx context.Context, to uint64, by, message string) (authz.Generation, error)
@@ -25,7 +27,7 @@ type Policies interface {
 
 // withPolicies is do for a change of the policy set. effect gives the generation that
 // it made, or made active.
-func (s *Service) withPolicies(ctx context.Context, by authz.Author, c *authz.AuditedChange, effect func(context.Context) (authz.Generation, error)) (g authz.Generation, err error) {
+func (s *Service) withPolicies(ctx context.Context, by authz.Author, c *authz.AuditedChange, rules func() error, effect func(context.Context) (authz.Generation, error)) (g authz.Generation, err error) {
 	err = s.do(ctx, by, c, func() error {
 		if s.config.Policies == nil {
 			return missing("policies")
@@ -34,7 +36,7 @@ func (s *Service) withPolicies(ctx context.Context, by authz.Author, c *authz.Au
 			return err
 		}
 		c.Before = s.config.Policies.Active().Digest
-		return nil
+		return rules()
 	}, func(ctx context.Context) error {
 		if g, err = effect(ctx); err != nil {
 			return err
@@ -45,14 +47,20 @@ func (s *Service) withPolicies(ctx context.Context, by authz.Author, c *authz.Au
 	return g, err
 }
 
+func noRules() error { return nil }
+
 // Push takes a bundle through the gate, with the other bundles of the active
 // generation, and gives the candidate it made; created is false when there was such a
 // generation already. body is gzipped tar. What the bundle must change is CodeInvalid
 // with Problems, and nothing is kept of it.
 func (s *Service) Push(ctx context.Context, by authz.Author, name string, body io.Reader, message string) (g authz.Generation, created bool, err error) {
 	c := &authz.AuditedChange{Kind: authz.ChangePush, Bundle: name, Message: message}
-	g, err = s.withPolicies(ctx, by, c, func(ctx context.Context) (authz.Generation, error) {
-		g, created, err = s.config.Policies.Push(ctx, generations.Push{Name: name, Body: body, Source: authz.SourcePush, Author: by.Key, Message: message})
+	var push func(context.Context) (authz.Generation, bool, error)
+	g, err = s.withPolicies(ctx, by, c, func() (err error) {
+		push, err = s.config.Policies.Receive(ctx, generations.Push{Name: name, Body: body, Source: authz.SourcePush, Author: by.Key, Message: message})
+		return err
+	}, func(ctx context.Context) (authz.Generation, error) {
+		g, created, err = push(ctx)
 		return g, err
 	})
 	return g, created, err
@@ -62,7 +70,7 @@ func (s *Service) Push(ctx context.Context, by authz.Author, name string, body i
 // CodeNotFound when the active generation has none of that name.
 func (s *Service) RemoveBundle(ctx context.Context, by authz.Author, name, message string) (authz.Generation, error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeRemove, Bundle: name, Message: message}
-	return s.withPolicies(ctx, by, c, func(ctx context.Context) (authz.Generation, error) {
+	return s.withPolicies(ctx, by, c, noRules, func(ctx context.Context) (authz.Generation, error) {
 		return s.config.Policies.Remove(ctx, name, by.Key, message)
 	})
 }
@@ -71,7 +79,7 @@ func (s *Service) RemoveBundle(ctx context.Context, by authz.Author, name, messa
 // CodeNotFound when it is not kept.
 func (s *Service) Activate(ctx context.Context, by authz.Author, number uint64, message string) (authz.Generation, error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeActivate, Generation: number, Message: message}
-	return s.withPolicies(ctx, by, c, func(ctx context.Context) (authz.Generation, error) {
+	return s.withPolicies(ctx, by, c, noRules, func(ctx context.Context) (authz.Generation, error) {
 		return s.config.Policies.Activate(ctx, number, by.Key, message)
 	})
 }
@@ -80,7 +88,7 @@ func (s *Service) Activate(ctx context.Context, by authz.Author, number uint64, 
 func (s *Service) ActivatePulled(ctx context.Context, bundle string, number uint64, source string) (authz.Generation, error) {
 	message := "pulled from " + source
 	c := &authz.AuditedChange{Kind: authz.ChangeActivate, Bundle: bundle, Generation: number, Message: message}
-	return s.withPolicies(ctx, authz.Author{Key: authz.AuthorNode}, c, func(ctx context.Context) (authz.Generation, error) {
+	return s.withPolicies(ctx, authz.Author{Key: authz.AuthorNode}, c, noRules, func(ctx context.Context) (authz.Generation, error) {
 		return s.config.Policies.Activate(ctx, number, source, message)
 	})
 }
@@ -89,7 +97,7 @@ func (s *Service) ActivatePulled(ctx context.Context, bundle string, number uint
 // to is 0, CodeConflict when there is none.
 func (s *Service) Rollback(ctx context.Context, by authz.Author, to uint64, message string) (authz.Generation, error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeRollback, Generation: to, Message: message}
-	return s.withPolicies(ctx, by, c, func(ctx context.Context) (authz.Generation, error) {
+	return s.withPolicies(ctx, by, c, noRules, func(ctx context.Context) (authz.Generation, error) {
 		return s.config.Policies.Rollback(ctx, to, by.Key, message)
 	})
 }
@@ -98,7 +106,7 @@ func (s *Service) Rollback(ctx context.Context, by authz.Author, to uint64, mess
 // CodeNotFound when there is no such guard, CodeConflict for more than one step up.
 func (s *Service) SetMode(ctx context.Context, by authz.Author, guard, mode, message string) (authz.Generation, error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeMode, Guard: guard, Mode: mode, Message: message}
-	return s.withPolicies(ctx, by, c, func(ctx context.Context) (authz.Generation, error) {
+	return s.withPolicies(ctx, by, c, noRules, func(ctx context.Context) (authz.Generation, error) {
 		return s.config.Policies.SetMode(ctx, guard, mode, by.Key, message)
 	})
 }

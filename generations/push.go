@@ -21,7 +21,7 @@ const MaxMessage = 2000
 type Push struct {
 	Name string // of the bundle, see authz.ValidateBundleName
 	// Body is the bundle as `opa build` writes it. It is read once, within
-	// Config.Limits, and before the bundle's turn in the gate: however slowly it
+	// Config.Limits, before the bundle's turn in the gate: however slowly it
 	// comes, nobody else waits for it.
 	Body io.Reader
 	// Source is authz.SourcePush, authz.SourceFolder or a URL.
@@ -41,17 +41,29 @@ type Push struct {
 // the *authz.Error of the step that refused, which Status names from then on until a
 // bundle of that name gets through; CodeUnavailable when ctx ended first.
 func (k *Keeper) Push(ctx context.Context, p Push) (g authz.Generation, created bool, err error) {
-	if err := p.validate(); err != nil {
-		return authz.Generation{}, false, err
-	}
-	read, err := k.receive(ctx, p.Body)
+	push, err := k.Receive(ctx, p)
 	if err != nil {
 		return authz.Generation{}, false, err
 	}
-	return k.change(ctx, offer{
-		name: p.Name, read: read,
-		source: p.Source, author: p.Author, message: p.Message, remembered: true,
-	})
+	return push(ctx)
+}
+
+// Receive is Push in two steps: it reads the bundle into memory, at the pace it comes,
+// and looks at nothing in it; push, which is called once, does the rest.
+func (k *Keeper) Receive(ctx context.Context, p Push) (push func(context.Context) (g authz.Generation, created bool, err error), err error) {
+	if err := p.validate(); err != nil {
+		return nil, err
+	}
+	read, err := k.receive(ctx, p.Body)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (authz.Generation, bool, error) {
+		return k.change(ctx, offer{
+			name: p.Name, read: read,
+			source: p.Source, author: p.Author, message: p.Message, remembered: true,
+		})
+	}, nil
 }
 
 // receive takes a bundle as it travels into memory, to be read when its turn comes.

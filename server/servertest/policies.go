@@ -95,13 +95,17 @@ func (p *Policies) busy(ctx context.Context) error {
 	return p.Err
 }
 
-// Push implements control.Policies. The same bundle as the active one makes nothing
+// Receive implements control.Policies. The same bundle as the active one makes nothing
 // new.
-func (p *Policies) Push(ctx context.Context, push generations.Push) (authz.Generation, bool, error) {
+func (p *Policies) Receive(_ context.Context, push generations.Push) (func(context.Context) (authz.Generation, bool, error), error) {
 	packed, err := io.ReadAll(push.Body)
 	if err != nil {
-		return authz.Generation{}, false, err
+		return nil, err
 	}
+	return func(ctx context.Context) (authz.Generation, bool, error) { return p.push(ctx, push, packed) }, nil
+}
+
+func (p *Policies) push(ctx context.Context, push generations.Push, packed []byte) (authz.Generation, bool, error) {
 	if err := p.busy(ctx); err != nil {
 		return authz.Generation{}, false, err
 	}
