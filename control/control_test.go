@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +49,7 @@ func (a *audit) Settle(ctx context.Context, c authz.AuditedChange) error {
 
 // policies give a generation for everything, and remember what asked for it.
 type policies struct {
+	mu              sync.Mutex
 	err             error
 	made, activated map[string]uint64 // :: change -> generation
 }
@@ -56,6 +58,8 @@ func (p *policies) answer(ctx context.Context, in map[string]uint64) (authz.Gene
 	if p.err != nil {
 		return authz.Generation{}, p.err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	in[authz.ChangeOf(ctx)] = 7
 	return authz.Generation{Number: 7, Digest: "sha256:new"}, nil
 }
@@ -143,7 +147,7 @@ type world struct {
 	policies *policies
 	keys     *tokenKeys
 	now      time.Time
-	made     int
+	made     atomic.Int64
 }
 
 func newWorld(t *testing.T) *world {
@@ -189,7 +193,7 @@ func newWorld(t *testing.T) *world {
 		Guards:    func() []string { return []string{"network"} },
 		OwnIssuer: "verdict",
 		MintKey:   func(id string) (string, string) { return "vk_" + id + "_the-secret-text", strings.Repeat("a", 64) },
-		NewID:     func() string { w.made++; return fmt.Sprintf("change-%04d", w.made) },
+		NewID:     func() string { return fmt.Sprintf("change-%04d", w.made.Add(1)) },
 		Now:       clock,
 		Log:       slog.New(slog.DiscardHandler),
 	})
