@@ -1,15 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"go/ast"
 	"go/doc/comment"
 	"go/parser"
 	"go/token"
-	"io/fs"
+	"path"
+	"path/filepath"
 	"strings"
 )
-
-const module = "github.com/verdict-pdp/verdict/"
 
 // commented are the packages, as folders of the module, whose types are in the document.
 var commented = []string{"api", "authz", "decisionlog", "server/admin", "server/events", "server/oauth", "tokenservice"}
@@ -20,16 +20,21 @@ var commented = []string{"api", "authz", "decisionlog", "server/admin", "server/
 func readComments() (map[string]string, error) {
 	all := map[string]string{}
 	for _, folder := range commented {
-		name := folder[strings.LastIndex(folder, "/")+1:]
-		noTests := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
-		parsed, err := parser.ParseDir(token.NewFileSet(), folder, noTests, parser.ParseComments)
+		files, err := filepath.Glob(folder + "/*.go")
 		if err != nil {
 			return nil, err
 		}
-		for _, file := range parsed[name].Files {
-			for _, decl := range file.Decls {
-				if types, ok := decl.(*ast.GenDecl); ok {
-					commentsOf(all, name, types)
+		if len(files) == 0 {
+			return nil, fmt.Errorf("there are no sources in %s; run this in the root of the module", folder)
+		}
+		for _, file := range files {
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments|parser.SkipObjectResolution)
+			if err != nil {
+				return nil, err
+			}
+			for _, decl := range parsed.Decls {
+				if types, ok := decl.(*ast.GenDecl); ok && !strings.HasSuffix(file, "_test.go") {
+					commentsOf(all, path.Base(folder), types)
 				}
 			}
 		}
@@ -44,7 +49,11 @@ func commentsOf(all map[string]string, pkg string, decl *ast.GenDecl) {
 			continue
 		}
 		key := pkg + "." + of.Name.Name
-		all[key] = words(of.Doc.Text() + pick(decl.Lparen == token.NoPos, decl.Doc.Text()))
+		text := of.Doc.Text()
+		if decl.Lparen == token.NoPos {
+			text = decl.Doc.Text()
+		}
+		all[key] = words(text)
 		fields, ok := of.Type.(*ast.StructType)
 		if !ok {
 			continue
@@ -59,13 +68,6 @@ func commentsOf(all map[string]string, pkg string, decl *ast.GenDecl) {
 			}
 		}
 	}
-}
-
-func pick(when bool, text string) string {
-	if when {
-		return text
-	}
-	return ""
 }
 
 // words is a doc comment in one line a paragraph.

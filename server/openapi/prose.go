@@ -12,14 +12,14 @@ import (
 
 // prose is what prose.yaml has.
 type prose struct {
-	Document   object                       // as it stands
-	Components object                       // headers, answers and the like, as they stand
-	Nouns      map[string]noun              // :: collection -> what one of it is called
-	Parameters map[string]string            // :: parameter, or operation.parameter -> description
-	Entities   map[string]operation         // :: list, get, create, put or delete -> of any collection
-	Operations map[string]operation         // :: operation id -> its own
-	used       map[string]bool              `yaml:"-"`
-	Examples   map[string]map[string]object `yaml:"-"`
+	Document   object               // as it stands
+	Components object               // headers, answers and the like, as they stand
+	Nouns      map[string]noun      // :: collection -> what one of it is called
+	Parameters map[string]string    // :: parameter, or operation.parameter -> description
+	Entities   map[string]operation // :: list, get, create, put or delete -> of any collection
+	Operations map[string]operation // :: operation id -> its own
+
+	used map[string]bool // :: what was said that a row has
 }
 
 type noun struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -95,6 +96,7 @@ func (s *schemas) ofCollection(t reflect.Type, collection string) object {
 	}
 	entity := reflect.TypeOf(authz.Collection(collection).New()).Elem()
 	list := s.component(nameOf(entity)+"List", t)
+	list["description"] = "A page of " + collection + "."
 	list["properties"].(object)["items"] = object{"type": "array", "items": s.of(entity)}
 	return ref("schemas", nameOf(entity)+"List")
 }
@@ -187,8 +189,8 @@ func (s *schemas) component(name string, t reflect.Type) object {
 	made := object{"type": "object", "additionalProperties": false, "properties": properties}
 	s.known[name], s.components[name] = t, made
 	origin, _, _ := strings.Cut(t.Name(), "[")
-	if text := s.comments[packageOf(t)+"."+origin]; text != "" {
-		made["description"] = text
+	if text := s.comments[packageOf(t)+"."+origin]; text != "" && origin != "Page" {
+		made["description"] = inMembers(t, text)
 	}
 	var required []string
 	for _, field := range reflect.VisibleFields(t) {
@@ -230,7 +232,8 @@ func (s *schemas) field(field reflect.StructField, always bool) object {
 	return object{"oneOf": []any{object{"type": "null"}, schema}}
 }
 
-// commentOn is what the source says of a field, in the struct that declares it.
+// commentOn is what the source says of a field, in the struct that declares it, with the
+// names that members have in the document.
 func (s *schemas) commentOn(t reflect.Type, field reflect.StructField) string {
 	for _, i := range field.Index[:len(field.Index)-1] {
 		if t = t.Field(i).Type; t.Kind() == reflect.Pointer {
@@ -238,7 +241,25 @@ func (s *schemas) commentOn(t reflect.Type, field reflect.StructField) string {
 		}
 	}
 	origin, _, _ := strings.Cut(t.Name(), "[")
-	return s.comments[packageOf(t)+"."+origin+"."+field.Name]
+	text := s.comments[packageOf(t)+"."+origin+"."+field.Name]
+	if rest, ok := strings.CutPrefix(text, field.Name+" "); ok {
+		member, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		text = member + " " + rest
+	}
+	return inMembers(t, text)
+}
+
+// inMembers is a comment that calls members as they are sent: "or issued_before" and not
+// "or IssuedBefore". A name of one word may be a word like any other, and is left.
+func inMembers(t reflect.Type, text string) string {
+	for i := range t.NumField() {
+		name, tag := t.Field(i).Name, t.Field(i).Tag.Get("json")
+		member, _, _ := strings.Cut(tag, ",")
+		if member != "" && member != "-" && strings.Contains(member, "_") {
+			text = regexp.MustCompile(`\b`+name+`\b`).ReplaceAllString(text, member)
+		}
+	}
+	return text
 }
 
 // constrained is a member's schema with what constraints.yaml adds and what the source
