@@ -52,7 +52,6 @@ func (d *Daemon) adminRoom() *admin.Handler {
 		Policies:     library{d.policies, d},
 		Decisions:    records{d},
 		Audit:        audit{d.log},
-		Replays:      replays{d},
 		Shadow:       shadow{d},
 		BundleLimit:  c.Bundles.MaxSize,
 

@@ -9,16 +9,7 @@ import (
 	"github.com/verdict-pdp/verdict/engine"
 	"github.com/verdict-pdp/verdict/pdp"
 	"github.com/verdict-pdp/verdict/replay"
-	"github.com/verdict-pdp/verdict/server/admin"
 )
-
-// replays is replaying as the admin surface sees it.
-type replays struct{ *Daemon }
-
-// Replay implements admin.Replays.
-func (d replays) Replay(ctx context.Context, run admin.ReplayRun) (authz.Comparison, error) {
-	return d.history().Replay(ctx, run.Request, replay.Sent{Bundle: run.Bundle, Records: run.Records}, run.Progress)
-}
 
 // history is the decisions that were recorded, to be judged again.
 func (d *Daemon) history() replay.History {

@@ -58,6 +58,17 @@ type Control interface {
 	Activate(ctx context.Context, by authz.Author, number uint64, message string) (authz.Generation, error)
 	Rollback(ctx context.Context, by authz.Author, to uint64, message string) (authz.Generation, error)
 	SetMode(ctx context.Context, by authz.Author, guard, mode, message string) (authz.Generation, error)
+
+	// StartShadow lets a generation judge a sample of live traffic without effect, in
+	// place of one that does. A sample of 0 is all of it.
+	StartShadow(ctx context.Context, by authz.Author, generation uint64, sample float64) (authz.ShadowReport, error)
+	StopShadow(ctx context.Context, by authz.Author) (authz.ShadowReport, error)
+	// Replay compares recorded decisions with what another policy set, or other data,
+	// makes of them. bundle and records are what was sent along, nil when nothing was.
+	// progress is called now and then, from one goroutine at a time and not after Replay
+	// returned, with how many were judged of how many there are; a total of 0 is not
+	// known.
+	Replay(ctx context.Context, by authz.Author, r authz.ReplayRequest, bundle, records io.Reader, progress func(done, total uint64)) (authz.Comparison, error)
 }
 
 // refused is Control.Refused of a Handler whose fields may not be there yet.

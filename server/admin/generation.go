@@ -12,13 +12,8 @@ import (
 	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// Shadow lets a candidate judge live traffic without effect.
+// Shadow is the generation that judges live traffic without effect.
 type Shadow interface {
-	// StartShadow starts one, in place of one that runs. by is the id of the API key
-	// that asks. CodeNotFound when the generation is not kept.
-	StartShadow(ctx context.Context, r api.ShadowRequest, by string) (authz.ShadowReport, error)
-	// StopShadow ends it and gives its last report; CodeNotFound when none runs.
-	StopShadow(ctx context.Context) (authz.ShadowReport, error)
 	// ShadowReport is how it stands, or stood when it was stopped; CodeNotFound when
 	// none was started.
 	ShadowReport(ctx context.Context) (authz.ShadowReport, error)
@@ -149,12 +144,12 @@ func (h *Handler) startShadow(c *route.Call, body *api.ShadowRequest) (reply rou
 		return reply, authz.Invalid("sample", "must be above 0 and at most 1, or left out for all decisions")
 	}
 	ctx, by := c.Ask()
-	reply.Body, err = h.Shadow.StartShadow(ctx, *body, by.Key)
+	reply.Body, err = h.Control.StartShadow(ctx, by, body.Generation, body.Sample)
 	return reply, err
 }
 
 func (h *Handler) stopShadow(c *route.Call) (reply route.Reply[authz.ShadowReport], err error) {
-	ctx, _ := c.Ask()
-	reply.Body, err = h.Shadow.StopShadow(ctx)
+	ctx, by := c.Ask()
+	reply.Body, err = h.Control.StopShadow(ctx, by)
 	return reply, err
 }

@@ -24,13 +24,11 @@ type Handler struct {
 	// Data is what is read, and Control makes every change.
 	Data    Data
 	Control Control
-	// Rotations, Policies, Decisions and Audit are read; Replays and Shadow judge
-	// decisions anew.
+	// What else is read.
 	Rotations Rotations
 	Policies  Policies
 	Decisions Decisions
 	Audit     Audit
-	Replays   Replays
 	Shadow    Shadow
 	// IssuerStatus says how an issuer stands, for reads of issuers; nil leaves it out.
 	IssuerStatus func(*authz.Issuer) *authz.IssuerStatus
@@ -56,8 +54,8 @@ func (h *Handler) Validate() error {
 	switch {
 	case h == nil || h.Data == nil || h.Control == nil:
 		return errors.New("admin needs data and control")
-	case h.Rotations == nil || h.Policies == nil || h.Decisions == nil || h.Audit == nil || h.Replays == nil || h.Shadow == nil:
-		return errors.New("admin needs rotations, policies, decisions, audit, replays and shadow")
+	case h.Rotations == nil || h.Policies == nil || h.Decisions == nil || h.Audit == nil || h.Shadow == nil:
+		return errors.New("admin needs rotations, policies, decisions, audit and shadow")
 	case h.Policy == nil || h.Now == nil:
 		return errors.New("admin needs policy and a clock")
 	}

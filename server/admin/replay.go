@@ -21,26 +21,15 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// Replays judges recorded decisions anew.
-type Replays interface {
-	// Replay compares recorded decisions with what another policy set, or other data,
-	// makes of them. It records nothing.
-	Replay(ctx context.Context, run ReplayRun) (authz.Comparison, error)
-}
-
-// ReplayRun says what to replay.
-type ReplayRun struct {
-	Request api.ReplayRequest
-	// Bundle is the bundle sent along, gzipped tar, when Request.Bundle names one;
+// replayRun says what to replay.
+type replayRun struct {
+	request api.ReplayRequest
+	// bundle is the bundle sent along, gzipped tar, when request.Bundle names one;
 	// else nil.
-	Bundle io.Reader
-	// Records are the records sent along, NDJSON as exported; nil when those of the
+	bundle io.Reader
+	// records are the records sent along, NDJSON as exported; nil when those of the
 	// log are meant. It has no limit but the time each Read takes.
-	Records io.Reader
-	// Progress is to be called now and then, from one goroutine at a time and not
-	// after Replay returned, with how many were judged of how many there are; a total
-	// of 0 is not known.
-	Progress func(done, total uint64)
+	records io.Reader
 }
 
 // progressEvery is how long lines of progress are apart.
@@ -60,13 +49,13 @@ func (h *Handler) replay(c *route.Call) error {
 	}
 	defer done()
 	answer := &replayAnswer{handler: h, context: c, giveUp: done}
-	run.Progress = func(done, total uint64) {
+	progress := func(done, total uint64) {
 		if sent == nil || sent.ended.Load() { // HTTP/1.1 answers what was read
 			answer.progress(done, total)
 		}
 	}
-	c.Ask()
-	report, err := h.Replays.Replay(ctx, run)
+	_, by := c.Ask()
+	report, err := h.Control.Replay(ctx, by, run.request, run.bundle, run.records, progress)
 	return answer.end(report, taskError(c, err))
 }
 
@@ -125,19 +114,19 @@ func (a *replayAnswer) write(line api.ReplayLine) error {
 // replayRunOf reads what to replay: JSON, or a form whose parts are in the order
 // request, bundle, records. The records sent stay in the request, to be read as
 // they are replayed; nil when there are none.
-func (h *Handler) replayRunOf(c echo.Context) (ReplayRun, *records, error) {
+func (h *Handler) replayRunOf(c echo.Context) (replayRun, *records, error) {
 	r := c.Request()
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != typeMultipart {
 		var body api.ReplayRequest
 		err := wire.ReadJSON(c.Response(), r, h.bodyLimit(), &body)
-		return ReplayRun{Request: body}, nil, err
+		return replayRun{request: body}, nil, err
 	}
 	upload := h.uploadOf(c)
 	form := &replayForm{upload: upload, parts: multipart.NewReader(upload, params["boundary"])}
 	run, sent, err := form.read()
 	if sent != nil {
-		run.Records = sent
+		run.records = sent
 	}
 	return run, sent, err
 }
@@ -150,33 +139,33 @@ type replayForm struct {
 	parts  *multipart.Reader
 }
 
-func (f *replayForm) read() (run ReplayRun, sent *records, err error) {
+func (f *replayForm) read() (run replayRun, sent *records, err error) {
 	part, err := f.next()
 	if err != nil {
-		return ReplayRun{}, nil, err
+		return replayRun{}, nil, err
 	}
 	if part == nil || part.FormName() != "request" {
-		return ReplayRun{}, nil, authz.Invalid("request", "must be the first part of the form: JSON that says what to replay")
+		return replayRun{}, nil, authz.Invalid("request", "must be the first part of the form: JSON that says what to replay")
 	}
-	if err := wire.ReadJSONPart(f.upload.response, part, f.upload.handler.bodyLimit(), &run.Request); err != nil {
-		return ReplayRun{}, nil, err
+	if err := wire.ReadJSONPart(f.upload.response, part, f.upload.handler.bodyLimit(), &run.request); err != nil {
+		return replayRun{}, nil, err
 	}
 	if part, err = f.next(); err != nil {
-		return ReplayRun{}, nil, err
+		return replayRun{}, nil, err
 	}
 	if part != nil && part.FormName() == "bundle" {
-		if run.Bundle, err = f.bundle(part); err != nil {
-			return ReplayRun{}, nil, err
+		if run.bundle, err = f.bundle(part); err != nil {
+			return replayRun{}, nil, err
 		}
 		if part, err = f.next(); err != nil {
-			return ReplayRun{}, nil, err
+			return replayRun{}, nil, err
 		}
 	}
 	switch {
 	case part == nil:
 		return run, nil, f.finish()
 	case part.FormName() != "records":
-		return ReplayRun{}, nil, unknownPart(part)
+		return replayRun{}, nil, unknownPart(part)
 	}
 	return run, &records{part: part, form: f}, nil
 }
@@ -277,14 +266,14 @@ func (r *records) last() error {
 }
 
 // validateReplay refuses a replay that means nothing, or two things.
-func validateReplay(run *ReplayRun) error {
-	r := &run.Request
+func validateReplay(run *replayRun) error {
+	r := &run.request
 	switch {
 	case r.Last < 0 || r.Last > maxCompared:
 		return authz.Invalid("last", "must be a number up to "+strconv.Itoa(maxCompared))
-	case r.Bundle != "" && run.Bundle == nil:
+	case r.Bundle != "" && run.bundle == nil:
 		return authz.Invalid("bundle", "names a bundle, but none was sent along; send "+typeMultipart+" with the part bundle")
-	case r.Bundle == "" && run.Bundle != nil:
+	case r.Bundle == "" && run.bundle != nil:
 		return authz.Invalid("bundle", "is required: the name of the bundle that was sent along")
 	case r.Bundle != "" && r.Generation != 0:
 		return authz.Invalid("generation", "and a bundle are two things to judge by; send one of them")

@@ -18,13 +18,12 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/admin"
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
 
 // replaying is a server whose replay is run, on a clock that goes on a second
 // with every look at it.
-func replaying(t *testing.T, run func(context.Context, admin.ReplayRun) (authz.Comparison, error)) operator {
+func replaying(t *testing.T, run func(context.Context, servertest.ReplayRun) (authz.Comparison, error)) operator {
 	o := start(t, func(c *servertest.Config) {
 		c.ReadTimeout, c.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 		c.Admin.BundleLimit = 100
@@ -89,8 +88,8 @@ func linesOf(t *testing.T, answer servertest.Answer) []api.ReplayLine {
 var report = authz.Comparison{Policy: authz.PolicyRef{Generation: 2, Digest: "sha256:ab"}, Compared: 5000, AllowToDeny: 9, DenyToAllow: 3}
 
 func TestReplay(t *testing.T) {
-	var asked admin.ReplayRun
-	o := replaying(t, func(_ context.Context, run admin.ReplayRun) (authz.Comparison, error) {
+	var asked servertest.ReplayRun
+	o := replaying(t, func(_ context.Context, run servertest.ReplayRun) (authz.Comparison, error) {
 		asked = run
 		run.Progress(0, 5000)
 		run.Progress(2500, 5000)
@@ -117,7 +116,7 @@ func TestReplay(t *testing.T) {
 // Progress is told now and then, not for every call.
 func TestReplayTellsProgressNowAndThen(t *testing.T) {
 	o := start(t, func(c *servertest.Config) { c.Admin.Now = func() time.Time { return servertest.Now } })
-	o.Replays.Run = func(_ context.Context, run admin.ReplayRun) (authz.Comparison, error) {
+	o.Replays.Run = func(_ context.Context, run servertest.ReplayRun) (authz.Comparison, error) {
 		for i := range uint64(1000) {
 			run.Progress(i, 1000)
 		}
@@ -132,7 +131,7 @@ func TestReplayTellsProgressNowAndThen(t *testing.T) {
 // listener.
 func TestReplayStreams(t *testing.T) {
 	seen := make(chan struct{})
-	o := replaying(t, func(ctx context.Context, run admin.ReplayRun) (authz.Comparison, error) {
+	o := replaying(t, func(ctx context.Context, run servertest.ReplayRun) (authz.Comparison, error) {
 		run.Progress(1, 2)
 		<-seen
 		waiting, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
@@ -164,7 +163,7 @@ func TestReplayStreams(t *testing.T) {
 // What fails before the first line is a problem; what fails later is the last line.
 func TestReplayThatFails(t *testing.T) {
 	told := false
-	o := replaying(t, func(_ context.Context, run admin.ReplayRun) (authz.Comparison, error) {
+	o := replaying(t, func(_ context.Context, run servertest.ReplayRun) (authz.Comparison, error) {
 		if told {
 			run.Progress(1, 2)
 		}
@@ -183,7 +182,7 @@ func TestReplayThatFails(t *testing.T) {
 
 // A fault of ours that is told in the last line is logged as one, with its cause.
 func TestReplayThatFailsOfOurs(t *testing.T) {
-	o := replaying(t, func(_ context.Context, run admin.ReplayRun) (authz.Comparison, error) {
+	o := replaying(t, func(_ context.Context, run servertest.ReplayRun) (authz.Comparison, error) {
 		run.Progress(1, 2)
 		return authz.Comparison{}, errors.New("disk on fire")
 	})
@@ -198,7 +197,7 @@ func TestReplayThatFailsOfOurs(t *testing.T) {
 
 func TestShutdownEndsReplay(t *testing.T) {
 	begun := make(chan struct{}, 1)
-	o := replaying(t, func(ctx context.Context, run admin.ReplayRun) (authz.Comparison, error) {
+	o := replaying(t, func(ctx context.Context, run servertest.ReplayRun) (authz.Comparison, error) {
 		run.Progress(1, 2)
 		return authz.Comparison{}, untilDone(begun)(ctx)
 	})
@@ -216,7 +215,7 @@ func TestShutdownEndsReplay(t *testing.T) {
 
 func TestReplayEndsWithItsCaller(t *testing.T) {
 	begun := make(chan struct{}, 1)
-	o := replaying(t, func(ctx context.Context, _ admin.ReplayRun) (authz.Comparison, error) {
+	o := replaying(t, func(ctx context.Context, _ servertest.ReplayRun) (authz.Comparison, error) {
 		return authz.Comparison{}, untilDone(begun)(ctx)
 	})
 	body, contentType := form(t, part{"request", `{"bundle":"acme"}`}, part{"bundle", "x"})
@@ -225,8 +224,8 @@ func TestReplayEndsWithItsCaller(t *testing.T) {
 
 // readAll is a replay that reads what was sent along and compares as many
 // decisions as there were lines, with progress before and after.
-func readAll(bundle *string) func(context.Context, admin.ReplayRun) (authz.Comparison, error) {
-	return func(_ context.Context, run admin.ReplayRun) (authz.Comparison, error) {
+func readAll(bundle *string) func(context.Context, servertest.ReplayRun) (authz.Comparison, error) {
+	return func(_ context.Context, run servertest.ReplayRun) (authz.Comparison, error) {
 		run.Progress(0, 0)
 		if run.Bundle != nil {
 			packed, err := io.ReadAll(run.Bundle)

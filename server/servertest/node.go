@@ -89,12 +89,11 @@ func Start(t testing.TB, edit func(*Config)) *Node {
 		},
 		Admin: &admin.Handler{
 			Data:      n.Memory,
-			Control:   n.control(check, keeper),
+			Control:   judging{n.control(check, keeper), n.Replays},
 			Rotations: keeper,
 			Policies:  n.Policies,
 			Decisions: n.Records,
 			Audit:     n.Audit,
-			Replays:   n.Replays,
 			Shadow:    n.Replays,
 			Policy:    func() authz.PolicyRef { return authz.PolicyRef{Generation: 3, Digest: "sha256:ab"} },
 			Now:       time.Now,
