@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -293,6 +294,30 @@ func TestOnlyReviewersReadTheAudit(t *testing.T) {
 	if now := len(o.Audit.All()); now != before {
 		t.Errorf("%d changes are recorded, want %d", now, before)
 	}
+}
+
+// An export of decisions has changes in the chain too; what is in them it has for
+// reviewers alone.
+func TestExportsShowChangesToReviewersAlone(t *testing.T) {
+	shown := make(chan bool, 1)
+	o := start(t, func(c *servertest.Config) { c.Admin.Decisions = exporting{c.Admin.Decisions, shown} })
+	for role, want := range map[authz.Role]bool{authz.RoleReview: true, authz.RoleOperate: false} {
+		expect(t, o.as(role, "GET", api.PathDecisionsExport, ""), http.StatusOK, "")
+		if got := <-shown; got != want {
+			t.Errorf("the export as %s shows changes: %v, want %v", role, got, want)
+		}
+	}
+}
+
+// exporting tells whether an export was to show changes.
+type exporting struct {
+	admin.Decisions
+	shown chan<- bool
+}
+
+func (e exporting) Export(_ context.Context, _ authz.RecordFilter, changes bool, _ func(*authz.Record) error) error {
+	e.shown <- changes
+	return nil
 }
 
 // A poll ends with what it waited for.
