@@ -17,37 +17,15 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// VerifyReport says whether a chain is whole: every record from From to To is there,
-// as it was written, and follows the one before it.
-//
-// A chain cannot tell that someone wrote all of it anew from some record on. Who must
-// know keeps HeadHash, and To with it, elsewhere, and compares.
-type VerifyReport struct {
-	OK       bool   `json:"ok"` // there are no problems
-	From     uint64 `json:"from,omitzero"`
-	To       uint64 `json:"to,omitzero"`
-	Records  uint64 `json:"records"` // read
-	Losses   uint64 `json:"losses"`  // of the records, those that stand for lost ones
-	Lost     uint64 `json:"lost"`    // records that losses stand for
-	HeadHash string `json:"head_hash,omitempty"`
-	// Changes are the intents and changes that were read, from the number ChangesFrom
-	// to ChangesTo, those whose neighbours are no longer kept among them. ChangeHash is
-	// the hash of the last: keep it as HeadHash.
-	Changes     uint64 `json:"changes,omitzero"`
-	ChangesFrom uint64 `json:"changes_from,omitzero"`
-	ChangesTo   uint64 `json:"changes_to,omitzero"`
-	ChangeHash  string `json:"change_hash,omitempty"`
-	// Withheld is how many of the records are intents and changes of which there was
-	// their place in the chain alone: their content was not verified.
-	Withheld uint64   `json:"withheld,omitzero"`
-	Problems []string `json:"problems"` // with the numbers of the records; the first 100
-	// MoreProblems is how many are not in the list.
-	MoreProblems uint64 `json:"more_problems,omitzero"`
-}
+// VerifyReport is what Verify found.
+type VerifyReport = authz.VerifyReport
+
+// findings is a report while it is made.
+type findings struct{ VerifyReport }
 
 const maxProblems = 100
 
-func (v *VerifyReport) problem(format string, args ...any) {
+func (v *findings) problem(format string, args ...any) {
 	if len(v.Problems) == maxProblems {
 		v.MoreProblems++
 		return
@@ -56,7 +34,7 @@ func (v *VerifyReport) problem(format string, args ...any) {
 }
 
 // count takes a record that was read into the report.
-func (v *VerifyReport) count(r *authz.Record) {
+func (v *findings) count(r *authz.Record) {
 	v.Records++
 	if r.Kind == authz.RecordLoss {
 		v.Losses++
@@ -64,7 +42,7 @@ func (v *VerifyReport) count(r *authz.Record) {
 	}
 }
 
-func (v *VerifyReport) gap(after, seq uint64) {
+func (v *findings) gap(after, seq uint64) {
 	switch {
 	case seq == after+2:
 		v.problem("record %d is missing", after+1)
@@ -113,7 +91,7 @@ func (l *Log) Verify(ctx context.Context, progress func(done, total uint64)) (Ve
 
 // verification is a chain verified so far.
 type verification struct {
-	report VerifyReport
+	report findings
 	place  link   // of the last record read
 	gone   uint64 // number of the last change that is no longer kept
 	// adrift says that there may have been changes since place that were not read.
@@ -176,7 +154,7 @@ func (v *verification) end(head link) VerifyReport {
 	}
 	v.report.HeadHash = head.hex()
 	v.report.OK = len(v.report.Problems) == 0
-	return v.report
+	return v.report.VerifyReport
 }
 
 // maxLine bounds one line of an export.
@@ -189,7 +167,7 @@ const maxLine = 4 << 20
 // Of an intent or a change that is withheld there is the hash that the next record
 // follows, and no more: that it was one, and when, is what the line claims.
 func VerifyLines(in io.Reader) (VerifyReport, error) {
-	v := lineVerification{report: VerifyReport{Problems: []string{}}}
+	v := lineVerification{report: findings{VerifyReport{Problems: []string{}}}}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
 	number := 0
@@ -207,11 +185,11 @@ func VerifyLines(in io.Reader) (VerifyReport, error) {
 	}
 	v.report.HeadHash = v.hash
 	v.report.OK = len(v.report.Problems) == 0
-	return v.report, nil
+	return v.report.VerifyReport, nil
 }
 
 type lineVerification struct {
-	report VerifyReport
+	report findings
 	hash   string // of the last record read
 
 	// Of the last intent or change:

@@ -54,7 +54,7 @@ func (h *header) standsFor(seq uint64, value []byte) bool {
 
 // changeVerification is the chain of changes verified so far.
 type changeVerification struct {
-	report *VerifyReport
+	report *findings
 	place  link   // of the last intent or change read
 	seq    uint64 // of its record
 }
@@ -93,7 +93,7 @@ func (l *Log) verifyChanges(ctx context.Context, v *changeVerification, head lin
 	return nil
 }
 
-func (v *VerifyReport) changeGap(after, number uint64) {
+func (v *findings) changeGap(after, number uint64) {
 	if number == after+2 {
 		v.problem("change %d is missing", after+1)
 		return

@@ -83,7 +83,7 @@ func (a audit) Changes(ctx context.Context, f authz.AuditFilter, cursor string, 
 }
 
 // Verify implements admin.Decisions.
-func (d records) Verify(ctx context.Context) (any, error) {
+func (d records) Verify(ctx context.Context) (authz.VerifyReport, error) {
 	return d.log.Verify(ctx, func(uint64, uint64) {})
 }
 

@@ -31,9 +31,8 @@ type Decisions interface {
 	// Export gives every record the filter selects to fn, oldest first, and ends with
 	// fn's first error. Changes are among them; their content only when changes is set.
 	Export(ctx context.Context, f authz.RecordFilter, changes bool, fn func(*authz.Record) error) error
-	// Verify recomputes the chain. The report is JSON as the schema VerifyReport has
-	// it; a chain that does not hold is a report, not an error.
-	Verify(ctx context.Context) (report any, err error)
+	// Verify recomputes the chain. One that does not hold is a report, not an error.
+	Verify(ctx context.Context) (authz.VerifyReport, error)
 	// Explain judges a recorded decision again, by the generation and the data it was
 	// made by, and says how it came about. When it cannot be, or only by others, note
 	// says so; e is nil when there is nothing to explain. CodeNotFound when there is
@@ -201,7 +200,7 @@ func (h *Handler) exportRecords(c *route.Call) error {
 	return lines.Flush()
 }
 
-func (h *Handler) verifyRecords(c *route.Call) (reply route.Reply[any], err error) {
+func (h *Handler) verifyRecords(c *route.Call) (reply route.Reply[authz.VerifyReport], err error) {
 	ctx, done, err := h.task(c)
 	if err != nil {
 		return reply, err

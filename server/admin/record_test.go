@@ -236,7 +236,7 @@ func TestExportOfRecordsThatFails(t *testing.T) {
 
 func TestVerifyRecords(t *testing.T) {
 	o := logged(t, 1, nil)
-	o.Records.Report = map[string]any{"ok": false, "from": 1, "to": 9, "records": 8, "losses": 0, "lost": 0, "head_hash": "ab", "problems": []string{"5: is missing"}}
+	o.Records.Report = authz.VerifyReport{From: 1, To: 9, Records: 8, HeadHash: "ab", Problems: []string{"5: is missing"}}
 	if answer := o.as(authz.RoleReview, "POST", "/v1/decisions/verify", ""); !strings.Contains(answer.Body, "5: is missing") {
 		t.Errorf("%d %s", answer.Status, answer.Body)
 	}

@@ -309,7 +309,8 @@ func TestReplayRefuses(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var bundle string
-			o := replaying(t, readAll(&bundle))
+			o := start(t, func(c *servertest.Config) { c.Admin.BundleLimit = 100 })
+			o.Replays.Run = readAll(&bundle)
 			body, contentType := test.body, api.TypeJSON
 			if test.parts != nil {
 				body, contentType = form(t, test.parts...)
@@ -317,7 +318,7 @@ func TestReplayRefuses(t *testing.T) {
 			expect(t, o.replay(body, contentType), test.status, test.field)
 		})
 	}
-	o := replaying(t, nil)
+	o := start(t, nil)
 	expect(t, o.replay(ndjson, api.TypeNDJSON), http.StatusUnsupportedMediaType, "Content-Type")
 	expect(t, o.replay(ndjson, "multipart/form-data"), http.StatusBadRequest, "")
 	expect(t, o.as(authz.RoleAuthor, "POST", "/v1/replay?last=1", `{}`), http.StatusBadRequest, "last")

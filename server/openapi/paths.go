@@ -11,12 +11,8 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/decisionlog"
 	"github.com/verdict-pdp/verdict/server/route"
 )
-
-// shown are answers whose type the room does not know.
-var shown = map[string]any{"verifyDecisions": decisionlog.VerifyReport{}}
 
 // paths are made of rows.
 type paths struct {
@@ -260,8 +256,6 @@ func (p *paths) reply(row *route.Row, answer route.Answer) reflect.Type {
 		return nil
 	case answer.Body != nil:
 		return reflect.TypeOf(answer.Body)
-	case shown[row.ID] != nil:
-		return reflect.TypeOf(shown[row.ID])
 	case row.Shows != nil:
 		return reflect.TypeOf(row.Shows)
 	}

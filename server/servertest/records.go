@@ -22,7 +22,7 @@ type Records struct {
 	// Awaiting, when not nil, is told when somebody begins to wait for a record.
 	Awaiting chan<- uint64
 	// Report is what Verify answers, Explanation and Note what Explain does.
-	Report      any
+	Report      authz.VerifyReport
 	Explanation *authz.Explanation
 	Note        string
 
@@ -33,7 +33,7 @@ type Records struct {
 
 // NewRecords is an empty log.
 func NewRecords() *Records {
-	return &Records{changed: make(chan struct{}), Report: map[string]any{"ok": true, "records": 0, "losses": 0, "lost": 0, "problems": []string{}}}
+	return &Records{changed: make(chan struct{}), Report: authz.VerifyReport{OK: true, Problems: []string{}}}
 }
 
 // Keep appends a record.
@@ -149,7 +149,9 @@ func (l *Records) busy(ctx context.Context) error {
 }
 
 // Verify implements admin.Decisions.
-func (l *Records) Verify(ctx context.Context) (any, error) { return l.Report, l.busy(ctx) }
+func (l *Records) Verify(ctx context.Context) (authz.VerifyReport, error) {
+	return l.Report, l.busy(ctx)
+}
 
 // Explain implements admin.Decisions.
 func (l *Records) Explain(ctx context.Context, _ string) (*authz.Explanation, string, error) {

@@ -1,0 +1,29 @@
+package authz
+
+// VerifyReport says whether a chain is whole: every record from From to To is there,
+// as it was written, and follows the one before it.
+//
+// A chain cannot tell that someone wrote all of it anew from some record on. Who must
+// know keeps HeadHash, and To with it, elsewhere, and compares.
+type VerifyReport struct {
+	OK       bool   `json:"ok"` // there are no problems
+	From     uint64 `json:"from,omitzero"`
+	To       uint64 `json:"to,omitzero"`
+	Records  uint64 `json:"records"` // read
+	Losses   uint64 `json:"losses"`  // of the records, those that stand for lost ones
+	Lost     uint64 `json:"lost"`    // records that losses stand for
+	HeadHash string `json:"head_hash,omitempty"`
+	// Changes are the intents and changes that were read, from the number ChangesFrom
+	// to ChangesTo, those whose neighbours are no longer kept among them. ChangeHash is
+	// the hash of the last: keep it as HeadHash.
+	Changes     uint64 `json:"changes,omitzero"`
+	ChangesFrom uint64 `json:"changes_from,omitzero"`
+	ChangesTo   uint64 `json:"changes_to,omitzero"`
+	ChangeHash  string `json:"change_hash,omitempty"`
+	// Withheld is how many of the records are intents and changes of which there was
+	// their place in the chain alone: their content was not verified.
+	Withheld uint64   `json:"withheld,omitzero"`
+	Problems []string `json:"problems"` // with the numbers of the records; the first 100
+	// MoreProblems is how many are not in the list.
+	MoreProblems uint64 `json:"more_problems,omitzero"`
+}
