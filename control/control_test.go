@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -751,6 +752,18 @@ func (w *world) feedNamesAll(changes []authz.AuditedChange) {
 			}
 		}
 		after = page.NextAfter
+	}
+}
+
+// TestABrokenImportIsRecorded: the body ends in an error before its first chunk.
+func TestABrokenImportIsRecorded(t *testing.T) {
+	w := newWorld(t)
+	body := iotest.ErrReader(authz.Invalid("", "the body ended before its stated length"))
+	if _, err := w.Import(t.Context(), everyone, body, nil); authz.CodeOf(err) != authz.CodeInvalid {
+		t.Errorf("error %v, want that of the body", err)
+	}
+	if got := w.changes(); len(got) != 1 || got[0].Kind != authz.ChangeImport || got[0].Outcome == authz.ChangeMade {
+		t.Errorf("the audit has %+v, want one import that was not made", got)
 	}
 }
 

@@ -228,10 +228,12 @@ func (s *Service) Import(ctx context.Context, by authz.Author, r io.Reader, prog
 	if err := s.permitted(by, authz.ChangeImport); err != nil {
 		return authz.ImportReport{}, s.Refused(ctx, by, authz.AuditedChange{Kind: authz.ChangeImport}, err)
 	}
-	return s.config.Store.Import(ctx, r, store.ImportOptions{
+	recorded := false
+	report, err := s.config.Store.Import(ctx, r, store.ImportOptions{
 		Progress: progress,
 		Check:    s.Check,
 		Around: func(ctx context.Context, lines authz.ImportedChunk, commit func(context.Context) (authz.ImportedChunk, uint64, error)) error {
+			recorded = true
 			c := &authz.AuditedChange{Kind: authz.ChangeImport, Import: &lines}
 			return s.do(ctx, by, c, nil, func(ctx context.Context) error {
 				did, revision, err := commit(ctx)
@@ -240,6 +242,10 @@ func (s *Service) Import(ctx context.Context, by authz.Author, r io.Reader, prog
 			})
 		},
 	})
+	if err != nil && !recorded { // it ended before there was a chunk
+		return report, s.Refused(ctx, by, authz.AuditedChange{Kind: authz.ChangeImport}, err)
+	}
+	return report, err
 }
 
 // Restored records that the data of this store came out of a backup. It is called by
