@@ -7,10 +7,10 @@ import (
 
 // RotationView is a rotation as people watch it.
 type RotationView struct {
-	ID      string             `json:"id"`    // of the rotation set
-	Phase   string             `json:"phase"` // PhaseNone, or one of the other Phase constants
-	Steps   []RotationStepView `json:"steps"`
-	Members []RotationMemberView   `json:"members"`
+	ID      string               `json:"id"`    // of the rotation set
+	Phase   string               `json:"phase"` // PhaseNone, or one of the other Phase constants
+	Steps   []RotationStepView   `json:"steps"`
+	Members []RotationMemberView `json:"members"`
 	// WaitingFor says what keeps the rotation from its next step, each to be read
 	// after "waiting for"; empty when an advance would take it, or nothing runs.
 	WaitingFor []string `json:"waiting_for"`

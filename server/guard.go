@@ -150,7 +150,7 @@ func (g *guard) log(r *http.Request, route string, status int, took time.Duratio
 		attrs = append(attrs, slog.Bool("cut_off", true))
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("code", string(authz.CodeOf(err))))
+		attrs = append(attrs, slog.String("code", wire.Code(err)))
 	}
 	if err != nil && level >= slog.LevelWarn {
 		attrs = append(attrs, slog.String("error", cause(err)))

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,7 +39,7 @@ type ImportOptions struct {
 	// refuses is a bad line. It is called by several goroutines at once.
 	Check func(authz.Entity) error
 	// Around, when set, is called for each chunk and commits it by calling commit, with
-	// its own context or one made of it. It has the lines and their digest, what commit
+	// its own context or one made of it; not for one of blank lines alone. It has the lines and their digest, what commit
 	// returns has what became of them and the revision that did. An error of it ends
 	// the import; whoever does not call commit returns one.
 	Around func(ctx context.Context, chunk authz.ImportedChunk, commit func(context.Context) (authz.ImportedChunk, uint64, error)) error
@@ -274,8 +275,8 @@ func withoutEnvelope(err error) error {
 
 // aroundChunk is importChunk within what options have around it.
 func (s *Store) aroundChunk(ctx context.Context, c *chunk, report *authz.ImportReport, around func(context.Context, authz.ImportedChunk, func(context.Context) (authz.ImportedChunk, uint64, error)) error) error {
-	if around == nil {
-		return s.importChunk(ctx, c, report)
+	if around == nil || !slices.ContainsFunc(c.lines, func(l line) bool { return !l.skip }) {
+		return s.importChunk(ctx, c, report) // nobody, or nothing but blank lines
 	}
 	lines := authz.ImportedChunk{First: c.first, Last: c.first + len(c.lines) - 1, Digest: c.digest}
 	return around(ctx, lines, func(ctx context.Context) (authz.ImportedChunk, uint64, error) {

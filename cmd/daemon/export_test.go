@@ -7,6 +7,7 @@ import (
 	"github.com/verdict-pdp/verdict/generations"
 	"github.com/verdict-pdp/verdict/ijson"
 	"github.com/verdict-pdp/verdict/pdp"
+	"github.com/verdict-pdp/verdict/server"
 )
 
 // What tests look at from outside.
@@ -52,3 +53,6 @@ func (d *Daemon) Status() authz.PolicyStatus { return d.policyStatus() }
 
 // Policies are the generations, for a test to change.
 func (d *Daemon) Policies() *generations.Keeper { return d.policies }
+
+// Routes are what the listeners serve.
+func (d *Daemon) Routes() []server.Route { return d.server.Routes() }

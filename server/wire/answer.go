@@ -42,6 +42,9 @@ func WriteLine(w io.Writer, v any) error {
 	return err
 }
 
+// Code is the code of what err means, as ProblemOf has it.
+func Code(err error) string { return explain(err).code }
+
 // ProblemOf is what err means to the caller of r (RFC 9457).
 func ProblemOf(r *http.Request, err error) api.Problem {
 	f := explain(err)
