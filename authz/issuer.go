@@ -82,6 +82,31 @@ type IssuerStatus struct {
 	StatusLists map[string]IssuerStatus `json:"status_lists,omitempty"`
 }
 
+// States of what an issuer publishes in which nothing is verified with it, beside
+// Fresh and Stale.
+const (
+	TooStale = "too_stale" // older than usable_for_s, or past its own end
+	Missing  = "missing"   // never fetched
+)
+
+// Until fills in when the state changes of what the issuer said last, if it says nothing
+// newer: end is when that is as old as it is told. It returns how many seconds are left,
+// now, until the first decisions change.
+func (s *IssuerStatus) Until(issuer *Issuer, freshFor time.Duration, end func(time.Duration) time.Time, now time.Time) (left int) {
+	s.FreshUntil = end(freshFor)
+	s.UsableUntil = end(time.Duration(issuer.UsableForS) * time.Second)
+	s.UsableUntilByTier = map[string]time.Time{}
+	first := s.UsableUntil
+	for tier := range Tiers {
+		until := end(issuer.UsableFor(tier))
+		s.UsableUntilByTier[strconv.Itoa(tier)] = until
+		if until.Before(first) {
+			first = until
+		}
+	}
+	return int(max(0, first.Sub(now)) / time.Second)
+}
+
 // Issuer is an authority whose tokens or certificates are accepted. Policies see
 // only its id and url in input.token.
 type Issuer struct {

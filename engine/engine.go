@@ -3,6 +3,8 @@ package engine
 import (
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/verdict-pdp/verdict/authz"
 )
 
@@ -26,4 +28,11 @@ func (e *Engine) Evaluator() authz.Evaluator {
 		return p
 	}
 	return nil
+}
+
+// Collectors show which generation is active, when they are read.
+func (e *Engine) Collectors() []prometheus.Collector {
+	return []prometheus.Collector{prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "verdict_policy_generation", Help: "Generation of the active policy set, 0 while there is none.",
+	}, func() float64 { return float64(e.Active().Policy().Generation) })}
 }

@@ -122,6 +122,15 @@ func (k *Keeper) Status() authz.PolicyStatus {
 	return s
 }
 
+// Failing are the failures that operators should know of, the newest first: those of
+// sources and of the start. Who pushes a bundle that is refused is told, and nobody else
+// is called for it.
+func (k *Keeper) Failing() []authz.PolicyFailure {
+	k.status.mu.Lock()
+	defer k.status.mu.Unlock()
+	return slices.DeleteFunc(k.status.newestLocked(), func(f authz.PolicyFailure) bool { return f.Pushed() })
+}
+
 // Stats counts what happened since Open.
 func (k *Keeper) Stats() Stats {
 	kept := len(k.view.Load().generations)

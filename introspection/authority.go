@@ -33,6 +33,23 @@ type Authority struct {
 	NegativeFor time.Duration
 }
 
+// AuthorityOf is the authority of a registered issuer of kind introspection, where our
+// secret is ours.
+func AuthorityOf(issuer *authz.Issuer, ours string) Authority {
+	in := issuer.Introspection
+	return Authority{
+		Issuer:      issuer.ID,
+		Revision:    issuer.Revision,
+		URL:         in.URL,
+		ClientID:    in.ClientID,
+		Secret:      ours,
+		Deadline:    time.Duration(in.DeadlineMS) * time.Millisecond,
+		FreshFor:    time.Duration(issuer.FreshForS) * time.Second,
+		UsableFor:   time.Duration(issuer.UsableForS) * time.Second,
+		NegativeFor: time.Duration(in.NegativeForS) * time.Second,
+	}
+}
+
 // String names the authority without its secret.
 func (a Authority) String() string {
 	return fmt.Sprintf("authority of %s at %s, revision %d, as client %q", a.Issuer, a.URL, a.Revision, a.ClientID)

@@ -97,7 +97,7 @@ type asker struct {
 
 func (q asker) ask(source string) (authz.IntrospectionAnswer, error) {
 	q.t.Helper()
-	return q.client.Introspect(q.t.Context(), q.a, token, source)
+	return q.client.Ask(q.t.Context(), q.a, token, source)
 }
 
 func (q asker) gets(freshness string) authz.IntrospectionAnswer {

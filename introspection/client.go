@@ -38,6 +38,9 @@ type Config struct {
 	// through every OpenFor. 0 or less means DefaultFailuresToOpen and DefaultOpenFor.
 	FailuresToOpen int
 	OpenFor        time.Duration
+	// Secrets is the folder with what we prove ourselves to issuers with: the file
+	// <Secrets>/<name> for each authz.Introspection.Secret. Required for Introspect.
+	Secrets string
 	// Log receives every change of a breaker; nil discards it.
 	Log *slog.Logger
 }
@@ -67,8 +70,9 @@ func (c Config) withDefaults() Config {
 // Client asks authorities and remembers what they said. It is safe for use by any
 // number of goroutines.
 type Client struct {
-	config Config
-	http   *http.Client
+	config  Config
+	http    *http.Client
+	secrets *secretFiles
 
 	mu    sync.RWMutex
 	lines map[string]*line // :: issuer id -> line; guarded by mu
@@ -78,20 +82,31 @@ type Client struct {
 func New(config Config) *Client {
 	config = config.withDefaults()
 	return &Client{
-		config: config,
-		http:   newHTTPClient(config.Transport, config.MaxInFlight),
-		lines:  map[string]*line{},
+		config:  config,
+		http:    newHTTPClient(config.Transport, config.MaxInFlight),
+		secrets: newSecretFiles(config.Secrets, config.Now),
+		lines:   map[string]*line{},
 	}
 }
 
-// Introspect says what the authority says about the token, presented from source (an
+// Introspect is Ask of an issuer as it is registered, with our secret there as its file
+// has it now. A secret that cannot be read is authz.ErrUnavailable.
+func (c *Client) Introspect(ctx context.Context, issuer *authz.Issuer, token, source string) (authz.IntrospectionAnswer, error) {
+	ours, err := c.secrets.read(issuer.Introspection.Secret)
+	if err != nil {
+		return authz.IntrospectionAnswer{}, fmt.Errorf("%w: %w", authz.ErrUnavailable, err)
+	}
+	return c.Ask(ctx, AuthorityOf(issuer, ours), token, source)
+}
+
+// Ask says what the authority says about the token, presented from source (an
 // address, say; empty is never known). The error is authz.ErrInactive, or authz.ErrUnavailable
 // with its cause. It waits for a.Deadline at most.
 //
 // ctx ending ends the wait with authz.ErrUnavailable and ctx's error, stale answer or not:
 // nobody shall get a stale answer from a healthy authority by not waiting for a fresh
 // one. Give it more time than a.Deadline.
-func (c *Client) Introspect(ctx context.Context, a Authority, token, source string) (authz.IntrospectionAnswer, error) {
+func (c *Client) Ask(ctx context.Context, a Authority, token, source string) (authz.IntrospectionAnswer, error) {
 	if !issuable(token) {
 		return authz.IntrospectionAnswer{}, authz.ErrInactive
 	}

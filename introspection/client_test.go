@@ -367,7 +367,7 @@ func TestTokensNobodyIssuedAreNotAskedAbout(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "line break": "a\nb", "not ASCII": "é", "NUL": "a\x00", "too long": strings.Repeat("a", 16<<10+1),
 	} {
-		if _, err := client.Introspect(t.Context(), authority(s.URL), text, ""); !errors.Is(err, authz.ErrInactive) {
+		if _, err := client.Ask(t.Context(), authority(s.URL), text, ""); !errors.Is(err, authz.ErrInactive) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -441,7 +441,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	client := introspection.New(introspection.Config{Now: clock.now, CacheSize: 3})
 	ask := func(text string) {
 		t.Helper()
-		if _, err := client.Introspect(t.Context(), authority(s.URL), text, ""); err != nil && !errors.Is(err, authz.ErrInactive) {
+		if _, err := client.Ask(t.Context(), authority(s.URL), text, ""); err != nil && !errors.Is(err, authz.ErrInactive) {
 			t.Fatal(err)
 		}
 	}
@@ -466,7 +466,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	q.a.FreshFor = 0
 	s.says(`{"active":true,"sub":"` + strings.Repeat("a", 60<<10) + `"}`)
 	for range 600 {
-		if _, err := replacing.Introspect(t.Context(), q.a, "large", ""); err != nil {
+		if _, err := replacing.Ask(t.Context(), q.a, "large", ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -477,7 +477,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	large := introspection.New(introspection.Config{Now: clock.now})
 	s.says(`{"active":true,"sub":"` + strings.Repeat("a", 60<<10) + `"}`)
 	for i := range 600 {
-		if _, err := large.Introspect(t.Context(), authority(s.URL), fmt.Sprint("large-", i), ""); err != nil {
+		if _, err := large.Ask(t.Context(), authority(s.URL), fmt.Sprint("large-", i), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -509,13 +509,13 @@ func TestSecretsStayHidden(t *testing.T) {
 	a := authority(s.URL)
 	seen := []string{fmt.Sprintf("%v %+v %#v %s", a, a, a, &a)}
 	for range 2 {
-		_, err := client.Introspect(t.Context(), a, token, "")
+		_, err := client.Ask(t.Context(), a, token, "")
 		seen = append(seen, fmt.Sprintf("%+v", err))
 	}
 	s.says(`{"` + token + `":1,"` + token + `":2}`)
 	b := a
 	b.Issuer = "b"
-	_, err := client.Introspect(t.Context(), b, token, "")
+	_, err := client.Ask(t.Context(), b, token, "")
 	seen = append(seen, fmt.Sprintf("%+v", err), fmt.Sprintf("%+v", client.Status("ledgerlink")))
 	marshalled, err := json.Marshal(a)
 	if err != nil {
@@ -542,7 +542,7 @@ func BenchmarkCachedPositive(b *testing.B) {
 	a := authority("https://issuer.example/introspect")
 	a.FreshFor, a.UsableFor = time.Hour, time.Hour
 	ask := func() {
-		answer, err := client.Introspect(b.Context(), a, token, "192.0.2.64")
+		answer, err := client.Ask(b.Context(), a, token, "192.0.2.64")
 		if err != nil || answer.Freshness != authz.Fresh {
 			b.Fatal(answer.Freshness, err)
 		}

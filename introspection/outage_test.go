@@ -92,7 +92,7 @@ func TestHangingAuthority(t *testing.T) {
 			for range 1000 {
 				q.gets(authz.Stale)
 			}
-			_, err := q.client.Introspect(t.Context(), q.a, "another", "")
+			_, err := q.client.Ask(t.Context(), q.a, "another", "")
 			if !errors.Is(err, authz.ErrUnavailable) || !strings.Contains(err.Error(), "no answer within 500ms") {
 				t.Errorf("%v does not name the cause", err)
 			}
@@ -113,7 +113,7 @@ func TestHangingAuthority(t *testing.T) {
 		})
 		synctest.Wait()
 		within(t, 0, func() {
-			if _, err := q.client.Introspect(t.Context(), q.a, "another", ""); !errors.Is(err, authz.ErrUnavailable) {
+			if _, err := q.client.Ask(t.Context(), q.a, "another", ""); !errors.Is(err, authz.ErrUnavailable) {
 				t.Error(err)
 			}
 		})
@@ -153,7 +153,7 @@ func TestBulkheadAndOtherIssuers(t *testing.T) {
 		for i := range 3 {
 			waiting.Go(func() {
 				within(t, introspection.DefaultDeadline, func() {
-					if _, err := q.client.Introspect(t.Context(), q.a, fmt.Sprint("token-", i), ""); !errors.Is(err, authz.ErrUnavailable) {
+					if _, err := q.client.Ask(t.Context(), q.a, fmt.Sprint("token-", i), ""); !errors.Is(err, authz.ErrUnavailable) {
 						t.Error(err)
 					}
 				})
@@ -169,12 +169,12 @@ func TestBulkheadAndOtherIssuers(t *testing.T) {
 			for range 100 {
 				q.gets(authz.Stale) // the bulkhead is full
 			}
-			_, err := q.client.Introspect(t.Context(), q.a, "another", "")
+			_, err := q.client.Ask(t.Context(), q.a, "another", "")
 			if !errors.Is(err, authz.ErrUnavailable) || !strings.Contains(err.Error(), "under way") {
 				t.Errorf("%v does not name the cause", err)
 			}
 			other.gets(authz.Fresh)
-			if _, err := other.client.Introspect(t.Context(), other.a, "another", ""); err != nil {
+			if _, err := other.client.Ask(t.Context(), other.a, "another", ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -245,7 +245,7 @@ func TestOneQuestionForAllWhoAskTheSame(t *testing.T) {
 		first, leave := context.WithCancel(t.Context())
 		var callers sync.WaitGroup
 		callers.Go(func() { // the one whose question it is does not wait for the answer
-			_, err := q.client.Introspect(first, q.a, token, "")
+			_, err := q.client.Ask(first, q.a, token, "")
 			if !errors.Is(err, authz.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
@@ -253,7 +253,7 @@ func TestOneQuestionForAllWhoAskTheSame(t *testing.T) {
 		synctest.Wait()
 		for i := range 50 {
 			callers.Go(func() {
-				answer, err := q.client.Introspect(t.Context(), q.a, token, fmt.Sprint(i))
+				answer, err := q.client.Ask(t.Context(), q.a, token, fmt.Sprint(i))
 				if err != nil || answer.Freshness != authz.Fresh || answer.KnownSource {
 					t.Error(answer, err)
 				}
@@ -278,7 +278,7 @@ func TestNobodyIsAskedForACallerWhoIsGone(t *testing.T) {
 		pass(time.Minute)
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
-		_, err := q.client.Introspect(ctx, q.a, token, "")
+		_, err := q.client.Ask(ctx, q.a, token, "")
 		if !errors.Is(err, authz.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}

@@ -24,7 +24,7 @@ func (p *PDP) keep(ctx context.Context, entries []authz.Entry) error {
 		}
 		entries[i].Decision = unrecorded(entries[i].Decision)
 	}
-	p.config.Unrecorded(ctx, failed)
+	p.config.Log.ErrorContext(ctx, "a decision was denied because it could not be recorded", "error", failed)
 	return nil
 }
 

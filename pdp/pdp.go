@@ -3,6 +3,7 @@ package pdp
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
@@ -31,7 +32,7 @@ type Data interface {
 }
 
 // Config is what a PDP is made of. Every field is required but Recorder, Durability,
-// Unrecorded, Observe, BatchTime and AtLeastWait.
+// Observe, Log, BatchTime and AtLeastWait.
 type Config struct {
 	Data     Data
 	Verifier Verifier
@@ -45,12 +46,13 @@ type Config struct {
 	// authz.Required, what could not be recorded is a deny with authz.NotRecorded;
 	// else it is an error.
 	Durability authz.Durability
-	// Unrecorded is told why decisions became such denies. It must not block.
-	Unrecorded func(context.Context, error)
 	// Observe is called once for each decision that is not a simulation, as it is
 	// answered. It must not block and must not keep the request.
-	Observe func(context.Context, authz.Request, authz.Decision, time.Duration)
-	Now     func() time.Time
+	Observe func(context.Context, authz.Request, authz.Decision)
+	// Log is told of such decisions at debug level, and why decisions were denied that
+	// could not be recorded; nil discards it.
+	Log *slog.Logger
+	Now func() time.Time
 	// NewID makes the id of a decision.
 	NewID func(time.Time) string
 	// BatchTime bounds the judging of one batch, or of one request; 0 means
@@ -66,7 +68,8 @@ const DefaultBatchTime = 10 * time.Second
 
 // PDP answers requests. It is safe for concurrent use.
 type PDP struct {
-	config Config
+	config  Config
+	metrics *metrics
 }
 
 // New makes a PDP of config. The error says what is missing.
@@ -87,12 +90,12 @@ func New(config Config) (*PDP, error) {
 		config.BatchTime = DefaultBatchTime
 	}
 	if config.Observe == nil {
-		config.Observe = func(context.Context, authz.Request, authz.Decision, time.Duration) {}
+		config.Observe = func(context.Context, authz.Request, authz.Decision) {}
 	}
-	if config.Unrecorded == nil {
-		config.Unrecorded = func(context.Context, error) {}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
 	}
-	return &PDP{config: config}, nil
+	return &PDP{config: config, metrics: newMetrics()}, nil
 }
 
 // Decide answers one request. It is an authz.DecideFunc.
@@ -156,9 +159,34 @@ func (p *PDP) answer(ctx context.Context, b authz.Batch, entries []authz.Entry) 
 	}
 	for i := range entries {
 		decisions[i] = entries[i].Decision
-		p.config.Observe(ctx, b.Items[i], decisions[i], entries[i].Took)
+		p.observe(ctx, b.Items[i], decisions[i], entries[i].Took)
 	}
 	return decisions, nil
+}
+
+// observe counts a decision and, at debug level, logs it: who and why, never what a
+// caller is free to write, such as the action. The decision log has that, masked.
+func (p *PDP) observe(ctx context.Context, r authz.Request, d authz.Decision, took time.Duration) {
+	p.metrics.count(d, took)
+	p.config.Observe(ctx, r, d)
+	if !p.config.Log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	codes := make([]authz.ReasonCode, len(d.Reasons))
+	for i, reason := range d.Reasons {
+		codes[i] = reason.Code
+	}
+	p.config.Log.LogAttrs(ctx, slog.LevelDebug, "decision",
+		slog.String("id", d.ID),
+		slog.String("outcome", d.Outcome.String()),
+		slog.Any("codes", codes),
+		slog.String("subject", d.Subject),
+		slog.String("caller", r.Caller.ID),
+		slog.Uint64("data_revision", d.DataRevision),
+		slog.Uint64("generation", d.Policy.Generation),
+		slog.Int("keys_read", d.KeysRead),
+		slog.Duration("took", took),
+	)
 }
 
 // check refuses what no surface may let through, so that no surface can forget: what

@@ -115,7 +115,7 @@ func (s *stage) pdp() *pdp.PDP {
 		Verifier: s,
 		Active:   func() authz.Evaluator { return s.policy },
 		Recorder: s,
-		Observe: func(_ context.Context, _ authz.Request, d authz.Decision, _ time.Duration) {
+		Observe: func(_ context.Context, _ authz.Request, d authz.Decision) {
 			s.observed = append(s.observed, d)
 		},
 		Durability:  s.durability,

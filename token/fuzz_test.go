@@ -62,6 +62,8 @@ func (mute) Introspect(context.Context, *authz.Issuer, string, string) (authz.In
 	return authz.IntrospectionAnswer{}, authz.ErrInactive
 }
 
+func (mute) Report(*authz.Issuer, *authz.IssuerStatus) {}
+
 // FuzzEvent signs arbitrary payloads as security events: what is accepted has all
 // its parts.
 func FuzzEvent(f *testing.F) {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/token"
 	"github.com/verdict-pdp/verdict/token/statuslist"
 )
 
@@ -145,7 +144,7 @@ func TestStatusListAges(t *testing.T) {
 	l.proves(text, authz.Stale)
 	l.clock.advance(time.Second) // exp
 	wantFault(t, l.verify(text), authz.IssuerUnavailable, "status_list_unavailable")
-	if s := l.listStatus(); s.State != token.TooStale || *s.ChangesInS != 0 {
+	if s := l.listStatus(); s.State != authz.TooStale || *s.ChangesInS != 0 {
 		t.Errorf("%+v", s)
 	}
 	l.proves(sign(t, l.signer, nil, good()), authz.Stale) // on no list
@@ -192,7 +191,7 @@ func TestStatusListsThatAreRefused(t *testing.T) {
 			test.publish(l)
 			l.start()
 			l.clock.until(t, "the refusal", func() bool { return l.listStatus().LastError != "" })
-			if s := l.listStatus(); !strings.Contains(s.LastError, test.says) || s.State != token.Missing {
+			if s := l.listStatus(); !strings.Contains(s.LastError, test.says) || s.State != authz.Missing {
 				t.Errorf("%+v; want an error saying %q", s, test.says)
 			}
 			wantFault(t, l.verify(l.at(0)), authz.IssuerUnavailable, "status_list_unavailable")
@@ -386,7 +385,7 @@ func TestStatusCountsDown(t *testing.T) {
 	a := newAuthority(t)
 	a.issuer.UsableForSByTier = map[string]int{"0": 900}
 	a.start()
-	if s := a.v.Status(&authz.Issuer{Header: authz.Header{ID: "never"}, JWKSURL: "https://never.example/keys"}); s.State != token.Missing || s.ChangesInS == nil || *s.ChangesInS != 0 {
+	if s := a.v.Status(&authz.Issuer{Header: authz.Header{ID: "never"}, JWKSURL: "https://never.example/keys"}); s.State != authz.Missing || s.ChangesInS == nil || *s.ChangesInS != 0 {
 		t.Errorf("%+v", s)
 	}
 	a.fetched(1)

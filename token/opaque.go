@@ -20,6 +20,9 @@ type Introspector interface {
 	// Introspect returns authz.ErrInactive when the issuer says that the token is not
 	// active, and authz.ErrUnavailable when that cannot be said; both may be wrapped.
 	Introspect(ctx context.Context, issuer *authz.Issuer, token, source string) (authz.IntrospectionAnswer, error)
+	// Report adds to the status of an issuer how its being asked goes. It waits for
+	// nothing.
+	Report(issuer *authz.Issuer, status *authz.IssuerStatus)
 }
 
 // introspect asks the issuer of an opaque token about it.

@@ -239,7 +239,7 @@ func TestFetchedKeysAge(t *testing.T) {
 	wantFault(t, a.verify(sign(t, other, nil, good())), authz.IssuerUnavailable, "keys_unavailable")
 
 	a.clock.advance(50 * time.Minute)
-	if s := a.status(); s.State != token.TooStale {
+	if s := a.status(); s.State != authz.TooStale {
 		t.Errorf("%+v", s)
 	}
 	wantFault(t, a.verify(text), authz.IssuerUnavailable, "keys_unavailable")
@@ -271,7 +271,7 @@ func TestFailedFetchesBackOff(t *testing.T) {
 		t.Error(diff)
 	}
 	wantFault(t, a.verify(sign(t, a.signer, nil, good())), authz.IssuerUnavailable, "keys_unavailable")
-	if got := a.status().State; got != token.Missing {
+	if got := a.status().State; got != authz.Missing {
 		t.Errorf("freshness %q", got)
 	}
 }
@@ -406,7 +406,7 @@ func TestAnswersThatAreNotKeySets(t *testing.T) {
 			a.jwks.serve(test.handler)
 			a.start()
 			a.clock.until(t, "the failure", func() bool { return a.status().LastError != "" })
-			if s := a.status(); !strings.Contains(s.LastError, test.says) || s.State != token.Missing {
+			if s := a.status(); !strings.Contains(s.LastError, test.says) || s.State != authz.Missing {
 				t.Errorf("%+v; want an error saying %q", s, test.says)
 			}
 			a.stop() // so that nothing writes the log while it is read
@@ -538,7 +538,7 @@ func TestRemovedIssuerIsForgotten(t *testing.T) {
 	a.fetched(1)
 	a.list()
 	a.settle()
-	if got := a.status().State; got != token.Missing {
+	if got := a.status().State; got != authz.Missing {
 		t.Errorf("freshness %q", got)
 	}
 	hits := a.jwks.hits.Load()
@@ -629,7 +629,7 @@ func TestUnusableCopiesArePassedOver(t *testing.T) {
 			}
 			var log bytes.Buffer
 			v := newVerifier(t, token.Config{Dir: a.dir, Now: a.clock.Now, Log: slog.New(slog.NewTextHandler(&log, nil))})
-			if got := v.Status(a.issuer).State; got != token.Missing {
+			if got := v.Status(a.issuer).State; got != authz.Missing {
 				t.Errorf("freshness %q", got)
 			}
 			if !strings.Contains(log.String(), "is not used") {

@@ -1,21 +1,11 @@
 package token
 
 import (
-	"strconv"
-	"time"
-
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// States of what an issuer publishes in which nothing is verified with it, beside
-// authz.Fresh and authz.Stale.
-const (
-	TooStale = "too_stale" // older than usable_for_s, or past its own end
-	Missing  = "missing"   // never fetched
-)
-
 // Status says how what an issuer publishes stands now: its keys and each of its
-// status lists. Of one that is introspected it knows nothing else.
+// status lists; and of one that is introspected what the Introspector says.
 func (v *Verifier) Status(issuer *authz.Issuer) authz.IssuerStatus {
 	status := v.keyStatus(issuer)
 	for _, url := range issuer.StatusLists {
@@ -25,6 +15,9 @@ func (v *Verifier) Status(issuer *authz.Issuer) authz.IssuerStatus {
 		}
 		status.StatusLists[url] = list
 		status.ChangesInS = sooner(status.ChangesInS, list.ChangesInS)
+	}
+	if issuer.Kind == authz.IssuerIntrospection && v.introspector != nil {
+		v.introspector.Report(issuer, &status)
 	}
 	return status
 }
@@ -51,24 +44,13 @@ func (v *Verifier) documentStatus(id sourceID, issuer *authz.Issuer) authz.Issue
 		status.ChangesInS = new(int) // they have changed
 		return status
 	}
-	status.State = TooStale
+	status.State = authz.TooStale
 	if stands, usable := document.stands(issuer, now); usable {
 		status.State = stands.freshness
 	}
 	status.FetchedAt = document.at
-	status.FreshUntil = document.until(document.freshFor(issuer))
-	status.UsableUntil = document.until(time.Duration(issuer.UsableForS) * time.Second)
-	status.UsableUntilByTier = map[string]time.Time{}
-	first := status.UsableUntil
-	for tier := range authz.Tiers {
-		until := document.until(issuer.UsableFor(tier))
-		status.UsableUntilByTier[strconv.Itoa(tier)] = until
-		if until.Before(first) {
-			first = until
-		}
-	}
+	left := status.Until(issuer, document.freshFor(issuer), document.until, now)
 	if status.State != authz.Fresh || status.LastError != "" {
-		left := int(max(0, first.Sub(now)) / time.Second)
 		status.ChangesInS = &left
 	}
 	return status
@@ -78,7 +60,7 @@ func (v *Verifier) documentStatus(id sourceID, issuer *authz.Issuer) authz.Issue
 func (s *source) status(issuer *authz.Issuer) authz.IssuerStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := authz.IssuerStatus{State: Missing, LastError: s.failed, LastErrorAt: s.failedAt}
+	status := authz.IssuerStatus{State: authz.Missing, LastError: s.failed, LastErrorAt: s.failedAt}
 	if !s.running {
 		status.NextRefresh = s.dueLocked(issuer)
 	}

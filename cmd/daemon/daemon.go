@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -56,7 +57,6 @@ type Daemon struct {
 	puller     *sources.Puller // nil when bundles are pulled from nowhere
 	engine     engine.Engine   // the active policy: decisions, masks, guards, status
 	shade      *replay.Shadow
-	metrics    *metrics
 	pdp        *pdp.PDP
 	server     *server.Server
 
@@ -67,7 +67,7 @@ type Daemon struct {
 // Open builds the rooms, bottom up, and opens the listeners. Nothing is served
 // before Run. When it fails, nothing stays open.
 func Open(ctx context.Context, c Config) (_ *Daemon, err error) {
-	d := &Daemon{config: c.withDefaults(), metrics: newMetrics()}
+	d := &Daemon{config: c.withDefaults()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -172,7 +172,7 @@ func (d *Daemon) openStore(context.Context) (err error) {
 		return err
 	}
 	opening := storeConfig(c.Config)
-	d.asker = introspection.New(introspection.Config{Transport: c.JWKSTransport, Now: c.Now, Log: c.Logger})
+	d.asker = introspection.New(introspection.Config{Transport: c.JWKSTransport, Secrets: d.path("secrets"), Now: c.Now, Log: c.Logger})
 	opening.Now, opening.Logger, opening.Written = c.Now, c.Logger, d.written
 	d.store, err = store.Open(opening)
 	if err == nil {
@@ -201,7 +201,7 @@ func (d *Daemon) openVerifier(context.Context) (err error) {
 	}
 	d.verifier, err = token.New(token.Config{
 		Identifiers:  d.identifiers(),
-		Introspector: authorities{d.asker, newSecretFiles(d.path("secrets"), c.Now)},
+		Introspector: d.asker,
 		Secrets:      checker,
 		Dir:          d.path("jwks"),
 		Transport:    c.JWKSTransport,
@@ -222,7 +222,7 @@ func (d *Daemon) identifiers() []string {
 
 func (d *Daemon) openKeeper(context.Context) (err error) {
 	c := d.config
-	d.uses, err = usage.New(usage.Config{Write: d.writeUses, Every: c.Credentials.UseEvery, Now: c.Now, Log: c.Logger})
+	d.uses, err = usage.New(usage.Config{Write: usage.WriteTo(control.Vault{Store: d.store}), Every: c.Credentials.UseEvery, Now: c.Now, Log: c.Logger})
 	if err != nil {
 		return err
 	}
@@ -236,6 +236,12 @@ func (d *Daemon) openKeeper(context.Context) (err error) {
 		Now:        c.Now,
 	})
 	return nil
+}
+
+// lastUse is when a credential was last used as far as this process knows.
+func (d *Daemon) lastUse(id string) (time.Time, string) {
+	use, _ := d.uses.Last(id)
+	return use.At, use.From
 }
 
 // named says which token somebody names by sending it whole. It has to be genuine, and
@@ -262,13 +268,11 @@ func (d *Daemon) buildPipeline(context.Context) (err error) {
 		Verifier: d.verifier,
 		Active:   d.engine.Evaluator,
 		Recorder: recorder{d},
-		Observe:  d.observe,
+		Observe:  d.uses.Observe,
+		Log:      d.config.Logger,
 		Now:      d.config.Now,
 
 		Durability: authz.Durability(d.config.DecisionLog.Durability),
-		Unrecorded: func(ctx context.Context, err error) {
-			d.config.Logger.ErrorContext(ctx, "a decision was denied because it could not be recorded", "error", err)
-		},
 		NewID: func(t time.Time) string {
 			return ulid.MustNew(ulid.Timestamp(t), ulid.DefaultEntropy()).String()
 		},
@@ -299,12 +303,27 @@ func (d *Daemon) buildServer(context.Context) error {
 	if err != nil {
 		return err
 	}
-	registry.MustRegister(d.metrics.collectors()...)
-	registry.MustRegister(d.server.Collectors()...)
-	registry.MustRegister(d.gauges()...)
-	registry.MustRegister(newIssuerMetrics(d), newCountMetrics(d), newLogMetrics(d), newPolicyMetrics(d))
+	registry.MustRegister(d.collectors()...)
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return nil
+}
+
+// collectors are the metrics of every room.
+func (d *Daemon) collectors() []prometheus.Collector {
+	all := slices.Concat(
+		d.store.Collectors(), d.verifier.Collectors(d.issuers), d.uses.Collectors(), d.receiver.Collectors(),
+		d.log.Collectors(), d.policies.Collectors(), d.engine.Collectors(), d.shade.Collectors(), d.pdp.Collectors(), d.server.Collectors(),
+	)
+	for _, runner := range d.sinks {
+		all = append(all, runner.Collectors()...)
+	}
+	if d.puller != nil {
+		all = append(all, d.puller.Collectors()...)
+	}
+	if d.issuing != nil {
+		all = append(all, d.issuing.Collectors()...)
+	}
+	return all
 }
 
 // StoreDir is where the store lies in a data directory.

@@ -12,13 +12,9 @@ import (
 
 // What tests look at from outside.
 var (
-	DecisionsTLS   = decisionsTLS
-	AdminTLS       = adminTLS
-	NewSecretFiles = newSecretFiles
+	DecisionsTLS = decisionsTLS
+	AdminTLS     = adminTLS
 )
-
-// Read is secretFiles.read.
-func (s *secretFiles) Read(name string) (string, error) { return s.read(name) }
 
 // Again judges a recorded decision by its own generation and revision: the result as
 // it was recorded, and as it is now.

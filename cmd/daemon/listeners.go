@@ -48,7 +48,7 @@ func (d *Daemon) adminRoom() *admin.Handler {
 		Data:         d.store,
 		Control:      d.control,
 		Rotations:    d.keeper,
-		IssuerStatus: d.issuerStatus,
+		IssuerStatus: d.verifier.Status,
 		Policies:     library{d.policies, d},
 		Decisions:    records{d},
 		Audit:        audit{d.log},

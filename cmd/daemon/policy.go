@@ -4,7 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
@@ -135,19 +134,13 @@ func (d *Daemon) policyReady() error {
 	return nil
 }
 
-// policiesQuiet reports whether a source gave a bundle that did not get through, or the
-// start fell back: the node answers on with what it has, and somebody should look. Who
-// pushes a bundle that is refused is told, and nobody else is called for it.
+// policiesQuiet reports whether the last version of a bundle did not get through: the node
+// answers on with what it has, and somebody should look.
 func (d *Daemon) policiesQuiet() error {
-	if failing := d.failingPolicies(); len(failing) > 0 {
+	if failing := d.policies.Failing(); len(failing) > 0 {
 		return authz.Errorf(authz.CodeUnavailable, "bundle %s: %s", failing[0].Name, failing[0].Message)
 	}
 	return nil
-}
-
-// failingPolicies are the failures that operators should know of.
-func (d *Daemon) failingPolicies() []authz.PolicyFailure {
-	return slices.DeleteFunc(d.policies.Status().Failures, func(f authz.PolicyFailure) bool { return f.Pushed() })
 }
 
 // policyStatus is how the policy set stands, with the sources it is pulled from.

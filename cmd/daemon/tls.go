@@ -3,9 +3,7 @@ package daemon
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -172,28 +170,4 @@ func (f *certificateFiles) report(err error) {
 		f.failedAs = err.Error()
 		f.log.Error("TLS certificate cannot be read again; the last one is served", "error", err)
 	}
-}
-
-// secretFile reads the secret of an introspection issuer: <data>/secrets/<name>,
-// without the line end an editor adds.
-func secretFile(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("the file %s does not exist; put the secret there, readable by this user only", path)
-	}
-	if err != nil {
-		return "", err
-	}
-	secret := string(trimLineEnd(text))
-	if secret == "" {
-		return "", fmt.Errorf("the file %s is empty; put the secret there", path)
-	}
-	return secret, nil
-}
-
-func trimLineEnd(text []byte) []byte {
-	for len(text) > 0 && (text[len(text)-1] == '\n' || text[len(text)-1] == '\r') {
-		text = text[:len(text)-1]
-	}
-	return text
 }

@@ -128,27 +128,6 @@ func TestTLSFilesMustBeThere(t *testing.T) {
 	}
 }
 
-func TestSecretsOfIssuersAreReadAgain(t *testing.T) {
-	dir := t.TempDir()
-	now := time.Unix(0, 0)
-	files := daemon.NewSecretFiles(dir, func() time.Time { return now })
-	if _, err := files.Read("ledgerlink"); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "ledgerlink")) {
-		t.Errorf("read %v", err)
-	}
-	write(t, filepath.Join(dir, "ledgerlink"), []byte("hunter2\r\n"), now)
-	if _, err := files.Read("ledgerlink"); err == nil {
-		t.Error("the file was looked at again at once: every decision would")
-	}
-	now = now.Add(time.Minute)
-	if text, err := files.Read("ledgerlink"); text != "hunter2" || err != nil {
-		t.Errorf("read %q, %v", text, err)
-	}
-	write(t, filepath.Join(dir, "empty"), []byte("\n"), now)
-	if _, err := files.Read("empty"); err == nil || !strings.Contains(err.Error(), "is empty") {
-		t.Errorf("read an empty file: %v", err)
-	}
-}
-
 // authority signs certificates for these tests.
 type authority struct {
 	certificate *x509.Certificate

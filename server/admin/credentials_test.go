@@ -177,8 +177,8 @@ func TestRotationsAreNotWritten(t *testing.T) {
 
 func TestIssuersSayHowTheyStand(t *testing.T) {
 	o := start(t, func(c *servertest.Config) {
-		c.Admin.IssuerStatus = func(i *authz.Issuer) *authz.IssuerStatus {
-			return &authz.IssuerStatus{State: "stale", LastError: "of " + i.ID}
+		c.Admin.IssuerStatus = func(i *authz.Issuer) authz.IssuerStatus {
+			return authz.IssuerStatus{State: "stale", LastError: "of " + i.ID}
 		}
 	})
 	made := o.send("PUT", "/v1/issuers/demo", `{"url":"https://i","jwks_url":"https://i/k","algorithms":["ES256"]}`)

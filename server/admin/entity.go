@@ -232,7 +232,8 @@ func (h *Handler) shown(e authz.Entity) authz.Entity {
 		return bare(e)
 	}
 	with := *issuer
-	with.Status = h.IssuerStatus(issuer)
+	status := h.IssuerStatus(issuer)
+	with.Status = &status
 	return &with
 }
 

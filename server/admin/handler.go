@@ -31,7 +31,7 @@ type Handler struct {
 	Audit     Audit
 	Shadow    Shadow
 	// IssuerStatus says how an issuer stands, for reads of issuers; nil leaves it out.
-	IssuerStatus func(*authz.Issuer) *authz.IssuerStatus
+	IssuerStatus func(*authz.Issuer) authz.IssuerStatus
 	// Policy names the active policy set; zero when there is none.
 	Policy  func() authz.PolicyRef
 	Now     func() time.Time
