@@ -22,7 +22,7 @@ PACKAGES  := ./...
 # Temporary files stay in the clone too.
 export TMPDIR := $(CURDIR)/.tmp
 # Suites that must have run at least one test for `make test` to pass.
-SUITES := authz,ijson,disk,token,token/statuslist,secret,introspection,store,bundles,generations,sources,engine,decisiontable,decisionlog,decisionlog/sink,replay,pdp,rotation,usage,credentials,events,tokenservice,server/apikey,server/reqctx,server/question,control,server/wire,server/route,server/api,server/admin,server/oauth,server/events,server/openapi,server,policies,demo,cmd/spell,cmd/config,cmd/daemon,cmd/verdict,cmd/verdict/remote,test/tally,test
+SUITES := authz,ijson,disk,token,token/statuslist,secret,introspection,store,bundles,generations,sources,engine,decisiontable,decisionlog,decisionlog/sink,replay,pdp,rotation,usage,credentials,events,tokenservice,server/apikey,server/reqctx,server/question,server/tlsfiles,control,server/wire,server/route,server/api,server/admin,server/oauth,server/events,server/openapi,server,policies,demo,cmd/spell,cmd/config,cmd/daemon,cmd/verdict,cmd/verdict/remote,test/tally,test
 
 .PHONY: help
 help: ## list the targets

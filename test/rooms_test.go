@@ -54,6 +54,7 @@ var rooms = map[string]struct {
 	"server/reqctx":     {imports: []string{"authz"}},
 	"server/wire":       {imports: []string{"authz", "api", "ijson", "server/reqctx"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/apikey":     {imports: []string{"authz"}},
+	"server/tlsfiles":   {},
 	"server/question":   {imports: []string{"authz", "api"}},
 	"server/api":        {imports: []string{"authz", "api", "server/question", "server/reqctx", "server/route", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/route":      {imports: []string{"authz", "api", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},

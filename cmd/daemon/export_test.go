@@ -10,12 +10,6 @@ import (
 	"github.com/verdict-pdp/verdict/server"
 )
 
-// What tests look at from outside.
-var (
-	DecisionsTLS = decisionsTLS
-	AdminTLS     = adminTLS
-)
-
 // Again judges a recorded decision by its own generation and revision: the result as
 // it was recorded, and as it is now.
 func (d *Daemon) Again(ctx context.Context, id string) (was, now []byte, err error) {

@@ -9,6 +9,7 @@ import (
 	surface "github.com/verdict-pdp/verdict/server/api"
 	receiving "github.com/verdict-pdp/verdict/server/events"
 	"github.com/verdict-pdp/verdict/server/oauth"
+	"github.com/verdict-pdp/verdict/server/tlsfiles"
 )
 
 // Names of the listeners, in logs and metrics.
@@ -21,11 +22,11 @@ const (
 // surface is given to a listener.
 func (d *Daemon) listeners() ([]server.Listener, error) {
 	c := d.config
-	overTLS, err := decisionsTLS(c.TLS, c.Now, c.Logger)
+	overTLS, err := tlsfiles.Files{Cert: c.TLS.Cert, Key: c.TLS.Key, AskClients: true, Now: c.Now, Log: c.Logger}.Config()
 	if err != nil {
 		return nil, fmt.Errorf("serving decisions over TLS: %w; correct tls.cert and tls.key, or their files", err)
 	}
-	adminOverTLS, err := adminTLS(c.AdminTLS, c.Now, c.Logger)
+	adminOverTLS, err := tlsfiles.Files{Cert: c.AdminTLS.Cert, Key: c.AdminTLS.Key, ClientCA: c.AdminTLS.ClientCA, Now: c.Now, Log: c.Logger}.Config()
 	if err != nil {
 		return nil, fmt.Errorf("serving the admin API over TLS: %w; correct admin_tls.cert, admin_tls.key and admin_tls.client_ca, or their files", err)
 	}
