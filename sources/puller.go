@@ -67,15 +67,10 @@ type Puller struct {
 func New(config Config) (*Puller, error) {
 	config = config.withDefaults()
 	p := &Puller{}
-	named := map[string]bool{}
-	for i, s := range config.Sources {
-		if err := s.Validate(); err != nil {
-			return nil, at(i, err)
-		}
-		if named[s.Name] {
-			return nil, at(i, authz.Invalid("name", fmt.Sprintf("%s has a source already; a bundle comes from one", s.Name)))
-		}
-		named[s.Name] = true
+	if err := Validate(config.Sources); err != nil {
+		return nil, err
+	}
+	for _, s := range config.Sources {
 		if config.Push == nil || s.Folder != "" && config.Pack == nil {
 			return nil, authz.Errorf(authz.CodeInternal, "sources need somebody to push to, and folders somebody to pack them")
 		}
@@ -86,6 +81,21 @@ func New(config Config) (*Puller, error) {
 		p.feeds = append(p.feeds, newFeed(s.withDefaults(), config))
 	}
 	return p, nil
+}
+
+// Validate reports what of the sources cannot be. The error names the source at fault.
+func Validate(all []Source) error {
+	named := map[string]bool{}
+	for i, s := range all {
+		if err := s.Validate(); err != nil {
+			return at(i, err)
+		}
+		if named[s.Name] {
+			return at(i, authz.Invalid("name", s.Name+" has a source already; a bundle comes from one"))
+		}
+		named[s.Name] = true
+	}
+	return nil
 }
 
 // at says which source an error is about.

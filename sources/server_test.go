@@ -275,6 +275,7 @@ func TestSourcesThatAreRefused(t *testing.T) {
 	}{
 		"no name":             {func(s *sources.Source) { s.Name = "" }, "sources[1].name"},
 		"twice":               {func(s *sources.Source) { s.Name = "first" }, "sources[1].name"},
+		"the modes":           {func(s *sources.Source) { s.Name = authz.ModesBundle }, "sources[1].name"},
 		"nowhere":             {func(s *sources.Source) { s.URL = "" }, "sources[1].url"},
 		"two places":          {func(s *sources.Source) { s.Folder = "/policies" }, "sources[1].url"},
 		"plain http":          {func(s *sources.Source) { s.URL = "http://bundles.example/acme" }, "sources[1].url"},

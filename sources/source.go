@@ -51,6 +51,8 @@ func (s Source) Validate() error {
 		return err
 	}
 	switch {
+	case s.Name == authz.ModesBundle:
+		return authz.Invalid("name", "modes is the bundle of modes set at run time; it is pulled from nowhere")
 	case (s.URL == "") == (s.Folder == ""):
 		return authz.Invalid("url", "or folder is required, and not both")
 	case s.LongPoll < 0 || s.LongPoll > maxLongPoll || s.LongPoll%time.Second != 0:

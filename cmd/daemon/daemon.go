@@ -53,7 +53,7 @@ type Daemon struct {
 	log        *decisionlog.Log
 	sinks      []*sink.Runner
 	policies   *generations.Keeper
-	pulled     []bundleSource
+	pulled     []config.BundleSource
 	puller     *sources.Puller // nil when bundles are pulled from nowhere
 	engine     engine.Engine   // the active policy: decisions, masks, guards, status
 	shade      *replay.Shadow

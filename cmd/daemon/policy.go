@@ -17,11 +17,11 @@ import (
 // loadPolicies opens the generations kept and makes one of them the active one.
 func (d *Daemon) loadPolicies(ctx context.Context) error {
 	c := d.config.Bundles
-	keys, err := readBundleKeys(c.Keys)
+	keys, err := c.ReadKeys()
 	if err != nil {
 		return err
 	}
-	if d.pulled, err = readBundleSources(c.Sources); err != nil {
+	if d.pulled, err = c.ReadSources(); err != nil {
 		return err
 	}
 	d.policies, err = generations.Open(generations.Config{

@@ -6,6 +6,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/generations"
 	"github.com/verdict-pdp/verdict/sources"
 )
@@ -13,17 +14,14 @@ import (
 // openPuller prepares to pull bundles: from the sources configured, and from the
 // folder of the base policies.
 func (d *Daemon) openPuller(context.Context) (err error) {
-	var from []sources.Source
 	if d.config.Policies != "" && d.config.PolicyFiles == nil {
-		d.pulled = append(d.pulled, bundleSource{Name: authz.BaseBundle, Folder: d.config.Policies})
+		base := sources.Source{Name: authz.BaseBundle, Folder: d.config.Policies, MaxBytes: d.config.Bundles.MaxSize}
+		d.pulled = append(d.pulled, config.BundleSource{Source: base})
 	}
+	var from []sources.Source
 	for _, s := range d.pulled {
-		from = append(from, sources.Source{
-			Name: s.Name, URL: s.URL, Folder: s.Folder, TokenFile: s.TokenFile,
-			MinDelay: s.Interval, MaxDelay: 2 * s.Interval, LongPoll: s.LongPoll,
-			MaxBytes:   d.config.Bundles.MaxSize,
-			LastActive: d.policies.LastActive(s.Name),
-		})
+		s.LastActive = d.policies.LastActive(s.Name)
+		from = append(from, s.Source)
 	}
 	if len(from) == 0 {
 		return nil
@@ -46,7 +44,7 @@ func (d *Daemon) pull(ctx context.Context, name string, body io.Reader, source s
 		return err == nil, err
 	}
 	for _, s := range d.pulled {
-		if s.Name == name && !s.activates() {
+		if s.Name == name && s.Candidate {
 			return false, nil
 		}
 	}

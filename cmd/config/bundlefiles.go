@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"bytes"
@@ -9,7 +9,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/sources"
 )
 
 // keysFile is the file of bundles.keys, in the shape of OPA's configuration.
@@ -28,8 +28,10 @@ type keysFile struct {
 	} `yaml:"keys"`
 }
 
-// readBundleKeys reads the keys bundles may be signed by, in the order of their ids.
-func readBundleKeys(path string) ([]bundles.Key, error) {
+// ReadKeys reads the file of the keys that bundles may be signed by; they are in the
+// order of their ids.
+func (b Bundles) ReadKeys() ([]bundles.Key, error) {
+	path := b.Keys
 	if path == "" {
 		return nil, nil
 	}
@@ -50,52 +52,54 @@ func readBundleKeys(path string) ([]bundles.Key, error) {
 
 // sourcesFile is the file of bundles.sources.
 type sourcesFile struct {
-	Sources []bundleSource `yaml:"sources"`
+	Sources []struct {
+		Name      string        `yaml:"name"`
+		URL       string        `yaml:"url"`
+		Folder    string        `yaml:"folder"`
+		TokenFile string        `yaml:"token_file"` // with the bearer token the server wants
+		Interval  time.Duration `yaml:"interval"`   // between two requests; the default is a minute
+		LongPoll  time.Duration `yaml:"long_poll"`  // how long the server may hold a request; 0 asks for none
+		// Activate says whether what passes the gate becomes active; the default is that
+		// it does. Otherwise it waits as a candidate.
+		Activate *bool `yaml:"activate"`
+	} `yaml:"sources"`
 }
 
-// bundleSource is where one bundle is pulled from: a bundle server, or a folder that
-// is watched.
-type bundleSource struct {
-	Name      string        `yaml:"name"`
-	URL       string        `yaml:"url"`
-	Folder    string        `yaml:"folder"`
-	TokenFile string        `yaml:"token_file"` // with the bearer token the server wants
-	Interval  time.Duration `yaml:"interval"`   // between two requests; the default is a minute
-	LongPoll  time.Duration `yaml:"long_poll"`  // how long the server may hold a request; 0 asks for none
-	// Activate says whether what passes the gate becomes active; the default is that
-	// it does. Otherwise it waits as a candidate.
-	Activate *bool `yaml:"activate"`
+// BundleSource is a source that one bundle is pulled from.
+type BundleSource struct {
+	sources.Source
+	// Candidate leaves what passes the gate waiting until somebody activates it.
+	Candidate bool
 }
 
-func (s bundleSource) activates() bool { return s.Activate == nil || *s.Activate }
-
-// readBundleSources reads the sources to pull bundles from.
-func readBundleSources(path string) ([]bundleSource, error) {
-	if path == "" {
+// ReadSources reads the file of the sources to pull bundles from.
+func (b Bundles) ReadSources() ([]BundleSource, error) {
+	if b.Sources == "" {
 		return nil, nil
 	}
 	var file sourcesFile
-	if err := readYAML("bundles.sources", path, &file); err != nil {
+	if err := readYAML("bundles.sources", b.Sources, &file); err != nil {
 		return nil, err
 	}
-	named := map[string]bool{}
+	var all []sources.Source
+	var read []BundleSource
 	for _, s := range file.Sources {
-		switch {
-		case authz.ValidateBundleName("name", s.Name) != nil || s.Name == authz.ModesBundle:
-			return nil, authz.Invalid("bundles.sources", path+" has a source whose name is no bundle's: "+s.Name)
-		case named[s.Name]:
-			return nil, authz.Invalid("bundles.sources", path+" has two sources for the bundle "+s.Name)
-		case (s.URL == "") == (s.Folder == ""):
-			return nil, authz.Invalid("bundles.sources", path+": the source "+strconv.Quote(s.Name)+" must have either a url or a folder")
+		source := sources.Source{
+			Name: s.Name, URL: s.URL, Folder: s.Folder, TokenFile: s.TokenFile,
+			MinDelay: s.Interval, MaxDelay: 2 * s.Interval, LongPoll: s.LongPoll, MaxBytes: b.MaxSize,
 		}
-		named[s.Name] = true
+		all = append(all, source)
+		read = append(read, BundleSource{Source: source, Candidate: s.Activate != nil && !*s.Activate})
 	}
-	return file.Sources, nil
+	if err := sources.Validate(all); err != nil {
+		return nil, authz.Invalid("bundles.sources", b.Sources+": "+err.Error())
+	}
+	return read, nil
 }
 
 // typesOfOurs are how the YAML library names what it reads into; who writes the file
 // does not know them.
-var typesOfOurs = regexp.MustCompile(` (?:in type|into) (?:daemon|struct)\S*(?: \{.*\})?`)
+var typesOfOurs = regexp.MustCompile(` (?:in type|into) (?:config|struct)\S*(?: \{.*\})?`)
 
 // plainYAML is an error of the YAML library in words of the file.
 func plainYAML(err error) string {
