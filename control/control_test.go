@@ -220,13 +220,13 @@ var everyone = authz.Author{Key: "root", Name: "the operator", From: "10.0.0.7",
 func (w *world) changes() []authz.AuditedChange {
 	w.t.Helper()
 	var all []authz.AuditedChange
-	for page := (decisionlog.Page{Limit: 1000}); ; {
-		got, err := w.audit.Changes(w.t.Context(), authz.AuditFilter{}, page)
+	for cursor := ""; ; {
+		got, err := w.audit.Changes(w.t.Context(), authz.AuditFilter{}, cursor, 1000)
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		all = append(all, got.Items...)
-		if page.Cursor = got.NextCursor; page.Cursor == "" {
+		if cursor = got.NextCursor; cursor == "" {
 			slices.Reverse(all)
 			return all
 		}

@@ -71,13 +71,13 @@ func pending(t testing.TB, l *decisionlog.Log) []string {
 func audit(t testing.TB, l *decisionlog.Log, f authz.AuditFilter, limit int) []string {
 	t.Helper()
 	lines := []string{}
-	for page := (decisionlog.Page{Limit: limit}); ; {
-		found, err := l.Changes(t.Context(), f, page)
+	for cursor := ""; ; {
+		found, err := l.Changes(t.Context(), f, cursor, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
 		lines = append(lines, told(found.Items)...)
-		if page.Cursor = found.NextCursor; page.Cursor == "" {
+		if cursor = found.NextCursor; cursor == "" {
 			return lines
 		}
 	}
@@ -124,7 +124,7 @@ func TestAnnounceAndSettle(t *testing.T) {
 		}, r)
 		same(t, "the intent's record", []any{uint64(2), authz.RecordIntent, authz.ChangePending}, []any{before.Seq, before.Kind, before.Change.Outcome})
 		report := verify(t, l)
-		same(t, "report", decisionlog.VerifyReport{
+		same(t, "report", authz.VerifyReport{
 			OK: true, From: 1, To: 6, Records: 6, HeadHash: report.HeadHash, Problems: []string{},
 			Changes: 4, ChangesFrom: 1, ChangesTo: 4, ChangeHash: report.HeadHash,
 		}, report)
@@ -324,14 +324,14 @@ func TestChangesFilter(t *testing.T) {
 		})
 	}
 	for name, f := range map[string]authz.AuditFilter{"kind": {Kind: "maybe"}, "outcome": {Outcome: "maybe"}} {
-		_, err := l.Changes(t.Context(), f, decisionlog.Page{})
+		_, err := l.Changes(t.Context(), f, "", 0)
 		code(t, err, authz.CodeInvalid, name)
 		_, err = l.ChangesAfter(t.Context(), f, 0, 0)
 		code(t, err, authz.CodeInvalid, name)
 	}
-	_, err := l.Changes(t.Context(), authz.AuditFilter{}, decisionlog.Page{Cursor: "x"})
+	_, err := l.Changes(t.Context(), authz.AuditFilter{}, "x", 0)
 	code(t, err, authz.CodeInvalid, "cursor")
-	_, err = l.Changes(t.Context(), authz.AuditFilter{}, decisionlog.Page{Limit: -1})
+	_, err = l.Changes(t.Context(), authz.AuditFilter{}, "", -1)
 	code(t, err, authz.CodeInvalid, "limit")
 }
 
@@ -382,16 +382,16 @@ func TestDecisionsWithoutChanges(t *testing.T) {
 		return lines
 	}
 	want := []string{"2decision", "3decision", "5decision"}
-	list, err := l.List(t.Context(), authz.RecordFilter{}, decisionlog.Page{})
+	list, err := l.List(t.Context(), authz.RecordFilter{}, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "list", []string{"5decision", "3decision", "2decision"}, kinds(list.Records))
+	same(t, "list", []string{"5decision", "3decision", "2decision"}, kinds(list.Items))
 	tail, err := l.Tail(t.Context(), authz.RecordFilter{}, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "tail", want, kinds(tail.Records))
+	same(t, "tail", want, kinds(tail.Items))
 	same(t, "each", want, kinds(all(t, l)))
 	n, err := l.Count(t.Context(), authz.RecordFilter{}, 0)
 	if err != nil || n != 3 {
@@ -422,7 +422,7 @@ func exported(t testing.TB, l *decisionlog.Log, f authz.RecordFilter, changes bo
 	return lines
 }
 
-func verifyLines(t testing.TB, lines []string) decisionlog.VerifyReport {
+func verifyLines(t testing.TB, lines []string) authz.VerifyReport {
 	t.Helper()
 	report, err := decisionlog.VerifyLines(strings.NewReader(strings.Join(lines, "\n")))
 	if err != nil {
@@ -447,7 +447,7 @@ func TestExportOfChanges(t *testing.T) {
 		t.Errorf("a change is in the export of somebody who may not read it: %s", text)
 	}
 	report := verifyLines(t, lines)
-	same(t, "withheld", decisionlog.VerifyReport{
+	same(t, "withheld", authz.VerifyReport{
 		OK: true, From: 1, To: 5, Records: 5, Withheld: 3, HeadHash: want.HeadHash, Problems: []string{},
 	}, report)
 	same(t, "filtered", 1, len(exported(t, l, authz.RecordFilter{Outcome: "deny"}, true)))

@@ -75,10 +75,10 @@ func errNoChange() error {
 }
 
 // Changes is one page of the changes that f selects, newest first. An intent is among
-// them while it has no outcome. Changes that are recorded while a list is read are not
+// them while it has no outcome. cursor and limit are as in a List. Changes that are recorded while a list is read are not
 // in its later pages.
-func (l *Log) Changes(ctx context.Context, f authz.AuditFilter, page Page) (authz.AuditPage, error) {
-	found, err := newChangeRun(ctx, f, page.Limit)
+func (l *Log) Changes(ctx context.Context, f authz.AuditFilter, cursor string, limit int) (authz.AuditPage, error) {
+	found, err := newChangeRun(ctx, f, limit)
 	if err != nil {
 		return authz.AuditPage{}, err
 	}
@@ -87,7 +87,7 @@ func (l *Log) Changes(ctx context.Context, f authz.AuditFilter, page Page) (auth
 		if err != nil {
 			return err
 		}
-		first, err := page.first(found.page.Head)
+		first, err := firstOf(cursor, found.page.Head)
 		if err != nil || first < oldest {
 			return err
 		}
@@ -107,7 +107,7 @@ func (l *Log) Changes(ctx context.Context, f authz.AuditFilter, page Page) (auth
 }
 
 // ChangesAfter is up to limit of the changes after number after that f selects, oldest
-// first; limit is as in a Page. An intent is among them while it has no outcome, which
+// first; limit is as in a List. An intent is among them while it has no outcome, which
 // comes with a number of its own. CodeGone says that some of what was asked for is no
 // longer kept.
 func (l *Log) ChangesAfter(ctx context.Context, f authz.AuditFilter, after uint64, limit int) (authz.AuditPage, error) {

@@ -101,14 +101,14 @@
 // hash of the last record removed; the newest is noted with every commit. So Verify
 // finds any record that was changed, removed or put in, at both ends too, unless the
 // whole rest of the chain was written anew with the files in hand: keep HeadHash of a
-// VerifyReport elsewhere to find that as well. VerifyLines does the same for an export.
+// authz.VerifyReport elsewhere to find that as well. VerifyLines does the same for an export.
 //
 // The newest change and the last one removed are noted in the same way, with the head
 // and with the anchor go the number of changes up to them, and Verify reads both chains
 // and compares them: a change that was altered, removed, put in or moved is found, with
 // or without the decisions around it. Of one that an export withholds, and of one whose
 // stub alone is kept, the hash links the records before and after it, and
-// VerifyReport.Withheld counts it: its content was not verified.
+// authz.VerifyReport.Withheld counts it: its content was not verified.
 //
 // # Reading
 //

@@ -141,9 +141,9 @@ func all(t testing.TB, l *decisionlog.Log) []authz.Record {
 	return found
 }
 
-func verify(t testing.TB, l *decisionlog.Log, problems ...string) decisionlog.VerifyReport {
+func verify(t testing.TB, l *decisionlog.Log, problems ...string) authz.VerifyReport {
 	t.Helper()
-	report, err := l.Verify(t.Context(), nil)
+	report, err := l.Verify(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,9 +123,9 @@ func withheld(t *testing.T, l *decisionlog.Log, r authz.Record) {
 	if r.Decision != authz.Deny || r.Subject != "mu:user-svc" || r.Policy.Generation != 4 {
 		t.Errorf("%+v", r)
 	}
-	list, err := l.List(t.Context(), authz.RecordFilter{Code: "NO_EDGE", Guard: "trust"}, decisionlog.Page{})
-	if err != nil || len(list.Records) != 1 {
-		t.Errorf("%d records found by code and guard, %v", len(list.Records), err)
+	list, err := l.List(t.Context(), authz.RecordFilter{Code: "NO_EDGE", Guard: "trust"}, "", 0)
+	if err != nil || len(list.Items) != 1 {
+		t.Errorf("%d records found by code and guard, %v", len(list.Items), err)
 	}
 }
 

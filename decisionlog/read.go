@@ -23,31 +23,6 @@ const (
 	maxPageScan  = 200_000  // records looked at
 )
 
-// Page says which part of a list is wanted.
-type Page struct {
-	// Cursor is the NextCursor of the page before; empty starts at the newest.
-	Cursor string
-	// Limit is the most records of the page, at most MaxPage; 0 means 100.
-	Limit int
-}
-
-// Listing is one page of records, newest first.
-type Listing struct {
-	Records    []authz.Record
-	NextCursor string // empty: there are no more
-	Head       uint64 // number of the newest record there is
-}
-
-// Tail is a run of records, oldest first.
-type Tail struct {
-	Records []authz.Record
-	// NextAfter is how far the log was looked at: ask for what is after it next.
-	NextAfter uint64
-	Head      uint64 // number of the newest record there is
-	// Missed is how many records that were asked for are no longer kept.
-	Missed uint64
-}
-
 // Get is the record of a decision, CodeNotFound when there is none, or none any more.
 func (l *Log) Get(ctx context.Context, id string) (authz.Record, error) {
 	if err := ctx.Err(); err != nil {
@@ -118,45 +93,45 @@ func (h *header) recordAs(changes changesAs, txn *badger.Txn, seq uint64) (authz
 }
 
 // List is one page of the records that filter selects, newest first; intents and
-// changes are not among them. Records that come while a list is read are not in its
-// later pages.
-func (l *Log) List(ctx context.Context, filter authz.RecordFilter, page Page) (Listing, error) {
+// changes are not among them. cursor is the NextCursor of the page before; empty starts
+// at the newest. limit is the most records of the page, at most MaxPage; 0 means 100.
+// Records that come while a list is read are not in its later pages.
+func (l *Log) List(ctx context.Context, filter authz.RecordFilter, cursor string, limit int) (authz.RecordPage, error) {
 	m, err := newMatcher(filter)
 	if err != nil {
-		return Listing{}, err
+		return authz.RecordPage{}, err
 	}
-	limit, err := limitOf(page.Limit)
-	if err != nil {
-		return Listing{}, err
+	if limit, err = limitOf(limit); err != nil {
+		return authz.RecordPage{}, err
 	}
 	head := l.Head()
-	first, err := page.first(head)
+	first, err := firstOf(cursor, head)
 	if err != nil {
-		return Listing{}, err
+		return authz.RecordPage{}, err
 	}
-	list := Listing{Head: head}
+	page := authz.RecordPage{Head: head, NextAfter: head}
 	oldest := l.oldest()
 	if first < oldest {
-		return list, nil
+		return page, nil
 	}
 	run := run{limit: limit}
 	if err := l.collect(ctx, m, first, oldest, &run); err != nil {
-		return Listing{}, err
+		return authz.RecordPage{}, err
 	}
-	list.Records = run.records
+	page.Items = run.records
 	if run.more && run.last > oldest {
-		list.NextCursor = strconv.FormatUint(run.last-1, 10)
+		page.NextCursor = strconv.FormatUint(run.last-1, 10)
 	}
-	return list, nil
+	return page, nil
 }
 
-// first is the number of the newest record that may be on the page.
-func (p Page) first(head uint64) (uint64, error) {
-	if p.Cursor == "" {
+// firstOf is the number of the newest record that may be on the page of a cursor.
+func firstOf(cursor string, head uint64) (uint64, error) {
+	if cursor == "" {
 		return head, nil
 	}
-	first, err := strconv.ParseUint(p.Cursor, 10, 64)
-	if err != nil || strconv.FormatUint(first, 10) != p.Cursor {
+	first, err := strconv.ParseUint(cursor, 10, 64)
+	if err != nil || strconv.FormatUint(first, 10) != cursor {
 		return 0, authz.Invalid("cursor", "is not one that a list gave; start without it")
 	}
 	return min(first, head), nil
@@ -185,44 +160,50 @@ func (l *Log) After(ctx context.Context, after uint64, limit int) ([]authz.Recor
 		return nil, err
 	}
 	m.changes = whole
-	tail, err := l.tail(ctx, m, after, min(limit, MaxPage))
-	return tail.Records, err
+	page, _, err := l.tail(ctx, m, after, min(limit, MaxPage))
+	return page.Items, err
 }
 
 // Tail is up to limit of the records after the one with number after that filter
-// selects, oldest first; limit is as in a Page. Intents and changes are not among them.
-// Records that are no longer kept are passed over.
-func (l *Log) Tail(ctx context.Context, filter authz.RecordFilter, after uint64, limit int) (Tail, error) {
+// selects, oldest first; limit is as in a List. Intents and changes are not among them.
+// NextAfter is how far the log was looked at: ask for what is after it next. CodeGone says
+// that some of what was asked for is no longer kept.
+func (l *Log) Tail(ctx context.Context, filter authz.RecordFilter, after uint64, limit int) (authz.RecordPage, error) {
 	m, err := newMatcher(filter)
 	if err != nil {
-		return Tail{}, err
+		return authz.RecordPage{}, err
 	}
-	return l.tail(ctx, m, after, limit)
+	page, missed, err := l.tail(ctx, m, after, limit)
+	if err == nil && missed > 0 {
+		return authz.RecordPage{}, authz.Errorf(authz.CodeGone, "%d records after number %d are no longer kept; read on from a later one", missed, after)
+	}
+	return page, err
 }
 
-func (l *Log) tail(ctx context.Context, m *matcher, after uint64, limit int) (tail Tail, err error) {
+// tail is Tail; missed is how many records that were asked for are no longer kept.
+func (l *Log) tail(ctx context.Context, m *matcher, after uint64, limit int) (page authz.RecordPage, missed uint64, err error) {
 	if limit, err = limitOf(limit); err != nil {
-		return Tail{}, err
+		return authz.RecordPage{}, 0, err
 	}
 	head := l.Head()
-	tail = Tail{Head: head, NextAfter: max(after, head)}
+	page = authz.RecordPage{Head: head, NextAfter: max(after, head)}
 	if after >= head {
-		return tail, nil
+		return page, 0, nil
 	}
 	run := run{limit: limit}
 	first := max(after+1, l.oldest())
-	tail.Missed = first - after - 1
+	missed = first - after - 1
 	if first > head { // none of them is kept
-		return tail, nil
+		return page, missed, nil
 	}
 	if err := l.collect(ctx, m, first, head, &run); err != nil {
-		return Tail{}, err
+		return authz.RecordPage{}, 0, err
 	}
-	tail.Records = run.records
+	page.Items = run.records
 	if run.more {
-		tail.NextAfter = run.last
+		page.NextAfter = run.last
 	}
-	return tail, nil
+	return page, missed, nil
 }
 
 // run is what collect found, within the limits of a page.

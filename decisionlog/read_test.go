@@ -90,14 +90,14 @@ func TestFilter(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, ids(tail.Records)); diff != "" || tail.NextAfter != 5 || tail.Head != 5 {
+			if diff := cmp.Diff(test.want, ids(tail.Items)); diff != "" || tail.NextAfter != 5 || tail.Head != 5 {
 				t.Errorf("%s next %d head %d", diff, tail.NextAfter, tail.Head)
 			}
-			list, err := l.List(t.Context(), test.filter, decisionlog.Page{})
+			list, err := l.List(t.Context(), test.filter, "", 0)
 			if err != nil || list.NextCursor != "" || list.Head != 5 {
 				t.Fatal(list, err)
 			}
-			newest := ids(list.Records)
+			newest := ids(list.Items)
 			for i, id := range test.want {
 				if newest[len(newest)-1-i] != id {
 					t.Errorf("newest first: %v", newest)
@@ -109,7 +109,7 @@ func TestFilter(t *testing.T) {
 		})
 	}
 	for _, bad := range []authz.RecordFilter{{Outcome: "maybe"}, {Edge: "mu:a"}} {
-		_, err := l.List(t.Context(), bad, decisionlog.Page{})
+		_, err := l.List(t.Context(), bad, "", 0)
 		code(t, err, authz.CodeInvalid, "must be")
 		_, err = l.Tail(t.Context(), bad, 0, 0)
 		code(t, err, authz.CodeInvalid, "must be")
@@ -137,22 +137,21 @@ func TestLossIsNoDecision(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	l := open(t, inMemory())
-	if list, err := l.List(t.Context(), authz.RecordFilter{}, decisionlog.Page{}); err != nil || len(list.Records) > 0 || list.NextCursor != "" {
+	if list, err := l.List(t.Context(), authz.RecordFilter{}, "", 0); err != nil || len(list.Items) > 0 || list.NextCursor != "" {
 		t.Fatal(list, err)
 	}
 	for i := range 7 {
 		record(t, l, entry(strconv.Itoa(i+1)))
 	}
 	var pages [][]string
-	page := decisionlog.Page{Limit: 3}
-	for {
-		list, err := l.List(t.Context(), authz.RecordFilter{}, page)
+	for cursor := ""; ; {
+		list, err := l.List(t.Context(), authz.RecordFilter{}, cursor, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
-		pages = append(pages, ids(list.Records))
+		pages = append(pages, ids(list.Items))
 		record(t, l, entry("later-"+strconv.Itoa(len(pages))))
-		if page.Cursor = list.NextCursor; page.Cursor == "" {
+		if cursor = list.NextCursor; cursor == "" {
 			break
 		}
 	}
@@ -165,25 +164,28 @@ func TestPages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(tail.Records) == 0 {
+		if len(tail.Items) == 0 {
 			if after != 10 || tail.Head != 10 {
 				t.Errorf("ends after %d of %d", after, tail.Head)
 			}
 			break
 		}
-		tails, after = append(tails, ids(tail.Records)), tail.NextAfter
+		tails, after = append(tails, ids(tail.Items)), tail.NextAfter
 	}
 	if diff := cmp.Diff([][]string{{"1", "2", "3", "4"}, {"5", "6", "7", "later-1"}, {"later-2", "later-3"}}, tails); diff != "" {
 		t.Error(diff)
 	}
-	for _, bad := range []decisionlog.Page{{Cursor: "x"}, {Cursor: "-1"}, {Cursor: "01"}, {Limit: -1}, {Limit: decisionlog.MaxPage + 1}} {
-		_, err := l.List(t.Context(), authz.RecordFilter{}, bad)
+	for _, bad := range []struct {
+		cursor string
+		limit  int
+	}{{"x", 0}, {"-1", 0}, {"01", 0}, {"", -1}, {"", decisionlog.MaxPage + 1}} {
+		_, err := l.List(t.Context(), authz.RecordFilter{}, bad.cursor, bad.limit)
 		code(t, err, authz.CodeInvalid, "")
 	}
 	if _, err := l.Tail(t.Context(), authz.RecordFilter{}, 0, -1); authz.CodeOf(err) != authz.CodeInvalid {
 		t.Error(err)
 	}
-	if tail, err := l.Tail(t.Context(), authz.RecordFilter{}, 99, 1); err != nil || tail.NextAfter != 99 || len(tail.Records) > 0 {
+	if tail, err := l.Tail(t.Context(), authz.RecordFilter{}, 99, 1); err != nil || tail.NextAfter != 99 || len(tail.Items) > 0 {
 		t.Error(tail, err)
 	}
 }
@@ -250,7 +252,7 @@ func TestEach(t *testing.T) {
 	if _, err := l.Count(ended, authz.RecordFilter{}, 0); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if _, err := l.List(ended, authz.RecordFilter{Subject: "mu:nobody"}, decisionlog.Page{}); !errors.Is(err, context.Canceled) {
+	if _, err := l.List(ended, authz.RecordFilter{Subject: "mu:nobody"}, "", 0); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -268,14 +270,14 @@ func BenchmarkList(b *testing.B) {
 	}
 	b.Run("page of 100", func(b *testing.B) {
 		for b.Loop() {
-			if list, err := l.List(b.Context(), authz.RecordFilter{}, decisionlog.Page{}); err != nil || len(list.Records) != 100 {
+			if list, err := l.List(b.Context(), authz.RecordFilter{}, "", 0); err != nil || len(list.Items) != 100 {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("pass over 100,000", func(b *testing.B) {
 		for b.Loop() {
-			if list, err := l.List(b.Context(), authz.RecordFilter{Code: "NONE", Outcome: "deny"}, decisionlog.Page{}); err != nil || len(list.Records) != 0 {
+			if list, err := l.List(b.Context(), authz.RecordFilter{Code: "NONE", Outcome: "deny"}, "", 0); err != nil || len(list.Items) != 0 {
 				b.Fatal(err)
 			}
 		}
@@ -291,7 +293,7 @@ func BenchmarkList(b *testing.B) {
 	})
 	b.Run("verify 100,000", func(b *testing.B) {
 		for b.Loop() {
-			if report, err := l.Verify(b.Context(), nil); err != nil || !report.OK {
+			if report, err := l.Verify(b.Context()); err != nil || !report.OK {
 				b.Fatal(report, err)
 			}
 		}

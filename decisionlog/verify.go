@@ -17,11 +17,8 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// VerifyReport is what Verify found.
-type VerifyReport = authz.VerifyReport
-
 // findings is a report while it is made.
-type findings struct{ VerifyReport }
+type findings struct{ authz.VerifyReport }
 
 const maxProblems = 100
 
@@ -53,14 +50,13 @@ func (v *findings) gap(after, seq uint64) {
 	}
 }
 
-// verifyChunk is how many records are verified between two calls of progress.
+// verifyChunk is how many records are verified in one go, before the context is looked at.
 const verifyChunk = 1000
 
 // Verify reads the whole log, from the oldest record kept to the newest there is
 // when it starts, and then the chain of intents and changes, and says what does not
-// fit. Nothing is removed meanwhile. progress, unless nil, is told how far it is in the
-// first. An error means that it could not be finished.
-func (l *Log) Verify(ctx context.Context, progress func(done, total uint64)) (VerifyReport, error) {
+// fit. Nothing is removed meanwhile. An error means that it could not be finished.
+func (l *Log) Verify(ctx context.Context) (authz.VerifyReport, error) {
 	l.retention.Lock()
 	defer l.retention.Unlock()
 	now := l.state.Load()
@@ -72,19 +68,16 @@ func (l *Log) Verify(ctx context.Context, progress func(done, total uint64)) (Ve
 	}
 	for first := anchor.seq + 1; first <= head.seq; first += verifyChunk {
 		if ctx.Err() != nil {
-			return VerifyReport{}, errInterrupted(ctx)
+			return authz.VerifyReport{}, errInterrupted(ctx)
 		}
 		last := min(first+verifyChunk-1, head.seq)
 		if err := l.scan(first, last, v.next); err != nil {
-			return VerifyReport{}, err
-		}
-		if progress != nil {
-			progress(last-anchor.seq, head.seq-anchor.seq)
+			return authz.VerifyReport{}, err
 		}
 	}
 	changes := changeVerification{report: &v.report, place: changeAnchor}
 	if err := l.verifyChanges(ctx, &changes, *now.changes); err != nil {
-		return VerifyReport{}, err
+		return authz.VerifyReport{}, err
 	}
 	return v.end(head), nil
 }
@@ -145,7 +138,7 @@ func (v *verification) follow(seq uint64, value []byte, h *header) {
 }
 
 // end compares where the chain ended with where it should.
-func (v *verification) end(head link) VerifyReport {
+func (v *verification) end(head link) authz.VerifyReport {
 	switch {
 	case v.place.seq < head.seq:
 		v.report.gap(v.place.seq, head.seq+1)
@@ -166,8 +159,8 @@ const maxLine = 4 << 20
 //
 // Of an intent or a change that is withheld there is the hash that the next record
 // follows, and no more: that it was one, and when, is what the line claims.
-func VerifyLines(in io.Reader) (VerifyReport, error) {
-	v := lineVerification{report: findings{VerifyReport{Problems: []string{}}}}
+func VerifyLines(in io.Reader) (authz.VerifyReport, error) {
+	v := lineVerification{report: findings{authz.VerifyReport{Problems: []string{}}}}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
 	number := 0
@@ -181,7 +174,7 @@ func VerifyLines(in io.Reader) (VerifyReport, error) {
 	case errors.Is(err, bufio.ErrTooLong):
 		v.report.problem("line %d is longer than a record can be; nothing after it was read", number+1)
 	case err != nil:
-		return VerifyReport{}, &authz.Error{Code: authz.CodeInvalid, Message: "the export could not be read to its end", Cause: err}
+		return authz.VerifyReport{}, &authz.Error{Code: authz.CodeInvalid, Message: "the export could not be read to its end", Cause: err}
 	}
 	v.report.HeadHash = v.hash
 	v.report.OK = len(v.report.Problems) == 0

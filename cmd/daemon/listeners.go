@@ -51,8 +51,9 @@ func (d *Daemon) adminRoom() *admin.Handler {
 		Rotations:    d.keeper,
 		IssuerStatus: d.verifier.Status,
 		Policies:     library{d.policies, d},
-		Decisions:    records{d},
-		Audit:        audit{d.log},
+		Decisions:    d.log,
+		History:      d.history(),
+		Audit:        d.log,
 		Shadow:       shadow{d},
 		BundleLimit:  c.Bundles.MaxSize,
 

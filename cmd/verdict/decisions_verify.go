@@ -75,7 +75,7 @@ func (c *cli) verifyFile(path string) error {
 
 // tellVerified prints a report, and ends with exitError when the chain does not hold.
 func (c *cli) tellVerified(document []byte) error {
-	var found decisionlog.VerifyReport
+	var found authz.VerifyReport
 	if err := ijson.UnmarshalOpen(document, &found); err != nil {
 		return unreadable(err)
 	}
@@ -89,7 +89,7 @@ func (c *cli) tellVerified(document []byte) error {
 		fix: "Compare it with what was exported or sent to a sink before: the records named above were altered or removed."}
 }
 
-func tellVerifyReport(w io.Writer, found *decisionlog.VerifyReport) error {
+func tellVerifyReport(w io.Writer, found *authz.VerifyReport) error {
 	r := &report{w: w}
 	for _, problem := range found.Problems {
 		r.line("%s", problem)

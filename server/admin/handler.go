@@ -28,6 +28,7 @@ type Handler struct {
 	Rotations Rotations
 	Policies  Policies
 	Decisions Decisions
+	History   History
 	Audit     Audit
 	Shadow    Shadow
 	// IssuerStatus says how an issuer stands, for reads of issuers; nil leaves it out.
@@ -54,8 +55,8 @@ func (h *Handler) Validate() error {
 	switch {
 	case h == nil || h.Data == nil || h.Control == nil:
 		return errors.New("admin needs data and control")
-	case h.Rotations == nil || h.Policies == nil || h.Decisions == nil || h.Audit == nil || h.Shadow == nil:
-		return errors.New("admin needs rotations, policies, decisions, audit and shadow")
+	case h.Rotations == nil || h.Policies == nil || h.Decisions == nil || h.History == nil || h.Audit == nil || h.Shadow == nil:
+		return errors.New("admin needs rotations, policies, decisions, history, audit and shadow")
 	case h.Policy == nil || h.Now == nil:
 		return errors.New("admin needs policy and a clock")
 	}

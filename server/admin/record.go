@@ -14,49 +14,36 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// Decisions is the decision log. Records handed out are not changed by the caller.
+// Decisions is the decision log: *decisionlog.Log is one. Records handed out are not changed by the caller.
 type Decisions interface {
 	// Get reads the record of one decision; CodeNotFound when there is none.
 	Get(ctx context.Context, id string) (authz.Record, error)
 	// List reads a page, newest first. A page may have fewer records than limit, even
-	// none, and a NextCursor. A cursor it did not give is CodeInvalid.
-	List(ctx context.Context, f authz.RecordFilter, cursor string, limit int) (RecordPage, error)
-	// After reads records later than the sequence number after, oldest first. A page
+	// none, and a NextCursor; its NextAfter is the head. A cursor it did not give is
+	// CodeInvalid.
+	List(ctx context.Context, f authz.RecordFilter, cursor string, limit int) (authz.RecordPage, error)
+	// Tail reads records later than the sequence number after, oldest first. A page
 	// may have fewer than limit, even none, before the head is reached: NextAfter says
 	// how far it looked. CodeGone when records later than after are no longer kept.
-	After(ctx context.Context, f authz.RecordFilter, after uint64, limit int) (RecordPage, error)
+	Tail(ctx context.Context, f authz.RecordFilter, after uint64, limit int) (authz.RecordPage, error)
 	// Await returns nil when the head is above after, and the context's error when
 	// that ends first.
 	Await(ctx context.Context, after uint64) error
 	// Export gives every record the filter selects to fn, oldest first, and ends with
 	// fn's first error. Changes are among them; their content only when changes is set.
 	Export(ctx context.Context, f authz.RecordFilter, changes bool, fn func(*authz.Record) error) error
-	// Verify recomputes the chain. One that does not hold is a report, not an error.
+	// Verify recomputes the chain. A chain that does not hold is a report, not an error.
 	Verify(ctx context.Context) (authz.VerifyReport, error)
+}
+
+// History is the decisions that were recorded, to be judged again. A replay.History is
+// one.
+type History interface {
 	// Explain judges a recorded decision again, by the generation and the data it was
 	// made by, and says how it came about. When it cannot be, or only by others, note
 	// says so; e is nil when there is nothing to explain. CodeNotFound when there is
 	// no such decision.
 	Explain(ctx context.Context, id string) (e *authz.Explanation, note string, err error)
-}
-
-// RecordPage is some records.
-type RecordPage struct {
-	Records    []authz.Record
-	NextCursor string // of List; empty on the last page
-	NextAfter  uint64 // of After: the after to ask with next; at most the head, at least the after asked with
-	Head       uint64 // newest sequence number; 0 when there is none
-}
-
-// RecordList answers GET PathDecisions.
-type RecordList struct {
-	Items []authz.Record `json:"items"`
-	// NextCursor asks for the next page of older records; empty on the last one, and
-	// in an answer to ?after=.
-	NextCursor string `json:"next_cursor"`
-	// NextAfter is the after to ask with for what is recorded later.
-	NextAfter uint64 `json:"next_after"`
-	Head      uint64 `json:"head"` // newest sequence number
 }
 
 // ShownRecord answers GET PathDecisions + "/" + id.
@@ -90,25 +77,22 @@ func (h *Handler) recordRows() []route.Row {
 	}
 }
 
-func (h *Handler) listRecords(c *route.Call) (reply route.Reply[RecordList], err error) {
+func (h *Handler) listRecords(c *route.Call) (reply route.Reply[authz.RecordPage], err error) {
 	filter, err := filterQuery(c)
 	if err != nil {
 		return reply, err
 	}
-	ctx, most := c.Request().Context(), int(c.Number("limit"))
+	most := int(c.Number("limit"))
 	follow, err := following(c)
 	if err != nil {
 		return reply, err
 	}
-	var page RecordPage
 	if follow {
-		page, err = h.tail(c, filter, most)
-		page.NextCursor = ""
+		reply.Body, err = h.tail(c, filter, most)
 	} else {
-		page, err = h.Decisions.List(ctx, filter, c.Text("cursor"), most)
-		page.NextAfter = page.Head
+		reply.Body, err = h.Decisions.List(c.Request().Context(), filter, c.Text("cursor"), most)
 	}
-	return route.Show(RecordList{Items: page.Records, NextCursor: page.NextCursor, NextAfter: page.NextAfter, Head: page.Head}), err
+	return reply, err
 }
 
 // following reports whether a list is asked for with after, from where it goes on
@@ -125,18 +109,18 @@ func following(c *route.Call) (bool, error) {
 
 // tail is what is recorded after a sequence number. It waits for it when that is
 // asked.
-func (h *Handler) tail(c *route.Call, filter authz.RecordFilter, most int) (RecordPage, error) {
-	page, err := h.Decisions.After(c.Request().Context(), filter, c.Number("after"), most)
+func (h *Handler) tail(c *route.Call, filter authz.RecordFilter, most int) (authz.RecordPage, error) {
+	page, err := h.Decisions.Tail(c.Request().Context(), filter, c.Number("after"), most)
 	wait := time.Duration(c.Number("wait_s")) * time.Second
-	if err != nil || len(page.Records) > 0 || wait == 0 {
+	if err != nil || len(page.Items) > 0 || wait == 0 {
 		return page, err
 	}
 	err = h.follow(c, wait, func(waiting context.Context) (found bool, err error) {
 		if err := h.Decisions.Await(waiting, page.NextAfter); err != nil && waiting.Err() == nil {
 			return false, err
 		}
-		page, err = h.Decisions.After(c.Request().Context(), filter, page.NextAfter, most)
-		return len(page.Records) > 0, err
+		page, err = h.Decisions.Tail(c.Request().Context(), filter, page.NextAfter, most)
+		return len(page.Items) > 0, err
 	})
 	return page, err
 }
@@ -173,7 +157,7 @@ func (h *Handler) explain(c *route.Call, id string) (*authz.Explanation, string,
 		return nil, "", err
 	}
 	defer done()
-	explanation, note, err := h.Decisions.Explain(ctx, id)
+	explanation, note, err := h.History.Explain(ctx, id)
 	return explanation, note, taskError(c, err)
 }
 

@@ -45,11 +45,11 @@ func idsOf(records []authz.Record) (ids []string) {
 
 func TestRecords(t *testing.T) {
 	o := logged(t, 5, nil)
-	first := read[admin.RecordList](t, o.send("GET", "/v1/decisions?service=svc:a&limit=2", ""))
+	first := read[authz.RecordPage](t, o.send("GET", "/v1/decisions?service=svc:a&limit=2", ""))
 	if diff := cmp.Diff([]string{"d5", "d3"}, idsOf(first.Items)); diff != "" || first.NextCursor == "" || first.NextAfter != 5 || first.Head != 5 {
 		t.Errorf("%+v %s", first, diff)
 	}
-	last := read[admin.RecordList](t, o.as(authz.RoleReview, "GET", "/v1/decisions?service=svc:a&limit=2&cursor="+first.NextCursor, ""))
+	last := read[authz.RecordPage](t, o.as(authz.RoleReview, "GET", "/v1/decisions?service=svc:a&limit=2&cursor="+first.NextCursor, ""))
 	if diff := cmp.Diff([]string{"d1"}, idsOf(last.Items)); diff != "" || last.NextCursor != "" {
 		t.Errorf("%+v %s", last, diff)
 	}
@@ -105,7 +105,7 @@ type filtered struct {
 	seen chan<- authz.RecordFilter
 }
 
-func (f filtered) List(ctx context.Context, filter authz.RecordFilter, cursor string, limit int) (admin.RecordPage, error) {
+func (f filtered) List(ctx context.Context, filter authz.RecordFilter, cursor string, limit int) (authz.RecordPage, error) {
 	f.seen <- filter
 	return f.Decisions.List(ctx, filter, cursor, limit)
 }
@@ -113,17 +113,17 @@ func (f filtered) List(ctx context.Context, filter authz.RecordFilter, cursor st
 func TestTail(t *testing.T) {
 	o := logged(t, 2, nil)
 	for after, want := range map[string]string{"0": "d1", "1": "d2"} {
-		page := read[admin.RecordList](t, o.send("GET", "/v1/decisions?after="+after, ""))
+		page := read[authz.RecordPage](t, o.send("GET", "/v1/decisions?after="+after, ""))
 		if diff := cmp.Diff([]string{want}, idsOf(page.Items)); diff != "" || page.NextCursor != "" || page.Head != 2 {
 			t.Errorf("%+v %s", page, diff)
 		}
 	}
 	// A page may be empty before the head: next_after says how far it looked.
-	if page := read[admin.RecordList](t, o.send("GET", "/v1/decisions?after=0&service=svc:b", "")); len(page.Items) != 0 || page.NextAfter != 1 {
+	if page := read[authz.RecordPage](t, o.send("GET", "/v1/decisions?after=0&service=svc:b", "")); len(page.Items) != 0 || page.NextAfter != 1 {
 		t.Errorf("%+v", page)
 	}
 	// With a wait it looks on by itself.
-	if page := read[admin.RecordList](t, o.send("GET", "/v1/decisions?after=0&service=svc:b&wait_s=60", "")); page.NextAfter != 2 || len(page.Items) != 1 {
+	if page := read[authz.RecordPage](t, o.send("GET", "/v1/decisions?after=0&service=svc:b&wait_s=60", "")); page.NextAfter != 2 || len(page.Items) != 1 {
 		t.Errorf("%+v", page)
 	}
 }
@@ -147,7 +147,7 @@ func TestTailWaits(t *testing.T) {
 		t.Errorf("awaits what is after %d", after)
 	}
 	o.Records.Keep(recordOf("mine", "svc:b"))
-	page := read[admin.RecordList](t, <-answers)
+	page := read[authz.RecordPage](t, <-answers)
 	if diff := cmp.Diff([]string{"mine"}, idsOf(page.Items)); diff != "" || page.NextAfter != 5 {
 		t.Errorf("%+v %s", page, diff)
 	}
@@ -156,7 +156,7 @@ func TestTailWaits(t *testing.T) {
 func TestTailInVain(t *testing.T) {
 	o, call, _ := tailing(t)
 	call.URL = strings.Replace(call.URL, "wait_s=60", "wait_s=1", 1)
-	if page := read[admin.RecordList](t, o.Do(call)); len(page.Items) != 0 || page.NextAfter != 3 {
+	if page := read[authz.RecordPage](t, o.Do(call)); len(page.Items) != 0 || page.NextAfter != 3 {
 		t.Errorf("%+v", page)
 	}
 }
@@ -166,7 +166,7 @@ func TestShutdownEndsTail(t *testing.T) {
 	answers := o.later(t, call)
 	<-awaiting
 	o.Stop()
-	if page := read[admin.RecordList](t, <-answers); len(page.Items) != 0 || page.NextAfter != 3 {
+	if page := read[authz.RecordPage](t, <-answers); len(page.Items) != 0 || page.NextAfter != 3 {
 		t.Errorf("%+v", page)
 	}
 	if err := <-o.Done; err != nil {

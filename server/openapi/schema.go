@@ -19,6 +19,7 @@ import (
 var schemaNames = map[string]string{
 	"api.Credential":             "CredentialEvidence",
 	"authz.Problem":              "FileError",
+	"authz.RecordPage":           "RecordList",
 	"authz.Rotation":             "RotationRecord",
 	"authz.RotationView":         "Rotation",
 	"oauth.refusal":              "OAuthError",

@@ -93,6 +93,7 @@ func Start(t testing.TB, edit func(*Config)) *Node {
 			Rotations: keeper,
 			Policies:  n.Policies,
 			Decisions: n.Records,
+			History:   n.Records,
 			Audit:     n.Audit,
 			Shadow:    n.Replays,
 			Policy:    func() authz.PolicyRef { return authz.PolicyRef{Generation: 3, Digest: "sha256:ab"} },

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/server/admin"
 )
 
 // Records is a decision log in memory, without a chain and with the filters
@@ -67,14 +66,14 @@ func (l *Records) Get(_ context.Context, id string) (authz.Record, error) {
 }
 
 // List implements admin.Decisions; its cursor is the last sequence number.
-func (l *Records) List(_ context.Context, f authz.RecordFilter, cursor string, limit int) (admin.RecordPage, error) {
+func (l *Records) List(_ context.Context, f authz.RecordFilter, cursor string, limit int) (authz.RecordPage, error) {
 	records := l.all()
-	page := admin.RecordPage{Head: uint64(len(records))}
+	page := authz.RecordPage{Head: uint64(len(records)), NextAfter: uint64(len(records))}
 	before := page.Head + 1
 	if cursor != "" {
 		var err error
 		if before, err = strconv.ParseUint(cursor, 10, 64); err != nil {
-			return admin.RecordPage{}, authz.Invalid("cursor", "is not one of this list")
+			return authz.RecordPage{}, authz.Invalid("cursor", "is not one of this list")
 		}
 	}
 	slices.Reverse(records)
@@ -82,26 +81,26 @@ func (l *Records) List(_ context.Context, f authz.RecordFilter, cursor string, l
 		if records[i].Seq >= before || !selects(f, &records[i]) {
 			continue
 		}
-		if len(page.Records) == limit {
-			page.NextCursor = strconv.FormatUint(page.Records[limit-1].Seq, 10)
+		if len(page.Items) == limit {
+			page.NextCursor = strconv.FormatUint(page.Items[limit-1].Seq, 10)
 			break
 		}
-		page.Records = append(page.Records, records[i])
+		page.Items = append(page.Items, records[i])
 	}
 	return page, nil
 }
 
-// After implements admin.Decisions. It looks at one record at a time, so that
+// Tail implements admin.Decisions. It looks at one record at a time, so that
 // pages are empty on the way to one that is selected.
-func (l *Records) After(_ context.Context, f authz.RecordFilter, after uint64, _ int) (admin.RecordPage, error) {
+func (l *Records) Tail(_ context.Context, f authz.RecordFilter, after uint64, _ int) (authz.RecordPage, error) {
 	records := l.all()
-	page := admin.RecordPage{Head: uint64(len(records)), NextAfter: after}
+	page := authz.RecordPage{Head: uint64(len(records)), NextAfter: after}
 	if after >= page.Head {
 		return page, nil
 	}
 	page.NextAfter++
 	if r := records[after]; selects(f, &r) {
-		page.Records = []authz.Record{r}
+		page.Items = []authz.Record{r}
 	}
 	return page, nil
 }
@@ -153,7 +152,7 @@ func (l *Records) Verify(ctx context.Context) (authz.VerifyReport, error) {
 	return l.Report, l.busy(ctx)
 }
 
-// Explain implements admin.Decisions.
+// Explain implements admin.History.
 func (l *Records) Explain(ctx context.Context, _ string) (*authz.Explanation, string, error) {
 	return l.Explanation, l.Note, l.busy(ctx)
 }
