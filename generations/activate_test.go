@@ -52,12 +52,13 @@ func TestNotActivated(t *testing.T) {
 			return func() { r.refuse = nil }
 		},
 		"disk": func(t *testing.T, r *rig) func() {
-			blocked := filepath.Join(r.dir, "state.json.unfinished")
-			if err := os.MkdirAll(filepath.Join(blocked, "in the way"), 0o700); err != nil {
+			state := filepath.Join(r.dir, "state.json")
+			aside := filepath.Join(t.TempDir(), "state.json")
+			if err := errors.Join(os.Rename(state, aside), os.MkdirAll(filepath.Join(state, "in the way"), 0o700)); err != nil {
 				t.Fatal(err)
 			}
 			return func() {
-				if err := os.RemoveAll(blocked); err != nil {
+				if err := errors.Join(os.RemoveAll(state), os.Rename(aside, state)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -91,7 +92,7 @@ func TestNotActivated(t *testing.T) {
 // the next one's.
 func TestNotPushed(t *testing.T) {
 	r := started(t, t.TempDir())
-	blocked := filepath.Join(r.dir, "generations", "2.json.unfinished")
+	blocked := filepath.Join(r.dir, "generations", "2.json")
 	if err := os.MkdirAll(filepath.Join(blocked, "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}

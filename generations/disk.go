@@ -17,6 +17,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/disk"
 )
 
 // Names within the folder; doc.go draws it.
@@ -28,20 +29,19 @@ const (
 	brokenDir   = "broken"
 	bundleExt   = ".tar.gz"
 	numberExt   = ".json"
-	unfinished  = ".unfinished" // suffix of a file that is being written
 	digestStart = "sha256:"
 )
 
 // maxNumber is more than there will be generations.
 const maxNumber = 1 << 53
 
-// disk is the folder that generations are kept in.
-type disk struct {
+// folder is the folder that generations are kept in.
+type folder struct {
 	dir string
 }
 
 // make makes the folders that are missing, durably.
-func (d disk) make() error {
+func (d folder) make() error {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return err
 	}
@@ -50,42 +50,13 @@ func (d disk) make() error {
 			return err
 		}
 	}
-	return errors.Join(syncDir(filepath.Dir(d.dir)), syncDir(d.dir))
+	return errors.Join(disk.SyncDir(filepath.Dir(d.dir)), disk.SyncDir(d.dir))
 }
 
 // write puts content in the place of the file called name, whole or not at all.
 // It is on disk when write returns nil.
-func (d disk) write(name string, content []byte) error {
-	target := filepath.Join(d.dir, name)
-	if err := writeSynced(target+unfinished, content); err != nil {
-		return errors.Join(err, removeIfThere(target+unfinished))
-	}
-	if err := os.Rename(target+unfinished, target); err != nil {
-		return errors.Join(err, removeIfThere(target+unfinished))
-	}
-	return syncDir(filepath.Dir(target))
-}
-
-func writeSynced(name string, content []byte) (err error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := f.Write(content); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-// syncDir makes the names in a folder durable.
-func syncDir(dir string) (err error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return f.Sync()
+func (d folder) write(name string, content []byte) error {
+	return disk.WriteFile(filepath.Join(d.dir, name), content, 0o600)
 }
 
 func removeIfThere(name string) error {
@@ -96,7 +67,7 @@ func removeIfThere(name string) error {
 }
 
 // remove removes files, those that are not there being removed already.
-func (d disk) remove(names ...string) error {
+func (d folder) remove(names ...string) error {
 	var failed error
 	for _, name := range names {
 		failed = errors.Join(failed, removeIfThere(filepath.Join(d.dir, name)))
@@ -106,26 +77,26 @@ func (d disk) remove(names ...string) error {
 
 // setAside moves a file out of the way, to be looked at; aside is false when it is not
 // there.
-func (d disk) setAside(name string) (aside bool, err error) {
+func (d folder) setAside(name string) (aside bool, err error) {
 	err = os.Rename(filepath.Join(d.dir, name), filepath.Join(d.dir, brokenDir, filepath.Base(name)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return true, errors.Join(err, syncDir(filepath.Join(d.dir, filepath.Dir(name))), syncDir(filepath.Join(d.dir, brokenDir)))
+	return true, errors.Join(err, disk.SyncDir(filepath.Join(d.dir, filepath.Dir(name))), disk.SyncDir(filepath.Join(d.dir, brokenDir)))
 }
 
 // names lists the files of a folder, and removes those that were never finished.
-func (d disk) names(folder string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(d.dir, folder))
+func (d folder) names(within string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(d.dir, within))
 	if err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, entry := range entries {
-		name := filepath.Join(folder, entry.Name())
+		name := filepath.Join(within, entry.Name())
 		switch {
 		case entry.IsDir():
-		case strings.HasSuffix(name, unfinished):
+		case disk.Unfinished(entry.Name()):
 			if err := d.remove(name); err != nil {
 				return nil, err
 			}
@@ -138,7 +109,7 @@ func (d disk) names(folder string) ([]string, error) {
 
 // writeState makes s the state, and then copies it: the copy is read when the
 // state is broken.
-func (d disk) writeState(s state) error {
+func (d folder) writeState(s state) error {
 	content, err := encode(s)
 	if err != nil {
 		return err
@@ -170,7 +141,7 @@ func damaged(file string, err error) error {
 
 // readState reads the state from one of its files. The error is a *damage, also when
 // the file is not there.
-func (d disk) readState(name string) (state, error) {
+func (d folder) readState(name string) (state, error) {
 	var s state
 	if err := d.decode(name, &s); err != nil {
 		return state{}, err
@@ -193,7 +164,7 @@ func (d disk) readState(name string) (state, error) {
 }
 
 // writeGeneration keeps g; it is whole once its bundles are on disk.
-func (d disk) writeGeneration(g *generation) error {
+func (d folder) writeGeneration(g *generation) error {
 	content, err := encode(g)
 	if err != nil {
 		return err
@@ -203,7 +174,7 @@ func (d disk) writeGeneration(g *generation) error {
 
 // readGeneration reads a generation and checks that each of its bundles is there,
 // byte for byte. The error is a *damage when one of the files is not what it was.
-func (d disk) readGeneration(name string) (*generation, error) {
+func (d folder) readGeneration(name string) (*generation, error) {
 	number, ok := numberOf(name)
 	if !ok {
 		return nil, &damage{file: name, cause: errors.New("its name is not that of a generation")}
@@ -228,7 +199,7 @@ func (d disk) readGeneration(name string) (*generation, error) {
 
 // checkBundle reads a bundle's file without keeping it. The error is a *damage when it
 // is not what its name says.
-func (d disk) checkBundle(digest string) (err error) {
+func (d folder) checkBundle(digest string) (err error) {
 	name, err := bundleFile(digest)
 	if err != nil {
 		return err
@@ -249,7 +220,7 @@ func (d disk) checkBundle(digest string) (err error) {
 }
 
 // readBundle reads the file of ref whole and checks that it is what it was.
-func (d disk) readBundle(ref authz.BundleRef) (_ []byte, err error) {
+func (d folder) readBundle(ref authz.BundleRef) (_ []byte, err error) {
 	name, err := bundleFile(ref.Digest)
 	if err != nil {
 		return nil, err
@@ -272,7 +243,7 @@ func (d disk) readBundle(ref authz.BundleRef) (_ []byte, err error) {
 
 // writeBundle keeps a packed bundle, which is named by what it is. One that is
 // there whole is left alone.
-func (d disk) writeBundle(digest string, packed []byte) error {
+func (d folder) writeBundle(digest string, packed []byte) error {
 	name, err := bundleFile(digest)
 	if err != nil {
 		return err
@@ -284,7 +255,7 @@ func (d disk) writeBundle(digest string, packed []byte) error {
 }
 
 // decode reads a JSON file. The error is a *damage when it is none.
-func (d disk) decode(name string, into any) error {
+func (d folder) decode(name string, into any) error {
 	content, err := os.ReadFile(filepath.Join(d.dir, name))
 	if err != nil {
 		return damaged(name, err)

@@ -64,5 +64,5 @@
 //	generations/<number>.json   a generation, written once
 //	bundles/<hex>.tar.gz        a bundle as it arrived, by the SHA-256 of the file
 //	broken/                     files that were found damaged
-//	*.unfinished                files that were being written; removed at the next Open
+//	.new-*                      files that were being written; removed at the next Open
 package generations

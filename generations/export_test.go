@@ -10,7 +10,7 @@ import (
 // CheckFiles reads state as a state and content as generation 2 of the folder dir, and
 // says what is wrong with what was made of them.
 func CheckFiles(dir string, content, second []byte) error {
-	d := disk{dir: dir}
+	d := folder{dir: dir}
 	for name, bytes := range map[string][]byte{stateFile: content, generationFile(2): second} {
 		if err := os.WriteFile(filepath.Join(dir, name), bytes, 0o600); err != nil {
 			return err

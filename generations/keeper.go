@@ -16,7 +16,7 @@ import (
 // long as their contexts let them.
 type Keeper struct {
 	config   Config
-	disk     disk
+	disk     folder
 	view     atomic.Pointer[view]
 	compiled compiled
 	status   status
@@ -39,7 +39,7 @@ func Open(c Config) (*Keeper, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	k := &Keeper{config: c.withDefaults(), disk: disk{dir: c.Dir}, gate: newTurn(), writing: newTurn()}
+	k := &Keeper{config: c.withDefaults(), disk: folder{dir: c.Dir}, gate: newTurn(), writing: newTurn()}
 	v, err := k.read()
 	if err != nil {
 		return nil, internal("the policies kept on disk cannot be read", err)

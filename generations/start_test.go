@@ -303,7 +303,7 @@ func TestDamagedState(t *testing.T) {
 func TestUnfinished(t *testing.T) {
 	r := started(t, t.TempDir())
 	r.activate(r.push("acme", acme(1)).Number)
-	unfinished := []string{"state.json.unfinished", "state.copy.json.unfinished", "generations/3.json.unfinished", "bundles/00.tar.gz.unfinished"}
+	unfinished := []string{".new-1", ".new-2", "generations/.new-3", "bundles/.new-4"}
 	for _, name := range unfinished {
 		if err := os.WriteFile(filepath.Join(r.dir, name), []byte("{"), 0o600); err != nil {
 			t.Fatal(err)

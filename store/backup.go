@@ -15,6 +15,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 )
 
 // A backup is
@@ -168,11 +169,7 @@ func replace(dir, from, parent string) error {
 	if err := os.Rename(from, dir); err != nil {
 		return err
 	}
-	d, err := os.Open(parent)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return disk.SyncDir(parent)
 }
 
 func restoreInto(dir string, r io.Reader) error {

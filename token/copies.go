@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/verdict-pdp/verdict/disk"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -30,10 +31,7 @@ type copied struct {
 	Body      string    `json:"body"`
 }
 
-const (
-	copySuffix = ".json"
-	newPrefix  = ".new-" // of a file being written
-)
+const copySuffix = ".json"
 
 func (c copies) path(id sourceID) string {
 	name := fmt.Appendf(nil, "%d:%s%s", len(id.issuer), id.issuer, id.url)
@@ -60,7 +58,7 @@ func (c copies) save(id sourceID, f *fetched) error {
 	if err != nil {
 		return err
 	}
-	return writeDurably(c.path(id), data)
+	return disk.WriteFile(c.path(id), data, 0o600)
 }
 
 // remove drops the copy of id, if there is one.
@@ -116,7 +114,7 @@ func (v *Verifier) loadCopies() error {
 	for _, entry := range entries {
 		path, err := filepath.Join(v.copies.dir, entry.Name()), error(nil)
 		switch {
-		case strings.HasPrefix(entry.Name(), newPrefix): // cut short by a crash
+		case disk.Unfinished(entry.Name()): // cut short by a crash
 			err = removeIfThere(path)
 		case strings.HasSuffix(entry.Name(), copySuffix):
 			err = v.loadCopy(path)
@@ -140,40 +138,9 @@ func (v *Verifier) loadCopy(path string) error {
 	return nil
 }
 
-// writeDurably puts data at path in one step: written beside it, synced, renamed.
-func writeDurably(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	file, err := os.CreateTemp(dir, newPrefix+"*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, removeIfThere(file.Name()))
-		}
-	}()
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err != nil {
-		return err
-	}
-	if err = os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
 func removeIfThere(path string) error {
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -9,14 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/verdict-pdp/verdict/disk"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // folder is where the private keys lie. One Service uses it at a time.
 type folder string
-
-// unfinished is how the names of files begin that a crash kept from being whole.
-const unfinished = ".new-"
 
 // load reads the keys in the order they were made, finishes an emergency that a crash
 // cut short, and deletes files that never became whole. Other files are left alone.
@@ -31,7 +29,7 @@ func (f folder) load() ([]*key, error) {
 	var keys []*key
 	for _, entry := range entries {
 		switch name := entry.Name(); {
-		case strings.HasPrefix(name, unfinished):
+		case disk.Unfinished(name):
 			if err := os.Remove(filepath.Join(string(f), name)); err != nil {
 				return nil, err
 			}
@@ -60,7 +58,7 @@ func (f folder) make() error {
 	if err := os.Mkdir(string(f), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return in.sync()
+	return disk.SyncDir(string(in))
 }
 
 func (f folder) read(name string) (*key, error) {
@@ -94,19 +92,7 @@ func (f folder) write(k *key) error {
 	if err != nil {
 		return errors.New("the signing key cannot be written as JSON") // the cause might quote it
 	}
-	file, err := os.CreateTemp(string(f), unfinished+"*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), filepath.Join(string(f), fileName(k.Sequence)))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return f.sync()
+	return disk.WriteFile(filepath.Join(string(f), fileName(k.Sequence)), data, 0o600)
 }
 
 // remove deletes the files of keys, durably. Those gone already are fine.
@@ -117,16 +103,7 @@ func (f folder) remove(keys []*key) error {
 			failed = append(failed, err)
 		}
 	}
-	return errors.Join(append(failed, f.sync())...)
-}
-
-// sync makes renames and removals durable.
-func (f folder) sync() error {
-	dir, err := os.Open(string(f))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return errors.Join(append(failed, disk.SyncDir(string(f)))...)
 }
 
 func fileName(sequence int) string { return fmt.Sprintf("key-%06d.json", sequence) }

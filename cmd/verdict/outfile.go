@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -42,7 +43,7 @@ func (f *outFile) commit() error {
 	if err := os.Rename(f.Name(), f.path); err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return syncDir(filepath.Dir(f.path))
+	return disk.SyncDir(filepath.Dir(f.path))
 }
 
 // finish writes text as the whole content and commits the file. On an error
@@ -58,14 +59,6 @@ func (f *outFile) finish(text string) error {
 // went wrong doing so.
 func (f *outFile) abort(err error) error {
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // tellFile says what was written.
