@@ -136,7 +136,7 @@ func (s *Shadow) Stop() (authz.ShadowReport, error) {
 	defer s.mu.Unlock()
 	running := s.current.Swap(nil)
 	if running == nil {
-		return authz.ShadowReport{}, authz.Errorf(authz.CodeNotFound, "no generation is in the shadow; start one first")
+		return authz.ShadowReport{}, errNone()
 	}
 	running.stop(s.config.Now())
 	return running.report(), nil
@@ -151,6 +151,19 @@ func (s *Shadow) Report() authz.ShadowReport {
 		return authz.ShadowReport{}
 	}
 	return last.report()
+}
+
+// Running is Report of the shadow that runs. The error has CodeNotFound when none does.
+func (s *Shadow) Running() (authz.ShadowReport, error) {
+	report := s.Report()
+	if !report.Running {
+		return authz.ShadowReport{}, errNone()
+	}
+	return report, nil
+}
+
+func errNone() error {
+	return authz.Errorf(authz.CodeNotFound, "no generation is in the shadow; start one first")
 }
 
 // Offer hands decisions over after they were answered. It never waits: what does

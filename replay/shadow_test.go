@@ -110,6 +110,9 @@ func TestShadow(t *testing.T) {
 		}
 
 		want.Running, want.Until = false, noon
+		if r, err := s.Running(); err != nil || !r.Running {
+			t.Errorf("running: %+v, %v; want the one that runs", r, err)
+		}
 		stopped, err := s.Stop()
 		if diff := cmp.Diff(want, stopped, sameJSON); diff != "" || err != nil {
 			t.Error(diff, err)
@@ -169,6 +172,9 @@ func TestShadowRefuses(t *testing.T) {
 		if err := s.Start(policy(allows), sample, "ann"); authz.CodeOf(err) != authz.CodeInvalid {
 			t.Errorf("a sample of %v: %v", sample, err)
 		}
+	}
+	if r, err := s.Running(); authz.CodeOf(err) != authz.CodeNotFound {
+		t.Errorf("running: %+v, %v; want CodeNotFound while none runs", r, err)
 	}
 	if _, err := s.Stop(); authz.CodeOf(err) != authz.CodeNotFound {
 		t.Errorf("stopping nothing: %v", err)

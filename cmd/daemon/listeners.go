@@ -54,7 +54,7 @@ func (d *Daemon) adminRoom() *admin.Handler {
 		Decisions:    d.log,
 		History:      d.history(),
 		Audit:        d.log,
-		Shadow:       shadow{d},
+		Shadow:       d.shade,
 		BundleLimit:  c.Bundles.MaxSize,
 
 		Policy:  d.policy,

@@ -11,6 +11,11 @@ import (
 	"github.com/verdict-pdp/verdict/replay"
 )
 
+func (d *Daemon) openShadow(context.Context) error {
+	d.shade = replay.NewShadow(replay.ShadowConfig{ViewAt: d.viewAt, Settle: pdp.Settle, Now: d.config.Now, Log: d.config.Logger})
+	return nil
+}
+
 // history is the decisions that were recorded, to be judged again.
 func (d *Daemon) history() replay.History {
 	return replay.History{Log: d.log, Policies: judges{d}, Judge: pdp.Rejudge, ViewAt: d.viewAt}

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"math"
 	"net/http"
 	"slices"
@@ -12,11 +11,11 @@ import (
 	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// Shadow is the generation that judges live traffic without effect.
+// Shadow is the generation that judges live traffic without effect. *replay.Shadow is
+// one.
 type Shadow interface {
-	// ShadowReport is how it stands, or stood when it was stopped; CodeNotFound when
-	// none was started.
-	ShadowReport(ctx context.Context) (authz.ShadowReport, error)
+	// Running is how it stands; CodeNotFound when none runs.
+	Running() (authz.ShadowReport, error)
 }
 
 const (
@@ -129,7 +128,7 @@ func (h *Handler) setMode(c *route.Call, body *api.ModeRequest) (reply route.Rep
 }
 
 func (h *Handler) shadowReport(c *route.Call) (reply route.Reply[authz.ShadowReport], err error) {
-	reply.Body, err = h.Shadow.ShadowReport(c.Request().Context())
+	reply.Body, err = h.Shadow.Running()
 	return reply, err
 }
 

@@ -27,8 +27,8 @@ type ReplayRun struct {
 	Progress        func(done, total uint64)
 }
 
-// ShadowReport implements admin.Shadow.
-func (r *Replays) ShadowReport(context.Context) (authz.ShadowReport, error) { return r.Report, r.Err }
+// Running implements admin.Shadow.
+func (r *Replays) Running() (authz.ShadowReport, error) { return r.Report, r.Err }
 
 // judging is Control with a stage for what judges decisions anew.
 type judging struct {
