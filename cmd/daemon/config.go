@@ -9,8 +9,8 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
+	"github.com/verdict-pdp/verdict/demo"
 )
 
 // Config is what a Daemon is built from: the operator's settings, and what only
@@ -44,20 +44,7 @@ func (c Config) withDefaults() Config {
 		c.Now = time.Now
 	}
 	if c.Demo && c.TokenService.Issuer == "" {
-		c.TokenService.Issuer = demoTokenIssuer(c.Config)
+		c.TokenService.Issuer = demo.TokenService(c.Listen, c.TLS.Cert != "")
 	}
 	return c
-}
-
-// demoTokenIssuer lets the demo have a token service where its decisions are
-// served; none on a port that is not known yet, nor where others reach it.
-func demoTokenIssuer(c config.Config) string {
-	host, port, err := net.SplitHostPort(c.Listen) // a socket is none
-	if err != nil || port == "0" || authz.ValidateFetchURL("listen", "http://"+net.JoinHostPort(host, port)) != nil {
-		return ""
-	}
-	if c.TLS.Cert != "" {
-		return "https://" + c.Listen
-	}
-	return "http://" + c.Listen
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
 	"github.com/oklog/ulid/v2"
@@ -9,6 +10,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/control"
 	"github.com/verdict-pdp/verdict/decisionlog"
+	"github.com/verdict-pdp/verdict/disk"
 	"github.com/verdict-pdp/verdict/secret"
 	"github.com/verdict-pdp/verdict/server/apikey"
 	"github.com/verdict-pdp/verdict/store"
@@ -102,7 +104,10 @@ func (d *Daemon) followWrites(ctx context.Context) error {
 func (d *Daemon) makeFirstKeys(ctx context.Context) error {
 	return d.control.FirstKeys(ctx, func(id, text string) error {
 		file := d.path(filepath.Join("keys", id+".key"))
-		if err := writeSecret(file, []byte(text+"\n")); err != nil {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			return err
+		}
+		if err := disk.WriteFile(file, []byte(text+"\n"), 0o600); err != nil {
 			return err
 		}
 		d.Written = append(d.Written, file)

@@ -15,6 +15,7 @@ func (d *Daemon) openTokenService(ctx context.Context) (err error) {
 	if c.Issuer == "" {
 		return nil
 	}
+	known := tokenservice.Registered{Get: d.store.Get}
 	d.issuing, err = tokenservice.New(ctx, tokenservice.Config{
 		Issuer:      c.Issuer,
 		Service:     c.Service,
@@ -22,39 +23,14 @@ func (d *Daemon) openTokenService(ctx context.Context) (err error) {
 		Lifetime:    c.Lifetime,
 		KeyLifetime: c.KeyLifetime,
 		Decide:      d.pdp.Decide,
-		Services:    d.serves,
-		TenantOf:    d.tenantOf,
+		Services:    known.Services,
+		TenantOf:    known.TenantOf,
 		Publish:     d.control.Publish,
 		Revoke:      d.revokeOwn,
 		Now:         d.config.Now,
 		Log:         d.config.Logger,
 	})
 	return err
-}
-
-// serves says whether a service is registered.
-func (d *Daemon) serves(id string) (bool, error) {
-	switch _, err := d.store.Get(authz.Services, id); authz.CodeOf(err) {
-	case "":
-		return true, nil
-	case authz.CodeNotFound:
-		return false, nil
-	default:
-		return false, err
-	}
-}
-
-// tenantOf is the tenant of a machine user or a user.
-func (d *Daemon) tenantOf(c authz.Collection, id string) (string, error) {
-	entity, err := d.store.Get(c, id)
-	switch authz.CodeOf(err) {
-	case "":
-		return entity.Field("tenant"), nil
-	case authz.CodeNotFound:
-		return "", nil
-	default:
-		return "", err
-	}
 }
 
 // revokeOwn stores the revocation of a token of ours.

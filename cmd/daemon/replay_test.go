@@ -57,7 +57,7 @@ type replayed struct {
 
 func demoSigner(t *testing.T, data string) *token.Signer {
 	t.Helper()
-	text, err := os.ReadFile(daemon.DemoKeyFile(data))
+	text, err := os.ReadFile(demo.KeyFile(data))
 	if err != nil {
 		t.Fatal(err)
 	}

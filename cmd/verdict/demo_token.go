@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/daemon"
+	"github.com/verdict-pdp/verdict/demo"
 	"github.com/verdict-pdp/verdict/ijson"
 	"github.com/verdict-pdp/verdict/token"
 )
@@ -61,7 +61,7 @@ func (c *cli) demoSigner(cmd *cobra.Command) (*token.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := daemon.DemoKeyFile(loaded.Config.Data)
+	path := demo.KeyFile(loaded.Config.Data)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &failure{status: exitError, code: authz.CodeNotFound, message: "there is no demo issuer's key at " + path,

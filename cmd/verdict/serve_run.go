@@ -17,6 +17,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/daemon"
+	"github.com/verdict-pdp/verdict/demo"
 )
 
 // runServe serves cfg until ctx ends. Logs go to log, what a person wants to know
@@ -123,7 +124,7 @@ func tryDemo(data, url, cert string) string {
 			"mkdir -p -m 700 %s && %s key create try-it --role decide --offline --data %s --save %s\n\n",
 			pep, filepath.Dir(pep), os.Args[0], data, pep)
 	}
-	if issuer := daemon.DemoKeyFile(data); !fileExists(issuer) {
+	if issuer := demo.KeyFile(data); !fileExists(issuer) {
 		lacking += fmt.Sprintf("There is no key of the demo issuer at %s to make tokens with.\n"+
 			"Copy it from the data directory that this data came from.\n\n", issuer)
 	}

@@ -158,7 +158,7 @@ func (p *PDP) PEP() string { return p.pep }
 func (p *PDP) Signer() *token.Signer {
 	p.T.Helper()
 	if p.signer == nil {
-		text, err := os.ReadFile(daemon.DemoKeyFile(p.Dir))
+		text, err := os.ReadFile(demo.KeyFile(p.Dir))
 		if err != nil {
 			p.T.Fatal(err)
 		}
