@@ -49,7 +49,7 @@ var rooms = map[string]struct {
 	"pdp":               {imports: []string{"authz"}},
 	"control":           {imports: []string{"authz", "ijson", "store", "credentials", "generations", "decisionlog", "replay"}},
 	"server":            {imports: []string{"authz", "api", "ijson", "server/reqctx", "server/route", "server/wire", "server/apikey"}, libraries: []string{"github.com/labstack/echo"}},
-	"server/oauth":      {imports: []string{"authz", "api", "ijson", "tokenservice", "server/reqctx", "server/route", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
+	"server/oauth":      {imports: []string{"authz", "api", "ijson", "server/reqctx", "server/route", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/events":     {imports: []string{"authz", "api", "events", "server/reqctx", "server/route", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/reqctx":     {imports: []string{"authz"}},
 	"server/wire":       {imports: []string{"authz", "api", "ijson", "server/reqctx"}, libraries: []string{"github.com/labstack/echo"}},

@@ -60,7 +60,7 @@ func TestAnAssertionNamesWhomItIsAbout(t *testing.T) {
 			w := newWorld(t)
 			w.ofTenant("acme")
 			s := w.start()
-			client := tokenservice.Client{ID: test.id, Evidence: authz.Evidence{ClientID: test.id, Assertion: test.assertion}}
+			client := authz.TokenClient{ID: test.id, Evidence: authz.Evidence{ClientID: test.id, Assertion: test.assertion}}
 			if _, err := s.Token(t.Context(), request(client)); err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +97,7 @@ func TestAClientOfATenantRevokesWhatItGot(t *testing.T) {
 		t.Errorf("%v, revoked %+v", err, w.revoked)
 	}
 	w.config.TenantOf = func(authz.Collection, string) (string, error) { return "", errors.New("closed") }
-	wantError(t, w.start().Revoke(t.Context(), secret(), "x"), tokenservice.TemporarilyUnavailable)
+	wantError(t, w.start().Revoke(t.Context(), secret(), "x"), authz.OAuthUnavailable)
 }
 
 // TestNoTokenThatNobodyWouldTake: who issued it is known to be wrong before it is sent.
@@ -108,12 +108,12 @@ func TestNoTokenThatNobodyWouldTake(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		judge authz.DecideFunc
-		code  tokenservice.Code
+		code  authz.OAuthCode
 		says  string
 	}{
-		"not among the machine user's issuers": {judged(authz.Decision{Subject: clientID, Reasons: []authz.Reason{untrusted}}, nil), tokenservice.UnauthorizedClient, "add verdict to them"},
-		"the issuer entity was deleted":        {judged(authz.Decision{Reasons: []authz.Reason{untrusted}}, nil), tokenservice.TemporarilyUnavailable, ""},
-		"no decision":                          {judged(authz.Decision{}, errors.New("closed")), tokenservice.TemporarilyUnavailable, ""},
+		"not among the machine user's issuers": {judged(authz.Decision{Subject: clientID, Reasons: []authz.Reason{untrusted}}, nil), authz.OAuthUnauthorizedClient, "add verdict to them"},
+		"the issuer entity was deleted":        {judged(authz.Decision{Reasons: []authz.Reason{untrusted}}, nil), authz.OAuthUnavailable, ""},
+		"no decision":                          {judged(authz.Decision{}, errors.New("closed")), authz.OAuthUnavailable, ""},
 		"anything else is for the call":        {judged(authz.Decision{Subject: clientID, Reasons: []authz.Reason{{Code: "X", Guard: "quota"}}}, nil), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestNoTokenOnBehalfOfNobody(t *testing.T) {
 	}
 	r.Subject = "user:u-eli"
 	issued, err := s.Token(t.Context(), r)
-	refusal := wantError(t, err, tokenservice.UnauthorizedClient)
+	refusal := wantError(t, err, authz.OAuthUnauthorizedClient)
 	if diff := cmp.Diff([]authz.ReasonCode{"SUBJECT_SUSPENDED"}, refusal.Reasons); diff != "" || issued.AccessToken != "" || !strings.Contains(refusal.Description, "not active") {
 		t.Errorf("%q %s", refusal.Description, diff)
 	}
@@ -173,8 +173,8 @@ func TestAClientIDThatIsNoneIsTheClientsFault(t *testing.T) {
 		client.ID, client.Evidence.ClientID = id, id
 		s := w.start()
 		_, err := s.Token(t.Context(), request(client))
-		wantError(t, err, tokenservice.InvalidRequest)
-		wantError(t, s.Revoke(t.Context(), client, "x"), tokenservice.InvalidRequest)
+		wantError(t, err, authz.OAuthInvalidRequest)
+		wantError(t, s.Revoke(t.Context(), client, "x"), authz.OAuthInvalidRequest)
 	}
 }
 
@@ -190,12 +190,12 @@ func TestStatsCountWhatHappened(t *testing.T) {
 	}
 	w.decide = deny(reason(authz.CredentialUnknown, 401))
 	_, err := s.Token(t.Context(), request(secret()))
-	wantError(t, err, tokenservice.InvalidClient)
+	wantError(t, err, authz.OAuthInvalidClient)
 	w.judge = func(context.Context, authz.Request) (authz.Decision, error) {
 		return authz.Decision{}, errors.New("closed")
 	}
 	_, err = s.Introspect(t.Context(), text)
-	wantError(t, err, tokenservice.TemporarilyUnavailable)
+	wantError(t, err, authz.OAuthUnavailable)
 
 	want := tokenservice.Stats{Issued: 2, Revoked: 1, Refused: 2, Failed: 1, KeysPublished: start}
 	if diff := cmp.Diff(want, s.Stats()); diff != "" {

@@ -10,22 +10,17 @@ import (
 
 // claims are the payload of our tokens.
 type claims struct {
-	Issuer       string        `json:"iss"`
-	Subject      string        `json:"sub"`
-	ClientID     string        `json:"client_id"`
-	Audience     []string      `json:"aud"` // one
-	IssuedAt     int64         `json:"iat"`
-	ExpiresAt    int64         `json:"exp"`
-	ID           string        `json:"jti"`
-	Methods      []string      `json:"amr"`
-	Credential   string        `json:"credential_id,omitempty"`
-	Tenant       string        `json:"tenant,omitempty"`
-	Confirmation *Confirmation `json:"cnf,omitempty"`
-}
-
-// Confirmation is the key a token is bound to (RFC 8705 section 3.1).
-type Confirmation struct {
-	Thumbprint string `json:"x5t#S256"`
+	Issuer       string              `json:"iss"`
+	Subject      string              `json:"sub"`
+	ClientID     string              `json:"client_id"`
+	Audience     []string            `json:"aud"` // one
+	IssuedAt     int64               `json:"iat"`
+	ExpiresAt    int64               `json:"exp"`
+	ID           string              `json:"jti"`
+	Methods      []string            `json:"amr"`
+	Credential   string              `json:"credential_id,omitempty"`
+	Tenant       string              `json:"tenant,omitempty"`
+	Confirmation *authz.Confirmation `json:"cnf,omitempty"`
 }
 
 func (c *claims) expired(now time.Time) bool { return now.Unix() >= c.ExpiresAt }

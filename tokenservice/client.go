@@ -9,19 +9,11 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// Client is a machine user that authenticates itself. Its evidence is a secret, an
-// assertion or the client certificate of its connection.
-type Client struct {
-	Evidence authz.Evidence
-	ID       string // who it says it is; empty leaves that to an assertion
-	Source   string // address its connection comes from
-}
-
-// claimed is the id of the machine user that the client says it is, "" when it does
+// claimedOf is the id of the machine user that the client says it is, "" when it does
 // not say. For an assertion without client_id, which RFC 7523 section 3 permits, that
 // is its sub. Nobody has proved it: it is good for naming what a question is about,
 // which an allow then proves, since the subject of an assertion is its sub.
-func (c *Client) claimed() string {
+func claimedOf(c *authz.TokenClient) string {
 	if c.ID != "" {
 		return c.ID
 	}
@@ -54,9 +46,9 @@ func claimedBy(assertion string) string {
 // Methods tokens are got with, in amr. That of mutual TLS has no bound on trust.
 const methodCertificate = "tls_client_auth"
 
-// method is how the client authenticates; empty when it does so in none of the three
+// methodOf is how the client authenticates; empty when it does so in none of the three
 // ways.
-func (c *Client) method() string {
+func methodOf(c *authz.TokenClient) string {
 	e := c.Evidence
 	switch {
 	case e.Token != "" || len(e.Claims) > 0 || e.Proof != nil:
@@ -80,10 +72,10 @@ const (
 
 // permit asks whether the client may do an action at this service. The decision it
 // returns without an error allows, for the machine user that was proved.
-func (s *Service) permit(ctx context.Context, client *Client, action authz.Action, properties map[string]any) (authz.Decision, error) {
-	if client.method() == "" {
-		return authz.Decision{}, &Error{
-			Code:        InvalidClient,
+func (s *Service) permit(ctx context.Context, client *authz.TokenClient, action authz.Action, properties map[string]any) (authz.Decision, error) {
+	if methodOf(client) == "" {
+		return authz.Decision{}, &authz.OAuthError{
+			Code:        authz.OAuthInvalidClient,
 			Description: "Authenticate with a client secret, a client assertion, or client_id and a client certificate.",
 			Reasons:     []authz.ReasonCode{authz.CredentialMissing},
 		}
@@ -93,13 +85,13 @@ func (s *Service) permit(ctx context.Context, client *Client, action authz.Actio
 		Evidence: client.Evidence,
 		Action:   action,
 		Resource: authz.Resource{Type: authz.ResourceService, ID: s.config.Service, Properties: properties},
-		Context:  client.context(),
+		Context:  contextOf(client),
 	}
 	if client.ID != "" {
 		question.Subject = &authz.Subject{Type: authz.SubjectMachineUser, ID: client.ID}
 	}
 	if err := question.Validate(); err != nil {
-		return authz.Decision{}, Refuse(InvalidRequest, err.Error())
+		return authz.Decision{}, authz.RefuseOAuth(authz.OAuthInvalidRequest, err.Error())
 	}
 	decision, err := s.config.Decide(ctx, question)
 	if err != nil {
@@ -111,7 +103,7 @@ func (s *Service) permit(ctx context.Context, client *Client, action authz.Actio
 	return decision, nil
 }
 
-func (c *Client) context() map[string]any {
+func contextOf(c *authz.TokenClient) map[string]any {
 	if c.Source == "" {
 		return nil
 	}

@@ -7,21 +7,6 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Introspection is what is known of a token (RFC 7662 section 2.2). Of one that is not
-// active nothing else is said.
-type Introspection struct {
-	Active       bool          `json:"active"`
-	ClientID     string        `json:"client_id,omitempty"`
-	TokenType    string        `json:"token_type,omitempty"`
-	ExpiresAt    int64         `json:"exp,omitzero"`
-	IssuedAt     int64         `json:"iat,omitzero"`
-	Subject      string        `json:"sub,omitempty"`
-	Audience     []string      `json:"aud,omitempty"`
-	Issuer       string        `json:"iss,omitempty"`
-	ID           string        `json:"jti,omitempty"`
-	Confirmation *Confirmation `json:"cnf,omitempty"`
-}
-
 // aboutTheCall are the guards of the base bundle that judge a call and not the token
 // it is made with. The denial of any other ends the token, also of one that an
 // operator's own bundle adds: a service that asks here must not take what a decision
@@ -32,21 +17,21 @@ var aboutTheCall = []string{"edge", "assurance", "network", "schedule", "entitle
 // is for finds nothing wrong but with the call, which here is none that anybody makes.
 // Any other text is not active. That its sender holds the certificate a token is bound
 // to is for the service to check, by cnf (RFC 8705 section 3.2). Nothing is recorded,
-// and the credential does not count as used. The error is always an *Error and means
+// and the credential does not count as used. The error is always an *authz.OAuthError and means
 // that this cannot be said now.
-func (s *Service) Introspect(ctx context.Context, text string) (Introspection, error) {
+func (s *Service) Introspect(ctx context.Context, text string) (authz.Introspected, error) {
 	c, ok := s.ring.Load().open(text)
 	if !ok || c.expired(s.config.Now()) {
-		return Introspection{}, nil
+		return authz.Introspected{}, nil
 	}
 	decision, err := s.judge(ctx, text, c)
 	if err != nil {
-		return Introspection{}, s.refused(ctx, decision, err)
+		return authz.Introspected{}, s.refused(ctx, decision, err)
 	}
 	if decision.Subject != c.ClientID || slices.ContainsFunc(decision.Reasons, endsToken) {
-		return Introspection{}, nil
+		return authz.Introspected{}, nil
 	}
-	return Introspection{
+	return authz.Introspected{
 		Active:       true,
 		ClientID:     c.ClientID,
 		TokenType:    tokenType,
@@ -63,7 +48,7 @@ func (s *Service) Introspect(ctx context.Context, text string) (Introspection, e
 func endsToken(r authz.Reason) bool { return !slices.Contains(aboutTheCall, r.Guard) }
 
 // judge asks what the decision path thinks of a token of ours. The error is always an
-// *Error.
+// *authz.OAuthError.
 func (s *Service) judge(ctx context.Context, text string, c *claims) (authz.Decision, error) {
 	properties, err := s.about(c.ClientID, c.behalf())
 	if err != nil {

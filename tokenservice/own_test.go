@@ -88,11 +88,11 @@ func TestRevokeRefuses(t *testing.T) {
 	s := w.start()
 	text := w.issue(s, nil)
 	w.onRevoke = func(*authz.Revocation) error { return errors.New("disk full") }
-	wantError(t, s.Revoke(t.Context(), secret(), text), tokenservice.TemporarilyUnavailable)
-	wantError(t, s.Revoke(t.Context(), secret(), ""), tokenservice.InvalidRequest)
+	wantError(t, s.Revoke(t.Context(), secret(), text), authz.OAuthUnavailable)
+	wantError(t, s.Revoke(t.Context(), secret(), ""), authz.OAuthInvalidRequest)
 	w.decide = deny(reason(authz.CredentialUnknown, 401))
-	wantError(t, s.Revoke(t.Context(), secret(), text), tokenservice.InvalidClient)
-	wantError(t, s.Revoke(t.Context(), tokenservice.Client{}, text), tokenservice.InvalidClient)
+	wantError(t, s.Revoke(t.Context(), secret(), text), authz.OAuthInvalidClient)
+	wantError(t, s.Revoke(t.Context(), authz.TokenClient{}, text), authz.OAuthInvalidClient)
 	if len(w.revoked) > 0 {
 		t.Errorf("revoked %+v", w.revoked)
 	}
@@ -103,7 +103,7 @@ func TestIntrospectAsksAsTheServiceWould(t *testing.T) {
 	w.config.NewID = func() string { return "jti-1" }
 	s := w.start()
 	bound := certified(t, start.Add(time.Hour))
-	issued, err := s.Token(t.Context(), tokenservice.Request{Client: bound, GrantType: "client_credentials", Audiences: []string{emailID}, Subject: "tenant:acme"})
+	issued, err := s.Token(t.Context(), authz.TokenRequest{Client: bound, GrantType: "client_credentials", Audiences: []string{emailID}, Subject: "tenant:acme"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,9 +120,9 @@ func TestIntrospectAsksAsTheServiceWould(t *testing.T) {
 		t.Fatal(err)
 	}
 	cnf := claimsOf(t, issued.AccessToken)["cnf"].(map[string]any)["x5t#S256"].(string)
-	want := tokenservice.Introspection{
+	want := authz.Introspected{
 		Active: true, ClientID: clientID, TokenType: "Bearer", ExpiresAt: start.Unix() + 300, IssuedAt: start.Unix(),
-		Subject: "tenant:acme", Audience: []string{emailID}, Issuer: issuerURL, ID: "jti-1", Confirmation: &tokenservice.Confirmation{Thumbprint: cnf},
+		Subject: "tenant:acme", Audience: []string{emailID}, Issuer: issuerURL, ID: "jti-1", Confirmation: &authz.Confirmation{Thumbprint: cnf},
 	}
 	if diff := cmp.Diff(want, said); diff != "" {
 		t.Error(diff)
@@ -143,7 +143,7 @@ func TestIntrospectAsksAsTheServiceWould(t *testing.T) {
 func TestIntrospectOfABearerTokenAssertsNothing(t *testing.T) {
 	w := newWorld(t)
 	s := w.start()
-	text := w.issue(s, func(r *tokenservice.Request) { r.Subject = "user:u-ana" })
+	text := w.issue(s, func(r *authz.TokenRequest) { r.Subject = "user:u-ana" })
 	w.simulated = nil
 	said, err := s.Introspect(t.Context(), text)
 	if err != nil || !said.Active || said.Subject != "user:u-ana" {
@@ -169,7 +169,7 @@ func TestIntrospectIsInactiveForEverythingElse(t *testing.T) {
 	inactive := func(name, text string) {
 		t.Helper()
 		said, err := s.Introspect(t.Context(), text)
-		if err != nil || said.Active || !cmp.Equal(said, tokenservice.Introspection{}) {
+		if err != nil || said.Active || !cmp.Equal(said, authz.Introspected{}) {
 			t.Errorf("%s: %+v, %v", name, said, err)
 		}
 	}
@@ -196,7 +196,7 @@ func TestIntrospectIsInactiveForEverythingElse(t *testing.T) {
 		return authz.Decision{}, errors.New("closed")
 	}
 	_, err := s.Introspect(t.Context(), text)
-	wantError(t, err, tokenservice.TemporarilyUnavailable)
+	wantError(t, err, authz.OAuthUnavailable)
 	w.judge = nil
 	w.now = w.now.Add(5 * time.Minute)
 	inactive("expired", text)

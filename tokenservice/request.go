@@ -6,44 +6,30 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// GrantClientCredentials is the one grant (RFC 6749 section 4.4).
-const GrantClientCredentials = "client_credentials"
-
-// Request asks for a token. Empty means that a parameter was not given.
-type Request struct {
-	Client    Client
-	GrantType string
-	// Audiences are the values of resource (RFC 8707) and audience: one service.
-	Audiences []string
-	Scope     string
-	// Subject asks for a token on behalf of somebody: "user:<id>" or "tenant:<id>".
-	Subject string
-}
-
 // order is a request that was understood.
 type order struct {
 	audience string
 	behalf   *authz.OnBehalfOf // nil: for the machine user itself
 }
 
-// read refuses what no decision could make good. It does not look whether the
+// readRequest refuses what no decision could make good. It does not look whether the
 // audience exists: a stranger is not to learn that.
-func (r *Request) read(own string) (order, error) {
+func readRequest(r *authz.TokenRequest, own string) (order, error) {
 	switch {
 	case r.GrantType == "":
-		return order{}, Refuse(InvalidRequest, "grant_type is required: "+GrantClientCredentials+".")
-	case r.GrantType != GrantClientCredentials:
-		return order{}, Refuse(UnsupportedGrantType, "The one grant_type is "+GrantClientCredentials+".")
+		return order{}, authz.RefuseOAuth(authz.OAuthInvalidRequest, "grant_type is required: "+authz.GrantClientCredentials+".")
+	case r.GrantType != authz.GrantClientCredentials:
+		return order{}, authz.RefuseOAuth(authz.OAuthUnsupportedGrantType, "The one grant_type is "+authz.GrantClientCredentials+".")
 	case r.Scope != "":
-		return order{}, Refuse(InvalidScope, "Leave scope out: edges say what a machine user may do.")
+		return order{}, authz.RefuseOAuth(authz.OAuthInvalidScope, "Leave scope out: edges say what a machine user may do.")
 	case len(r.Audiences) == 0:
-		return order{}, Refuse(InvalidTarget, "Name the service the token is for in resource or audience, by its id.")
+		return order{}, authz.RefuseOAuth(authz.OAuthInvalidTarget, "Name the service the token is for in resource or audience, by its id.")
 	case len(r.Audiences) > 1:
-		return order{}, Refuse(InvalidTarget, "A token is for one service; give one resource or one audience, once.")
+		return order{}, authz.RefuseOAuth(authz.OAuthInvalidTarget, "A token is for one service; give one resource or one audience, once.")
 	case authz.ValidateID("audience", r.Audiences[0]) != nil:
-		return order{}, Refuse(InvalidTarget, "The audience is not the id of a service.")
+		return order{}, authz.RefuseOAuth(authz.OAuthInvalidTarget, "The audience is not the id of a service.")
 	case r.Audiences[0] == own:
-		return order{}, Refuse(InvalidTarget, "No token is for the token service itself; name the service that is to be called.")
+		return order{}, authz.RefuseOAuth(authz.OAuthInvalidTarget, "No token is for the token service itself; name the service that is to be called.")
 	}
 	behalf, err := readSubject(r.Subject)
 	if err != nil {
@@ -58,7 +44,7 @@ func readSubject(subject string) (*authz.OnBehalfOf, error) {
 	}
 	kind, id, _ := strings.Cut(subject, ":")
 	if kind != authz.OnBehalfOfUser && kind != authz.OnBehalfOfTenant || authz.ValidateID("subject", id) != nil {
-		return nil, Refuse(InvalidRequest, "subject is user:<id> or tenant:<id>; leave it out for a token of the machine user itself.")
+		return nil, authz.RefuseOAuth(authz.OAuthInvalidRequest, "subject is user:<id> or tenant:<id>; leave it out for a token of the machine user itself.")
 	}
 	return &authz.OnBehalfOf{Type: kind, ID: id}, nil
 }

@@ -10,9 +10,9 @@ import (
 // Revoke revokes a token of the client's own (RFC 7009). When it returns nil the next
 // decision denies the token, also after a restart; or there was nothing to revoke,
 // because it has expired or is none of ours or not the client's, which the client is
-// not to learn. The error is always an *Error.
-func (s *Service) Revoke(ctx context.Context, client Client, text string) error {
-	properties, err := s.about(client.claimed(), nil)
+// not to learn. The error is always an *authz.OAuthError.
+func (s *Service) Revoke(ctx context.Context, client authz.TokenClient, text string) error {
+	properties, err := s.about(claimedOf(&client), nil)
 	if err != nil {
 		return s.refused(ctx, authz.Decision{}, err)
 	}
@@ -21,7 +21,7 @@ func (s *Service) Revoke(ctx context.Context, client Client, text string) error 
 		return s.refused(ctx, decision, err)
 	}
 	if text == "" {
-		return s.refused(ctx, decision, Refuse(InvalidRequest, "token is required: the token to revoke."))
+		return s.refused(ctx, decision, authz.RefuseOAuth(authz.OAuthInvalidRequest, "token is required: the token to revoke."))
 	}
 	c, ok := s.ring.Load().open(text)
 	if !ok || c.ClientID != decision.Subject || c.expired(s.config.Now()) {

@@ -136,7 +136,7 @@ func TestNothingSignsBeforeItIsPublished(t *testing.T) {
 		t.Fatal("RotateNow did not say that the old keys are still published")
 	}
 	_, err := r.Token(t.Context(), request(secret()))
-	wantError(t, err, tokenservice.TemporarilyUnavailable)
+	wantError(t, err, authz.OAuthUnavailable)
 
 	w.onPublish = nil
 	r.beat(time.Minute)

@@ -11,73 +11,62 @@ import (
 	"github.com/verdict-pdp/verdict/token"
 )
 
-// Token is the answer to a request (RFC 6749 section 5.1). It is secret.
-type Token struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"` // Bearer, also when it is bound to a certificate (RFC 8705)
-	ExpiresIn   int    `json:"expires_in"` // seconds
-}
-
-// String and GoString keep the token out of logs and errors.
-func (Token) String() string   { return "[token]" }
-func (Token) GoString() string { return "[token]" }
-
 const tokenType = "Bearer"
 
 // Token issues a token to the machine user that the request proves, if it may have
-// one. The error is always an *Error.
-func (s *Service) Token(ctx context.Context, r Request) (Token, error) {
-	wanted, err := r.read(s.config.Service)
+// one. The error is always an *authz.OAuthError.
+func (s *Service) Token(ctx context.Context, r authz.TokenRequest) (authz.IssuedToken, error) {
+	wanted, err := readRequest(&r, s.config.Service)
 	if err != nil {
-		return Token{}, s.refused(ctx, authz.Decision{}, err)
+		return authz.IssuedToken{}, s.refused(ctx, authz.Decision{}, err)
 	}
-	properties, err := s.about(r.Client.claimed(), wanted.behalf)
+	properties, err := s.about(claimedOf(&r.Client), wanted.behalf)
 	if err != nil {
-		return Token{}, s.refused(ctx, authz.Decision{}, err)
+		return authz.IssuedToken{}, s.refused(ctx, authz.Decision{}, err)
 	}
 	decision, err := s.permit(ctx, &r.Client, wanted.action(), properties)
 	if err != nil {
-		return Token{}, s.refused(ctx, decision, err)
+		return authz.IssuedToken{}, s.refused(ctx, decision, err)
 	}
 	issued, err := s.issue(ctx, r.Client, wanted, decision)
 	if err != nil {
-		return Token{}, s.refused(ctx, decision, err)
+		return authz.IssuedToken{}, s.refused(ctx, decision, err)
 	}
 	return issued, nil
 }
 
 // issue makes the token that decision allows.
-func (s *Service) issue(ctx context.Context, client Client, wanted order, decision authz.Decision) (Token, error) {
+func (s *Service) issue(ctx context.Context, client authz.TokenClient, wanted order, decision authz.Decision) (authz.IssuedToken, error) {
 	exists, err := s.config.Services(wanted.audience)
 	switch {
 	case err != nil:
-		return Token{}, unavailable(err)
+		return authz.IssuedToken{}, unavailable(err)
 	case !exists:
-		return Token{}, Refuse(InvalidTarget, "The audience is not the id of a registered service.")
+		return authz.IssuedToken{}, authz.RefuseOAuth(authz.OAuthInvalidTarget, "The audience is not the id of a registered service.")
 	case speaksForOthers(decision.Subject):
-		return Token{}, Refuse(UnauthorizedClient, "The machine user's id begins as that of a user or tenant does, so a token of it would be taken for one on their behalf; give it another id.")
+		return authz.IssuedToken{}, authz.RefuseOAuth(authz.OAuthUnauthorizedClient, "The machine user's id begins as that of a user or tenant does, so a token of it would be taken for one on their behalf; give it another id.")
 	}
 	now := s.config.Now()
 	claims, err := s.claims(&client, wanted, decision, now)
 	if err != nil {
-		return Token{}, err
+		return authz.IssuedToken{}, err
 	}
 	key := s.ring.Load().current(now)
 	if key == nil {
-		return Token{}, unavailable(errors.New("no signing key has been published"))
+		return authz.IssuedToken{}, unavailable(errors.New("no signing key has been published"))
 	}
 	text, err := key.signer.Sign(nil, claims)
 	if err != nil {
-		return Token{}, unavailable(err)
+		return authz.IssuedToken{}, unavailable(err)
 	}
 	if err := s.useful(ctx, text, claims); err != nil {
-		return Token{}, err
+		return authz.IssuedToken{}, err
 	}
 	s.counters.issued.Add(1)
 	s.config.Log.InfoContext(ctx, "token issued",
 		"client", claims.ClientID, "subject", claims.Subject, "audience", wanted.audience,
 		"jti", claims.ID, "kid", key.signer.KeyID(), "decision", decision.ID)
-	return Token{
+	return authz.IssuedToken{
 		AccessToken: text,
 		TokenType:   tokenType,
 		ExpiresIn:   int(time.Unix(claims.ExpiresAt, 0).Sub(now) / time.Second),
@@ -103,7 +92,7 @@ func (s *Service) useful(ctx context.Context, text string, c *claims) error {
 	case decision.Subject == "": // the token proves nobody
 		return unavailable(errors.New("the issuer entity is not as it was published"))
 	}
-	refusal := Refuse(UnauthorizedClient, "The machine user's issuers do not list this token service, so no service would take its token; add "+s.config.IssuerID+" to them, or use an issuer that is listed.")
+	refusal := authz.RefuseOAuth(authz.OAuthUnauthorizedClient, "The machine user's issuers do not list this token service, so no service would take its token; add "+s.config.IssuerID+" to them, or use an issuer that is listed.")
 	refusal.Reasons = []authz.ReasonCode{authz.IssuerUntrusted}
 	return refusal
 }
@@ -111,7 +100,7 @@ func (s *Service) useful(ctx context.Context, text string, c *claims) error {
 func notOfSubject(r authz.Reason) bool { return r.Guard != "subject" }
 
 // claims are what the token says (RFC 9068 section 2.2).
-func (s *Service) claims(client *Client, wanted order, decision authz.Decision, now time.Time) (*claims, error) {
+func (s *Service) claims(client *authz.TokenClient, wanted order, decision authz.Decision, now time.Time) (*claims, error) {
 	expires := now.Truncate(time.Second).Add(s.config.Lifetime)
 	c := &claims{
 		Issuer:     s.config.Issuer,
@@ -119,7 +108,7 @@ func (s *Service) claims(client *Client, wanted order, decision authz.Decision, 
 		ClientID:   decision.Subject,
 		Audience:   []string{wanted.audience},
 		ID:         s.config.NewID(),
-		Methods:    []string{client.method()},
+		Methods:    []string{methodOf(client)},
 		Credential: decision.Credential,
 		IssuedAt:   now.Unix(),
 	}
@@ -129,18 +118,18 @@ func (s *Service) claims(client *Client, wanted order, decision authz.Decision, 
 			c.Tenant = wanted.behalf.ID
 		}
 	}
-	if client.method() == methodCertificate {
+	if methodOf(client) == methodCertificate {
 		leaf, err := x509.ParseCertificate(client.Evidence.Certificate.Chain[0])
 		if err != nil {
-			return nil, Refuse(InvalidClient, "The client certificate cannot be read.")
+			return nil, authz.RefuseOAuth(authz.OAuthInvalidClient, "The client certificate cannot be read.")
 		}
-		c.Confirmation = &Confirmation{Thumbprint: token.Thumbprint(leaf.Raw)}
+		c.Confirmation = &authz.Confirmation{Thumbprint: token.Thumbprint(leaf.Raw)}
 		if leaf.NotAfter.Before(expires) {
 			expires = leaf.NotAfter
 		}
 	}
 	if c.ExpiresAt = expires.Unix(); c.ExpiresAt <= c.IssuedAt {
-		return nil, Refuse(InvalidClient, "The client certificate ends now; present a newer one.")
+		return nil, authz.RefuseOAuth(authz.OAuthInvalidClient, "The client certificate ends now; present a newer one.")
 	}
 	return c, nil
 }
@@ -148,7 +137,7 @@ func (s *Service) claims(client *Client, wanted order, decision authz.Decision, 
 // refused logs a refusal and gives it back. What a stranger sent is not logged, and
 // the reasons of evidence that proves nobody are in the record of the decision too.
 func (s *Service) refused(ctx context.Context, decision authz.Decision, err error) error {
-	var refusal *Error
+	var refusal *authz.OAuthError
 	if !errors.As(err, &refusal) {
 		refusal = unavailable(err)
 	}

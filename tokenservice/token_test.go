@@ -33,7 +33,7 @@ func TestTokenSaysWhatWasDecided(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name       string
-		client     tokenservice.Client
+		client     authz.TokenClient
 		subject    string
 		claims     map[string]any
 		action     string
@@ -88,7 +88,7 @@ func TestTokensAreTakenByTheTokenRoom(t *testing.T) {
 		"user:u-ana":  {Type: "user", ID: "u-ana"},
 		"tenant:acme": {Type: "tenant", ID: "acme"},
 	} {
-		p := verify(t, w.issue(s, func(r *tokenservice.Request) { r.Subject = subject }), w.published[0], w.now)
+		p := verify(t, w.issue(s, func(r *authz.TokenRequest) { r.Subject = subject }), w.published[0], w.now)
 		if p.Fault != nil {
 			t.Fatalf("%+v", p.Fault)
 		}
@@ -104,7 +104,7 @@ func TestBoundTokensAreTakenByTheTokenRoom(t *testing.T) {
 	w := newWorld(t)
 	s := w.start()
 	holder := certified(t, start.Add(time.Hour))
-	text := w.issue(s, func(r *tokenservice.Request) { r.Client = holder })
+	text := w.issue(s, func(r *authz.TokenRequest) { r.Client = holder })
 	if p := verify(t, text, w.published[0], w.now); p.Fault == nil || p.Fault.Code != authz.TokenBindingMismatch {
 		t.Errorf("alone: %+v", p.Fault)
 	}
@@ -133,7 +133,7 @@ func TestTokenLivesNoLongerThanItsCertificate(t *testing.T) {
 		t.Errorf("exp %v", exp)
 	}
 	_, err = s.Token(t.Context(), request(certified(t, start)))
-	wantError(t, err, tokenservice.InvalidClient)
+	wantError(t, err, authz.OAuthInvalidClient)
 }
 
 // reason is one the decision path gives.
@@ -144,24 +144,24 @@ func reason(code authz.ReasonCode, status int) authz.Reason {
 func TestEveryMethodAndEveryFault(t *testing.T) {
 	faults := []struct {
 		reasons []authz.Reason
-		code    tokenservice.Code
+		code    authz.OAuthCode
 	}{
-		{[]authz.Reason{reason(authz.CredentialUnknown, 401)}, tokenservice.InvalidClient},
-		{[]authz.Reason{reason("CREDENTIAL_REVOKED", 401)}, tokenservice.InvalidClient},
-		{[]authz.Reason{reason("CREDENTIAL_EXPIRED", 401), reason("EDGE_NOT_DECLARED", 403)}, tokenservice.InvalidClient},
-		{[]authz.Reason{reason(authz.TokenInvalid, 401)}, tokenservice.InvalidClient},
-		{[]authz.Reason{reason(authz.SubjectMismatch, 403)}, tokenservice.InvalidClient},
-		{[]authz.Reason{reason("EDGE_NOT_DECLARED", 403)}, tokenservice.UnauthorizedClient},
-		{[]authz.Reason{reason("AUTH_TOO_WEAK", 403), reason("SOURCE_IP_NOT_ALLOWED", 403)}, tokenservice.UnauthorizedClient},
-		{[]authz.Reason{reason(authz.RateLimited, 429), reason("EDGE_NOT_DECLARED", 403)}, tokenservice.UnauthorizedClient},
-		{[]authz.Reason{reason(authz.PolicyError, 403)}, tokenservice.UnauthorizedClient},
-		{[]authz.Reason{reason(authz.RateLimited, 429)}, tokenservice.RateLimited},
-		{[]authz.Reason{reason(authz.IssuerUnavailable, 503)}, tokenservice.TemporarilyUnavailable},
-		{[]authz.Reason{reason(authz.IssuerUnavailable, 503), reason(authz.RateLimited, 429)}, tokenservice.TemporarilyUnavailable},
-		{[]authz.Reason{reason("STRANGE", 0)}, tokenservice.UnauthorizedClient},
-		{nil, tokenservice.UnauthorizedClient}, // the zero Decision
+		{[]authz.Reason{reason(authz.CredentialUnknown, 401)}, authz.OAuthInvalidClient},
+		{[]authz.Reason{reason("CREDENTIAL_REVOKED", 401)}, authz.OAuthInvalidClient},
+		{[]authz.Reason{reason("CREDENTIAL_EXPIRED", 401), reason("EDGE_NOT_DECLARED", 403)}, authz.OAuthInvalidClient},
+		{[]authz.Reason{reason(authz.TokenInvalid, 401)}, authz.OAuthInvalidClient},
+		{[]authz.Reason{reason(authz.SubjectMismatch, 403)}, authz.OAuthInvalidClient},
+		{[]authz.Reason{reason("EDGE_NOT_DECLARED", 403)}, authz.OAuthUnauthorizedClient},
+		{[]authz.Reason{reason("AUTH_TOO_WEAK", 403), reason("SOURCE_IP_NOT_ALLOWED", 403)}, authz.OAuthUnauthorizedClient},
+		{[]authz.Reason{reason(authz.RateLimited, 429), reason("EDGE_NOT_DECLARED", 403)}, authz.OAuthUnauthorizedClient},
+		{[]authz.Reason{reason(authz.PolicyError, 403)}, authz.OAuthUnauthorizedClient},
+		{[]authz.Reason{reason(authz.RateLimited, 429)}, authz.OAuthRateLimited},
+		{[]authz.Reason{reason(authz.IssuerUnavailable, 503)}, authz.OAuthUnavailable},
+		{[]authz.Reason{reason(authz.IssuerUnavailable, 503), reason(authz.RateLimited, 429)}, authz.OAuthUnavailable},
+		{[]authz.Reason{reason("STRANGE", 0)}, authz.OAuthUnauthorizedClient},
+		{nil, authz.OAuthUnauthorizedClient}, // the zero Decision
 	}
-	for name, client := range map[string]tokenservice.Client{"secret": secret(), "assertion": assertion(), "certificate": certified(t, start.Add(time.Hour))} {
+	for name, client := range map[string]authz.TokenClient{"secret": secret(), "assertion": assertion(), "certificate": certified(t, start.Add(time.Hour))} {
 		w := newWorld(t)
 		s := w.start()
 		for _, fault := range faults {
@@ -186,29 +186,29 @@ func TestEveryMethodAndEveryFault(t *testing.T) {
 
 func TestRequestsNoDecisionCouldMakeGood(t *testing.T) {
 	for name, test := range map[string]struct {
-		edit func(*tokenservice.Request)
-		code tokenservice.Code
+		edit func(*authz.TokenRequest)
+		code authz.OAuthCode
 	}{
-		"no grant":          {func(r *tokenservice.Request) { r.GrantType = "" }, tokenservice.InvalidRequest},
-		"another grant":     {func(r *tokenservice.Request) { r.GrantType = "password" }, tokenservice.UnsupportedGrantType},
-		"a scope":           {func(r *tokenservice.Request) { r.Scope = "email.send" }, tokenservice.InvalidScope},
-		"no audience":       {func(r *tokenservice.Request) { r.Audiences = nil }, tokenservice.InvalidTarget},
-		"two audiences":     {func(r *tokenservice.Request) { r.Audiences = []string{emailID, emailID} }, tokenservice.InvalidTarget},
-		"odd audience":      {func(r *tokenservice.Request) { r.Audiences = []string{"a b"} }, tokenservice.InvalidTarget},
-		"ourselves":         {func(r *tokenservice.Request) { r.Audiences = []string{ownID} }, tokenservice.InvalidTarget},
-		"subject of a kind": {func(r *tokenservice.Request) { r.Subject = "machine_user:x" }, tokenservice.InvalidRequest},
-		"subject of nobody": {func(r *tokenservice.Request) { r.Subject = "user:" }, tokenservice.InvalidRequest},
-		"subject alone":     {func(r *tokenservice.Request) { r.Subject = "u-ana" }, tokenservice.InvalidRequest},
-		"no evidence":       {func(r *tokenservice.Request) { r.Client.Evidence = authz.Evidence{} }, tokenservice.InvalidClient},
-		"a token":           {func(r *tokenservice.Request) { r.Client.Evidence = authz.Evidence{Token: "a.b.c"} }, tokenservice.InvalidClient},
-		"claims":            {func(r *tokenservice.Request) { r.Client.Evidence = authz.Evidence{Claims: []byte(`{}`)} }, tokenservice.InvalidClient},
-		"asserted certificate": {func(r *tokenservice.Request) {
+		"no grant":          {func(r *authz.TokenRequest) { r.GrantType = "" }, authz.OAuthInvalidRequest},
+		"another grant":     {func(r *authz.TokenRequest) { r.GrantType = "password" }, authz.OAuthUnsupportedGrantType},
+		"a scope":           {func(r *authz.TokenRequest) { r.Scope = "email.send" }, authz.OAuthInvalidScope},
+		"no audience":       {func(r *authz.TokenRequest) { r.Audiences = nil }, authz.OAuthInvalidTarget},
+		"two audiences":     {func(r *authz.TokenRequest) { r.Audiences = []string{emailID, emailID} }, authz.OAuthInvalidTarget},
+		"odd audience":      {func(r *authz.TokenRequest) { r.Audiences = []string{"a b"} }, authz.OAuthInvalidTarget},
+		"ourselves":         {func(r *authz.TokenRequest) { r.Audiences = []string{ownID} }, authz.OAuthInvalidTarget},
+		"subject of a kind": {func(r *authz.TokenRequest) { r.Subject = "machine_user:x" }, authz.OAuthInvalidRequest},
+		"subject of nobody": {func(r *authz.TokenRequest) { r.Subject = "user:" }, authz.OAuthInvalidRequest},
+		"subject alone":     {func(r *authz.TokenRequest) { r.Subject = "u-ana" }, authz.OAuthInvalidRequest},
+		"no evidence":       {func(r *authz.TokenRequest) { r.Client.Evidence = authz.Evidence{} }, authz.OAuthInvalidClient},
+		"a token":           {func(r *authz.TokenRequest) { r.Client.Evidence = authz.Evidence{Token: "a.b.c"} }, authz.OAuthInvalidClient},
+		"claims":            {func(r *authz.TokenRequest) { r.Client.Evidence = authz.Evidence{Claims: []byte(`{}`)} }, authz.OAuthInvalidClient},
+		"asserted certificate": {func(r *authz.TokenRequest) {
 			r.Client.Evidence = authz.Evidence{Certificate: &authz.Certificate{Chain: [][]byte{{1}}, Asserted: true}}
-		}, tokenservice.InvalidClient},
-		"thumbprint alone": {func(r *tokenservice.Request) {
+		}, authz.OAuthInvalidClient},
+		"thumbprint alone": {func(r *authz.TokenRequest) {
 			r.Client.Evidence = authz.Evidence{Certificate: &authz.Certificate{Thumbprint: "x"}}
-		}, tokenservice.InvalidClient},
-		"odd client": {func(r *tokenservice.Request) { r.Client.ID, r.Client.Evidence.ClientID = "a/b", "a/b" }, tokenservice.InvalidRequest},
+		}, authz.OAuthInvalidClient},
+		"odd client": {func(r *authz.TokenRequest) { r.Client.ID, r.Client.Evidence.ClientID = "a/b", "a/b" }, authz.OAuthInvalidRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -226,26 +226,26 @@ func TestRequestsNoDecisionCouldMakeGood(t *testing.T) {
 
 func TestNoTokenAfterAnAllow(t *testing.T) {
 	for name, test := range map[string]struct {
-		edit func(*world, *tokenservice.Request)
-		code tokenservice.Code
+		edit func(*world, *authz.TokenRequest)
+		code authz.OAuthCode
 	}{
-		"service not registered": {func(_ *world, r *tokenservice.Request) { r.Audiences = []string{"svc:nobody"} }, tokenservice.InvalidTarget},
-		"services unreadable":    {func(w *world, _ *tokenservice.Request) { w.noService = errors.New("disk") }, tokenservice.TemporarilyUnavailable},
-		"nobody proved": {func(w *world, _ *tokenservice.Request) {
+		"service not registered": {func(_ *world, r *authz.TokenRequest) { r.Audiences = []string{"svc:nobody"} }, authz.OAuthInvalidTarget},
+		"services unreadable":    {func(w *world, _ *authz.TokenRequest) { w.noService = errors.New("disk") }, authz.OAuthUnavailable},
+		"nobody proved": {func(w *world, _ *authz.TokenRequest) {
 			w.decide = func(context.Context, authz.Request) (authz.Decision, error) {
 				return authz.Decision{Outcome: authz.Allow}, nil
 			}
-		}, tokenservice.UnauthorizedClient},
-		"machine user named as a user": {func(w *world, _ *tokenservice.Request) {
+		}, authz.OAuthUnauthorizedClient},
+		"machine user named as a user": {func(w *world, _ *authz.TokenRequest) {
 			w.decide = func(context.Context, authz.Request) (authz.Decision, error) {
 				return authz.Decision{Outcome: authz.Allow, Subject: "user:u-ana"}, nil
 			}
-		}, tokenservice.UnauthorizedClient},
-		"no decision": {func(w *world, _ *tokenservice.Request) {
+		}, authz.OAuthUnauthorizedClient},
+		"no decision": {func(w *world, _ *authz.TokenRequest) {
 			w.decide = func(context.Context, authz.Request) (authz.Decision, error) {
 				return allowed, errors.New("the store is closed")
 			}
-		}, tokenservice.TemporarilyUnavailable},
+		}, authz.OAuthUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -254,7 +254,7 @@ func TestNoTokenAfterAnAllow(t *testing.T) {
 			test.edit(w, &r)
 			issued, err := s.Token(t.Context(), r)
 			wantError(t, err, test.code)
-			if issued != (tokenservice.Token{}) {
+			if issued != (authz.IssuedToken{}) {
 				t.Error("there is a token beside the error")
 			}
 		})
@@ -270,7 +270,7 @@ func TestSecretsStayOutOfLogsAndErrors(t *testing.T) {
 	if !strings.Contains(w.log.String(), "CREDENTIAL_UNKNOWN") || !strings.Contains(w.log.String(), `"msg":"token issued"`) {
 		t.Errorf("the log lacks the refusal or the token: %s", &w.log)
 	}
-	said := w.log.String() + err.Error() + fmt.Sprintf("%v %+v %#v", request(secret()), request(secret()), tokenservice.Token{AccessToken: text})
+	said := w.log.String() + err.Error() + fmt.Sprintf("%v %+v %#v", request(secret()), request(secret()), authz.IssuedToken{AccessToken: text})
 	for _, hidden := range []string{clientSecret, text, strings.Split(text, ".")[2]} {
 		if strings.Contains(said, hidden) {
 			t.Errorf("%q shows in %s", hidden, said)
@@ -279,7 +279,7 @@ func TestSecretsStayOutOfLogsAndErrors(t *testing.T) {
 }
 
 func TestDescriptionsKeepToTheirCharacters(t *testing.T) {
-	d := tokenservice.Refuse(tokenservice.InvalidRequest, "a\"b\\c\nd\x00é\xff"+strings.Repeat("x", 5000)).Description
+	d := authz.RefuseOAuth(authz.OAuthInvalidRequest, "a\"b\\c\nd\x00é\xff"+strings.Repeat("x", 5000)).Description
 	if !strings.HasPrefix(d, "a'b'c d   x") || !strings.HasSuffix(d, "x...") || len(d) != 499 {
 		t.Errorf("%d bytes: %q", len(d), d)
 	}
@@ -302,7 +302,7 @@ func TestDescriptionsAreShort(t *testing.T) {
 			w := newWorld(t)
 			w.decide = deny(test.reasons...)
 			_, err := w.start().Token(t.Context(), request(secret()))
-			refusal := wantError(t, err, tokenservice.UnauthorizedClient)
+			refusal := wantError(t, err, authz.OAuthUnauthorizedClient)
 			if diff := cmp.Diff(test.want, refusal.Description); diff != "" || len(refusal.Reasons) != len(test.reasons) {
 				t.Errorf("%d codes; %s", len(refusal.Reasons), diff)
 			}
@@ -339,9 +339,9 @@ func TestConfigIsValidated(t *testing.T) {
 	}
 }
 
-func wantError(t *testing.T, err error, code tokenservice.Code) *tokenservice.Error {
+func wantError(t *testing.T, err error, code authz.OAuthCode) *authz.OAuthError {
 	t.Helper()
-	var refusal *tokenservice.Error
+	var refusal *authz.OAuthError
 	if !errors.As(err, &refusal) {
 		t.Fatalf("%v is no refusal", err)
 	}
@@ -374,13 +374,13 @@ func TestADecisionKnowsWhoseDataItIsAbout(t *testing.T) {
 			w.config.TenantOf = func(c authz.Collection, id string) (string, error) {
 				return test.tenants[string(c)+" "+id], test.err
 			}
-			_, err := w.start().Token(t.Context(), tokenservice.Request{
-				Client:    tokenservice.Client{ID: clientID, Evidence: authz.Evidence{ClientID: clientID, ClientSecret: "s"}},
-				GrantType: tokenservice.GrantClientCredentials, Audiences: []string{emailID}, Subject: test.subject,
+			_, err := w.start().Token(t.Context(), authz.TokenRequest{
+				Client:    authz.TokenClient{ID: clientID, Evidence: authz.Evidence{ClientID: clientID, ClientSecret: "s"}},
+				GrantType: authz.GrantClientCredentials, Audiences: []string{emailID}, Subject: test.subject,
 			})
 			if test.err != nil {
-				var why *tokenservice.Error
-				if !errors.As(err, &why) || why.Code != tokenservice.TemporarilyUnavailable || len(w.asked) > 0 {
+				var why *authz.OAuthError
+				if !errors.As(err, &why) || why.Code != authz.OAuthUnavailable || len(w.asked) > 0 {
 					t.Errorf("answered %v after %d questions", err, len(w.asked))
 				}
 				return

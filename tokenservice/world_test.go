@@ -115,7 +115,7 @@ func (w *world) start() *tokenservice.Service {
 }
 
 // issue has a token made for a client that proves itself by a secret.
-func (w *world) issue(s *tokenservice.Service, edit func(*tokenservice.Request)) string {
+func (w *world) issue(s *tokenservice.Service, edit func(*authz.TokenRequest)) string {
 	w.t.Helper()
 	r := request(secret())
 	if edit != nil {
@@ -182,22 +182,22 @@ func part(t testing.TB, text string, i int) map[string]any {
 	return object
 }
 
-func request(client tokenservice.Client) tokenservice.Request {
-	return tokenservice.Request{Client: client, GrantType: "client_credentials", Audiences: []string{emailID}}
+func request(client authz.TokenClient) authz.TokenRequest {
+	return authz.TokenRequest{Client: client, GrantType: "client_credentials", Audiences: []string{emailID}}
 }
 
 const clientSecret = "vs_the-client-secret"
 
-func secret() tokenservice.Client {
-	return tokenservice.Client{ID: clientID, Source: "10.4.2.19", Evidence: authz.Evidence{ClientID: clientID, ClientSecret: clientSecret}}
+func secret() authz.TokenClient {
+	return authz.TokenClient{ID: clientID, Source: "10.4.2.19", Evidence: authz.Evidence{ClientID: clientID, ClientSecret: clientSecret}}
 }
 
-func assertion() tokenservice.Client {
-	return tokenservice.Client{Source: "10.4.2.19", Evidence: authz.Evidence{Assertion: "eyJ.an.assertion"}}
+func assertion() authz.TokenClient {
+	return authz.TokenClient{Source: "10.4.2.19", Evidence: authz.Evidence{Assertion: "eyJ.an.assertion"}}
 }
 
-func certified(t testing.TB, notAfter time.Time) tokenservice.Client {
-	return tokenservice.Client{ID: clientID, Source: "10.4.2.19", Evidence: authz.Evidence{Certificate: &authz.Certificate{Chain: [][]byte{leaf(t, notAfter)}}}}
+func certified(t testing.TB, notAfter time.Time) authz.TokenClient {
+	return authz.TokenClient{ID: clientID, Source: "10.4.2.19", Evidence: authz.Evidence{Certificate: &authz.Certificate{Chain: [][]byte{leaf(t, notAfter)}}}}
 }
 
 // leaf is a self-signed certificate's DER: who signed it is not this room's to judge.

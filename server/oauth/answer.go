@@ -8,12 +8,11 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/wire"
-	"github.com/verdict-pdp/verdict/tokenservice"
 )
 
 // refusal is the body of an error answer (RFC 6749 section 5.2).
 type refusal struct {
-	Error       tokenservice.Code  `json:"error"`
+	Error       authz.OAuthCode    `json:"error"`
 	Description string             `json:"error_description,omitempty"`
 	Reasons     []authz.ReasonCode `json:"reasons,omitempty"` // of the decision
 }
@@ -29,7 +28,7 @@ const (
 
 // refuse answers with what err says. Any other error than a refusal is returned.
 func refuse(c echo.Context, err error) error {
-	var why *tokenservice.Error
+	var why *authz.OAuthError
 	if !errors.As(err, &why) {
 		return err
 	}
@@ -47,13 +46,13 @@ func refuse(c echo.Context, err error) error {
 	return wire.WriteJSON(c.Response(), status, &refusal{Error: why.Code, Description: why.Description, Reasons: why.Reasons})
 }
 
-func statusOf(code tokenservice.Code) int {
+func statusOf(code authz.OAuthCode) int {
 	switch code {
-	case tokenservice.InvalidClient:
+	case authz.OAuthInvalidClient:
 		return http.StatusUnauthorized
-	case tokenservice.RateLimited:
+	case authz.OAuthRateLimited:
 		return http.StatusTooManyRequests
-	case tokenservice.TemporarilyUnavailable:
+	case authz.OAuthUnavailable:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusBadRequest

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/tokenservice"
 )
 
 // assertionType is the one client_assertion_type (RFC 7523 section 2.2).
@@ -16,8 +15,8 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // clientOf reads who sends a request and what proves it, in exactly one way. Whether it
 // does prove it is not looked at.
-func clientOf(r *http.Request, f form) (tokenservice.Client, error) {
-	client := tokenservice.Client{ID: f.get("client_id"), Source: source(r.RemoteAddr)}
+func clientOf(r *http.Request, f form) (authz.TokenClient, error) {
+	client := authz.TokenClient{ID: f.get("client_id"), Source: source(r.RemoteAddr)}
 	basic := len(r.Header["Authorization"]) > 0
 	post := f.get("client_secret") != ""
 	assertion := f.get("client_assertion") != "" || f.get("client_assertion_type") != ""
@@ -38,10 +37,10 @@ func clientOf(r *http.Request, f form) (tokenservice.Client, error) {
 }
 
 // readBasic reads client_secret_basic. A client_id beside it must say the same.
-func readBasic(r *http.Request, client *tokenservice.Client) error {
+func readBasic(r *http.Request, client *authz.TokenClient) error {
 	id, secret, ok := basicParts(r.Header["Authorization"])
 	if !ok {
-		return tokenservice.Refuse(tokenservice.InvalidClient, "The Authorization header must be Basic, with client id and secret form-encoded, joined by a colon, in base64.")
+		return authz.RefuseOAuth(authz.OAuthInvalidClient, "The Authorization header must be Basic, with client id and secret form-encoded, joined by a colon, in base64.")
 	}
 	if client.ID != "" && client.ID != id {
 		return invalid("client_id names another client than the Authorization header.")
@@ -73,7 +72,7 @@ func basicParts(headers []string) (id, secret string, ok bool) {
 	return id, secret, err == nil && id != "" && secret != ""
 }
 
-func readPost(f form, client *tokenservice.Client) error {
+func readPost(f form, client *authz.TokenClient) error {
 	if client.ID == "" {
 		return invalid("client_id is required with client_secret: the id of the machine user.")
 	}
@@ -81,7 +80,7 @@ func readPost(f form, client *tokenservice.Client) error {
 	return nil
 }
 
-func readAssertion(f form, client *tokenservice.Client) error {
+func readAssertion(f form, client *authz.TokenClient) error {
 	if f.get("client_assertion") == "" || f.get("client_assertion_type") != assertionType {
 		return invalid("client_assertion goes with client_assertion_type " + assertionType + ".")
 	}

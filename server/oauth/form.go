@@ -7,8 +7,8 @@ import (
 	"net/url"
 
 	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/wire"
-	"github.com/verdict-pdp/verdict/tokenservice"
 )
 
 // bodyLimit bounds a body, in bytes. The largest thing in one is an assertion.
@@ -63,5 +63,5 @@ func (f form) get(name string) string { return url.Values(f).Get(name) }
 func (f form) all(name string) []string { return f[name] }
 
 func invalid(description string) error {
-	return tokenservice.Refuse(tokenservice.InvalidRequest, description)
+	return authz.RefuseOAuth(authz.OAuthInvalidRequest, description)
 }

@@ -1,7 +1,9 @@
 package oauth
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -10,12 +12,24 @@ import (
 	"github.com/verdict-pdp/verdict/server/reqctx"
 	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/wire"
-	"github.com/verdict-pdp/verdict/tokenservice"
 )
+
+// Service issues tokens. *tokenservice.Service is one. Its errors are *authz.OAuthError.
+type Service interface {
+	Issuer() string
+	// KeySet is the JWK Set tokens are verified with, and for how long a copy of it may
+	// be kept. It is shared and not changed.
+	KeySet() (document []byte, keep time.Duration)
+	Token(ctx context.Context, r authz.TokenRequest) (authz.IssuedToken, error)
+	// Introspect says whether a token of ours is active.
+	Introspect(ctx context.Context, text string) (authz.Introspected, error)
+	// Revoke revokes a token of the client's own.
+	Revoke(ctx context.Context, client authz.TokenClient, text string) error
+}
 
 // Handler serves the token service. Service is required.
 type Handler struct {
-	Service *tokenservice.Service
+	Service Service
 }
 
 // Mount adds the routes to e. Only at api.PathIntrospect is the caller
@@ -26,9 +40,9 @@ func (h *Handler) Mount(e *echo.Echo) { route.Table{Rows: h.Rows()}.Mount(e) }
 func (h *Handler) Rows() []route.Row {
 	form := []string{api.TypeForm}
 	return []route.Row{
-		{Method: "POST", Path: api.PathToken, ID: "token", Public: true, Takes: form, Shows: tokenservice.Token{}, Fault: refusal{}, Handler: route.Elsewhere(h.token)},
+		{Method: "POST", Path: api.PathToken, ID: "token", Public: true, Takes: form, Shows: authz.IssuedToken{}, Fault: refusal{}, Handler: route.Elsewhere(h.token)},
 		{Method: "POST", Path: api.PathRevokeOwn, ID: "revokeOwnToken", Public: true, Takes: form, Answers: []route.Answer{{Status: http.StatusOK, Body: route.NoBody}}, Fault: refusal{}, Handler: route.Elsewhere(h.revoke)},
-		{Method: "POST", Path: api.PathIntrospect, ID: "introspect", Roles: []authz.Role{authz.RoleDecide}, Takes: form, Shows: tokenservice.Introspection{}, Fault: refusal{}, Handler: route.Elsewhere(h.introspect)},
+		{Method: "POST", Path: api.PathIntrospect, ID: "introspect", Roles: []authz.Role{authz.RoleDecide}, Takes: form, Shows: authz.Introspected{}, Fault: refusal{}, Handler: route.Elsewhere(h.introspect)},
 		{Method: "GET", Path: api.PathJWKS, ID: "jwks", Public: true, Shows: map[string]any{},
 			Answers: []route.Answer{{Status: http.StatusOK, Headers: []string{"ETag"}}, {Status: http.StatusNotModified, Headers: []string{"ETag"}, Body: route.NoBody}}, Handler: route.Elsewhere(h.keySet)},
 		{Method: "GET", Path: api.PathMetadata, ID: "metadata", Public: true, Shows: metadata{},
@@ -52,7 +66,7 @@ func (h *Handler) token(c echo.Context) error {
 	if err != nil {
 		return refuse(c, err)
 	}
-	issued, err := h.Service.Token(c.Request().Context(), tokenservice.Request{
+	issued, err := h.Service.Token(c.Request().Context(), authz.TokenRequest{
 		Client:    client,
 		GrantType: form.get("grant_type"),
 		Audiences: append(form.all("resource"), form.all("audience")...),
@@ -88,7 +102,7 @@ func (h *Handler) introspect(c echo.Context) error {
 		return refuse(c, err)
 	}
 	if form.get("token") == "" {
-		return refuse(c, tokenservice.Refuse(tokenservice.InvalidRequest, "token is required: the token to look at."))
+		return refuse(c, authz.RefuseOAuth(authz.OAuthInvalidRequest, "token is required: the token to look at."))
 	}
 	said, err := h.Service.Introspect(ctx, form.get("token"))
 	if err != nil {
@@ -99,10 +113,10 @@ func (h *Handler) introspect(c echo.Context) error {
 }
 
 // readClient reads the body and who sent it.
-func readClient(c echo.Context) (form, tokenservice.Client, error) {
+func readClient(c echo.Context) (form, authz.TokenClient, error) {
 	f, err := readForm(c.Response(), c.Request())
 	if err != nil {
-		return nil, tokenservice.Client{}, err
+		return nil, authz.TokenClient{}, err
 	}
 	client, err := clientOf(c.Request(), f)
 	return f, client, err

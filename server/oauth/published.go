@@ -13,7 +13,6 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/ijson"
-	"github.com/verdict-pdp/verdict/tokenservice"
 )
 
 // metadata describes the token service (RFC 8414 section 2).
@@ -41,7 +40,7 @@ func metadataOf(issuer string) metadata {
 		TokenEndpoint:        issuer + api.PathToken,
 		JWKSURI:              issuer + api.PathJWKS,
 		ResponseTypes:        []string{},
-		GrantTypes:           []string{tokenservice.GrantClientCredentials},
+		GrantTypes:           []string{authz.GrantClientCredentials},
 		TokenMethods:         methods,
 		TokenAlgorithms:      authz.Algorithms(),
 		RevocationEndpoint:   issuer + api.PathRevokeOwn,

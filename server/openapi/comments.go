@@ -12,7 +12,7 @@ import (
 )
 
 // commented are the packages, as folders of the module, whose types are in the document.
-var commented = []string{"api", "authz", "server/admin", "server/events", "server/oauth", "tokenservice"}
+var commented = []string{"api", "authz", "server/admin", "server/events", "server/oauth"}
 
 // readComments gives what the sources say of types ("authz.Edge") and their fields
 // ("authz.Edge.CIDRs"), in the words of a reader of the document. It is run in the root

@@ -17,16 +17,14 @@ import (
 
 // names of schemas that are not those of their types.
 var schemaNames = map[string]string{
-	"api.Credential":             "CredentialEvidence",
-	"authz.Problem":              "FileError",
-	"authz.RecordPage":           "RecordList",
-	"authz.Rotation":             "RotationRecord",
-	"authz.RotationView":         "Rotation",
-	"oauth.refusal":              "OAuthError",
-	"oauth.metadata":             "Metadata",
-	"events.refusal":             "EventRefusal",
-	"tokenservice.Token":         "IssuedToken",
-	"tokenservice.Introspection": "Introspected",
+	"api.Credential":     "CredentialEvidence",
+	"authz.Problem":      "FileError",
+	"authz.RecordPage":   "RecordList",
+	"authz.Rotation":     "RotationRecord",
+	"authz.RotationView": "Rotation",
+	"oauth.refusal":      "OAuthError",
+	"oauth.metadata":     "Metadata",
+	"events.refusal":     "EventRefusal",
 }
 
 // texts are types that are sent as a text out of a list.
