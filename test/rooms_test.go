@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -73,8 +75,21 @@ var largeLibraries = []string{
 	"github.com/labstack/echo", jsonLibrary, "google.golang.org/grpc",
 }
 
+// budgets are the most lines that a package may have without its tests, comments and
+// blank lines among them. What rooms do by themselves stands there, with a test of its
+// own; cmd may name anybody, and gathers what belongs to one of them if nobody counts.
+var budgets = map[string]int{
+	"cmd/daemon": 1300, // wiring: it builds the rooms, in order, and takes them apart
+}
+
+// longestChain is how many of our packages may import one another in a row, the first and
+// the last counted. Each link is a room that a reader of the first one meets.
+const longestChain = 7
+
 type goPackage struct {
 	ImportPath string
+	Dir        string
+	GoFiles    []string
 	Imports    []string
 }
 
@@ -106,13 +121,78 @@ func TestRoomsImportDownOnly(t *testing.T) {
 	}
 }
 
+func TestPackagesKeepTheirBudgets(t *testing.T) {
+	counted := map[string]int{}
+	for _, p := range list(t) {
+		room := strings.TrimPrefix(p.ImportPath, module+"/")
+		if _, ok := budgets[room]; !ok {
+			continue
+		}
+		for _, name := range p.GoFiles {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			counted[room] += bytes.Count(text, []byte("\n"))
+		}
+	}
+	for room, most := range budgets {
+		switch lines := counted[room]; {
+		case lines == 0:
+			t.Errorf("%s has no lines; take it out of the budgets of this test if it is gone", room)
+		case lines > most:
+			t.Errorf("%s has %d lines without its tests, %d more than its budget of %d: move what is a rule, and not wiring, to the room that it is about, with a test of its own (docs/architecture.md says what each owns)", room, lines, lines-most, most)
+		}
+	}
+}
+
+func TestImportChainsAreShort(t *testing.T) {
+	imports := map[string][]string{}
+	for _, p := range list(t) {
+		imports[p.ImportPath] = p.Imports
+	}
+	known := map[string][]string{}
+	var longest []string
+	for path := range imports {
+		if chain := chainFrom(path, imports, known); len(chain) > len(longest) {
+			longest = chain
+		}
+	}
+	if len(longest) < 3 {
+		t.Fatalf("the longest chain of imports is %v; want one that has some of our packages", longest)
+	}
+	if len(longest) > longestChain {
+		t.Errorf("%d packages import one another in a row, at most %d may: %s; put what one of them takes from the next below both, or behind an interface of its own",
+			len(longest), longestChain, strings.ReplaceAll(strings.Join(longest, " > "), module+"/", ""))
+	}
+}
+
+// chainFrom is the longest chain of our packages that begins with one. Go has no circles
+// of imports, so it ends.
+func chainFrom(path string, imports, known map[string][]string) []string {
+	if chain, ok := known[path]; ok {
+		return chain
+	}
+	var longest []string
+	for _, imported := range imports[path] {
+		if _, ours := imports[imported]; !ours {
+			continue
+		}
+		if chain := chainFrom(imported, imports, known); len(chain) > len(longest) {
+			longest = chain
+		}
+	}
+	known[path] = append([]string{path}, longest...)
+	return known[path]
+}
+
 func free(room string) bool {
 	return room == "cmd" || room == "test" || strings.HasPrefix(room, "cmd/") || strings.HasPrefix(room, "test/")
 }
 
 func list(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", module+"/...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Dir,GoFiles,Imports", module+"/...")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
