@@ -48,5 +48,10 @@
 // the issuer's revision. Nothing is kept on disk: after a restart there is no stale
 // answer to fall back on.
 //
+// # Secrets
+//
+// What we prove ourselves to an issuer with is a file of Config.Secrets, whose name the
+// registered issuer has. It is read again some seconds after it was replaced.
+//
 // No token and no client secret reaches an error, a log line or a Status.
 package introspection

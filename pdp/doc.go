@@ -15,5 +15,6 @@
 //   - one request, or one whole batch, sees one data revision and one policy
 //     generation, and evidence that may be used once is presented once;
 //   - every decision that is not a simulation is recorded once, before it is
-//     answered; one that could not be is never answered as an allow.
+//     answered; one that could not be is never answered as an allow;
+//   - every such decision is counted, see Collectors, and logged at debug level.
 package pdp

@@ -75,3 +75,29 @@ func TestIdentify(t *testing.T) {
 		t.Errorf("%+v", fault)
 	}
 }
+
+// TestNamed: who has a token stopped by sending it is told what to do when that fails.
+func TestNamed(t *testing.T) {
+	signer := newSigner(t, "ES256")
+	introspector := &asked{}
+	v := newVerifier(t, token.Config{Introspector: introspector, Now: func() time.Time { return now }})
+	d := registry{demoURL: demoIssuer(t, signer), "l": ledgerlink("ledgerlink", "")}
+	for name, test := range map[string]struct {
+		text  string
+		asked error
+		want  string
+		code  authz.ErrorCode
+	}{
+		"genuine":                         {text: sign(t, signer, nil, good()), want: authz.TokenID(demoURL, "j-1")},
+		"forged":                          {text: sign(t, newSigner(t, "ES256"), map[string]any{"kid": signer.KeyID()}, good()), code: authz.CodeInvalid},
+		"opaque, not active":              {text: "abc", asked: authz.ErrInactive, code: authz.CodeInvalid},
+		"opaque, its issuer out of reach": {text: "abc", asked: authz.ErrUnavailable, code: authz.CodeUnavailable},
+		"nothing":                         {code: authz.CodeInvalid},
+	} {
+		introspector.err = test.asked
+		got, err := v.Named(t.Context(), d, test.text)
+		if authz.CodeOf(err) != test.code || (got != nil) != (test.want != "") || got != nil && got.ID != test.want {
+			t.Errorf("%s: named %+v, %v; want %q, code %q", name, got, err, test.want, test.code)
+		}
+	}
+}

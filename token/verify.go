@@ -57,6 +57,20 @@ func (v *Verifier) Identify(ctx context.Context, p authz.Presentation) (*authz.T
 	return &t, nil
 }
 
+// Named is the token that somebody names by sending it whole, to have it stopped: see
+// Identify. CodeUnavailable when that cannot be told now, CodeInvalid when the text is no
+// token of an issuer of the directory.
+func (v *Verifier) Named(ctx context.Context, directory authz.Directory, text string) (*authz.Token, error) {
+	named, fault := v.Identify(ctx, authz.Presentation{Evidence: authz.Evidence{Token: text}, Directory: directory, Now: v.now(), Rehearsal: true})
+	switch {
+	case fault == nil:
+		return named, nil
+	case fault.Code == authz.IssuerUnavailable:
+		return nil, &authz.Error{Code: authz.CodeUnavailable, Message: "the token cannot be verified now: " + fault.Message}
+	}
+	return nil, authz.Invalid("token", "does not verify, so there is nothing to stop; name it by issuer and name (its jti)")
+}
+
 // proven is what evidence has proved so far.
 type proven struct {
 	authz.Principal                   // all but Credential and Level

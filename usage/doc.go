@@ -1,7 +1,10 @@
 // Package usage knows when each credential was last used, and from where, and has
 // it written: often enough to act on, seldom enough to cost nothing.
 //
-//	Seen -> known, in memory -> due -> Config.Write
+//	Observe -> Seen -> known, in memory -> due -> Config.Write
+//
+// Observe takes a decision and notes a use if the decision proves one; WriteTo is a
+// Config.Write for a store of credentials.
 //
 // # Writing
 //

@@ -244,22 +244,14 @@ func (d *Daemon) lastUse(id string) (time.Time, string) {
 	return use.At, use.From
 }
 
-// named says which token somebody names by sending it whole. It has to be genuine, and
-// nothing more: one that is bound to a key nobody has at hand can be stopped too.
+// named is the token that somebody names by sending it whole.
 func (d *Daemon) named(ctx context.Context, text string) (*authz.Token, error) {
 	view, err := d.store.Snapshot()
 	if err != nil {
 		return nil, err
 	}
 	defer view.Close()
-	named, fault := d.verifier.Identify(ctx, authz.Presentation{Evidence: authz.Evidence{Token: text}, Directory: view, Now: d.config.Now(), Rehearsal: true})
-	switch {
-	case fault == nil:
-		return named, nil
-	case fault.Code == authz.IssuerUnavailable:
-		return nil, &authz.Error{Code: authz.CodeUnavailable, Message: "the token cannot be verified now: " + fault.Message}
-	}
-	return nil, authz.Invalid("token", "does not verify, so there is nothing to stop; name it by issuer and name (its jti)")
+	return d.verifier.Named(ctx, view, text)
 }
 
 func (d *Daemon) buildPipeline(context.Context) (err error) {
