@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,7 @@ type stage struct {
 	recordErr      error
 	durability     authz.Durability
 	waited         []uint64
+	log            *slog.Logger
 }
 
 func newStage(t *testing.T) *stage {
@@ -119,6 +121,7 @@ func (s *stage) pdp() *pdp.PDP {
 			s.observed = append(s.observed, d)
 		},
 		Durability:  s.durability,
+		Log:         s.log,
 		Now:         s.clock,
 		NewID:       s.id,
 		AtLeastWait: time.Millisecond,
