@@ -7,9 +7,11 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/credentials"
@@ -105,6 +107,9 @@ func (s *Service) do(ctx context.Context, by authz.Author, c *authz.AuditedChang
 			return s.refuse(ctx, c, err)
 		}
 	}
+	if s.refusals.exhausted(by, c.Kind) {
+		return authz.Errorf(authz.CodeUnavailable, "nothing was changed: too many changes of the kind %s that this key asked for were refused lately; wait a minute, and ask for what can be", c.Kind)
+	}
 	if err := s.announce(ctx, c); err != nil {
 		return err
 	}
@@ -118,6 +123,9 @@ func (s *Service) do(ctx context.Context, by authz.Author, c *authz.AuditedChang
 	err = effect(authz.WithChange(ctx, c.ID))
 	made = true
 	conclude(c, err)
+	if c.Outcome == authz.ChangeRefused {
+		s.refusals.attempted(by, c.Kind)
+	}
 	if failed := s.settle(ctx, c); failed != nil && err == nil {
 		return &authz.Error{Code: authz.CodeUnavailable, Cause: failed,
 			Message: "the change " + c.ID + " was made and is announced in the audit, but what became of it could not be recorded yet; do not send it again: it is recorded as soon as the audit can be written"}
@@ -141,16 +149,30 @@ func (s *Service) permitted(by authz.Author, kind authz.ChangeKind) error {
 }
 
 // announce records that c is about to be made, once every outcome before it is
-// recorded.
+// recorded. It does not end with ctx: whoever goes away in the middle leaves no intent
+// behind that nobody settles.
 func (s *Service) announce(ctx context.Context, c *authz.AuditedChange) error {
+	ctx = context.WithoutCancel(ctx)
 	if err := s.flush(ctx); err != nil {
 		return unrecorded(err)
 	}
 	c.Outcome = authz.ChangePending
-	if err := s.config.Audit.Announce(ctx, *c); err != nil {
-		return unrecorded(err)
+	err := s.config.Audit.Announce(ctx, *c)
+	if err == nil {
+		return nil
 	}
-	return nil
+	// The intent may be there or not: its outcome is recorded as soon as it can be.
+	err = unrecorded(err)
+	conclude(c, err)
+	s.keep(c)
+	return err
+}
+
+// keep has an outcome recorded before the next change is made.
+func (s *Service) keep(c *authz.AuditedChange) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsettled = append(s.unsettled, *c)
 }
 
 // unrecorded is the error of a change that was not made because it could not be
@@ -210,14 +232,14 @@ func (s *Service) Refused(ctx context.Context, by authz.Author, c authz.AuditedC
 // refuse records a change that was not announced and is not made, and gives err
 // back. It stands whether or not it can be recorded: nothing was changed.
 func (s *Service) refuse(ctx context.Context, c *authz.AuditedChange, err error) error {
-	omitted, record := s.refusals.take(c.By.Key)
+	omitted, record := s.refusals.take(c.By, c.Kind)
 	if !record {
 		return err
 	}
 	conclude(c, err)
 	c.Base, c.Omitted = 0, omitted
 	if failed := s.config.Audit.Settle(context.WithoutCancel(ctx), *c); failed != nil {
-		s.refusals.giveBack(c.By.Key, omitted+1)
+		s.refusals.giveBack(c.By, c.Kind, omitted+1)
 		s.config.Log.ErrorContext(ctx, "a refused change could not be recorded in the audit", "change", c.ID, "error", failed)
 	}
 	return err
@@ -227,9 +249,7 @@ func (s *Service) refuse(ctx context.Context, c *authz.AuditedChange, err error)
 func (s *Service) settle(ctx context.Context, c *authz.AuditedChange) error {
 	err := s.config.Audit.Settle(context.WithoutCancel(ctx), *c)
 	if err != nil {
-		s.mu.Lock()
-		s.unsettled = append(s.unsettled, *c)
-		s.mu.Unlock()
+		s.keep(c)
 		s.config.Log.ErrorContext(ctx, "the outcome of a change could not be recorded in the audit; no other change is made before it is", "change", c.ID, "error", err)
 	}
 	return err
@@ -240,12 +260,54 @@ func (s *Service) flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.unsettled) > 0 {
-		if err := s.config.Audit.Settle(ctx, s.unsettled[0]); err != nil {
+		err := s.config.Audit.Settle(ctx, s.unsettled[0])
+		if authz.CodeOf(err) == authz.CodeConflict { // it has an outcome, another one
+			s.config.Log.ErrorContext(ctx, "an outcome of a change is recorded already, and is another", "change", s.unsettled[0].ID, "error", err)
+			err = nil
+		}
+		if err != nil {
 			return err
 		}
 		s.unsettled = s.unsettled[1:]
 	}
 	return nil
+}
+
+// restEvery is how often what was counted of refusals is recorded.
+const restEvery = time.Hour
+
+// Run records now and then, and when ctx ends, what was counted of refusals, and the
+// outcomes that could not be recorded.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(restEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.recordRest(ctx)
+		case <-ctx.Done():
+			s.recordRest(context.WithoutCancel(ctx))
+			return nil
+		}
+	}
+}
+
+// recordRest records one change for each author and kind that stands for all that were
+// refused and only counted.
+func (s *Service) recordRest(ctx context.Context) {
+	if err := s.flush(ctx); err != nil {
+		s.config.Log.ErrorContext(ctx, "outcomes of changes could not be recorded in the audit", "error", err)
+	}
+	for who, of := range s.refusals.rest() {
+		c := authz.AuditedChange{
+			ID: s.config.NewID(), Kind: who.kind, At: s.config.Now().UTC().Round(0), By: of.last,
+			Outcome: authz.ChangeRefused, Omitted: of.omitted - 1, Error: "this stands for refusals that were counted",
+		}
+		if err := s.config.Audit.Settle(ctx, c); err != nil {
+			s.refusals.giveBack(of.last, who.kind, of.omitted)
+			s.config.Log.ErrorContext(ctx, "refused changes could not be recorded in the audit", "author", who.author, "error", err)
+		}
+	}
 }
 
 // digest names content without telling it; empty for none.
@@ -263,13 +325,16 @@ func missing(what string) error {
 }
 
 // ValidateMessage holds what an author says about a change to what may be shown in a
-// terminal.
+// terminal: no control characters, and none that turn the direction of a text.
 func ValidateMessage(message string) error {
 	if len(message) > authz.MaxTextLength {
-		return authz.Invalid("message", "is longer than a message may be")
+		return authz.Invalid("message", "is longer than "+strconv.Itoa(authz.MaxTextLength)+" bytes")
 	}
-	if strings.ContainsFunc(message, func(r rune) bool { return r < 0x20 && r != '\n' && r != '\t' || r == 0x7f }) {
+	if strings.ContainsFunc(message, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
 		return authz.Invalid("message", "has a control character")
+	}
+	if strings.ContainsFunc(message, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }) {
+		return authz.Invalid("message", "has a character that turns the direction of a text")
 	}
 	return nil
 }

@@ -128,7 +128,8 @@ func (s *Service) StepRotation(ctx context.Context, by authz.Author, set, action
 }
 
 // ReplaceTokenKeys drops every key the token service has signed with and begins with
-// a new one. CodeNotFound when there is no token service.
+// a new one. CodeNotFound when there is no token service. It goes on when ctx ends: a
+// key that leaked is not left half dropped.
 func (s *Service) ReplaceTokenKeys(ctx context.Context, by authz.Author) error {
 	c := &authz.AuditedChange{Kind: authz.ChangeTokenKeys}
 	keys := s.config.TokenKeys()
@@ -139,11 +140,12 @@ func (s *Service) ReplaceTokenKeys(ctx context.Context, by authz.Author) error {
 		c.Before = nameKeys(keys)
 		return nil
 	}, func(ctx context.Context) error {
-		if err := keys.RotateNow(ctx); err != nil {
-			return err
-		}
+		err := keys.RotateNow(context.WithoutCancel(ctx)) // publishes within this change
 		c.After = nameKeys(keys)
-		return nil
+		if issuer, unread := s.config.Store.Get(authz.Issuers, s.config.OwnIssuer); unread == nil && issuer.Head().Revision > c.Base {
+			c.Revision = issuer.Head().Revision
+		}
+		return err
 	})
 }
 

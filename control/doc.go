@@ -18,14 +18,16 @@
 // cannot be announced is not made. One whose outcome cannot be recorded is answered
 // as an outage, and no other change is made before that outcome is recorded.
 //
-// Refusals of one author beyond a burst are counted and not recorded one by one; the
-// next that is recorded says how many there were (AuditedChange.Omitted).
+// Refusals of one author and kind beyond a burst are counted and not recorded one by
+// one; the next that is recorded says how many there were (AuditedChange.Omitted), and
+// Run records the rest. An author whose announced changes are refused again and again
+// has to wait before it may announce more.
 //
 // # After a kill
 //
-// Recover settles every intent without an outcome: a write of the data is looked for
-// in the change feed by its id, a generation among the generations, the keys of the
-// token service by their digest. What was there only in memory (a shadow, a replay) is
+// Recover settles every intent without an outcome: a write of the data, and of our own
+// issuer, is looked for in the change feed by its id, a generation among the
+// generations. What was there only in memory (a shadow, a replay) is
 // ChangeInterrupted.
 //
 // # What a change entails

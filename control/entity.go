@@ -3,6 +3,7 @@ package control
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -66,8 +67,41 @@ func (s *Service) Check(e authz.Entity) error {
 		return s.checkOwn(e)
 	case *authz.Revocation, *authz.Renewal:
 		return s.checkListed(e)
+	case *authz.Rotation:
+		return s.checkRotation(e)
 	}
 	return nil
+}
+
+// checkRotation refuses what an import says of a rotation that runs: its steps are
+// taken on evidence, one at a time. What an export had of it is left as it is.
+func (s *Service) checkRotation(e *authz.Rotation) error {
+	view, err := s.config.Store.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	stored, err := view.Entity(authz.Rotations, e.ID)
+	if authz.CodeOf(err) == authz.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	was, is := *stored.(*authz.Rotation), *e
+	was.Header, is.Header = authz.Header{ID: was.ID}, authz.Header{ID: is.ID}
+	if !was.Running() && !is.Running() {
+		return nil
+	}
+	before, err := ijson.Marshal(&was)
+	if err != nil {
+		return err
+	}
+	now, err := ijson.Marshal(&is)
+	if err != nil || bytes.Equal(before, now) {
+		return err
+	}
+	return authz.Errorf(authz.CodeConflict, "rotation %s runs, here or in this line, and is moved by its steps alone; leave the line out", e.ID)
 }
 
 // checkModes refuses a mode for a guard that no policy has: it would do nothing, and
@@ -126,14 +160,13 @@ func (s *Service) published(issuer *authz.Issuer) (bool, error) {
 
 // Publish registers the issuer of our own token service, with the keys it signs with
 // now. Nothing is written when it is registered so already: a restart changes no
-// data.
+// data. Within a change it is part of that one.
 func (s *Service) Publish(ctx context.Context, issuer *authz.Issuer) error {
 	issuer.Normalize()
 	if same, err := s.published(issuer); same || err != nil {
 		return err
 	}
-	c := &authz.AuditedChange{Kind: authz.ChangePut, Collection: authz.Issuers, Key: issuer.ID}
-	return s.do(ctx, authz.Author{Key: authz.AuthorNode}, c, func() error {
+	publishable := func() error {
 		if err := issuer.Validate(); err != nil {
 			return err
 		}
@@ -141,7 +174,16 @@ func (s *Service) Publish(ctx context.Context, issuer *authz.Issuer) error {
 			return check(issuer)
 		}
 		return nil
-	}, func(ctx context.Context) error {
+	}
+	if authz.ChangeOf(ctx) != "" {
+		if err := publishable(); err != nil {
+			return err
+		}
+		_, err := s.config.Store.Apply(ctx, []store.Op{{Entity: issuer}})
+		return err
+	}
+	c := &authz.AuditedChange{Kind: authz.ChangePut, Collection: authz.Issuers, Key: issuer.ID}
+	return s.do(ctx, authz.Author{Key: authz.AuthorNode}, c, publishable, func(ctx context.Context) error {
 		_, err := s.apply(ctx, c, store.Op{Entity: issuer})
 		return err
 	})
@@ -248,12 +290,15 @@ func (s *Service) Import(ctx context.Context, by authz.Author, r io.Reader, prog
 	return report, err
 }
 
-// Restored records that the data of this store came out of a backup. It is called by
-// whoever restored it, before anything else is done with the store.
-func (s *Service) Restored(ctx context.Context, by authz.Author) error {
-	c := &authz.AuditedChange{Kind: authz.ChangeRestore}
-	return s.do(ctx, by, c, nil, func(context.Context) error {
-		c.Revision = s.config.Store.Revision()
-		return nil
-	})
+// Restore fills a store that has no data from a backup, as a change of the audit
+// beside it. restore does it, and gives the data revision there is then.
+func Restore(ctx context.Context, audit Audit, c authz.AuditedChange, restore func() (revision uint64, err error)) error {
+	c.Kind, c.Outcome = authz.ChangeRestore, authz.ChangePending
+	if err := audit.Announce(ctx, c); err != nil {
+		return unrecorded(err)
+	}
+	var err error
+	c.Revision, err = restore()
+	conclude(&c, err)
+	return errors.Join(err, audit.Settle(context.WithoutCancel(ctx), c))
 }

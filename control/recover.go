@@ -8,16 +8,23 @@ import (
 )
 
 // Recover settles the changes that were announced and have no outcome, because the
-// node died in them: it looks for what they made. It is called once, before changes
-// are taken.
-func (s *Service) Recover(ctx context.Context) error {
+// node died in them: it looks for what they made. It is called before changes are
+// taken: once the rooms that keep them are open. Those of rooms that are not there yet
+// stay pending; the last call of a start says final, and settles them too.
+func (s *Service) Recover(ctx context.Context, final bool) error {
 	pending, err := s.config.Audit.Pending(ctx)
 	if err != nil {
 		return err
 	}
 	for _, c := range pending {
-		if err := s.find(ctx, &c); err != nil {
+		found, err := s.find(ctx, &c)
+		switch {
+		case err != nil:
 			return err
+		case !found && !final:
+			continue
+		case !found:
+			c.Outcome = authz.ChangeInterrupted
 		}
 		if c.Outcome != authz.ChangeMade {
 			c.Error = "the node ended before the change was"
@@ -30,27 +37,34 @@ func (s *Service) Recover(ctx context.Context) error {
 	return nil
 }
 
-// find says what became of an announced change.
-func (s *Service) find(ctx context.Context, c *authz.AuditedChange) error {
+// find says what became of an announced change; found is false when the room that
+// would know is not there.
+func (s *Service) find(ctx context.Context, c *authz.AuditedChange) (found bool, err error) {
 	switch c.Kind {
 	case authz.ChangeShadowStart, authz.ChangeShadowStop, authz.ChangeReplay:
 		c.Outcome = authz.ChangeInterrupted // it was in memory alone
-		return nil
+		return true, nil
 	case authz.ChangePush, authz.ChangeRemove, authz.ChangeActivate, authz.ChangeRollback, authz.ChangeMode:
-		s.findGeneration(c)
-		return nil
+		return s.findGeneration(c), nil
+	case authz.ChangeRestore:
+		// Into a store without data: what is there came out of the backup.
+		c.Outcome, c.Revision = authz.ChangeNotMade, s.config.Store.Revision()
+		for _, n := range s.config.Store.Counts() {
+			if n > 0 {
+				c.Outcome = authz.ChangeMade
+			}
+		}
+		return true, nil
 	case authz.ChangeTokenKeys:
-		s.findKeys(c)
-		return nil
+		return s.findKeys(ctx, c)
 	}
-	return s.findWrite(ctx, c)
+	return true, s.findWrite(ctx, c)
 }
 
 // findGeneration looks for the generation that a change made, or made active.
-func (s *Service) findGeneration(c *authz.AuditedChange) {
-	c.Outcome = authz.ChangeInterrupted
+func (s *Service) findGeneration(c *authz.AuditedChange) (found bool) {
 	if s.config.Policies == nil {
-		return
+		return false
 	}
 	c.Outcome = authz.ChangeNotMade
 	made, activated := s.config.Policies.FindChange(c.ID)
@@ -63,24 +77,36 @@ func (s *Service) findGeneration(c *authz.AuditedChange) {
 	if number := max(made, activated); number > 0 {
 		c.Outcome, c.Generation = authz.ChangeMade, number
 	}
+	return true
 }
 
-// findKeys compares the keys of the token service with those before the change.
-func (s *Service) findKeys(c *authz.AuditedChange) {
-	c.Outcome = authz.ChangeInterrupted
+// findKeys looks for the write of our own issuer with the new keys. Keys that changed
+// without it may have been replaced by this change or by another.
+func (s *Service) findKeys(ctx context.Context, c *authz.AuditedChange) (found bool, err error) {
 	keys := s.config.TokenKeys()
 	if keys == nil {
-		return
+		return false, nil
 	}
-	c.Outcome = authz.ChangeNotMade
-	if now := nameKeys(keys); now != c.Before {
-		c.Outcome, c.After = authz.ChangeMade, now
+	if err := s.findWrite(ctx, c); err != nil || c.Outcome == authz.ChangeMade {
+		return true, err
 	}
+	if nameKeys(keys) != c.Before {
+		c.Outcome = authz.ChangeInterrupted
+	}
+	return true, nil
 }
 
 // findWrite looks in the change feed for a write that carries the change's id.
 func (s *Service) findWrite(ctx context.Context, c *authz.AuditedChange) error {
 	c.Outcome = authz.ChangeNotMade
+	written := 0
+	defer func() {
+		if c.Import != nil {
+			lines := *c.Import
+			lines.Written = written
+			c.Import = &lines
+		}
+	}()
 	for after := c.Base; ; {
 		page, err := s.config.Store.Changes(ctx, after, store.MaxChanges)
 		switch authz.CodeOf(err) {
@@ -96,6 +122,7 @@ func (s *Service) findWrite(ctx context.Context, c *authz.AuditedChange) error {
 		for _, change := range page.Changes {
 			if change.By == c.ID { // a chunk of an import may have made two writes
 				c.Outcome, c.Revision = authz.ChangeMade, change.Revision
+				written++
 			}
 		}
 		if after = page.NextAfter; after >= page.Revision {

@@ -6,15 +6,23 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
+
+	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Refusals of one author that are recorded one by one: a burst, and one a second
-// after it. Those beyond are counted, so that no key can push the changes of others
-// out of the audit by asking for what it may not do.
+// What refused changes may take of the audit, for each author and kind of change, so
+// that no key pushes the changes of others out by asking for what it may not do, or for
+// what cannot be. What is beyond is counted, and the counts are recorded.
 const (
-	refusalBurst = 30
-	refusalEvery = time.Second
-	maxRefusers  = 1024 // authors remembered; there are as many as API keys at most
+	// A refusal that needs no intent: a role, a rule, a body.
+	refusalBurst = 10
+	refusalEvery = time.Hour
+	// A change that was announced and then refused by what is stored, such as an If-Match
+	// that does not hold. Beyond these the author has to wait before it may ask again.
+	attemptBurst = 100
+	attemptEvery = time.Minute
+
+	maxRefused = 4096 // pairs of author and kind remembered
 )
 
 // refusals bound what refused changes take of the audit.
@@ -22,49 +30,97 @@ type refusals struct {
 	now func() time.Time
 
 	mu  *sync.Mutex
-	all *lru.Cache[string, *refuser] // guarded by mu :: key -> its refusals
+	all *lru.Cache[asking, *refused] // guarded by mu
 }
 
-type refuser struct {
-	limit   *rate.Limiter
-	omitted uint64 // since the last one recorded
+// asking is who asks for what.
+type asking struct {
+	author string // key
+	kind   authz.ChangeKind
+}
+
+type refused struct {
+	refusals, attempts *rate.Limiter
+	omitted            uint64       // since the last one recorded
+	last               authz.Author // that was omitted
 }
 
 func newRefusals(now func() time.Time) refusals {
-	all, err := lru.New[string, *refuser](maxRefusers)
+	all, err := lru.New[asking, *refused](maxRefused)
 	if err != nil {
 		panic(err) // of a size that is no size
 	}
 	return refusals{now: now, mu: new(sync.Mutex), all: all}
 }
 
-// take reports whether a refusal of an author is recorded, and how many of its
-// refusals before were not.
-func (r refusals) take(key string) (omitted uint64, record bool) {
+// take reports whether a refusal is recorded by itself, and how many like it before
+// were not.
+func (r refusals) take(by authz.Author, kind authz.ChangeKind) (omitted uint64, record bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	by := r.of(key)
-	if !by.limit.AllowN(r.now(), 1) {
-		by.omitted++
+	of := r.of(asking{by.Key, kind})
+	if !of.refusals.AllowN(r.now(), 1) {
+		of.omitted++
+		of.last = by
 		return 0, false
 	}
-	omitted, by.omitted = by.omitted, 0
+	omitted, of.omitted = of.omitted, 0
 	return omitted, true
 }
 
 // giveBack counts refusals that could not be recorded after all.
-func (r refusals) giveBack(key string, n uint64) {
+func (r refusals) giveBack(by authz.Author, kind authz.ChangeKind, n uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.of(key).omitted += n
+	of := r.of(asking{by.Key, kind})
+	of.omitted += n
+	of.last = by
 }
 
-// of is the refuser of a key. The caller holds mu.
-func (r refusals) of(key string) *refuser {
-	by, ok := r.all.Get(key)
-	if !ok {
-		by = &refuser{limit: rate.NewLimiter(rate.Every(refusalEvery), refusalBurst)}
-		r.all.Add(key, by)
+// exhausted reports whether so many announced changes of an author were refused lately
+// that it has to wait; it is counted then.
+func (r refusals) exhausted(by authz.Author, kind authz.ChangeKind) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of := r.of(asking{by.Key, kind})
+	if of.attempts.TokensAt(r.now()) >= 1 {
+		return false
 	}
-	return by
+	of.omitted++
+	of.last = by
+	return true
+}
+
+// attempted notes an announced change that was refused.
+func (r refusals) attempted(by authz.Author, kind authz.ChangeKind) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of(asking{by.Key, kind}).attempts.AllowN(r.now(), 1)
+}
+
+// rest gives what was counted and not recorded, and forgets it.
+func (r refusals) rest() map[asking]refused {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	counted := map[asking]refused{}
+	for _, who := range r.all.Keys() {
+		if of, ok := r.all.Peek(who); ok && of.omitted > 0 {
+			counted[who] = refused{omitted: of.omitted, last: of.last}
+			of.omitted = 0
+		}
+	}
+	return counted
+}
+
+// of is what is remembered of a pair. The caller holds mu.
+func (r refusals) of(who asking) *refused {
+	of, ok := r.all.Get(who)
+	if !ok {
+		of = &refused{
+			refusals: rate.NewLimiter(rate.Every(refusalEvery), refusalBurst),
+			attempts: rate.NewLimiter(rate.Every(attemptEvery), attemptBurst),
+		}
+		r.all.Add(who, of)
+	}
+	return of
 }

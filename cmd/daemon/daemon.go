@@ -87,11 +87,12 @@ func Open(ctx context.Context, c Config) (_ *Daemon, err error) {
 		{"preparing to pull bundles", d.openPuller},
 		{"preparing to send records", d.openSinks},
 		{"preparing for changes", d.openControl},
+		{"settling changes of data and policies that were interrupted", func(ctx context.Context) error { return d.control.Recover(ctx, false) }},
 		{"making the first API keys", d.makeFirstKeys},
 		{"setting the demo up", d.setUpDemo},
 		{"building the pipeline", d.buildPipeline},
 		{"opening the token service", d.openTokenService},
-		{"settling changes that were interrupted", func(ctx context.Context) error { return d.control.Recover(ctx) }},
+		{"settling changes that were interrupted", func(ctx context.Context) error { return d.control.Recover(ctx, true) }},
 		{"building the server", d.buildServer},
 		{"listening", func(context.Context) error { return d.server.Listen() }},
 	} {
@@ -116,6 +117,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.store.Run(rooms) })
 	group.Go(func() error { return d.verifier.Run(rooms, d.issuers) })
 	group.Go(func() error { return d.followWrites(rooms) })
+	group.Go(func() error { return d.control.Run(rooms) })
 	group.Go(func() error { return d.uses.Run(rooms) })
 	group.Go(func() error { return d.log.Run(rooms) })
 	group.Go(func() error { return d.shade.Run(rooms) })

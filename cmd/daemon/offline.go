@@ -1,9 +1,13 @@
 package daemon
 
 import (
+	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
@@ -44,12 +48,37 @@ func OpenOffline(c config.Config, now func() time.Time, logger *slog.Logger) (_ 
 	}
 	controlling := controlConfig(o.store, o.log)
 	controlling.Now, controlling.Log = now, logger
-	o.Control, err = control.New(controlling)
-	return o, err
+	if o.Control, err = control.New(controlling); err != nil {
+		return nil, err
+	}
+	return o, o.Control.Recover(context.Background(), false)
 }
 
-// Revision is the data revision of the directory.
-func (o *Offline) Revision() uint64 { return o.store.Revision() }
+// RestoreOffline fills a data directory that has no data from a backup, and has the
+// restore in its audit: announced before, so that there is no data whose restore
+// nothing tells of.
+func RestoreOffline(ctx context.Context, c config.Config, backup io.Reader, now func() time.Time, logger *slog.Logger) (err error) {
+	logging := logConfig(c)
+	logging.Now, logging.Log = now, logger
+	log, err := decisionlog.Open(logging)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	change := authz.AuditedChange{ID: ulid.Make().String(), At: now().UTC().Round(0), By: authz.Author{Key: authz.AuthorOffline}}
+	return control.Restore(ctx, log, change, func() (revision uint64, err error) {
+		if err := store.Restore(StoreDir(c.Data), backup); err != nil {
+			return 0, err
+		}
+		opening := storeConfig(c)
+		opening.Now, opening.Logger = now, logger
+		restored, err := store.Open(opening)
+		if err != nil {
+			return 0, err
+		}
+		return restored.Revision(), restored.Close()
+	})
+}
 
 // Close closes what is on disk.
 func (o *Offline) Close() error {

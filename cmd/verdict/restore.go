@@ -10,7 +10,6 @@ import (
 	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/daemon"
 	"github.com/verdict-pdp/verdict/ijson"
-	"github.com/verdict-pdp/verdict/store"
 )
 
 func newRestore(c *cli) *cobra.Command {
@@ -45,15 +44,12 @@ func (c *cli) restore(ctx context.Context, path string, cfg config.Config) error
 	}
 	defer source.Close()
 	bar := c.newProgress("restoring", total)
-	err = store.Restore(daemon.StoreDir(data), io.TeeReader(&until{ctx, source}, bar.bytesOnly()))
+	err = daemon.RestoreOffline(ctx, cfg, io.TeeReader(&until{ctx, source}, bar.bytesOnly()), c.now, newLogger(cfg.Log, c.err))
 	err = errors.Join(err, bar.done())
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
-		return err
-	}
-	if err := c.recordRestore(ctx, cfg); err != nil {
 		return err
 	}
 	document, err := ijson.Marshal(map[string]string{"restored": data})
@@ -63,15 +59,6 @@ func (c *cli) restore(ctx context.Context, path string, cfg config.Config) error
 	return c.print(document, func(w io.Writer) error {
 		return say(w, "restored into %s; serve it with `verdict serve --data %s`", data, data)
 	})
-}
-
-// recordRestore has the audit of the new directory begin with the restore.
-func (c *cli) recordRestore(ctx context.Context, cfg config.Config) error {
-	opened, err := c.openOffline(cfg)
-	if err != nil {
-		return err
-	}
-	return errors.Join(opened.Control.Restored(ctx, opened.Author), opened.Close())
 }
 
 // until reads until its context ends.

@@ -147,7 +147,7 @@ func newKeeper(m *Memory) *credentials.Keeper {
 }
 
 // control is the real room of whoever changes something, over the Memory and Policies
-// of the Node. Its clock moves a second at each look, so that no refusal is one too
+// of the Node. Its clock moves an hour at each look, so that no refusal is one too
 // many to be recorded.
 func (n *Node) control(check map[authz.Collection]func(authz.Entity) error, keeper *credentials.Keeper) *control.Service {
 	var looks, ids atomic.Int64
@@ -159,7 +159,7 @@ func (n *Node) control(check map[authz.Collection]func(authz.Entity) error, keep
 		Check:       check,
 		MintKey:     apikey.New,
 		NewID:       func() string { return "c" + strconv.FormatInt(ids.Add(1), 10) },
-		Now:         func() time.Time { return Now.Add(time.Duration(looks.Add(1)) * time.Second) },
+		Now:         func() time.Time { return Now.Add(time.Duration(looks.Add(1)) * time.Hour) },
 		Log:         slog.New(slog.NewTextHandler(n.Log, nil)),
 	})
 	if err != nil {
