@@ -22,7 +22,7 @@ PACKAGES  := ./...
 # Temporary files stay in the clone too.
 export TMPDIR := $(CURDIR)/.tmp
 # Suites that must have run at least one test for `make test` to pass.
-SUITES := authz,ijson,disk,token,token/statuslist,secret,introspection,store,bundles,generations,sources,engine,decisiontable,decisionlog,decisionlog/sink,replay,pdp,rotation,usage,credentials,events,tokenservice,server/apikey,server/reqctx,server/question,server/tlsfiles,control,server/wire,server/route,server/api,server/admin,server/oauth,server/events,server/openapi,server,policies,demo,cmd/spell,cmd/config,cmd/daemon,cmd/verdict,cmd/verdict/remote,test/tally,test
+SUITES := authz,ijson,disk,token,token/statuslist,secret,introspection,store,bundles,generations,sources,engine,decisiontable,decisionlog,decisionlog/sink,replay,pdp,rotation,usage,credentials,events,tokenservice,server/apikey,server/reqctx,server/question,server/tlsfiles,control,server/wire,server/route,server/api,server/admin,server/oauth,server/events,server,policies,demo,cmd/spell,cmd/config,cmd/openapi,cmd/daemon,cmd/verdict,cmd/verdict/remote,test/tally,test
 
 .PHONY: help
 help: ## list the targets
@@ -41,12 +41,12 @@ test: lint rego race fuzz ## everything CI runs: lint, rego, race, fuzz
 
 .PHONY: generate
 generate: ## write what is made of the sources: server/openapi.yaml
-	$(GO) run ./server/openapi
+	$(GO) run ./cmd/openapi
 
 .PHONY: verify
 verify: ## generate anew, and want no difference
 	@mkdir -p $(TMPDIR)
-	$(GO) run ./server/openapi -o $(TMPDIR)/openapi.yaml
+	$(GO) run ./cmd/openapi -o $(TMPDIR)/openapi.yaml
 	@diff -u server/openapi.yaml $(TMPDIR)/openapi.yaml || { echo "run make generate"; exit 1; }
 
 .PHONY: lint

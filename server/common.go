@@ -31,8 +31,16 @@ func (r common) Rows() []route.Row {
 	}
 }
 
-// Rows is what listeners serve beside their rooms.
-func Rows() []route.Row { return append(common{}.Rows(), exposition{}.Rows()...) }
+// Rows is what listeners serve that have rooms: their routes, and those beside them.
+func Rows(rooms ...Room) []route.Row {
+	rows := append(common{}.Rows(), exposition{}.Rows()...)
+	for _, room := range rooms {
+		if tabled, ok := room.(interface{ Rows() []route.Row }); ok {
+			rows = append(rows, tabled.Rows()...)
+		}
+	}
+	return rows
+}
 
 // PublicPaths implements PublicRoom.
 func (r common) PublicPaths() []string { return route.Public(r.Rows()) }

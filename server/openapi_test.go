@@ -81,7 +81,7 @@ func TestDocumentHasTheRoutes(t *testing.T) {
 
 // rows are those of every room that a Node serves.
 func rows() []route.Row {
-	return slices.Concat(server.Rows(), new(surface.Handler).Rows(), new(events.Handler).Rows(), new(oauth.Handler).Rows(), new(admin.Handler).Rows())
+	return server.Rows(new(surface.Handler), new(events.Handler), new(oauth.Handler), new(admin.Handler))
 }
 
 // What a row says of a route is what the document says of it.

@@ -151,3 +151,30 @@ func listCold[E authz.Entity](v *Snapshot, code collCode, index, value string, l
 	})
 	return found, err
 }
+
+// Issuers lists every registered issuer, nil when the store cannot be read.
+func (s *Store) Issuers() []*authz.Issuer {
+	all := []*authz.Issuer{}
+	for cursor := ""; ; {
+		page, err := s.List(context.Background(), authz.Query{Collection: authz.Issuers, Cursor: cursor, Limit: MaxPageSize})
+		if err != nil {
+			return nil
+		}
+		for _, item := range page.Items {
+			all = append(all, item.(*authz.Issuer))
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			return all
+		}
+	}
+}
+
+// Ready is an error while the data cannot be read.
+func (s *Store) Ready() error {
+	view, err := s.Snapshot()
+	if err != nil {
+		return err
+	}
+	view.Close()
+	return nil
+}

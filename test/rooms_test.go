@@ -61,7 +61,6 @@ var rooms = map[string]struct {
 	"server/api":        {imports: []string{"authz", "api", "server/question", "server/reqctx", "server/route", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/route":      {imports: []string{"authz", "api", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/admin":      {imports: []string{"authz", "api", "server/reqctx", "server/route", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
-	"server/openapi":    {imports: []string{"authz", "api", "server", "server/admin", "server/api", "server/events", "server/oauth", "server/route"}}, // no part of the product
 	"server/servertest": {imports: []string{"authz", "api", "ijson", "control", "credentials", "generations", "secret", "store", "server", "server/admin", "server/api", "server/apikey", "server/events", "server/oauth"}, libraries: []string{"github.com/labstack/echo"}},
 }
 

@@ -94,7 +94,7 @@ func (d *Daemon) followWrites(ctx context.Context) error {
 			d.verifier.Refresh(key)
 		}
 	}, func() {
-		for _, issuer := range d.issuers() {
+		for _, issuer := range d.store.Issuers() {
 			d.verifier.Refresh(issuer.ID)
 		}
 	})

@@ -115,7 +115,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return d.server.Run(serving)
 	})
 	group.Go(func() error { return d.store.Run(rooms) })
-	group.Go(func() error { return d.verifier.Run(rooms, d.issuers) })
+	group.Go(func() error { return d.verifier.Run(rooms, d.store.Issuers) })
 	group.Go(func() error { return d.followWrites(rooms) })
 	group.Go(func() error { return d.control.Run(rooms) })
 	group.Go(func() error { return d.uses.Run(rooms) })
@@ -285,7 +285,7 @@ func (d *Daemon) buildServer(context.Context) error {
 	d.server, err = server.New(server.Config{
 		Listeners:       listeners,
 		Keys:            &apikey.Authenticator{Keys: d.store, Now: c.Now},
-		Ready:           []server.Check{{Name: "policy", Ready: d.policyReady}, {Name: "store", Ready: d.storeReady}, {Name: "decision_log", Ready: d.log.Ready}},
+		Ready:           []server.Check{{Name: "policy", Ready: d.policyReady}, {Name: "store", Ready: d.store.Ready}, {Name: "decision_log", Ready: d.log.Ready}},
 		Warnings:        []server.Check{{Name: "bundles", Ready: d.policiesQuiet}, {Name: "decision_log_sinks", Ready: d.sinksQuiet}},
 		Gatherer:        registry,
 		Tracer:          c.Tracer,
@@ -305,7 +305,7 @@ func (d *Daemon) buildServer(context.Context) error {
 // collectors are the metrics of every room.
 func (d *Daemon) collectors() []prometheus.Collector {
 	all := slices.Concat(
-		d.store.Collectors(), d.verifier.Collectors(d.issuers), d.uses.Collectors(), d.receiver.Collectors(),
+		d.store.Collectors(), d.verifier.Collectors(d.store.Issuers), d.uses.Collectors(), d.receiver.Collectors(),
 		d.log.Collectors(), d.policies.Collectors(), d.engine.Collectors(), d.shade.Collectors(), d.pdp.Collectors(), d.server.Collectors(),
 	)
 	for _, runner := range d.sinks {

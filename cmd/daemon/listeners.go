@@ -9,7 +9,9 @@ import (
 	surface "github.com/verdict-pdp/verdict/server/api"
 	receiving "github.com/verdict-pdp/verdict/server/events"
 	"github.com/verdict-pdp/verdict/server/oauth"
+	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/tlsfiles"
+	"github.com/verdict-pdp/verdict/tokenservice"
 )
 
 // Names of the listeners, in logs and metrics.
@@ -18,8 +20,7 @@ const (
 	adminListener     = "admin"
 )
 
-// listeners are the addresses served, each with its rooms: the one place where a
-// surface is given to a listener.
+// listeners are the addresses served, each with its rooms.
 func (d *Daemon) listeners() ([]server.Listener, error) {
 	c := d.config
 	overTLS, err := tlsfiles.Files{Cert: c.TLS.Cert, Key: c.TLS.Key, AskClients: true, Now: c.Now, Log: c.Logger}.Config()
@@ -30,17 +31,29 @@ func (d *Daemon) listeners() ([]server.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serving the admin API over TLS: %w; correct admin_tls.cert, admin_tls.key and admin_tls.client_ca, or their files", err)
 	}
-	decisions := []server.Room{
-		&surface.Handler{Decide: d.pdp.Decide, Batch: d.pdp.DecideBatch, BodyLimit: c.HTTP.BodyLimit},
+	decisions, administration := d.rooms()
+	return []server.Listener{
+		{Name: decisionsListener, Addr: c.Listen, Setting: "listen", Net: c.DecisionsListener, TLS: overTLS, Rooms: decisions, Quiet: true},
+		{Name: adminListener, Addr: c.AdminListen, Setting: "admin_listen", Net: c.AdminListener, TLS: adminOverTLS, Rooms: administration, Metrics: true},
+	}, nil
+}
+
+// rooms are those of the two listeners: the one place where surfaces are named.
+func (d *Daemon) rooms() (decisions, administration []server.Room) {
+	decisions = []server.Room{
+		&surface.Handler{Decide: d.pdp.Decide, Batch: d.pdp.DecideBatch, BodyLimit: d.config.HTTP.BodyLimit},
 		&receiving.Handler{Receiver: d.receiver},
 	}
 	if d.issuing != nil {
 		decisions = append(decisions, &oauth.Handler{Service: d.issuing})
 	}
-	return []server.Listener{
-		{Name: decisionsListener, Addr: c.Listen, Setting: "listen", Net: c.DecisionsListener, TLS: overTLS, Rooms: decisions, Quiet: true},
-		{Name: adminListener, Addr: c.AdminListen, Setting: "admin_listen", Net: c.AdminListener, TLS: adminOverTLS, Rooms: []server.Room{d.adminRoom()}, Metrics: true},
-	}, nil
+	return decisions, []server.Room{d.adminRoom()}
+}
+
+// Rows are the routes of all of them, for the document.
+func Rows() []route.Row {
+	decisions, administration := (&Daemon{issuing: new(tokenservice.Service)}).rooms()
+	return server.Rows(append(decisions, administration...)...)
 }
 
 func (d *Daemon) adminRoom() *admin.Handler {

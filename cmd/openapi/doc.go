@@ -1,6 +1,6 @@
 // Command openapi writes the OpenAPI document that the server serves: server/openapi.yaml.
 //
-//	go run ./server/openapi [-o FILE]      in the root of the module; `make generate` runs it
+//	go run ./cmd/openapi [-o FILE]      in the root of the module; `make generate` runs it
 //
 // Its paths are the rows that the rooms mount (package route). Its schemas are the Go
 // types of their bodies and answers, with the doc comments of those types and fields;

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/daemon"
 	"github.com/verdict-pdp/verdict/server/route"
 )
 
@@ -35,7 +36,7 @@ func TestDocumentIsOfTheSources(t *testing.T) {
 // What is said of what there is not, or not said of what there is, ends the generator.
 func TestGeneratorRefuses(t *testing.T) {
 	t.Chdir("../..")
-	known := slices.Clip(rows())
+	known := slices.Clip(daemon.Rows())
 	handler := route.Get(func(*route.Call) (reply route.Reply[route.None], err error) { return reply, nil })
 	tests := map[string]struct {
 		rows []route.Row
