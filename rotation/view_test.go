@@ -104,15 +104,15 @@ func TestViewAsJSON(t *testing.T) {
  "members": [
   {
    "machine_user": "mu:billing-svc",
+   "light": "amber",
    "old": [
     "mu:billing-svc.secret.3"
    ],
+   "old_used_at": "2026-11-22T10:00:00Z",
+   "old_used_from": "10.4.7.3",
    "new": "mu:billing-svc.secret.4",
    "new_used_at": "2026-11-22T10:01:00Z",
    "new_used_from": "10.4.7.3",
-   "old_used_at": "2026-11-22T10:00:00Z",
-   "old_used_from": "10.4.7.3",
-   "light": "amber",
    "waiting_for": "mu:billing-svc to leave generation 3 unused for another 10m; it last used generation 3 60s ago from 10.4.7.3"
   }
  ],
@@ -121,7 +121,8 @@ func TestViewAsJSON(t *testing.T) {
   "mu:invoice-svc to use generation 4; it last used generation 3 60s ago from 10.4.7.3",
   "mu:ledger-svc to use generation 4; it last used generation 3 60s ago from 10.4.7.3"
  ],
- "quiet_left_s": 600
+ "quiet_left_s": 600,
+ "data_revision": 0
 }`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
