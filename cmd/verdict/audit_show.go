@@ -79,10 +79,10 @@ func (r *report) change(c *authz.AuditedChange) {
 		if c.Code != "" {
 			why = string(c.Code) + ": " + why
 		}
-		r.lines("  ", "why: "+why)
+		r.quote("why", why)
 	}
 	if c.Message != "" {
-		r.lines("  ", "message: "+c.Message)
+		r.quote("message", c.Message)
 	}
 	if result := resultOf(c); result != "" && c.Code == "" {
 		r.line("  made %s", result)

@@ -23,3 +23,10 @@ func (r *report) lines(prefix, text string) {
 		r.line("%s%s", prefix, strings.TrimSuffix(line, "\n"))
 	}
 }
+
+// quote writes text that somebody else wrote below its name. Every line of it stands
+// behind a bar, so that none can be taken for a line of the report.
+func (r *report) quote(name, text string) {
+	r.line("  %s:", name)
+	r.lines("  | ", text)
+}
