@@ -90,7 +90,7 @@ func cleanChange(r *authz.Record) {
 	c := r.Change
 	clean := func(name string, text *string, most int) {
 		*text = strings.ToValidUTF8((*text)[:min(len(*text), maxScrubbed)], "\uFFFD")
-		if secretText([]byte(*text)) {
+		if secretInChange([]byte(*text)) {
 			*text = masked
 			r.Masked = append(r.Masked, "/change/"+name)
 		}

@@ -2,6 +2,7 @@ package decisionlog_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -256,7 +257,7 @@ func TestChangesHaveRoomOfTheirOwn(t *testing.T) {
 }
 
 func TestChangesAreScrubbedAndCut(t *testing.T) {
-	const key = "vk_0123456789abcdefghijABCDEFGHIJ0123456789abcdefghij"
+	const key = "vk_key-0123456789_abcdefghijABCDEFGHIJ0123456789-bcdefghijklm"
 	l := open(t, inMemory())
 	c := outcome("c-1", authz.ChangeRefused)
 	c.By.Name, c.By.RequestID = "ops "+key, "Bearer abcdefghijklmnop1234"
@@ -408,6 +409,61 @@ func TestDecisionsWithoutChanges(t *testing.T) {
 }
 
 // exported is an export as lines.
+// TestNamesInChangesStay records changes of users who are called like the beginning of
+// a key: a name is searched for, and only a whole key is none.
+func TestNamesInChangesStay(t *testing.T) {
+	l := open(t, inMemory())
+	c := outcome("c-1", authz.ChangeMade)
+	c.Collection, c.Key, c.Bundle, c.Guard = "users", "vk_bob", "vk_", "vs_relay"
+	c.By.Key, c.By.Name, c.Message, c.Error = "vs_ana", "vk_"+strings.Repeat("b", 60), "vk_bob moved to vs_"+strings.Repeat("b", 42), "vs_ana may not"
+	if err := l.Settle(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	got, r, err := l.Change(t.Context(), "c-1")
+	if err != nil || r.Masked != nil {
+		t.Errorf("want nothing masked, got %q, %v", r.Masked, err)
+	}
+	texts := func(c authz.AuditedChange) []string {
+		return []string{c.Key, c.Bundle, c.Guard, c.By.Key, c.By.Name, c.Message, c.Error}
+	}
+	same(t, "texts", texts(c), texts(got))
+	if found := audit(t, l, authz.AuditFilter{Key: "vk_bob"}, 0); len(found) != 1 {
+		t.Errorf("want the change of vk_bob found by its key, got %q", found)
+	}
+}
+
+// TestSecretInChange compares what is masked in a change with what is masked in the
+// input of a decision.
+func TestSecretInChange(t *testing.T) {
+	secret := strings.Repeat("k", 20) + "-_" + strings.Repeat("K", 21)
+	long := strings.Repeat("i", authz.MaxIDLength)
+	for text, want := range map[string]struct{ change, input bool }{
+		"vk_bob":                            {false, true},
+		"vs_bob":                            {false, true},
+		"vk_":                               {false, true},
+		"vk_" + secret:                      {false, true},
+		"vk_" + secret[:20] + "_" + "short": {false, true},
+		"vk_b_" + secret[1:]:                {false, true},
+		"vs_" + secret[1:]:                  {false, true},
+		"rolled vk_b_" + secret[1:]:         {false, true},
+		"vk_ops_" + secret:                  {true, true},
+		"vk_a_b:c@d.e_" + secret:            {true, true},
+		"vk_" + long + "_" + secret:         {true, true},
+		"rolled vk_ops_" + secret + ".":     {true, true},
+		"rolled(vs_" + secret + ")":         {true, true},
+		"vs_" + secret:                      {true, true},
+		"vk_vs_" + secret:                   {true, true},
+		"vk%5Fops_" + secret:                {true, true},
+		"devk_ops_" + secret:                {false, false},
+		"see vk_bob":                        {false, false},
+		jws:                                 {true, true},
+		base64.StdEncoding.EncodeToString([]byte("--vs_" + secret)): {true, true},
+	} {
+		same(t, text+", in a change and in an input", []bool{want.change, want.input},
+			[]bool{decisionlog.SecretInChange([]byte(text)), decisionlog.SecretText([]byte(text))})
+	}
+}
+
 func exported(t testing.TB, l *decisionlog.Log, f authz.RecordFilter, changes bool) []string {
 	t.Helper()
 	var lines []string

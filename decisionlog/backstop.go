@@ -28,7 +28,9 @@ var secretNames = map[string]bool{ // :: name -> true
 }
 
 // keyPrefixes start what we mint: API keys and shared secrets.
-var keyPrefixes = []string{"vk_", "vs_"}
+const keyPrefix, secretPrefix = "vk_", "vs_"
+
+var keyPrefixes = []string{keyPrefix, secretPrefix}
 
 // minted is the shortest text after a key prefix that makes a secret of it in the
 // middle of a text: 256 bits in base64.
@@ -180,23 +182,28 @@ const encodings = 3
 // secretText says whether text is or has in it a secret of ours, a signed or
 // encrypted token (RFC 7515, RFC 7516 compact form), credentials as an Authorization
 // header has them, or a private key; also percent-encoded or in base64.
-func secretText(text []byte) bool { return secretBelow(text, encodings) }
+func secretText(text []byte) bool { return secretBelow(text, hasKey, encodings) }
 
-func secretBelow(text []byte, encodings int) bool {
+// secretInChange is secretText for the texts of a change. They hold names that are
+// searched for, and a user may be called vk_bob: of our keys and secrets it looks for
+// whole ones.
+func secretInChange(text []byte) bool { return secretBelow(text, hasWholeKey, encodings) }
+
+func secretBelow(text []byte, hasKey func([]byte) bool, encodings int) bool {
 	if hasKey(text) || hasToken(text) || hasCredentials(text) || hasPrivateKey(text) {
 		return true
 	}
 	if encodings == 0 {
 		return false
 	}
-	if plain := unescapePercent(text); plain != nil && secretBelow(plain, encodings-1) {
+	if plain := unescapePercent(text); plain != nil && secretBelow(plain, hasKey, encodings-1) {
 		return true
 	}
 	if len(text) < shortestEncoded {
 		return false
 	}
 	for run := range base64Runs(text) {
-		if plain := fromBase64(run); plain != nil && secretBelow(plain, encodings-1) {
+		if plain := fromBase64(run); plain != nil && secretBelow(plain, hasKey, encodings-1) {
 			return true
 		}
 	}
@@ -316,26 +323,56 @@ func isOpaque(text []byte) bool {
 // whole key behind.
 func hasKey(text []byte) bool {
 	for _, prefix := range keyPrefixes {
-		for from := 0; ; {
-			at := bytes.Index(text[from:], []byte(prefix))
-			if at < 0 {
-				break
-			}
-			at += from
-			from = at + len(prefix)
-			if at == 0 || (text[at-1] == '_' || !wordCharacter(text[at-1])) && startsMinted(text[from:]) {
-				return true
-			}
+		if bytes.HasPrefix(text, []byte(prefix)) || hasPrefixed(text, prefix, startsMinted) {
+			return true
 		}
 	}
 	return false
 }
 
-func startsMinted(text []byte) bool {
-	return len(text) >= minted && !slices.ContainsFunc(text[:minted], func(c byte) bool {
-		return !wordCharacter(c) && c != '-' && c != '.' && c != ':' && c != '@'
-	})
+// hasWholeKey reports whether text has in it an API key of ours (vk_, an id, _ and 43
+// characters of base64url) or a shared secret (vs_ and 43 such characters).
+func hasWholeKey(text []byte) bool {
+	return hasPrefixed(text, keyPrefix, startsKey) || hasPrefixed(text, secretPrefix, startsSecret)
 }
+
+// hasPrefixed reports whether prefix is in text, not as the end of a word, with something
+// behind it that starts as is says.
+func hasPrefixed(text []byte, prefix string, is func([]byte) bool) bool {
+	for from := 0; ; {
+		at := bytes.Index(text[from:], []byte(prefix))
+		if at < 0 {
+			return false
+		}
+		at += from
+		from = at + len(prefix)
+		if (at == 0 || text[at-1] == '_' || !wordCharacter(text[at-1])) && is(text[from:]) {
+			return true
+		}
+	}
+}
+
+func startsMinted(text []byte) bool {
+	return len(text) >= minted && !slices.ContainsFunc(text[:minted], func(c byte) bool { return !inID(c) })
+}
+
+func startsSecret(text []byte) bool {
+	return len(text) >= minted && !slices.ContainsFunc(text[:minted], func(c byte) bool { return !wordCharacter(c) && c != '-' })
+}
+
+// startsKey reports whether text starts with an id, _ and a secret. An id may have _ in
+// it too.
+func startsKey(text []byte) bool {
+	for at := 0; at < len(text) && at <= authz.MaxIDLength && inID(text[at]); at++ {
+		if at > 0 && text[at] == '_' && startsSecret(text[at+1:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// inID reports whether c may be in an id; see authz.ValidateID.
+func inID(c byte) bool { return wordCharacter(c) || c == '-' || c == '.' || c == ':' || c == '@' }
 
 func wordCharacter(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_'

@@ -68,7 +68,8 @@
 // outcome: the same outcome again records nothing and is no error, another one is
 // CodeConflict.
 //
-// The backstop masks the texts of a change. Message and Error are cut at 2 KiB, all
+// The backstop masks the texts of a change, with one difference: of keys and secrets of
+// ours it masks whole ones only, since a user may be called vk_bob. Message and Error are cut at 2 KiB, all
 // others at 512 bytes, so that one takes no more than some 12 KiB in characters that
 // JSON writes as they are.
 //

@@ -126,10 +126,11 @@ func (l *Log) SetSchema(version uint32) error {
 	})
 }
 
-// SecretText and SecretName are what the backstop looks for.
+// SecretText, SecretInChange and SecretName are what the backstop looks for.
 var (
-	SecretText = secretText
-	SecretName = secretName
+	SecretText     = secretText
+	SecretInChange = secretInChange
+	SecretName     = secretName
 )
 
 // Suspect says whether the backstop looks closer at a document.
