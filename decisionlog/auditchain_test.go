@@ -421,17 +421,35 @@ func TestRetentionOfChangesSparesReaders(t *testing.T) {
 	}
 }
 
-// TestStubsAreBounded: the places of changes alone do not let the chain grow for ever.
-func TestStubsAreBounded(t *testing.T) {
+// TestFloodOfChangesTakesNoDecision records so many refused changes that their places
+// alone are many times the share of changes.
+func TestFloodOfChangesTakesNoDecision(t *testing.T) {
+	const decisions, changes = 50, 1000
 	l := open(t, decisionlog.Config{InMemory: true, AuditMaxBytes: 5_000, Now: func() time.Time { return start }})
-	for i := range 200 {
-		settle(t, l, fmt.Sprint("c-", i))
+	refuse := func(from, to int) {
+		t.Helper()
+		for i := from; i < to; i++ {
+			if err := l.Settle(t.Context(), outcome("c-"+strconv.Itoa(i), authz.ChangeRefused)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
+	record(t, l, many(decisions/2)...)
+	refuse(0, changes/2)
+	record(t, l, many(decisions/2)...)
+	refuse(changes/2, changes)
 	maintain(t, l)
-	if stats := l.Stats(); stats.Oldest < 140 || stats.Oldest > 150 {
-		t.Errorf("want some 55 stubs kept, which are 5,000 bytes: %+v", stats)
+	if n, err := l.Count(t.Context(), authz.RecordFilter{}, 0); n != decisions || err != nil {
+		t.Errorf("want all %d decisions kept, got %d, %v", decisions, n, err)
 	}
-	verify(t, l)
+	stats := l.Stats()
+	if stats.Removed != 0 || stats.Oldest != 1 || stats.ChangeBytes > 5_000 {
+		t.Errorf("want changes down to their share and no other record removed: %+v", stats)
+	}
+	report := verify(t, l)
+	if report.From != 1 || report.Records != decisions+changes || report.Withheld != stats.RemovedChanges {
+		t.Errorf("want %d records, %d of them withheld: %+v", decisions+changes, stats.RemovedChanges, report)
+	}
 }
 
 // TestRetentionPassesDamagedChanges: what cannot be read goes with the others.

@@ -82,9 +82,8 @@
 // while decisions around it are kept, and the chain of all holds.
 //
 // Config.AuditMaxAge and AuditMaxBytes bound changes, and MaxAge and MaxBytes all else:
-// neither counts for the other. Stubs are in neither count but for one case: when those
-// kept would take AuditMaxBytes alone, which are over two million with the default, the
-// oldest records go. An intent without an outcome, and what a sink has not read yet, is
+// neither counts for the other. No decision is removed for changes, nor for their stubs:
+// a stub goes when it is the oldest record and MaxAge or MaxBytes has it go. An intent without an outcome, and what a sink has not read yet, is
 // spared until twice AuditMaxBytes is kept.
 //
 // Lists of decisions (List, Tail, Each, Count, Get) leave intents and changes out.

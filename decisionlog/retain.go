@@ -91,11 +91,9 @@ func (l *Log) excess(anchor link) (last link, ids []string, err error) {
 			last = link{seq: seq, total: last.total, changes: last.changes}
 			return seq-anchor.seq < retainBatch, nil
 		}
-		kept := head.total - last.total
-		stubs := (head.changes - last.changes) * stubLength // which kept has not
-		most, mostStubs := uint64(l.config.MaxBytes), uint64(l.config.AuditMaxBytes)
-		tooMuch, tooOld := kept > most || stubs > mostStubs, h.at < cutoff
-		if !tooMuch && !tooOld || spared && seq > unread && kept <= 2*most && stubs <= 2*mostStubs {
+		kept, most := head.total-last.total, uint64(l.config.MaxBytes) // stubs are in neither
+		tooMuch, tooOld := kept > most, h.at < cutoff
+		if !tooMuch && !tooOld || spared && seq > unread && kept <= 2*most {
 			return false, nil
 		}
 		last = h.place(seq, last)
