@@ -47,8 +47,11 @@ type Record struct {
 	Trust        Trust     `json:"trust"`
 	Judged       bool      `json:"judged"` // see Entry
 	// Withheld marks an intent or a change of which only its place in the chain is
-	// told: Seq, Kind, At, Prev and Hash. Hash is that of the whole record.
-	Withheld   bool       `json:"withheld,omitzero"`
+	// told: Seq, Kind, At, ChangeNumber, Prev and Hash. Hash is that of the whole record.
+	Withheld bool `json:"withheld,omitzero"`
+	// ChangeNumber is the number of a withheld change; of a whole one its Change has it.
+	ChangeNumber uint64 `json:"change_number,omitzero"`
+
 	LatencyUS  int64      `json:"latency_us,omitzero"`
 	Durability Durability `json:"durability,omitempty"`
 

@@ -21,9 +21,12 @@ type VerifyReport struct {
 	ChangesTo   uint64 `json:"changes_to,omitzero"`
 	ChangeHash  string `json:"change_hash,omitempty"`
 	// Withheld is how many of the records are intents and changes of which there was
-	// their place in the chain alone: their content was not verified.
-	Withheld uint64   `json:"withheld,omitzero"`
-	Problems []string `json:"problems"` // with the numbers of the records; the first 100
+	// their place in the chain alone: their content was not verified. WithheldTo is the
+	// number of the last of them, among changes. That they are changes is, in an export,
+	// what the export says.
+	Withheld   uint64   `json:"withheld,omitzero"`
+	WithheldTo uint64   `json:"withheld_to,omitzero"`
+	Problems   []string `json:"problems"` // with the numbers of the records; the first 100
 	// MoreProblems is how many are not in the list.
 	MoreProblems uint64 `json:"more_problems,omitzero"`
 }

@@ -504,7 +504,7 @@ func TestExportOfChanges(t *testing.T) {
 	}
 	report := verifyLines(t, lines)
 	same(t, "withheld", authz.VerifyReport{
-		OK: true, From: 1, To: 5, Records: 5, Withheld: 3, HeadHash: want.HeadHash, Problems: []string{},
+		OK: true, From: 1, To: 5, Records: 5, Withheld: 3, WithheldTo: 3, HeadHash: want.HeadHash, Problems: []string{},
 	}, report)
 	same(t, "filtered", 1, len(exported(t, l, authz.RecordFilter{Outcome: "deny"}, true)))
 }

@@ -3,9 +3,11 @@ package decisionlog_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/decisionlog"
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // TestTamperWithChanges changes what is stored of changes the way somebody with the
@@ -243,6 +246,72 @@ func TestVerifyLinesOfChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			report := verifyLines(t, test.lines)
 			same(t, "problems", test.problems, report.Problems)
+		})
+	}
+}
+
+// TestVerifyLinesOfHiddenDecisions puts the line of a withheld change, which has a place
+// and no content, where a decision was.
+func TestVerifyLinesOfHiddenDecisions(t *testing.T) {
+	l := open(t, inMemory())
+	announce(t, l, "c-1")
+	record(t, l, entry("d-1"))
+	settle(t, l, "c-1")
+	record(t, l, denied("d-2"))
+	settle(t, l, "c-2")
+	record(t, l, denied("d-3"))
+	whole, bare := exported(t, l, authz.RecordFilter{}, true), exported(t, l, authz.RecordFilter{}, false)
+	edited := func(line string, edit func(*authz.Record)) string {
+		t.Helper()
+		var r authz.Record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		edit(&r)
+		edits, err := ijson.Marshal(&r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(edits)
+	}
+	hidden := func(lines []string, seq int, number uint64) []string {
+		lines = slices.Clone(lines)
+		lines[seq-1] = edited(lines[seq-1], func(r *authz.Record) {
+			*r = authz.Record{Seq: r.Seq, Kind: authz.RecordChange, At: r.At, Withheld: true, ChangeNumber: number, Prev: r.Prev, Hash: r.Hash}
+		})
+		return lines
+	}
+	renumbered := func(lines []string, from int) []string {
+		lines = slices.Clone(lines)
+		for i := from - 1; i < len(lines); i++ {
+			if strings.Contains(lines[i], `"withheld"`) {
+				lines[i] = edited(lines[i], func(r *authz.Record) { r.ChangeNumber++ })
+			}
+		}
+		return lines
+	}
+	for name, test := range map[string]struct {
+		lines    []string
+		withheld uint64
+		last     uint64 // number of the last withheld change
+		problems []string
+	}{
+		"none":                          {bare, 3, 3, nil},
+		"one with the next number":      {hidden(whole, 2, 2), 1, 2, []string{"record 3 is of change 2, and change 3 comes next"}},
+		"one among withheld changes":    {hidden(bare, 2, 2), 4, 3, []string{"record 3 is of change 2, and change 3 comes next"}},
+		"one with the number before":    {hidden(bare, 2, 1), 4, 3, []string{"record 2 is of change 1, and change 2 comes next"}},
+		"one with a number far ahead":   {hidden(bare, 4, 9), 4, 3, []string{"record 4 is of change 9, and change 3 comes next", "record 5 is of change 3, and change 10 comes next"}},
+		"one without a number":          {hidden(bare, 2, 0), 4, 3, []string{"record 2 is withheld and has more, or less, than its place"}},
+		"the first one of a part":       {hidden(bare, 4, 5)[3:4], 1, 5, []string{"record 4 is of change 5, and one from 1 to 4 comes next"}},
+		"after a gap":                   {append(slices.Clone(bare[:1]), hidden(bare, 4, 5)[3]), 2, 5, []string{"records 2 to 3 are missing", "record 4 is of change 5, and one from 2 to 4 comes next"}},
+		"a whole change after it":       {renumbered(hidden(append(slices.Clone(bare[:4]), whole[4]), 2, 2), 3), 3, 3, []string{"record 5 is of change 3, and change 4 comes next"}},
+		"all later ones numbered anew":  {renumbered(hidden(bare, 2, 2), 3), 4, 4, nil}, // of a log with 3 changes
+		"the last record of the export": {hidden(bare, 6, 4), 4, 4, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report := verifyLines(t, test.lines)
+			same(t, "problems", append([]string{}, test.problems...), report.Problems)
+			same(t, "withheld, and the number of the last", []uint64{test.withheld, test.last}, []uint64{report.Withheld, report.WithheldTo})
 		})
 	}
 }

@@ -128,7 +128,7 @@ func kindOf(intent bool) string {
 // withheld is the record of a stub, with its place in the chain alone.
 func (h *header) withheld(seq uint64) authz.Record {
 	r := authz.Record{
-		Seq: seq, Kind: kindOf(h.intent), At: time.Unix(0, h.at).UTC(), Withheld: true,
+		Seq: seq, Kind: kindOf(h.intent), At: time.Unix(0, h.at).UTC(), Withheld: true, ChangeNumber: h.number,
 		Hash: hex.EncodeToString(h.hash[:]),
 	}
 	if seq > 1 {

@@ -83,15 +83,17 @@
 //
 // Config.AuditMaxAge and AuditMaxBytes bound changes, and MaxAge and MaxBytes all else:
 // neither counts for the other. No decision is removed for changes, nor for their stubs:
-// a stub goes when it is the oldest record and MaxAge or MaxBytes has it go. An intent without an outcome, and what a sink has not read yet, is
-// spared until twice AuditMaxBytes is kept.
+// a stub goes when it is the oldest record and MaxAge or MaxBytes has it go. An intent
+// without an outcome, and what a sink has not read yet, is spared until twice
+// AuditMaxBytes is kept.
 //
 // Lists of decisions (List, Tail, Each, Count, Get) leave intents and changes out.
 // Changes and ChangesAfter page through them, an intent only while it has no outcome;
 // After has all records for sinks. Export has them too, since an export without them
 // could not be verified: whole for a reader who may read changes, else withheld, which
-// is a record of Seq, Kind, At, Prev, Hash and Withheld. Its members for decisions, as
-// those of every intent, change and loss, have no meaning: look at Kind first.
+// is a record of Seq, Kind, At, ChangeNumber, Prev, Hash and Withheld. Its members for
+// decisions, as those of every intent, change and loss, have no meaning: look at Kind
+// first.
 //
 // # Chain
 //
@@ -108,7 +110,8 @@
 // and compares them: a change that was altered, removed, put in or moved is found, with
 // or without the decisions around it. Of one that an export withholds, and of one whose
 // stub alone is kept, the hash links the records before and after it, and
-// authz.VerifyReport.Withheld counts it: its content was not verified.
+// authz.VerifyReport.Withheld counts it: its content was not verified. In an export its number
+// must fit between those of the changes around it.
 //
 // # Reading
 //

@@ -158,7 +158,10 @@ const maxLine = 4 << 20
 // the last it cannot tell. An error means that in could not be read.
 //
 // Of an intent or a change that is withheld there is the hash that the next record
-// follows, and no more: that it was one, and when, is what the line claims.
+// follows, and its number, which the changes around it must leave room for: that it was
+// one, and when, is what the line claims. Decisions at the end of an export could be
+// hidden so, and everywhere in one that withholds every change and was numbered anew.
+// authz.VerifyReport.Withheld counts them.
 func VerifyLines(in io.Reader) (authz.VerifyReport, error) {
 	v := lineVerification{report: findings{authz.VerifyReport{Problems: []string{}}}}
 	lines := bufio.NewScanner(in)
@@ -186,8 +189,9 @@ type lineVerification struct {
 	hash   string // of the last record read
 
 	// Of the last intent or change:
-	changeNumber uint64 // 0 when it is not known
-	changeHash   string
+	changeNumber uint64
+	changeHash   string // empty when there may have been others since
+	unread       uint64 // how many
 }
 
 func (v *lineVerification) next(number int, line []byte) {
@@ -202,19 +206,19 @@ func (v *lineVerification) next(number int, line []byte) {
 	case r.Hash != hash:
 		v.report.problem("record %d was changed: its content does not have its hash", r.Seq)
 	}
-	follows := false
-	switch {
+	switch to := v.report.To; {
 	case v.report.Records == 0:
 		v.report.From = r.Seq
-	case r.Seq != v.report.To+1:
-		v.report.gap(v.report.To, r.Seq)
+		v.unread = max(r.Seq, 1) - 1
+	case r.Seq > to+1:
+		v.report.gap(to, r.Seq)
+		v.unread, v.changeHash = v.unread+r.Seq-to-1, ""
+	case r.Seq < to+1:
+		v.report.gap(to, r.Seq)
+		v.changeNumber, v.unread, v.changeHash = 0, max(r.Seq, 1)-1, ""
 	case r.Prev != v.hash:
-		v.report.problem("record %d does not follow record %d: one of them was changed", r.Seq, v.report.To)
-	default:
-		follows = true
-	}
-	if !follows { // there may have been changes before it
-		v.changeNumber, v.changeHash = 0, ""
+		v.report.problem("record %d does not follow record %d: one of them was changed", r.Seq, to)
+		v.changeHash = ""
 	}
 	if r.Kind == authz.RecordIntent || r.Kind == authz.RecordChange {
 		v.change(&r)
@@ -225,35 +229,39 @@ func (v *lineVerification) next(number int, line []byte) {
 
 // withheld takes a line that stands for an intent or a change.
 func (v *lineVerification) withheld(r *authz.Record) {
-	bare := authz.Record{Seq: r.Seq, Kind: r.Kind, At: r.At, Withheld: true, Prev: r.Prev, Hash: r.Hash}
+	bare := authz.Record{Seq: r.Seq, Kind: r.Kind, At: r.At, Withheld: true, ChangeNumber: r.ChangeNumber, Prev: r.Prev, Hash: r.Hash}
 	is, err := ijson.Marshal(r)
 	want, wantErr := ijson.Marshal(&bare)
 	sum, hashErr := hex.DecodeString(r.Hash)
 	switch {
 	case r.Kind != authz.RecordIntent && r.Kind != authz.RecordChange:
 		v.report.problem("record %d is withheld, as only a change may be", r.Seq)
-	case errors.Join(err, wantErr, hashErr) != nil, !bytes.Equal(is, want), len(sum) != sha256.Size:
+	case errors.Join(err, wantErr, hashErr) != nil, !bytes.Equal(is, want), len(sum) != sha256.Size, r.ChangeNumber == 0:
 		v.report.problem("record %d is withheld and has more, or less, than its place", r.Seq)
 	}
 	v.report.Withheld++
+	v.report.WithheldTo = r.ChangeNumber
 }
 
 // change takes the line of an intent or a change: it follows the one before in the
-// chain of changes, as far as that is known.
+// chain of changes, as far as that was read.
 func (v *lineVerification) change(r *authz.Record) {
-	number := uint64(0)
-	switch c := r.Change; {
-	case r.Withheld:
-		if v.changeNumber > 0 {
-			number = v.changeNumber + 1
+	number, before := r.ChangeNumber, v.changeNumber
+	if !r.Withheld && r.Change != nil {
+		number = r.Change.Number
+	}
+	switch {
+	case number == 0:
+		if !r.Withheld { // else it was told
+			v.report.problem("record %d is of a change and has none", r.Seq)
 		}
-	case c == nil || c.Number == 0:
-		v.report.problem("record %d is of a change and has none", r.Seq)
-	case v.changeNumber > 0 && c.Number != v.changeNumber+1, v.changeHash != "" && c.PrevChange != v.changeHash:
-		v.report.problem("change %d in record %d does not follow the change before", c.Number, r.Seq)
-		number = c.Number
-	default:
-		number = c.Number
+		v.unread++
+		v.changeHash = ""
+		return
+	case number <= before || number-before-1 > v.unread:
+		v.report.problem("record %d is of change %d, %s", r.Seq, number, v.expected())
+	case !r.Withheld && v.changeHash != "" && r.Change.PrevChange != v.changeHash:
+		v.report.problem("change %d in record %d does not follow the change before", number, r.Seq)
 	}
 	if !r.Withheld {
 		v.report.Changes++
@@ -262,7 +270,15 @@ func (v *lineVerification) change(r *authz.Record) {
 			v.report.ChangesFrom = number
 		}
 	}
-	v.changeNumber, v.changeHash = number, r.Hash
+	v.changeNumber, v.changeHash, v.unread = number, r.Hash, 0
+}
+
+// expected is which change could come next.
+func (v *lineVerification) expected() string {
+	if v.unread == 0 {
+		return fmt.Sprintf("and change %d comes next", v.changeNumber+1)
+	}
+	return fmt.Sprintf("and one from %d to %d comes next", v.changeNumber+1, v.changeNumber+1+v.unread)
 }
 
 // readLine is a line's record and the hash its content has. A line that another

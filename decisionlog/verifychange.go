@@ -29,6 +29,7 @@ func (v *verification) followStub(txn *badger.Txn, seq uint64, h *header) error 
 	v.adrift = false
 	if h.number <= v.gone {
 		v.report.Withheld++
+		v.report.WithheldTo = h.number
 		return nil
 	}
 	value, err := get(txn, changeKey(h.number))

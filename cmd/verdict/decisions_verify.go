@@ -24,6 +24,11 @@ none is missing between the first and the last. Records that were lost while the
 recorded are told too; that is no fault of the chain. With --file an export is checked,
 without a server: one of the whole log, since filters leave gaps.
 
+Changes may be withheld from an export, and those that are no longer kept are withheld by
+the log itself. There is no more of them than their place: their number must fit, and how
+many they are is told. A decision can be hidden as one when every change after it is
+withheld too, and numbered anew; an export for the role review has them whole.
+
 Keep the head that is printed somewhere else, to find out later whether the end of the
 log was cut off.`,
 		Example: `  verdict decisions verify
@@ -46,7 +51,7 @@ log was cut off.`,
 		if err := errors.Join(err, waiting.done()); err != nil {
 			return aboutDecisions(err)
 		}
-		return c.tellVerified(answer.Body)
+		return c.tellVerified(answer.Body, false)
 	}
 	return cmd
 }
@@ -70,16 +75,17 @@ func (c *cli) verifyFile(path string) error {
 	if err != nil {
 		return err
 	}
-	return c.tellVerified(document)
+	return c.tellVerified(document, true)
 }
 
-// tellVerified prints a report, and ends with exitError when the chain does not hold.
-func (c *cli) tellVerified(document []byte) error {
+// tellVerified prints a report, of an export or of a log, and ends with exitError when
+// the chain does not hold.
+func (c *cli) tellVerified(document []byte, exported bool) error {
 	var found authz.VerifyReport
 	if err := ijson.UnmarshalOpen(document, &found); err != nil {
 		return unreadable(err)
 	}
-	if err := c.print(document, func(w io.Writer) error { return tellVerifyReport(w, &found) }); err != nil || found.OK {
+	if err := c.print(document, func(w io.Writer) error { return tellVerifyReport(w, &found, exported) }); err != nil || found.OK {
 		return err
 	}
 	if c.output == formatJSON {
@@ -89,7 +95,8 @@ func (c *cli) tellVerified(document []byte) error {
 		fix: "Compare it with what was exported or sent to a sink before: the records named above were altered or removed."}
 }
 
-func tellVerifyReport(w io.Writer, found *authz.VerifyReport) error {
+// tellVerifyReport prints a report. exported reports that it is about an export.
+func tellVerifyReport(w io.Writer, found *authz.VerifyReport, exported bool) error {
 	r := &report{w: w}
 	for _, problem := range found.Problems {
 		r.line("%s", problem)
@@ -97,11 +104,14 @@ func tellVerifyReport(w io.Writer, found *authz.VerifyReport) error {
 	if found.MoreProblems > 0 {
 		r.line("and %s more", grouped(found.MoreProblems))
 	}
-	if found.OK {
-		r.line("whole: %s, from %d to %d", plural(found.Records, "record", "records"), found.From, found.To)
-	} else {
-		r.line("not whole: %s, from %d to %d", plural(found.Records, "record", "records"), found.From, found.To)
+	verdict := "whole"
+	switch {
+	case !found.OK:
+		verdict = "not whole"
+	case found.Withheld > 0:
+		verdict = "whole but for " + plural(found.Withheld, "withheld change", "withheld changes")
 	}
+	r.line("%s: %s, from %d to %d", verdict, plural(found.Records, "record", "records"), found.From, found.To)
 	if found.Lost > 0 {
 		r.line("  %s could not be recorded when they were made, which the log says itself", plural(found.Lost, "decision", "decisions"))
 	}
@@ -109,7 +119,10 @@ func tellVerifyReport(w io.Writer, found *authz.VerifyReport) error {
 		r.line("  %s of changes, from %d to %d", plural(found.Changes, "record", "records"), found.ChangesFrom, found.ChangesTo)
 	}
 	if found.Withheld > 0 {
-		r.line("  %s of changes withheld: what is in them is not here to be checked", plural(found.Withheld, "record", "records"))
+		r.line("  %s of changes withheld, the last with number %d: what is in them is not here to be checked", plural(found.Withheld, "record", "records"), found.WithheldTo)
+	}
+	if found.Withheld > 0 && exported {
+		r.line("  that they are changes, and no decisions, is what the export says; one for the role review has them whole")
 	}
 	if found.HeadHash != "" {
 		r.line("  head %s", found.HeadHash)
