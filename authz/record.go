@@ -51,6 +51,10 @@ type Record struct {
 	Withheld bool `json:"withheld,omitzero"`
 	// ChangeNumber is the number of a withheld change; of a whole one its Change has it.
 	ChangeNumber uint64 `json:"change_number,omitzero"`
+	// Places is how many records a withheld one stands for, when it is more than itself:
+	// a run of intents and changes that are no longer kept, of which it is the last. Prev
+	// is that of the first.
+	Places uint64 `json:"places,omitzero"`
 
 	LatencyUS  int64      `json:"latency_us,omitzero"`
 	Durability Durability `json:"durability,omitempty"`
@@ -74,6 +78,15 @@ type Record struct {
 	// hex SHA-256 of this record's JSON without hash.
 	Prev string `json:"prev"`
 	Hash string `json:"hash,omitempty"`
+}
+
+// First is the number of the first record that r stands for: Seq, but for a withheld
+// record with Places.
+func (r *Record) First() uint64 {
+	if !r.Withheld || r.Places < 2 || r.Places > r.Seq {
+		return r.Seq
+	}
+	return r.Seq - r.Places + 1
 }
 
 // Edge is the edge a record is about, "mu:user-svc>svc:email"; "" when no machine

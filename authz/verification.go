@@ -24,9 +24,12 @@ type VerifyReport struct {
 	// their place in the chain alone: their content was not verified. WithheldTo is the
 	// number of the last of them, among changes. That they are changes is, in an export,
 	// what the export says.
-	Withheld   uint64   `json:"withheld,omitzero"`
-	WithheldTo uint64   `json:"withheld_to,omitzero"`
-	Problems   []string `json:"problems"` // with the numbers of the records; the first 100
+	Withheld   uint64 `json:"withheld,omitzero"`
+	WithheldTo uint64 `json:"withheld_to,omitzero"`
+	// LeftOut is how many of the withheld have no place of their own any more: of each run
+	// of them the last is kept, with the hash that the run ended with.
+	LeftOut  uint64   `json:"left_out,omitzero"`
+	Problems []string `json:"problems"` // with the numbers of the records; the first 100
 	// MoreProblems is how many are not in the list.
 	MoreProblems uint64 `json:"more_problems,omitzero"`
 }

@@ -473,21 +473,38 @@ func TestRetentionOfChangesSparesReaders(t *testing.T) {
 	fill(share * 3 / 2)
 	maintain(t, l)
 	same(t, "removed within twice the share", uint64(0), l.Stats().RemovedChanges)
+	const read = 3
+	if err := l.SetCursor("siem", read); err != nil {
+		t.Fatal(err)
+	}
 	fill(share * 3)
 	maintain(t, l)
 	gone := l.Stats().RemovedChanges
+	if gone <= read {
+		t.Fatalf("want more than %d changes removed, got %d", read, gone)
+	}
 	records, err := l.After(t.Context(), 0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What was read and what was not are two runs, and then each has its own record.
+	next := uint64(1)
 	for i, r := range records {
-		if r.Withheld != (uint64(i) < gone) || r.Seq != uint64(i+1) || (r.Change == nil) != r.Withheld {
-			t.Fatalf("record %d, %d are gone: %+v", i+1, gone, r)
+		if r.First() != next || r.Withheld != (r.Seq <= gone) || (r.Change == nil) != r.Withheld {
+			t.Fatalf("want record %d next, %d are gone: %+v", next, gone, r)
 		}
+		if i == 0 && r.Seq != read || i == 1 && r.Seq != gone || i > 1 && r.Places != 0 {
+			t.Errorf("want runs up to %d and %d, and no other: %+v", read, gone, r)
+		}
+		next = r.Seq + 1
 	}
-	if gone == 0 || uint64(len(records)) != l.Head() {
-		t.Errorf("%d gone, %d read", gone, len(records))
+	if next != l.Head()+1 {
+		t.Errorf("want records up to %d, got them up to %d", l.Head(), next-1)
 	}
+	if records, err := l.After(t.Context(), read, 1); err != nil || len(records) != 1 || records[0].First() != read+1 {
+		t.Errorf("want record %d next after what was read, got %+v, %v", read+1, records, err)
+	}
+	verify(t, l)
 }
 
 // TestFloodOfChangesTakesNoDecision records so many refused changes that their places
@@ -516,9 +533,194 @@ func TestFloodOfChangesTakesNoDecision(t *testing.T) {
 		t.Errorf("want changes down to their share and no other record removed: %+v", stats)
 	}
 	report := verify(t, l)
-	if report.From != 1 || report.Records != decisions+changes || report.Withheld != stats.RemovedChanges {
-		t.Errorf("want %d records, %d of them withheld: %+v", decisions+changes, stats.RemovedChanges, report)
+	if report.From != 1 || report.Records != decisions+changes || report.Withheld != stats.RemovedChanges || report.LeftOut != stats.RemovedChanges-2 {
+		t.Errorf("want %d records, %d of them withheld in two runs: %+v", decisions+changes, stats.RemovedChanges, report)
 	}
+	lines := exported(t, l, authz.RecordFilter{}, true)
+	if want := decisions + 2 + int(changes-stats.RemovedChanges); len(lines) != want {
+		t.Errorf("want the decisions, two runs of places and the changes kept, %d records; got %d", want, len(lines))
+	}
+	if of := verifyLines(t, lines); !of.OK || of.Records != report.Records || of.Withheld != report.Withheld || of.WithheldTo != report.WithheldTo || of.LeftOut != report.LeftOut {
+		t.Errorf("want of the export what holds of the log, got %+v", of)
+	}
+}
+
+// ranAway is a log of a decision, the place of five changes that are gone, a decision, and
+// that of one, the newest.
+func ranAway(t *testing.T, c decisionlog.Config) *decisionlog.Log {
+	t.Helper()
+	now := start
+	c.AuditMaxAge, c.Now = time.Hour, func() time.Time { return now }
+	l := openUnclosed(t, c)
+	record(t, l, entry("d-1"))
+	settle(t, l, "c-1", "c-2", "c-3", "c-4", "c-5")
+	record(t, l, entry("d-2"))
+	settle(t, l, "c-6")
+	now = now.Add(2 * time.Hour)
+	maintain(t, l)
+	return l
+}
+
+// TestRunOfStubs: the places of removed changes that nothing stands between are one record.
+func TestRunOfStubs(t *testing.T) {
+	c := decisionlog.Config{Dir: t.TempDir(), Input: input}
+	l := ranAway(t, c)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	now := start.Add(2 * time.Hour)
+	c.Now = func() time.Time { return now }
+	l = open(t, c)
+	report := verify(t, l)
+	same(t, "the report", authz.VerifyReport{
+		OK: true, From: 1, To: 8, Records: 8, Withheld: 6, WithheldTo: 6, LeftOut: 4, HeadHash: report.HeadHash, ChangeHash: report.HeadHash, Problems: []string{},
+	}, report)
+	var got []string
+	for _, line := range exported(t, l, authz.RecordFilter{}, false) {
+		var r authz.Record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprint(r.First(), "-", r.Seq, " ", r.Kind, " ", r.ChangeNumber))
+	}
+	same(t, "records", []string{"1-1 decision 0", "2-6 change 5", "7-7 decision 0", "8-8 change 6"}, got)
+	settle(t, l, "c-7")
+	record(t, l, entry("d-3"))
+	verify(t, l)
+	now = now.Add(10_000 * time.Hour) // and it goes whole, with what stands around it
+	maintain(t, l)
+	if report := verify(t, l); report.Records != 0 || l.Stats().Removed != 10 {
+		t.Errorf("want all 10 records removed: %+v, %+v", report, l.Stats())
+	}
+}
+
+// TestRunKeepsDamage: a place that was altered is not joined with others, which would
+// hide it.
+func TestRunKeepsDamage(t *testing.T) {
+	for name, test := range map[string]struct {
+		change   func(value []byte, at int) []byte
+		problems []string
+	}{
+		"its hash":   {func(value []byte, _ int) []byte { value[18] ^= 1; return value }, []string{"record 4 does not follow record 3: one of them was changed"}},
+		"its size":   {func(value []byte, _ int) []byte { value[17] ^= 1; return value }, []string{"record 3 has a wrong size", "record 4 has a wrong size"}},
+		"its number": {func(value []byte, _ int) []byte { value[57] ^= 8; return value }, []string{"record 3 is of change 10, and change 2 comes next", "record 4 is of change 3, and change 11 comes next"}},
+		"deleted":    {func([]byte, int) []byte { return nil }, []string{"record 3 is missing"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := start
+			l := open(t, decisionlog.Config{InMemory: true, AuditMaxAge: time.Hour, Now: func() time.Time { return now }})
+			record(t, l, entry("d-1"))
+			settle(t, l, "c-1", "c-2", "c-3")
+			record(t, l, entry("d-2"))
+			if err := l.Tamper(3, test.change); err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(2 * time.Hour)
+			maintain(t, l)
+			report, err := l.Verify(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, "problems", test.problems, report.Problems)
+		})
+	}
+}
+
+// TestTamperWithRuns changes the record that stands for several.
+func TestTamperWithRuns(t *testing.T) {
+	flipped := func(at int, bit byte) func([]byte, int) []byte {
+		return func(value []byte, _ int) []byte { value[at] ^= bit; return value }
+	}
+	for name, test := range map[string]struct {
+		change   func(value []byte, at int) []byte
+		problems []string
+	}{
+		"deleted":         {func([]byte, int) []byte { return nil }, []string{"records 2 to 6 are missing"}},
+		"its hash":        {flipped(18, 1), []string{"record 7 does not follow record 6: one of them was changed"}},
+		"what it follows": {flipped(58, 1), []string{"record 2 does not follow record 1: one of them was changed"}},
+		"its size":        {flipped(17, 1), []string{"record 6 has a wrong size", "record 7 has a wrong size"}},
+		"its number":      {flipped(57, 2), []string{"record 2 is of change 3, and change 1 comes next", "record 6 stands for 5 records, and its change 7 is kept", "record 8 is of change 6, and change 8 comes next"}},
+		"a place less":    {flipped(97, 1), []string{"record 2 is missing"}},
+		"places too many": {flipped(97, 2), []string{"record 6 cannot be read", "record 7 does not follow record 6: one of them was changed"}},
+		"no places":       {flipped(97, 5), []string{"record 6 cannot be read", "record 7 does not follow record 6: one of them was changed"}},
+		"no run":          {flipped(1, 16), []string{"record 6 cannot be read", "record 7 does not follow record 6: one of them was changed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := ranAway(t, decisionlog.Config{InMemory: true, Input: input})
+			t.Cleanup(func() { l.Close() })
+			verify(t, l)
+			if err := l.Tamper(6, test.change); err != nil {
+				t.Fatal(err)
+			}
+			verify(t, l, test.problems...)
+		})
+	}
+}
+
+// TestRunOfKeptChanges is a run that was made of changes which are there.
+func TestRunOfKeptChanges(t *testing.T) {
+	l := open(t, inMemory())
+	settle(t, l, "c-1", "c-2")
+	var first []byte
+	if err := errors.Join(
+		l.Tamper(1, func(value []byte, _ int) []byte { first = bytes.Clone(value); return nil }),
+		l.Tamper(2, func(value []byte, _ int) []byte {
+			value[1] ^= 16
+			return append(append(value[:58:58], first[58:]...), 0, 0, 0, 0, 0, 0, 0, 2)
+		}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, l, "record 2 stands for 2 records, and its change 2 is kept", "record 2 is not the change 2 that is kept")
+}
+
+// TestVerifyLinesOfRuns changes the line that stands for several.
+func TestVerifyLinesOfRuns(t *testing.T) {
+	l := ranAway(t, decisionlog.Config{InMemory: true, Input: input})
+	t.Cleanup(func() { l.Close() })
+	lines := exported(t, l, authz.RecordFilter{}, true)
+	for name, test := range map[string]struct {
+		line     int
+		old, new string
+		problems []string
+	}{
+		"as it is":        {1, `"places":5`, `"places":5`, nil},
+		"a place less":    {1, `"places":5`, `"places":4`, []string{"record 2 is missing"}},
+		"a place more":    {1, `"places":5`, `"places":6`, []string{"record 6 is withheld and has more, or less, than its place", "record 1 stands after record 1", "record 1 is of change 0, and change 1 comes next"}},
+		"one place":       {1, `"places":5`, `"places":1`, []string{"record 6 is withheld and has more, or less, than its place", "records 2 to 5 are missing"}},
+		"none":            {1, `,"places":5`, ``, []string{"records 2 to 5 are missing"}},
+		"its number":      {1, `"change_number":5`, `"change_number":6`, []string{"record 2 is of change 2, and change 1 comes next", "record 8 is of change 6, and change 7 comes next"}},
+		"of a decision":   {2, `"prev":`, `"places":2,"prev":`, []string{"record 7 was changed: its content does not have its hash"}},
+		"over a decision": {3, `"change_number":6`, `"change_number":6,"places":2`, []string{"record 7 stands after record 7"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := slices.Clone(lines)
+			if changed[test.line] = strings.Replace(lines[test.line], test.old, test.new, 1); !strings.Contains(lines[test.line], test.old) {
+				t.Fatalf("%q is not in %s", test.old, lines[test.line])
+			}
+			same(t, "problems", append([]string{}, test.problems...), verifyLines(t, changed).Problems)
+		})
+	}
+	same(t, "a part", []string{}, verifyLines(t, lines[1:]).Problems)
+}
+
+// TestExportOvertakenByRun joins places while they are exported.
+func TestExportOvertakenByRun(t *testing.T) {
+	now := start
+	l := open(t, decisionlog.Config{InMemory: true, AuditMaxAge: time.Hour, Now: func() time.Time { return now }})
+	for i := range 400 {
+		settle(t, l, "c-"+strconv.Itoa(i))
+	}
+	read := 0
+	err := l.Export(t.Context(), authz.RecordFilter{}, true, func(*authz.Record) error {
+		if read++; read == 1 {
+			now = now.Add(2 * time.Hour)
+			maintain(t, l)
+		}
+		return nil
+	})
+	code(t, err, authz.CodeGone, "the records from 1 to 399 are no longer kept one by one")
+	verify(t, l)
 }
 
 // TestRetentionPassesDamagedChanges: what cannot be read goes with the others.

@@ -28,10 +28,17 @@ import (
 //
 //	format(1) flags(1) at(8, ns) total(8) hash(32)   total is that of the record before
 //	number(8) prev(32)
+//
+// A run of stubs with nothing between them, whose changes are all removed, is one stub in
+// the place of the last, with prev of the first, and behind it
+//
+//	places(8)                                        how many stubs it was
 const (
 	seqOffset    = fixedLength
 	changeLength = seqOffset + 8
-	stubLength   = fixedLength + 8 + sha256.Size
+	prevOffset   = fixedLength + 8
+	stubLength   = prevOffset + sha256.Size
+	runLength    = stubLength + 8
 )
 
 // changeDraft is what the draft of an intent or a change has beside others.
@@ -107,14 +114,36 @@ func (c *changeDraft) fixed(total uint64, hash [sha256.Size]byte) []byte {
 	return append(v, hash[:]...)
 }
 
-// readStub reads what a stub has behind the fixed part of v.
+// readStub reads what a stub, or a run of them, has behind the fixed part of v.
 func (h *header) readStub(v []byte) error {
-	if len(v) != stubLength {
+	length := stubLength
+	if v[1]&flagRun != 0 {
+		length = runLength
+	}
+	if len(v) != length {
 		return corrupt(fmt.Errorf("the stub of a change is %d bytes", len(v)))
 	}
 	h.number = binary.BigEndian.Uint64(v[fixedLength:])
-	h.prev = v[fixedLength+8:]
+	h.prev = v[prevOffset:stubLength]
+	if length == runLength {
+		h.places = binary.BigEndian.Uint64(v[stubLength:])
+	}
+	if h.places == 0 || h.places > h.number {
+		return corrupt(fmt.Errorf("the stub of change %d stands for %d", h.number, h.places))
+	}
 	return nil
+}
+
+// first is the number of the first record that h, which is at seq, stands for.
+func (h *header) first(seq uint64) uint64 { return seq - min(h.places, seq) + 1 }
+
+// joined is the stub stub made one that stands for places records, of which the first
+// has prev.
+func joined(stub, prev []byte, places uint64) []byte {
+	v := append(make([]byte, 0, runLength), stub[:stubLength]...)
+	v[1] |= flagRun
+	copy(v[prevOffset:], prev)
+	return binary.BigEndian.AppendUint64(v, places)
 }
 
 // kindOf is the kind of the record that a stub or a stored change is of.
@@ -131,8 +160,11 @@ func (h *header) withheld(seq uint64) authz.Record {
 		Seq: seq, Kind: kindOf(h.intent), At: time.Unix(0, h.at).UTC(), Withheld: true, ChangeNumber: h.number,
 		Hash: hex.EncodeToString(h.hash[:]),
 	}
-	if seq > 1 {
+	if h.first(seq) > 1 {
 		r.Prev = hex.EncodeToString(h.prev)
+	}
+	if h.places > 1 {
+		r.Places = h.places
 	}
 	return r
 }

@@ -70,6 +70,18 @@ func (l *Log) slowest() (seq uint64, ok bool) {
 	return seq, ok
 }
 
+// readTo reports whether a reader is done with the records up to seq, and no more.
+func (l *Log) readTo(seq uint64) bool {
+	l.cursorMu.Lock()
+	defer l.cursorMu.Unlock()
+	for _, at := range l.cursors {
+		if at == seq {
+			return true
+		}
+	}
+	return false
+}
+
 // countMissed counts, for every reader, the removed records up to last that it had
 // not read.
 func (l *Log) countMissed(first, last uint64) {

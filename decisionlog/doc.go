@@ -79,11 +79,16 @@
 // there is a stub of some hundred bytes in its place, with the hash. So each is removed
 // without the other. What is removed of decisions takes stubs with it, and leaves the
 // changes, which hold together by themselves. A change that is removed leaves its stub,
-// while decisions around it are kept, and the chain of all holds.
+// while decisions around it are kept, and the chain of all holds: of stubs with nothing
+// between them, whose changes are all removed, the last stays, for all of the run. It has
+// the hash that the run ended with, what its first record followed, and how many they were.
 //
 // Config.AuditMaxAge and AuditMaxBytes bound changes, and MaxAge and MaxBytes all else:
 // neither counts for the other. No decision is removed for changes, nor for their stubs:
-// a stub goes when it is the oldest record and MaxAge or MaxBytes has it go. An intent
+// a stub goes when it is the oldest record and MaxAge or MaxBytes has it go. They do not
+// grow without bound: AuditMaxBytes counts those of the changes kept, and of all others
+// there is one run of 100 bytes between two records that are kept, and seldom one or two
+// more where a reader or the end of the log stood when changes were removed. An intent
 // without an outcome, and what a sink has not read yet, is spared until twice
 // AuditMaxBytes is kept.
 //
@@ -91,9 +96,9 @@
 // Changes and ChangesAfter page through them, an intent only while it has no outcome;
 // After has all records for sinks. Export has them too, since an export without them
 // could not be verified: whole for a reader who may read changes, else withheld, which
-// is a record of Seq, Kind, At, ChangeNumber, Prev, Hash and Withheld. Its members for
-// decisions, as those of every intent, change and loss, have no meaning: look at Kind
-// first.
+// is a record of Seq, Kind, At, ChangeNumber, Prev, Hash and Withheld, and Places if it
+// stands for a run. Its members for decisions, as those of every intent, change and loss,
+// have no meaning: look at Kind first.
 //
 // # Chain
 //
@@ -110,8 +115,10 @@
 // and compares them: a change that was altered, removed, put in or moved is found, with
 // or without the decisions around it. Of one that an export withholds, and of one whose
 // stub alone is kept, the hash links the records before and after it, and
-// authz.VerifyReport.Withheld counts it: its content was not verified. In an export its number
-// must fit between those of the changes around it.
+// authz.VerifyReport.Withheld counts it: its content was not verified. In an export its
+// number must fit between those of the changes around it. Of a run all but the last left
+// no hash: the record after it follows the hash it ended with, numbers tell that nothing
+// was put into it, and authz.VerifyReport.LeftOut how many they are.
 //
 // # Reading
 //
@@ -136,7 +143,8 @@
 //	m anchor        the same of the newest record removed
 //	m changehead    place of the newest change in their chain: number, bytes, hash, 0 (8 bytes)
 //	m changeanchor  the same of the newest change removed
-//	r number(8)     record: header, JSON without hash; see header.go. Of a change its stub
+//	r number(8)     record: header, JSON without hash; see header.go. Of a change its stub,
+//	                of a run of stubs that of the last
 //	i id            number(8) of the decision's record
 //	c name          number(8) of the last record a reader is done with
 //	a number(8)     intent or change: header, JSON without hash; see change.go

@@ -28,6 +28,7 @@ const (
 	flagLoss   = 1 << 1
 	flagChange = 1 << 2 // an intent or a change: a stub
 	flagIntent = 1 << 3
+	flagRun    = 1 << 4 // a stub that stands for several
 
 	totalOffset = 10
 	hashOffset  = totalOffset + 8
@@ -53,8 +54,9 @@ type header struct {
 
 	// Of a stub:
 	change, intent bool
-	number         uint64
-	prev           []byte
+	number         uint64 // of a run that of its last
+	places         uint64 // how many records it stands for
+	prev           []byte // of a run that of its first
 }
 
 // appendHeader starts a stored value; total and hash are filled in by seal.
@@ -121,6 +123,7 @@ func readHeader(v []byte) (h header, err error) {
 	h.at = int64(binary.BigEndian.Uint64(v[2:]))
 	h.total = binary.BigEndian.Uint64(v[totalOffset:])
 	copy(h.hash[:], v[hashOffset:])
+	h.places = 1
 	if h.change, h.intent = v[1]&flagChange != 0, v[1]&flagIntent != 0; h.change {
 		return h, h.readStub(v)
 	}

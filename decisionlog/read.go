@@ -333,6 +333,9 @@ func (l *Log) each(ctx context.Context, m *matcher, last int, do func(*authz.Rec
 		if err := l.collect(ctx, m, next, head, &run); err != nil {
 			return err
 		}
+		if overlaps := len(run.records) > 0 && run.records[0].First() < next; begun && overlaps {
+			return authz.Errorf(authz.CodeGone, "the records from %d to %d are no longer kept one by one; they were while they were read", run.records[0].First(), run.records[0].Seq)
+		}
 		if oldest := l.oldest(); begun && oldest > next {
 			return authz.Errorf(authz.CodeGone, "the records before %d were removed while they were read; they are no longer kept", oldest)
 		}

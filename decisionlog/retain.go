@@ -3,6 +3,7 @@ package decisionlog
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -50,12 +51,12 @@ func (l *Log) removeOldest() (removed uint64, err error) {
 		return 0, err
 	}
 	before := *l.anchor.Load()
-	after, ids, err := l.excess(before)
+	after, seqs, ids, err := l.excess(before)
 	if err != nil || after == before {
 		return 0, err
 	}
 	err = l.update(func(txn *badger.Txn) error {
-		for seq := before.seq + 1; seq <= after.seq; seq++ {
+		for _, seq := range seqs {
 			if err := txn.Delete(recordKey(seq)); err != nil {
 				return err
 			}
@@ -77,8 +78,9 @@ func (l *Log) removeOldest() (removed uint64, err error) {
 	return removed, nil
 }
 
-// excess is the last of the records after the anchor that are to go, and their ids.
-func (l *Log) excess(anchor link) (last link, ids []string, err error) {
+// excess is the last of the records after the anchor that are to go, under which numbers
+// they are stored, and their ids.
+func (l *Log) excess(anchor link) (last link, seqs []uint64, ids []string, err error) {
 	head := l.state.Load().head
 	cutoff := nanoseconds(l.config.Now().Add(-l.config.MaxAge))
 	unread, spared := l.slowest()
@@ -89,7 +91,8 @@ func (l *Log) excess(anchor link) (last link, ids []string, err error) {
 			// It must not keep all others from being removed; what is left tells of it.
 			l.config.Log.Error("a damaged record of the decision log is removed", "seq", seq)
 			last = link{seq: seq, total: last.total, changes: last.changes}
-			return seq-anchor.seq < retainBatch, nil
+			seqs = append(seqs, seq)
+			return len(seqs) < retainBatch, nil
 		}
 		kept, most := head.total-last.total, uint64(l.config.MaxBytes) // stubs are in neither
 		tooMuch, tooOld := kept > most, h.at < cutoff
@@ -97,12 +100,13 @@ func (l *Log) excess(anchor link) (last link, ids []string, err error) {
 			return false, nil
 		}
 		last = h.place(seq, last)
+		seqs = append(seqs, seq)
 		if len(h.id) > 0 {
 			ids = append(ids, string(h.id))
 		}
-		return seq-anchor.seq < retainBatch, nil
+		return len(seqs) < retainBatch, nil
 	})
-	return last, ids, err
+	return last, seqs, ids, err
 }
 
 // update commits what do changes, between the commits of records. do must not
@@ -128,7 +132,7 @@ func (l *Log) update(do func(*badger.Txn) error) error {
 }
 
 // removeOldestChanges is removeOldest for intents and changes. Their stubs go with the
-// records around them.
+// records around them; those that nothing stands between become one.
 func (l *Log) removeOldestChanges() (removed uint64, err error) {
 	if err := l.roomToRemove(); err != nil {
 		return 0, err
@@ -141,12 +145,15 @@ func (l *Log) removeOldestChanges() (removed uint64, err error) {
 	unsettled := int64(0)
 	err = l.update(func(txn *badger.Txn) error {
 		for number := before.seq + 1; number <= after.seq; number++ {
-			pending, err := removeChange(txn, number)
+			seq, pending, err := removeChange(txn, number)
 			if err != nil {
 				return err
 			}
 			if pending {
 				unsettled++
+			}
+			if err := l.joinStub(txn, seq, number); err != nil {
+				return err
 			}
 		}
 		return txn.Set(changeAnchorKey, after.value())
@@ -164,9 +171,46 @@ func (l *Log) removeOldestChanges() (removed uint64, err error) {
 	return removed, nil
 }
 
-// removeChange removes one intent or change and what leads to it. pending reports that
-// it was an intent without an outcome.
-func removeChange(txn *badger.Txn, number uint64) (pending bool, err error) {
+// joinStub joins the stub at seq, of the removed change with number, with the one before
+// it, if the record before it is one: both are one record in the place of the later.
+// There is no change between them, so that of the earlier is removed too. A stub that is
+// not the one it should be stays, for Verify to tell of. So does the newest record, and
+// what a reader has read is not joined with what it has not.
+func (l *Log) joinStub(txn *badger.Txn, seq, number uint64) error {
+	if seq < 2 || seq >= l.state.Load().head.seq || l.readTo(seq-1) {
+		return nil
+	}
+	stub, h, err := stubAt(txn, seq, number)
+	if err != nil || stub == nil {
+		return err
+	}
+	earlier, before, err := stubAt(txn, seq-1, number-h.places)
+	if err != nil || earlier == nil || before.hash != [sha256.Size]byte(h.prev) || before.total != h.total {
+		return err
+	}
+	if err := txn.Delete(recordKey(seq - 1)); err != nil {
+		return err
+	}
+	return txn.Set(recordKey(seq), joined(stub, before.prev, before.places+h.places))
+}
+
+// stubAt is the stub at seq, if it is that of the change with number, else nil.
+func stubAt(txn *badger.Txn, seq, number uint64) ([]byte, header, error) {
+	value, err := get(txn, recordKey(seq))
+	if err != nil || value == nil {
+		return nil, header{}, err
+	}
+	h, err := readHeader(value)
+	if err != nil || !h.change || h.number != number {
+		return nil, header{}, nil
+	}
+	return value, h, nil
+}
+
+// removeChange removes one intent or change and what leads to it. seq is the number of
+// its record, 0 when that cannot be read, and pending reports that it was an intent
+// without an outcome.
+func removeChange(txn *badger.Txn, number uint64) (seq uint64, pending bool, err error) {
 	c, ok, err := changeAt(txn, number)
 	if err == nil && ok {
 		var r authz.Record
@@ -175,19 +219,19 @@ func removeChange(txn *badger.Txn, number uint64) (pending bool, err error) {
 		}
 	}
 	if err != nil && authz.CodeOf(err) != authz.CodeInternal {
-		return false, err
+		return 0, false, err
 	}
 	// One that cannot be read must not keep all others from being removed.
 	mark, err := get(txn, pendingKey(number))
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	if mark != nil {
 		if err := txn.Delete(pendingKey(number)); err != nil {
-			return false, err
+			return 0, false, err
 		}
 	}
-	return mark != nil, txn.Delete(changeKey(number))
+	return c.seq, mark != nil, txn.Delete(changeKey(number))
 }
 
 // forgetID removes the way from the id of a change to number, unless it leads on to

@@ -39,6 +39,13 @@ func (v *findings) count(r *authz.Record) {
 	}
 }
 
+// withhold takes a withheld record, of the change with number, that stands for places.
+func (v *findings) withhold(number, places uint64) {
+	v.Withheld += places
+	v.WithheldTo = number
+	v.LeftOut += places - 1
+}
+
 func (v *findings) gap(after, seq uint64) {
 	switch {
 	case seq == after+2:
@@ -101,7 +108,7 @@ func (v *verification) next(txn *badger.Txn, seq uint64, value []byte) (bool, er
 		v.adrift = true
 		return true, nil
 	}
-	v.adrift = v.adrift || seq != v.place.seq+1
+	v.adrift = v.adrift || h.first(seq) != v.place.seq+1
 	place := h.place(seq, v.place)
 	if h.change {
 		err = v.followStub(txn, seq, &h)
@@ -206,41 +213,42 @@ func (v *lineVerification) next(number int, line []byte) {
 	case r.Hash != hash:
 		v.report.problem("record %d was changed: its content does not have its hash", r.Seq)
 	}
-	switch to := v.report.To; {
+	switch first, to := r.First(), v.report.To; {
 	case v.report.Records == 0:
-		v.report.From = r.Seq
-		v.unread = max(r.Seq, 1) - 1
-	case r.Seq > to+1:
-		v.report.gap(to, r.Seq)
-		v.unread, v.changeHash = v.unread+r.Seq-to-1, ""
-	case r.Seq < to+1:
-		v.report.gap(to, r.Seq)
-		v.changeNumber, v.unread, v.changeHash = 0, max(r.Seq, 1)-1, ""
+		v.report.From = first
+		v.unread = max(first, 1) - 1
+	case first > to+1:
+		v.report.gap(to, first)
+		v.unread, v.changeHash = v.unread+first-to-1, ""
+	case first < to+1:
+		v.report.gap(to, first)
+		v.changeNumber, v.unread, v.changeHash = 0, max(first, 1)-1, ""
 	case r.Prev != v.hash:
-		v.report.problem("record %d does not follow record %d: one of them was changed", r.Seq, to)
+		v.report.problem("record %d does not follow record %d: one of them was changed", first, to)
 		v.changeHash = ""
 	}
 	if r.Kind == authz.RecordIntent || r.Kind == authz.RecordChange {
 		v.change(&r)
 	}
 	v.report.count(&r)
+	v.report.Records += r.Seq - r.First()
 	v.report.To, v.hash = r.Seq, r.Hash
 }
 
 // withheld takes a line that stands for an intent or a change.
 func (v *lineVerification) withheld(r *authz.Record) {
-	bare := authz.Record{Seq: r.Seq, Kind: r.Kind, At: r.At, Withheld: true, ChangeNumber: r.ChangeNumber, Prev: r.Prev, Hash: r.Hash}
+	bare := authz.Record{Seq: r.Seq, Kind: r.Kind, At: r.At, Withheld: true, ChangeNumber: r.ChangeNumber, Places: r.Places, Prev: r.Prev, Hash: r.Hash}
 	is, err := ijson.Marshal(r)
 	want, wantErr := ijson.Marshal(&bare)
 	sum, hashErr := hex.DecodeString(r.Hash)
 	switch {
 	case r.Kind != authz.RecordIntent && r.Kind != authz.RecordChange:
 		v.report.problem("record %d is withheld, as only a change may be", r.Seq)
-	case errors.Join(err, wantErr, hashErr) != nil, !bytes.Equal(is, want), len(sum) != sha256.Size, r.ChangeNumber == 0:
+	case errors.Join(err, wantErr, hashErr) != nil, !bytes.Equal(is, want), len(sum) != sha256.Size,
+		r.ChangeNumber == 0, r.Places == 1, r.Places > min(r.Seq, r.ChangeNumber):
 		v.report.problem("record %d is withheld and has more, or less, than its place", r.Seq)
 	}
-	v.report.Withheld++
-	v.report.WithheldTo = r.ChangeNumber
+	v.report.withhold(r.ChangeNumber, r.Seq-r.First()+1)
 }
 
 // change takes the line of an intent or a change: it follows the one before in the
@@ -250,6 +258,7 @@ func (v *lineVerification) change(r *authz.Record) {
 	if !r.Withheld && r.Change != nil {
 		number = r.Change.Number
 	}
+	first := number - min(number, r.Seq-r.First()) // of those it stands for
 	switch {
 	case number == 0:
 		if !r.Withheld { // else it was told
@@ -258,8 +267,8 @@ func (v *lineVerification) change(r *authz.Record) {
 		v.unread++
 		v.changeHash = ""
 		return
-	case number <= before || number-before-1 > v.unread:
-		v.report.problem("record %d is of change %d, %s", r.Seq, number, v.expected())
+	case first <= before || first-before-1 > v.unread:
+		v.report.problem("record %d is of change %d, %s", r.First(), first, v.expected())
 	case !r.Withheld && v.changeHash != "" && r.Change.PrevChange != v.changeHash:
 		v.report.problem("change %d in record %d does not follow the change before", number, r.Seq)
 	}

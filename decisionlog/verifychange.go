@@ -12,25 +12,28 @@ import (
 // followStub verifies the stub of an intent or a change in the chain of all records,
 // and that what is kept of the change is what it stands for.
 func (v *verification) followStub(txn *badger.Txn, seq uint64, h *header) error {
-	v.report.Records++
-	before := v.place
+	v.report.Records += h.places
+	before, first := v.place, h.first(seq)
+	number := h.number - h.places + 1 // of the first
 	var prev [sha256.Size]byte
 	copy(prev[:], h.prev)
 	switch {
-	case seq != before.seq+1:
-		v.report.gap(before.seq, seq)
+	case first != before.seq+1:
+		v.report.gap(before.seq, first)
 	case prev != before.hash:
-		v.report.problem("record %d does not follow record %d: one of them was changed", seq, before.seq)
-	case h.number != before.changes+1 && (!v.adrift || h.number <= before.changes):
-		v.report.problem("record %d is of change %d, and change %d comes next", seq, h.number, before.changes+1)
+		v.report.problem("record %d does not follow record %d: one of them was changed", first, before.seq)
+	case number != before.changes+1 && (!v.adrift || number <= before.changes):
+		v.report.problem("record %d is of change %d, and change %d comes next", first, number, before.changes+1)
 	case h.total != before.total:
 		v.report.problem("record %d has a wrong size", seq)
 	}
 	v.adrift = false
 	if h.number <= v.gone {
-		v.report.Withheld++
-		v.report.WithheldTo = h.number
+		v.report.withhold(h.number, h.places)
 		return nil
+	}
+	if h.places > 1 {
+		v.report.problem("record %d stands for %d records, and its change %d is kept", seq, h.places, h.number)
 	}
 	value, err := get(txn, changeKey(h.number))
 	if err != nil || value == nil {

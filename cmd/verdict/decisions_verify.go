@@ -27,7 +27,7 @@ without a server: one of the whole log, since filters leave gaps.
 Changes may be withheld from an export, and those that are no longer kept are withheld by
 the log itself. There is no more of them than their place: their number must fit, and how
 many they are is told. A decision can be hidden as one when every change after it is
-withheld too, and numbered anew; an export for the role review has them whole.
+withheld too, and numbered anew; an export for the role review has whole all that are kept.
 
 Keep the head that is printed somewhere else, to find out later whether the end of the
 log was cut off.`,
@@ -121,8 +121,11 @@ func tellVerifyReport(w io.Writer, found *authz.VerifyReport, exported bool) err
 	if found.Withheld > 0 {
 		r.line("  %s of changes withheld, the last with number %d: what is in them is not here to be checked", plural(found.Withheld, "record", "records"), found.WithheldTo)
 	}
+	if found.LeftOut > 0 {
+		r.line("  of these, %s no place of their own any more: one stands for each run of them", plural(found.LeftOut, "record has", "records have"))
+	}
 	if found.Withheld > 0 && exported {
-		r.line("  that they are changes, and no decisions, is what the export says; one for the role review has them whole")
+		r.line("  that they are changes, and no decisions, is what the export says; one for the role review has whole those that are kept")
 	}
 	if found.HeadHash != "" {
 		r.line("  head %s", found.HeadHash)

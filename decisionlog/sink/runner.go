@@ -189,7 +189,7 @@ func (r *Runner) read(ctx context.Context) ([]authz.Record, error) {
 	if len(batch) == 0 || batch[0].Seq <= r.cursor {
 		return nil, errNothing
 	}
-	missed := batch[0].Seq - r.cursor - 1
+	missed := max(batch[0].First(), r.cursor+1) - r.cursor - 1
 	if r.cursor > 0 && missed > 0 {
 		r.config.Logger.WarnContext(ctx, "sink missed records that the log no longer keeps", "sink", r.config.Name, "missed", missed)
 		r.note(func(p *progress) { p.Missed += missed })

@@ -569,6 +569,21 @@ func TestMissedRecordsAreCounted(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+	for places, want := range map[uint64]uint64{11: 30, 41: 0, 50: 0} {
+		t.Run(fmt.Sprintf("not those that a run of %d stands for", places), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				log, s := newMemory(100), &staged{}
+				log.cursors["test"], log.forgotten = 20, 60
+				log.records[60] = authz.Record{Seq: 61, Kind: authz.RecordChange, Withheld: true, ChangeNumber: 60, Places: places}
+				st := run(t, log, s, nil)
+				synctest.Wait()
+				st.took(upTo(61, 100))
+				if got := st.runner.Stats().Missed; got != want {
+					t.Errorf("want %d missed, got %d", want, got)
+				}
+			})
+		})
+	}
 	t.Run("not by a new sink", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			log, s := newMemory(100), &staged{}
