@@ -162,7 +162,7 @@ func (d *Daemon) DecideBatch(ctx context.Context, b authz.Batch) ([]authz.Decisi
 	return d.pdp.DecideBatch(ctx, b)
 }
 
-// Apply makes one write of ops, as the admin surface would.
+// Apply makes one write of ops past every rule and the audit, for tests and benchmarks.
 func (d *Daemon) Apply(ctx context.Context, ops []store.Op) (store.Result, error) {
 	return d.store.Apply(ctx, ops)
 }
