@@ -34,7 +34,7 @@ func (h *Handler) status(*route.Call) (route.Reply[api.Status], error) {
 	return route.Show(api.Status{
 		Version:      h.Version,
 		DataRevision: h.Data.Revision(),
-		Policy:       api.PolicyRef(h.Policy()),
+		Policy:       h.Policy(),
 		Collections:  collections,
 	}), nil
 }
