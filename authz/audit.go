@@ -14,9 +14,19 @@ type Author struct {
 	// From is the address of the connection's other end; empty without one.
 	From      string `json:"from,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
-	// Roles are what the author may do. AuthorOffline and AuthorNode may do all.
-	Roles []Role `json:"-"`
+	// Roles are what the author may do; Unbound is one who may do all, whatever the roles.
+	// Neither is kept: who reads an author back reads somebody who may do nothing.
+	Roles   []Role `json:"-"`
+	Unbound bool   `json:"-"`
 }
+
+// Offline is whoever has the data directory in hand, and Node the node on its own
+// behalf. They are known by being made here, not by their names: an API key may be
+// called as it likes.
+func Offline() Author { return Author{Key: AuthorOffline, Unbound: true} }
+
+// Node: see Offline.
+func Node() Author { return Author{Key: AuthorNode, Unbound: true} }
 
 // Authors without an API key.
 const (
@@ -29,7 +39,7 @@ const (
 
 // Has reports whether the author may act in role.
 func (a Author) Has(role Role) bool {
-	return a.Key == AuthorOffline || a.Key == AuthorNode || slices.Contains(a.Roles, role)
+	return a.Unbound || slices.Contains(a.Roles, role)
 }
 
 // ChangeKind names what an author asked for.

@@ -360,6 +360,12 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			w := prepared(t, kind)
 			before := len(w.changes())
 			revision := w.store.Revision()
+			for _, name := range []string{authz.AuthorNode, authz.AuthorOffline} {
+				if err := ask(w, authz.Author{Key: name}); authz.CodeOf(err) != authz.CodeForbidden {
+					t.Errorf("a key that is called %s: error %v, want one of code forbidden", name, err)
+				}
+			}
+			before = len(w.changes())
 			stranger := authz.Author{Key: "stranger", Roles: []authz.Role{authz.RoleDecide, authz.RoleReview}}
 			if err := ask(w, stranger); authz.CodeOf(err) != authz.CodeForbidden {
 				t.Errorf("without the role: error %v, want one of code forbidden", err)
@@ -1018,7 +1024,7 @@ func TestRestore(t *testing.T) {
 	w := newWorld(t)
 	failed := errors.New("the backup is damaged")
 	for id, fault := range map[string]error{"good": nil, "bad": failed} {
-		err := control.Restore(t.Context(), w.audit, authz.AuditedChange{ID: id, At: start, By: authz.Author{Key: authz.AuthorOffline}}, func() (uint64, error) {
+		err := control.Restore(t.Context(), w.audit, authz.AuditedChange{ID: id, At: start, By: authz.Offline()}, func() (uint64, error) {
 			if pending, err := w.audit.Pending(t.Context()); err != nil || len(pending) != 1 {
 				t.Errorf("%d changes are announced while it is restored (%v), want one", len(pending), err)
 			}

@@ -3,8 +3,10 @@ package control
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -47,12 +49,12 @@ func (s *Service) acceptable(e authz.Entity) error {
 	if err := e.Validate(); err != nil {
 		return err
 	}
-	return s.Check(e)
+	return s.check(e)
 }
 
-// Check holds an entity to what is not in itself: ties to other entities and to the
+// check holds an entity to what is not in itself: ties to other entities and to the
 // policies, and what the rooms that use it ask for.
-func (s *Service) Check(e authz.Entity) error {
+func (s *Service) check(e authz.Entity) error {
 	if check := s.config.Check[e.Collection()]; check != nil {
 		if err := check(e); err != nil {
 			return err
@@ -88,17 +90,10 @@ func (s *Service) checkRotation(e *authz.Rotation) error {
 	if err != nil {
 		return err
 	}
-	was, is := *stored.(*authz.Rotation), *e
-	was.Header, is.Header = authz.Header{ID: was.ID}, authz.Header{ID: is.ID}
-	if !was.Running() && !is.Running() {
+	if was := stored.(*authz.Rotation); !was.Running() && !e.Running() {
 		return nil
 	}
-	before, err := ijson.Marshal(&was)
-	if err != nil {
-		return err
-	}
-	now, err := ijson.Marshal(&is)
-	if err != nil || bytes.Equal(before, now) {
+	if same, err := equal(stored, e); same || err != nil {
 		return err
 	}
 	return authz.Errorf(authz.CodeConflict, "rotation %s runs, here or in this line, and is moved by its steps alone; leave the line out", e.ID)
@@ -147,15 +142,31 @@ func (s *Service) published(issuer *authz.Issuer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	is, was := *issuer, *stored.(*authz.Issuer)
-	was.Normalize()
-	is.Header, was.Header = authz.Header{}, authz.Header{}
-	now, err := ijson.Marshal(&is)
+	stored.Normalize()
+	return equal(stored, issuer)
+}
+
+// equal reports whether two entities of a collection say the same, but for their
+// headers.
+func equal(a, b authz.Entity) (bool, error) {
+	bare := func(e authz.Entity) (map[string]json.RawMessage, error) {
+		text, err := ijson.Marshal(e)
+		if err != nil {
+			return nil, err
+		}
+		var members map[string]json.RawMessage
+		err = ijson.UnmarshalOpen(text, &members)
+		for _, name := range []string{"created_at", "updated_at", "revision"} {
+			delete(members, name)
+		}
+		return members, err
+	}
+	of, err := bare(a)
 	if err != nil {
 		return false, err
 	}
-	before, err := ijson.Marshal(&was)
-	return bytes.Equal(now, before), err
+	with, err := bare(b)
+	return maps.EqualFunc(of, with, func(x, y json.RawMessage) bool { return bytes.Equal(x, y) }), err
 }
 
 // Publish registers the issuer of our own token service, with the keys it signs with
@@ -183,7 +194,7 @@ func (s *Service) Publish(ctx context.Context, issuer *authz.Issuer) error {
 		return err
 	}
 	c := &authz.AuditedChange{Kind: authz.ChangePut, Collection: authz.Issuers, Key: issuer.ID}
-	return s.do(ctx, authz.Author{Key: authz.AuthorNode}, c, publishable, func(ctx context.Context) error {
+	return s.do(ctx, authz.Node(), c, publishable, func(ctx context.Context) error {
 		_, err := s.apply(ctx, c, store.Op{Entity: issuer})
 		return err
 	})
@@ -273,7 +284,7 @@ func (s *Service) Import(ctx context.Context, by authz.Author, r io.Reader, prog
 	recorded := false
 	report, err := s.config.Store.Import(ctx, r, store.ImportOptions{
 		Progress: progress,
-		Check:    s.Check,
+		Check:    s.check,
 		Around: func(ctx context.Context, lines authz.ImportedChunk, commit func(context.Context) (authz.ImportedChunk, uint64, error)) error {
 			recorded = true
 			c := &authz.AuditedChange{Kind: authz.ChangeImport, Import: &lines}

@@ -92,7 +92,7 @@ func (s *Service) FirstKeys(ctx context.Context, keep func(id, text string) erro
 	for _, k := range firstKeys[1:] {
 		c.Message += ", " + k.id + " too"
 	}
-	return s.do(ctx, authz.Author{Key: authz.AuthorNode}, c, nil, func(ctx context.Context) error {
+	return s.do(ctx, authz.Node(), c, nil, func(ctx context.Context) error {
 		ops := make([]store.Op, len(firstKeys))
 		for i, k := range firstKeys {
 			text, hash := s.config.MintKey(k.id)

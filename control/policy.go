@@ -88,7 +88,7 @@ func (s *Service) Activate(ctx context.Context, by authz.Author, number uint64, 
 func (s *Service) ActivatePulled(ctx context.Context, bundle string, number uint64, source string) (authz.Generation, error) {
 	message := "pulled from " + source
 	c := &authz.AuditedChange{Kind: authz.ChangeActivate, Bundle: bundle, Generation: number, Message: message}
-	return s.withPolicies(ctx, authz.Author{Key: authz.AuthorNode}, c, noRules, func(ctx context.Context) (authz.Generation, error) {
+	return s.withPolicies(ctx, authz.Node(), c, noRules, func(ctx context.Context) (authz.Generation, error) {
 		return s.config.Policies.Activate(ctx, number, source, message)
 	})
 }

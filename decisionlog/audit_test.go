@@ -293,7 +293,7 @@ func TestChangesFilter(t *testing.T) {
 	l := open(t, inMemory())
 	put := outcome("put", authz.ChangeMade)
 	push := authz.AuditedChange{ID: "push", Kind: authz.ChangePush, Outcome: authz.ChangeRefused, At: start.Add(time.Hour), By: authz.Author{Key: "key-2"}, Bundle: "acme"}
-	mode := authz.AuditedChange{ID: "mode", Kind: authz.ChangeMode, Outcome: authz.ChangeMade, By: authz.Author{Key: authz.AuthorOffline}, Guard: "edges"}
+	mode := authz.AuditedChange{ID: "mode", Kind: authz.ChangeMode, Outcome: authz.ChangeMade, By: authz.Offline(), Guard: "edges"}
 	for _, c := range []authz.AuditedChange{put, push, mode} {
 		if err := l.Settle(t.Context(), c); err != nil {
 			t.Fatal(err)

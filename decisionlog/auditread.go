@@ -144,19 +144,7 @@ func (l *Log) ChangesAfter(ctx context.Context, f authz.AuditFilter, after uint6
 // AwaitChange returns once there is an intent or a change with a number higher than
 // after. When ctx ends first it returns CodeBehind.
 func (l *Log) AwaitChange(ctx context.Context, after uint64) error {
-	for {
-		now := l.state.Load()
-		if now.changes.seq > after {
-			return nil
-		}
-		select {
-		case <-now.superseded:
-		case <-l.closing:
-			return errClosed()
-		case <-ctx.Done():
-			return &authz.Error{Code: authz.CodeBehind, Message: fmt.Sprintf("the newest change is %d and a later one than %d was asked for", now.changes.seq, after), Cause: ctx.Err()}
-		}
-	}
+	return l.await(ctx, "change", after, func(now *state) uint64 { return now.changes.seq })
 }
 
 // changeRun is a page of changes while it is filled.

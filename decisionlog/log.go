@@ -211,9 +211,14 @@ func (l *Log) Head() uint64 { return l.state.Load().head.seq }
 // Await returns once there is a record with a number higher than seq. When ctx
 // ends first it returns CodeBehind.
 func (l *Log) Await(ctx context.Context, seq uint64) error {
+	return l.await(ctx, "record", seq, func(now *state) uint64 { return now.head.seq })
+}
+
+// await returns once the number that of gives is higher than after.
+func (l *Log) await(ctx context.Context, what string, after uint64, of func(*state) uint64) error {
 	for {
 		now := l.state.Load()
-		if now.head.seq > seq {
+		if of(now) > after {
 			return nil
 		}
 		select {
@@ -221,7 +226,7 @@ func (l *Log) Await(ctx context.Context, seq uint64) error {
 		case <-l.closing:
 			return errClosed()
 		case <-ctx.Done():
-			return &authz.Error{Code: authz.CodeBehind, Message: fmt.Sprintf("the newest record is %d and a later one than %d was asked for", now.head.seq, seq), Cause: ctx.Err()}
+			return &authz.Error{Code: authz.CodeBehind, Message: fmt.Sprintf("the newest %s is %d and a later one than %d was asked for", what, of(now), after), Cause: ctx.Err()}
 		}
 	}
 }

@@ -34,4 +34,4 @@ func (d *Daemon) setUpDemo(ctx context.Context) error {
 }
 
 // node is the author of what the node does by itself.
-var node = authz.Author{Key: authz.AuthorNode}
+var node = authz.Node()

@@ -30,7 +30,7 @@ type Offline struct {
 // OpenOffline opens the store and the decision log of a data directory.
 // CodeConflict when a server has it open.
 func OpenOffline(c config.Config, now func() time.Time, logger *slog.Logger) (_ *Offline, err error) {
-	o := &Offline{Author: authz.Author{Key: authz.AuthorOffline}}
+	o := &Offline{Author: authz.Offline()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, o.Close())
@@ -65,7 +65,7 @@ func RestoreOffline(ctx context.Context, c config.Config, backup io.Reader, now 
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	change := authz.AuditedChange{ID: ulid.Make().String(), At: now().UTC().Round(0), By: authz.Author{Key: authz.AuthorOffline}}
+	change := authz.AuditedChange{ID: ulid.Make().String(), At: now().UTC().Round(0), By: authz.Offline()}
 	return control.Restore(ctx, log, change, func() (revision uint64, err error) {
 		if err := store.Restore(StoreDir(c.Data), backup); err != nil {
 			return 0, err

@@ -1,48 +1,19 @@
 package daemon_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/daemon"
+	"github.com/verdict-pdp/verdict/test/forge"
 )
 
-// pair is a self-signed certificate and its key, as PEM.
-func pair(t *testing.T, serial int64) (cert, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "verdict"}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
-}
-
-func write(t *testing.T, file string, content []byte, at time.Time) {
+func write(t *testing.T, file string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(file, at, at); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -52,11 +23,11 @@ func TestOpenNamesFilesOfTLS(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string, content []byte) string {
 		path := filepath.Join(dir, name)
-		write(t, path, content, time.Now())
+		write(t, path, content)
 		return path
 	}
-	cert, key := pair(t, 1)
-	_, otherKey := pair(t, 2)
+	cert, key := forge.Pair(t, 1)
+	_, otherKey := forge.Pair(t, 2)
 	good := config.AdminTLS{Cert: file("cert.pem", cert), Key: file("key.pem", key), ClientCA: file("ca.pem", cert)}
 	for name, test := range map[string]struct {
 		change func(*daemon.Config)
@@ -89,9 +60,9 @@ func TestOpenNamesFilesOfTLS(t *testing.T) {
 // TestURLsNameTheWay: http, https or a socket, as each listener is served.
 func TestURLsNameTheWay(t *testing.T) {
 	dir := t.TempDir()
-	cert, key := pair(t, 1)
-	write(t, filepath.Join(dir, "cert.pem"), cert, time.Now())
-	write(t, filepath.Join(dir, "key.pem"), key, time.Now())
+	cert, key := forge.Pair(t, 1)
+	write(t, filepath.Join(dir, "cert.pem"), cert)
+	write(t, filepath.Join(dir, "key.pem"), key)
 	c := settings(t, dir)
 	c.AdminTLS = config.AdminTLS{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
 	d := open(t, c)

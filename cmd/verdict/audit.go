@@ -110,9 +110,7 @@ func (f *auditFilter) query(c *cli) (url.Values, error) {
 
 func newAuditList(c *cli) *cobra.Command {
 	var filter auditFilter
-	var cursor string
-	var all bool
-	limit := 50
+	var pages paging
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Print changes, newest first",
@@ -125,36 +123,23 @@ it was refused with. Filters are combined.`,
 		Args:              takes(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	f := cmd.Flags()
 	filter.flags(cmd)
-	f.IntVar(&limit, "limit", limit, "most changes to print, 1 to 1000")
-	f.StringVar(&cursor, "cursor", "", "go on where an earlier page ended")
-	f.BoolVar(&all, "all", false, "print every page")
-	complete(cmd, "limit")
-	complete(cmd, "cursor")
-	cmd.MarkFlagsMutuallyExclusive("all", "limit")
+	pages.flags(cmd, "changes", 50)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		query, err := filter.query(c)
 		if err != nil {
 			return err
 		}
-		if limit < 1 || limit > pageOfAll {
-			return usage(fmt.Sprintf("--limit is %d", limit), "Write 1 to 1000, or --all for every change.")
-		}
-		if all {
-			limit = pageOfAll
-		}
-		query.Set("limit", strconv.Itoa(limit))
-		if cursor != "" {
-			query.Set("cursor", cursor)
+		if err := pages.ask(query, "change"); err != nil {
+			return err
 		}
 		client, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
 		call := remote.Call{Method: http.MethodGet, Path: api.PathAudit, Query: query}
-		if all {
+		if pages.all {
 			return aboutAudit(c.listAllRecords(cmd.Context(), client, call, c.newChangeTable()))
 		}
 		return aboutAudit(c.listPage(cmd.Context(), client, call, c.newChangeTable()))

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -14,9 +12,7 @@ import (
 
 func newDecisionsList(c *cli) *cobra.Command {
 	var filter recordFilter
-	var cursor string
-	var all bool
-	limit := 50
+	var pages paging
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Print recorded decisions, newest first",
@@ -27,37 +23,24 @@ mode of their guard. Filters are combined.`,
 		Args:              takes(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	f := cmd.Flags()
 	filter.flags(cmd, "generation")
-	f.IntVar(&limit, "limit", limit, "most decisions to print, 1 to 1000")
-	f.StringVar(&cursor, "cursor", "", "go on where an earlier page ended")
-	f.BoolVar(&all, "all", false, "print every page")
-	complete(cmd, "limit")
-	complete(cmd, "cursor")
-	cmd.MarkFlagsMutuallyExclusive("all", "limit")
+	pages.flags(cmd, "decisions", 50)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		selected, err := filter.parse(c)
 		if err != nil {
 			return err
 		}
-		if limit < 1 || limit > pageOfAll {
-			return usage(fmt.Sprintf("--limit is %d", limit), "Write 1 to 1000, or --all for every decision.")
-		}
-		if all {
-			limit = pageOfAll
-		}
 		query := filterQuery(selected)
-		query.Set("limit", strconv.Itoa(limit))
-		if cursor != "" {
-			query.Set("cursor", cursor)
+		if err := pages.ask(query, "decision"); err != nil {
+			return err
 		}
 		client, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
 		call := remote.Call{Method: http.MethodGet, Path: api.PathDecisions, Query: query}
-		if all {
+		if pages.all {
 			return aboutDecisions(c.listAllRecords(cmd.Context(), client, call, c.newRecordTable()))
 		}
 		return aboutDecisions(c.listPage(cmd.Context(), client, call, c.newRecordTable()))

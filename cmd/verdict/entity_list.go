@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,10 +31,7 @@ follow, standard error says so, and next_cursor of the JSON; --all prints every 
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&l.filters, "filter", nil, "only those whose field has the value, field=value (repeatable)")
-	f.IntVar(&l.limit, "limit", 100, "most entities to print, 1 to 1000")
-	f.StringVar(&l.cursor, "cursor", "", "go on where an earlier page ended")
-	f.BoolVar(&l.all, "all", false, "print every page")
-	cmd.MarkFlagsMutuallyExclusive("all", "limit")
+	l.flags(cmd, "entities", 100)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		query, err := l.parse(args[0])
@@ -60,9 +56,7 @@ follow, standard error says so, and next_cursor of the JSON; --all prints every 
 type listing struct {
 	collection authz.Collection
 	filters    []string
-	limit      int
-	cursor     string
-	all        bool
+	paging
 }
 
 func (l *listing) parse(collection string) (url.Values, error) {
@@ -70,15 +64,9 @@ func (l *listing) parse(collection string) (url.Values, error) {
 	if l.collection, err = parseCollection(collection); err != nil {
 		return nil, err
 	}
-	if l.limit < 1 || l.limit > pageOfAll {
-		return nil, usage(fmt.Sprintf("--limit is %d", l.limit), "Write 1 to 1000, or --all for every entity.")
-	}
-	if l.all {
-		l.limit = pageOfAll
-	}
-	query := url.Values{"limit": {strconv.Itoa(l.limit)}}
-	if l.cursor != "" {
-		query.Set("cursor", l.cursor)
+	query := url.Values{}
+	if err := l.ask(query, "entity"); err != nil {
+		return nil, err
 	}
 	for _, filter := range l.filters {
 		name, value, ok := strings.Cut(filter, "=")

@@ -7,6 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
@@ -15,6 +19,39 @@ import (
 
 // pageOfAll is the page size when every page is wanted: the largest there is.
 const pageOfAll = 1000
+
+// paging is how much of a list is asked for.
+type paging struct {
+	limit  int
+	cursor string
+	all    bool
+}
+
+// flags adds the flags of a list of many.
+func (p *paging) flags(cmd *cobra.Command, many string, limit int) {
+	f := cmd.Flags()
+	f.IntVar(&p.limit, "limit", limit, "most "+many+" to print, 1 to 1000")
+	f.StringVar(&p.cursor, "cursor", "", "go on where an earlier page ended")
+	f.BoolVar(&p.all, "all", false, "print every page")
+	complete(cmd, "limit")
+	complete(cmd, "cursor")
+	cmd.MarkFlagsMutuallyExclusive("all", "limit")
+}
+
+// ask adds to the query what was given; one is what the list is of.
+func (p *paging) ask(query url.Values, one string) error {
+	if p.limit < 1 || p.limit > pageOfAll {
+		return usage(fmt.Sprintf("--limit is %d", p.limit), "Write 1 to 1000, or --all for every "+one+".")
+	}
+	if p.all {
+		p.limit = pageOfAll
+	}
+	query.Set("limit", strconv.Itoa(p.limit))
+	if p.cursor != "" {
+		query.Set("cursor", p.cursor)
+	}
+	return nil
+}
 
 // page is one page of a list, with the bytes it was read from.
 type page struct {

@@ -51,7 +51,7 @@ func recordAndSend(t *testing.T, dir, path string, run int) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()
-	change := authz.AuditedChange{ID: fmt.Sprint("c-", run), Kind: authz.ChangeMode, Outcome: authz.ChangePending, By: authz.Author{Key: authz.AuthorNode}}
+	change := authz.AuditedChange{ID: fmt.Sprint("c-", run), Kind: authz.ChangeMode, Outcome: authz.ChangePending, By: authz.Node()}
 	if err := log.Announce(t.Context(), change); err != nil {
 		t.Fatal(err)
 	}

@@ -19,26 +19,8 @@ import (
 	"time"
 
 	"github.com/verdict-pdp/verdict/server/tlsfiles"
+	"github.com/verdict-pdp/verdict/test/forge"
 )
-
-// pair is a self-signed certificate and its key, as PEM.
-func pair(t *testing.T, serial int64) (cert, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "verdict"}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
-}
 
 func write(t *testing.T, file string, content []byte, at time.Time) {
 	t.Helper()
@@ -61,7 +43,7 @@ func TestCertificateIsRenewedWithoutARestart(t *testing.T) {
 		Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"), AskClients: true,
 		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}
-	cert, key := pair(t, 1)
+	cert, key := forge.Pair(t, 1)
 	write(t, files.Cert, cert, at)
 	write(t, files.Key, key, at)
 	served, err := files.Config()
@@ -84,7 +66,7 @@ func TestCertificateIsRenewedWithoutARestart(t *testing.T) {
 		}
 		return leaf.SerialNumber.Int64()
 	}
-	cert, key = pair(t, 2)
+	cert, key = forge.Pair(t, 2)
 	write(t, files.Cert, cert, at.Add(time.Minute)) // the key is still the old one
 	for range 2 {
 		if got := serial(); got != 1 {
@@ -99,7 +81,7 @@ func TestCertificateIsRenewedWithoutARestart(t *testing.T) {
 		t.Errorf("serves %d, want the new one", serial())
 	}
 	// Handshakes within a second do not look again.
-	cert, key = pair(t, 3)
+	cert, key = forge.Pair(t, 3)
 	write(t, files.Cert, cert, at.Add(time.Hour))
 	write(t, files.Key, key, at.Add(time.Hour))
 	served3, err := served.GetCertificate(nil)
@@ -225,7 +207,7 @@ func TestClientsNeedACertificate(t *testing.T) {
 		Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"), ClientCA: filepath.Join(dir, "ca.pem"),
 		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}
-	cert, key := pair(t, 1)
+	cert, key := forge.Pair(t, 1)
 	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
 	write(t, files.Cert, cert, at)
 	write(t, files.Key, key, at)
@@ -286,7 +268,7 @@ func TestClientsNeedACertificate(t *testing.T) {
 
 func selfSigned(t *testing.T) *tls.Certificate {
 	t.Helper()
-	cert, key := pair(t, 9)
+	cert, key := forge.Pair(t, 9)
 	signed, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
@@ -298,7 +280,7 @@ func selfSigned(t *testing.T) *tls.Certificate {
 func TestNoAuthorities(t *testing.T) {
 	dir := t.TempDir()
 	files := tlsfiles.Files{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"), Now: time.Now, Log: slog.Default()}
-	cert, key := pair(t, 1)
+	cert, key := forge.Pair(t, 1)
 	write(t, files.Cert, cert, time.Now())
 	write(t, files.Key, key, time.Now())
 	served, err := files.Config()
