@@ -20,12 +20,11 @@ type Author struct {
 	Unbound bool   `json:"-"`
 }
 
-// Offline is whoever has the data directory in hand, and Node the node on its own
-// behalf. They are known by being made here, not by their names: an API key may be
-// called as it likes.
+// Offline is whoever has the data directory in hand. It is known by being made here, not
+// by its name, as Node is: an API key may be called as it likes.
 func Offline() Author { return Author{Key: AuthorOffline, Unbound: true} }
 
-// Node: see Offline.
+// Node is the node itself; see Offline.
 func Node() Author { return Author{Key: AuthorNode, Unbound: true} }
 
 // Authors without an API key.

@@ -2,42 +2,58 @@ package control
 
 import (
 	"context"
-	"errors"
+	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/store"
 )
 
+// followAgain is the pause after the feed could not be read: the node goes on
+// meanwhile, and what is late is later.
+const followAgain = time.Second
+
 // Follow tells written of every entity that was written or deleted after the
 // revision from, in the order of the change feed, whatever way it came in, until ctx
 // ends. It is for work that may be late. When the feed no longer reaches back it goes
 // on from now, and says so by calling lost; it returns at once where there is no feed.
-func (s *Service) Follow(ctx context.Context, from uint64, written func(c authz.Collection, key string), lost func()) error {
-	for {
-		page, err := s.config.Store.Changes(ctx, from, store.MaxChanges)
+func (s *Service) Follow(ctx context.Context, from uint64, written func(c authz.Collection, key string), lost func()) {
+	for ctx.Err() == nil {
+		next, err := s.follow(ctx, from, written)
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case authz.CodeOf(err) == authz.CodeGone && !s.config.Store.LogsChanges():
-			return nil
+			return
 		case authz.CodeOf(err) == authz.CodeGone:
+			next = s.config.Store.Revision()
 			lost()
-			from = s.config.Store.Revision()
-			continue
-		case err != nil:
-			return err
+		case err != nil && ctx.Err() == nil:
+			s.config.Log.ErrorContext(ctx, "the change feed cannot be followed; it is tried again", "error", err)
+			pause(ctx, followAgain)
 		}
-		for _, change := range page.Changes {
-			written(change.Collection, change.ID)
-		}
-		if from = page.NextAfter; from < page.Revision {
-			continue
-		}
-		if err := s.config.Store.WaitFor(ctx, from+1); err != nil {
-			if ctx.Err() != nil || errors.Is(err, context.Canceled) {
-				return nil
-			}
-			return err
-		}
+		from = next
+	}
+}
+
+// follow tells of one page of the feed, and waits for more when that was the last. next
+// is the revision to go on from, whatever the error.
+func (s *Service) follow(ctx context.Context, from uint64, written func(c authz.Collection, key string)) (next uint64, err error) {
+	page, err := s.config.Store.Changes(ctx, from, store.MaxChanges)
+	if err != nil {
+		return from, err
+	}
+	for _, change := range page.Changes {
+		written(change.Collection, change.ID)
+	}
+	if page.NextAfter < page.Revision {
+		return page.NextAfter, nil
+	}
+	return page.NextAfter, s.config.Store.WaitFor(ctx, page.NextAfter+1)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
