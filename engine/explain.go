@@ -34,7 +34,7 @@ type guardRules struct {
 func newExplanations(compiler *ast.Compiler, store *store) (*explanations, error) {
 	x := &explanations{guards: guardsIn(compiler)}
 	var err error
-	if x.traced, err = prepareQuery(unindexed(compiler), store, ast.NewExpr(ast.NewTerm(entrypoint.Copy()))); err != nil {
+	if x.traced, err = prepareQuery(unindexed(compiler), store, ast.NewExpr(ast.NewTerm(entrypoint))); err != nil {
 		return nil, err
 	}
 	x.needs, err = newNeedQueries(compiler, store, x.guards)

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/open-policy-agent/opa/v1/ast"
 	"pgregory.net/rapid"
 
 	"github.com/verdict-pdp/verdict/authz"
@@ -333,6 +335,38 @@ func BenchmarkExplain(b *testing.B) {
 					b.Fatal("nothing explained")
 				}
 			}
+		})
+	}
+}
+
+// TestPreparingLeavesOthersTermsAlone: policies are prepared, and their explanations and
+// masks with the first question, while others parse and compile. The race detector tells
+// when a term of OPA's own, which all of them read, is written to.
+func TestPreparingLeavesOthersTermsAlone(t *testing.T) {
+	_, s := basePolicies(t)
+	for name, term := range map[string]*ast.Term{"input": ast.InputRootDocument, "data": ast.DefaultRootDocument} {
+		t.Run(name, func(t *testing.T) {
+			prepared, end := context.WithCancel(t.Context())
+			var reading sync.WaitGroup
+			reading.Go(func() {
+				for prepared.Err() == nil {
+					if term.Value == nil {
+						t.Error("the term has no value")
+					}
+				}
+			})
+			p, err := engine.New(s, generous)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, e := p.Explain(t.Context(), question(nil), newFacts(nil)); e == nil {
+				t.Error("there is no explanation")
+			}
+			if _, err := p.Mask(t.Context(), mustInput(t, question(nil)), []byte(allowed)); err != nil {
+				t.Errorf("masking: %v", err)
+			}
+			end()
+			reading.Wait()
 		})
 	}
 }

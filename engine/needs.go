@@ -32,13 +32,15 @@ type needQueries struct {
 func newNeedQueries(compiler *ast.Compiler, store *store, guards []guardRules) (needQueries, error) {
 	var q needQueries
 	denials := make([][2]*ast.Term, len(guards))
-	input := ast.InputRootDocument.Copy // preparing a query rewrites its terms in place
-	without := ast.NewExpr(ast.NewTerm(entrypoint.Copy())).IncludeWith(input(), ast.RefTerm(input(), ast.StringTerm("question")))
+	input := ast.InputRootDocument
+	// The target is a reference, as a parser makes it: for a variable OPA puts its own
+	// reference to the input there, and then rewrites that in place.
+	without := ast.NewExpr(ast.NewTerm(entrypoint)).IncludeWith(ast.RefTerm(input), ast.RefTerm(input, ast.StringTerm("question")))
 	for n, g := range guards {
 		q.guards = append(q.guards, g.name)
 		name, deny := ast.StringTerm(g.name), ast.NewTerm(denyOf(g.name))
 		denials[n] = ast.Item(name, deny)
-		without = without.IncludeWith(deny, ast.RefTerm(input(), ast.StringTerm("denials"), name))
+		without = without.IncludeWith(deny, ast.RefTerm(input, ast.StringTerm("denials"), name))
 	}
 	var err error
 	if q.raised, err = prepareQuery(compiler, store, ast.NewExpr(ast.ObjectTerm(denials...))); err != nil {

@@ -76,7 +76,7 @@ func prepare(ref authz.PolicyRef, compiler *ast.Compiler, data ast.Object, confi
 		return nil, internal("preparing the caches of built-ins", err)
 	}
 	store := &store{data: data, names: namesIn(compiler)}
-	query, err := prepareQuery(compiler, store, ast.NewExpr(ast.NewTerm(entrypoint.Copy())))
+	query, err := prepareQuery(compiler, store, ast.NewExpr(ast.NewTerm(entrypoint)))
 	if err != nil {
 		return nil, internal("preparing the policy", err)
 	}
@@ -90,9 +90,11 @@ func prepare(ref authz.PolicyRef, compiler *ast.Compiler, data ast.Object, confi
 // entrypoint is bundles.Entrypoint as a reference.
 var entrypoint = ast.MustParseRef(bundles.Entrypoint)
 
+// prepareQuery prepares a copy of expr: OPA rewrites the terms of a query in place, and
+// among them may be terms that everybody has, such as OPA's own for input and data.
 func prepareQuery(compiler *ast.Compiler, store *store, expr *ast.Expr) (rego.PreparedEvalQuery, error) {
 	return rego.New(
-		rego.ParsedQuery(ast.NewBody(expr)),
+		rego.ParsedQuery(ast.NewBody(expr.Copy())),
 		rego.Compiler(compiler),
 		rego.Store(store),
 		rego.StrictBuiltinErrors(true),
