@@ -1,6 +1,8 @@
 package pdp
 
 import (
+	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -9,14 +11,14 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// maxCodeLabels bounds the code label: policies choose their codes, and a
-// policy that invents them must not fill the metrics of the node.
+// maxCodeLabels limits the values of the code label: policies choose their codes, and
+// a policy that makes up ever new ones must not fill the node's metrics.
 const maxCodeLabels = 256
 
-// otherCode is the label of every code past the bound.
+// otherCode is the label of every code beyond the limit.
 const otherCode = "OTHER"
 
-// metrics counts decisions. Its fields are safe for concurrent use.
+// metrics counts decisions. It is safe for concurrent use.
 type metrics struct {
 	decisions *prometheus.CounterVec   // by outcome
 	reasons   *prometheus.CounterVec   // by code and effect: deny, observe, flag
@@ -47,13 +49,38 @@ func newMetrics() *metrics {
 	}
 }
 
-// Collectors show the decisions made that are no simulations.
+// Collectors returns the metrics of all decisions that are not simulations.
 func (p *PDP) Collectors() []prometheus.Collector {
 	m := p.metrics
 	return []prometheus.Collector{m.decisions, m.reasons, m.duration, m.keysRead}
 }
 
-// count counts a decision.
+// observe counts a decision, calls Observe and logs it at debug level: the subject
+// and the reason codes, but nothing that a caller may write freely, such as the
+// action. The decision log has that, masked.
+func (p *PDP) observe(ctx context.Context, r authz.Request, d authz.Decision, took time.Duration) {
+	p.metrics.count(d, took)
+	p.config.Observe(ctx, r, d)
+	if !p.config.Log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	codes := make([]authz.ReasonCode, len(d.Reasons))
+	for i, reason := range d.Reasons {
+		codes[i] = reason.Code
+	}
+	p.config.Log.LogAttrs(ctx, slog.LevelDebug, "decision",
+		slog.String("id", d.ID),
+		slog.String("outcome", d.Outcome.String()),
+		slog.Any("codes", codes),
+		slog.String("subject", d.Subject),
+		slog.String("caller", r.Caller.ID),
+		slog.Uint64("data_revision", d.DataRevision),
+		slog.Uint64("generation", d.Policy.Generation),
+		slog.Int("keys_read", d.KeysRead),
+		slog.Duration("took", took),
+	)
+}
+
 func (m *metrics) count(d authz.Decision, took time.Duration) {
 	outcome := d.Outcome.String()
 	m.decisions.WithLabelValues(outcome).Inc()

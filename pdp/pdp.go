@@ -9,15 +9,15 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// View is one frozen view of the data. The pipeline closes what it opened.
+// View is the data at one revision. The pipeline closes every view it opens.
 type View interface {
 	authz.Facts
 	authz.Directory
 	Close()
 }
 
-// Verifier turns evidence into a principal. It never fails: evidence that
-// proves nobody is a Principal with a Fault.
+// Verifier turns evidence into a principal. It never fails: the principal of
+// evidence that is not accepted has a Fault.
 type Verifier interface {
 	Verify(context.Context, authz.Presentation) authz.Principal
 }
@@ -26,39 +26,40 @@ type Verifier interface {
 type Data interface {
 	// View opens a view of the newest revision.
 	View() (View, error)
-	// WaitFor returns nil once revision can be viewed, and an error when ctx
-	// ends first.
+	// WaitFor returns nil once a view includes revision, and an error if ctx ends
+	// first.
 	WaitFor(ctx context.Context, revision uint64) error
 }
 
-// Config is what a PDP is made of. Every field is required but Recorder, Durability,
-// Observe, Log, BatchTime and AtLeastWait.
+// Config has the dependencies and limits of a PDP. Every field is required except
+// Recorder, Durability, Observe, Log, BatchTime and AtLeastWait.
 type Config struct {
 	Data     Data
 	Verifier Verifier
-	// Active is the evaluator to use now, nil while no policy is active. It is
-	// called once for a request and once for a whole batch.
+	// Active returns the evaluator of the active policy, nil while there is none. It
+	// is called once for a request and once for a whole batch.
 	Active func() authz.Evaluator
-	// Recorder keeps the decisions that are not simulations, before they are
-	// answered; nil keeps none. An error of it takes them back: see Durability.
+	// Recorder writes the decisions that are not simulations to the decision log
+	// before they are answered; nil records none. If it returns an error, they are
+	// not answered as they were made: see Durability.
 	Recorder authz.Recorder
-	// Durability is how durable every record is at least. Where it, or the policy, is
-	// authz.Required, what could not be recorded is a deny with authz.NotRecorded;
-	// else it is an error.
+	// Durability is the least durability of every record; a policy may ask for more.
+	// Where either is authz.Required, a decision that could not be recorded becomes a
+	// deny with authz.NotRecorded; otherwise the request fails.
 	Durability authz.Durability
 	// Observe is called once for each decision that is not a simulation, as it is
-	// answered. It must not block and must not keep the request.
+	// answered. It must not block and must not retain the request.
 	Observe func(context.Context, authz.Request, authz.Decision)
-	// Log is told of such decisions at debug level, and why decisions were denied that
-	// could not be recorded; nil discards it.
+	// Log receives those decisions at debug level, and the cause when decisions were
+	// denied because they could not be recorded; nil discards both.
 	Log *slog.Logger
 	Now func() time.Time
-	// NewID makes the id of a decision.
+	// NewID returns the id of a new decision.
 	NewID func(time.Time) string
-	// BatchTime bounds the judging of one batch, or of one request; 0 means
-	// DefaultBatchTime. A batch that takes longer gets an error, not a part.
+	// BatchTime limits the evaluation of one batch, or of one request; 0 means
+	// DefaultBatchTime. A batch that takes longer fails as a whole.
 	BatchTime time.Duration
-	// AtLeastWait bounds the wait for a revision asked for with at_least; 0 does
+	// AtLeastWait limits the wait for a revision asked for with at_least; 0 does
 	// not wait.
 	AtLeastWait time.Duration
 }
@@ -66,13 +67,13 @@ type Config struct {
 // DefaultBatchTime is the default of Config.BatchTime.
 const DefaultBatchTime = 10 * time.Second
 
-// PDP answers requests. It is safe for concurrent use.
+// PDP decides requests. It is safe for concurrent use.
 type PDP struct {
 	config  Config
 	metrics *metrics
 }
 
-// New makes a PDP of config. The error says what is missing.
+// New returns a PDP. The error names the required field that is missing.
 func New(config Config) (*PDP, error) {
 	switch {
 	case config.Data == nil:
@@ -98,7 +99,7 @@ func New(config Config) (*PDP, error) {
 	return &PDP{config: config, metrics: newMetrics()}, nil
 }
 
-// Decide answers one request. It is an authz.DecideFunc.
+// Decide decides one request. It is an authz.DecideFunc.
 func (p *PDP) Decide(ctx context.Context, r authz.Request) (authz.Decision, error) {
 	if err := check(&r); err != nil {
 		return authz.Decision{}, err
@@ -110,8 +111,8 @@ func (p *PDP) Decide(ctx context.Context, r authz.Request) (authz.Decision, erro
 	return decisions[0], nil
 }
 
-// DecideBatch answers a batch on one view by one policy. It is an
-// authz.DecideBatchFunc. An error about one item names it.
+// DecideBatch decides all items of a batch on one view of the data and by one
+// policy. It is an authz.DecideBatchFunc. An error about one item names it.
 func (p *PDP) DecideBatch(ctx context.Context, b authz.Batch) ([]authz.Decision, error) {
 	if err := checkBatch(b); err != nil {
 		return nil, err
@@ -119,79 +120,9 @@ func (p *PDP) DecideBatch(ctx context.Context, b authz.Batch) ([]authz.Decision,
 	return p.decide(ctx, b)
 }
 
-// decide answers a batch that was checked.
-func (p *PDP) decide(ctx context.Context, b authz.Batch) ([]authz.Decision, error) {
-	view, err := p.view(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	defer view.Close()
-
-	ctx, cancel := context.WithTimeout(ctx, p.config.BatchTime)
-	defer cancel()
-	s := sitting{pdp: p, view: view, policy: p.config.Active(), now: p.config.Now()}
-	entries := make([]authz.Entry, 0, len(b.Items))
-	for _, r := range b.Items {
-		entry, err := s.decide(ctx, r)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, entry)
-		if b.Semantics.StopsAfter(entry.Decision.Outcome) {
-			break
-		}
-	}
-	return p.answer(ctx, b, entries)
-}
-
-// answer records what is no simulation and gives the decisions in the order of
-// their items.
-func (p *PDP) answer(ctx context.Context, b authz.Batch, entries []authz.Entry) ([]authz.Decision, error) {
-	decisions := make([]authz.Decision, len(entries))
-	if b.Items[0].Simulated {
-		for i := range entries {
-			decisions[i] = entries[i].Decision
-		}
-		return decisions, nil
-	}
-	if err := p.keep(ctx, entries); err != nil {
-		return nil, err
-	}
-	for i := range entries {
-		decisions[i] = entries[i].Decision
-		p.observe(ctx, b.Items[i], decisions[i], entries[i].Took)
-	}
-	return decisions, nil
-}
-
-// observe counts a decision and, at debug level, logs it: who and why, never what a
-// caller is free to write, such as the action. The decision log has that, masked.
-func (p *PDP) observe(ctx context.Context, r authz.Request, d authz.Decision, took time.Duration) {
-	p.metrics.count(d, took)
-	p.config.Observe(ctx, r, d)
-	if !p.config.Log.Enabled(ctx, slog.LevelDebug) {
-		return
-	}
-	codes := make([]authz.ReasonCode, len(d.Reasons))
-	for i, reason := range d.Reasons {
-		codes[i] = reason.Code
-	}
-	p.config.Log.LogAttrs(ctx, slog.LevelDebug, "decision",
-		slog.String("id", d.ID),
-		slog.String("outcome", d.Outcome.String()),
-		slog.Any("codes", codes),
-		slog.String("subject", d.Subject),
-		slog.String("caller", r.Caller.ID),
-		slog.Uint64("data_revision", d.DataRevision),
-		slog.Uint64("generation", d.Policy.Generation),
-		slog.Int("keys_read", d.KeysRead),
-		slog.Duration("took", took),
-	)
-}
-
-// check refuses what no surface may let through, so that no surface can forget: what
-// is malformed, and what the caller's roles do not let it ask. Roles are held against
-// questions here and nowhere else.
+// check returns an error for a request that is malformed, or that the caller's roles
+// do not permit. Roles are checked against questions here and nowhere else, so that
+// no surface can forget to.
 func check(r *authz.Request) error {
 	if err := r.Validate(); err != nil {
 		return err
@@ -220,7 +151,8 @@ func checkBatch(b authz.Batch) error {
 	return nil
 }
 
-// view opens a view that includes every revision the batch asked for.
+// view waits for the revisions that the batch asked for, and opens a view that
+// includes them.
 func (p *PDP) view(ctx context.Context, b authz.Batch) (View, error) {
 	want := b.AtLeast
 	for i := range b.Items {

@@ -354,7 +354,7 @@ func TestUnreadableDataDecidesNothing(t *testing.T) {
 	s.viewErr = errors.New("closed")
 	_, err := s.pdp().Decide(t.Context(), request())
 	if got := authz.CodeOf(err); got != authz.CodeUnavailable {
-		t.Errorf("code %q", got)
+		t.Errorf("code %q, want %q", got, authz.CodeUnavailable)
 	}
 }
 
@@ -366,7 +366,7 @@ func TestAnEndedRequestDecidesNothing(t *testing.T) {
 	s.evaluating = cancel
 	_, err := s.pdp().Decide(ctx, request())
 	if got := authz.CodeOf(err); got != authz.CodeUnavailable || !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
+		t.Errorf("error %v, want unavailable because the context was cancelled", err)
 	}
 	if len(s.asked) != 1 || len(s.recorded) != 0 || s.closed != s.opened {
 		t.Errorf("asked %d, recorded %d, opened %d, closed %d", len(s.asked), len(s.recorded), s.opened, s.closed)
@@ -497,6 +497,26 @@ func TestASharedProofHasNoSupportFromElsewhere(t *testing.T) {
 	for i, want := range [][]string{both, one, both} {
 		if diff := cmp.Diff(want, s.asked[i].Principal.Supports); diff != "" {
 			t.Errorf("item %d: %s", i, diff)
+		}
+	}
+}
+
+// explaining is a policy that can explain.
+type explaining struct{ *stage }
+
+func (e explaining) Explain(ctx context.Context, q authz.Question, f authz.Facts) (authz.Judgement, *authz.Explanation) {
+	return e.Evaluate(ctx, q, f), &authz.Explanation{Facts: []authz.FactRead{{Collection: authz.Services, Key: "svc:email", Revision: 2}}}
+}
+
+func TestExplainFull(t *testing.T) {
+	for explain, want := range map[authz.Explain]bool{authz.ExplainFull: true, authz.ExplainReasons: false, "": false} {
+		s := newStage(t)
+		s.policy = explaining{s}
+		r := request()
+		r.Explain = explain
+		d, err := s.pdp().Decide(t.Context(), r)
+		if err != nil || (d.Explanation != nil) != want || len(s.asked) != 1 {
+			t.Errorf("explain %q: explanation %+v, evaluated %d times, error %v; want an explanation: %v, and one evaluation", explain, d.Explanation, len(s.asked), err, want)
 		}
 	}
 }

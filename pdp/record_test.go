@@ -2,7 +2,6 @@ package pdp_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"testing"
 
@@ -41,7 +40,7 @@ func TestEvidenceAtFaultIsRecordedUnjudged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(s.recorded) != 1 || s.recorded[0].Judged || s.recorded[0].Question.Resource.ID != "svc:email" {
-		t.Errorf("%+v", s.recorded)
+		t.Errorf("recorded %+v, want one entry for svc:email that no policy judged", s.recorded)
 	}
 }
 
@@ -71,7 +70,7 @@ func TestNoRecordNoAllow(t *testing.T) {
 			d, err := s.pdp().Decide(t.Context(), request())
 			if test.want == nil {
 				if authz.CodeOf(err) != authz.CodeUnavailable || len(s.observed) != 0 {
-					t.Fatalf("%+v %v", d, err)
+					t.Fatalf("decision %+v, error %v; want unavailable and nothing observed", d, err)
 				}
 				return
 			}
@@ -79,7 +78,7 @@ func TestNoRecordNoAllow(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.want, codes(d.Reasons)); diff != "" || d.Outcome == authz.Allow || d.Obligations != nil || d.CacheableForS != 0 {
-				t.Errorf("%s %+v", diff, d)
+				t.Errorf("decision %+v, want a deny without obligations that is not cached; codes (-want +got):\n%s", d, diff)
 			}
 		})
 	}
@@ -94,7 +93,7 @@ func TestBatchIsRecordedAtOnce(t *testing.T) {
 		Recorder: recorder(func(entries []authz.Entry) error {
 			calls++
 			if len(entries) != 3 {
-				t.Errorf("%d entries", len(entries))
+				t.Errorf("recorded %d entries at once, want 3", len(entries))
 			}
 			return nil
 		}),
@@ -103,7 +102,7 @@ func TestBatchIsRecordedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := p.DecideBatch(t.Context(), authz.Batch{Items: []authz.Request{request(), request(), request()}}); err != nil || calls != 1 {
-		t.Errorf("%d calls, %v", calls, err)
+		t.Errorf("recorded in %d calls, error %v; want one call", calls, err)
 	}
 }
 
@@ -122,84 +121,6 @@ func TestSimulationsDoNotMixWithOthers(t *testing.T) {
 	}
 }
 
-// rejudger answers with a fixed judgement.
-type rejudger struct {
-	judgement authz.Judgement
-	input     []byte
-}
-
-func (r *rejudger) Policy() authz.PolicyRef {
-	return authz.PolicyRef{Generation: 3, Digest: "sha256:aa"}
-}
-
-func (r *rejudger) EvaluateInput(_ context.Context, input []byte, _ authz.Facts) authz.Judgement {
-	r.input = input
-	return r.judgement
-}
-
 func (r *rejudger) ExplainInput(ctx context.Context, input []byte, f authz.Facts) (authz.Judgement, *authz.Explanation) {
 	return r.EvaluateInput(ctx, input, f), nil
-}
-
-// TestRejudge makes the recorded decision again, byte for byte, from the record.
-func TestRejudge(t *testing.T) {
-	s := newStage(t)
-	s.judgement.RequiredLevel, s.judgement.Advice = 2, []authz.Duty{{"id": "renew_token", "within_s": 240}}
-	d, err := s.pdp().Decide(t.Context(), request())
-	if err != nil {
-		t.Fatal(err)
-	}
-	was, err := json.Marshal(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record := &authz.Record{ID: d.ID, Subject: d.Subject, Trust: d.Trust, Judged: true, Input: json.RawMessage(`{"q":1}`), Result: was}
-	closed := 0
-	policy := &rejudger{judgement: s.judgement}
-	again, err := pdp.Rejudge(t.Context(), policy, record, view{revision: 7, closed: &closed})
-	if err != nil {
-		t.Fatal(err)
-	}
-	now, err := json.Marshal(again)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(was), string(now)); diff != "" || string(policy.input) != `{"q":1}` {
-		t.Error(diff)
-	}
-}
-
-func TestRejudgeLeavesWhatNoPolicyJudged(t *testing.T) {
-	record := &authz.Record{Result: json.RawMessage(`{"id":"x","decision":"deny","reasons":[{"code":"TOKEN_INVALID","guard":"token"}]}`)}
-	d, err := pdp.Rejudge(t.Context(), &rejudger{judgement: authz.Judgement{Allow: true}}, record, nil)
-	if err != nil || d.Outcome == authz.Allow || len(d.Reasons) != 1 {
-		t.Errorf("%+v %v", d, err)
-	}
-}
-
-func TestRejudgeWithoutInput(t *testing.T) {
-	_, err := pdp.Rejudge(t.Context(), &rejudger{}, &authz.Record{Judged: true, InputError: "the mask failed"}, nil)
-	if authz.CodeOf(err) != authz.CodeInvalid {
-		t.Error(err)
-	}
-}
-
-// explaining is a policy that can explain.
-type explaining struct{ *stage }
-
-func (e explaining) Explain(ctx context.Context, q authz.Question, f authz.Facts) (authz.Judgement, *authz.Explanation) {
-	return e.Evaluate(ctx, q, f), &authz.Explanation{Facts: []authz.FactRead{{Collection: authz.Services, Key: "svc:email", Revision: 2}}}
-}
-
-func TestExplainFull(t *testing.T) {
-	for explain, want := range map[authz.Explain]bool{authz.ExplainFull: true, authz.ExplainReasons: false, "": false} {
-		s := newStage(t)
-		s.policy = explaining{s}
-		r := request()
-		r.Explain = explain
-		d, err := s.pdp().Decide(t.Context(), r)
-		if err != nil || (d.Explanation != nil) != want || len(s.asked) != 1 {
-			t.Errorf("%q: %+v, asked %d times, %v", explain, d.Explanation, len(s.asked), err)
-		}
-	}
 }

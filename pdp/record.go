@@ -7,10 +7,10 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// keep has the decisions of one sitting recorded before they are answered. What is
-// not as durable as it has to be is not answered as it was decided: a decision whose
-// record is required becomes a deny, and any other is taken back with an error.
-func (p *PDP) keep(ctx context.Context, entries []authz.Entry) error {
+// record writes decisions to the log before they are answered. If that fails and the
+// record of every decision is required, each becomes a deny; otherwise the request
+// fails, and none is answered.
+func (p *PDP) record(ctx context.Context, entries []authz.Entry) error {
 	if p.config.Recorder == nil || len(entries) == 0 {
 		return nil
 	}
@@ -28,8 +28,8 @@ func (p *PDP) keep(ctx context.Context, entries []authz.Entry) error {
 	return nil
 }
 
-// unrecorded is a decision without the record it needs: it denies, whatever else it
-// said.
+// unrecorded returns d as a deny, because the record that it requires was not
+// written.
 func unrecorded(d authz.Decision) authz.Decision {
 	reason := authz.Reason{
 		Code: authz.NotRecorded, Guard: "decision", Status: http.StatusServiceUnavailable,
