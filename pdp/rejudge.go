@@ -7,9 +7,9 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Settle returns the decision that another policy's judgement makes of an entry that a
-// policy judged: what a shadow policy would have answered.
-func Settle(e authz.Entry, j authz.Judgement, policy authz.PolicyRef) authz.Decision {
+// AssembleEntry returns the decision that another policy's judgement makes of an entry
+// that a policy judged: what a shadow policy would have answered.
+func AssembleEntry(e authz.Entry, j authz.Judgement, policy authz.PolicyRef) authz.Decision {
 	return assemble(e.Decision.ID, identityOf(e.Question.Principal), j, policy, e.Decision.DataRevision)
 }
 
@@ -33,11 +33,11 @@ func Rejudge(ctx context.Context, policy authz.Rejudger, r *authz.Record, f auth
 	if err := ctx.Err(); err != nil {
 		return authz.Decision{}, err
 	}
-	return Resettle(r, judgement, policy.Policy(), f.Revision()), nil
+	return AssembleRecord(r, judgement, policy.Policy(), f.Revision()), nil
 }
 
-// Resettle returns the decision that another judgement makes of a record.
-func Resettle(r *authz.Record, j authz.Judgement, policy authz.PolicyRef, revision uint64) authz.Decision {
+// AssembleRecord returns the decision that another judgement makes of a record.
+func AssembleRecord(r *authz.Record, j authz.Judgement, policy authz.PolicyRef, revision uint64) authz.Decision {
 	who := identity{subject: r.Subject, credential: r.Credential, level: r.Trust.Level, freshness: r.Trust.Freshness}
 	return assemble(r.ID, who, j, policy, revision)
 }

@@ -73,7 +73,7 @@ func (r real) records(t testing.TB, n int) []*authz.Record {
 	var records []*authz.Record
 	for i := range n {
 		e := authz.Entry{Question: invoice(i), Judged: true, Decision: authz.Decision{ID: fmt.Sprintf("dec-%04d", i), DataRevision: view.Revision()}}
-		d := pdp.Settle(e, r.policy.Evaluate(t.Context(), e.Question, view), r.policy.Policy())
+		d := pdp.AssembleEntry(e, r.policy.Evaluate(t.Context(), e.Question, view), r.policy.Policy())
 		records = append(records, kept(t, e.Question, d))
 	}
 	return records

@@ -355,7 +355,7 @@ func TestCounts(t *testing.T) {
 			r := record(t, n, was, func(r *authz.Record) { r.Input = json.RawMessage(input) })
 			answers[input] = now
 			records = append(records, r)
-			again := pdp.Resettle(r, now, r.Policy, r.DataRevision)
+			again := pdp.AssembleRecord(r, now, r.Policy, r.DataRevision)
 			switch {
 			case r.Decision == authz.Allow && again.Outcome == authz.Deny:
 				want.AllowToDeny++
@@ -553,7 +553,7 @@ func TestInputThatCannotBeJudged(t *testing.T) {
 		if r.Seq == 1 {
 			return authz.Decision{}, authz.Invalid("input", "has no time")
 		}
-		return pdp.Resettle(r, allow(), r.Policy, r.DataRevision), nil
+		return pdp.AssembleRecord(r, allow(), r.Policy, r.DataRevision), nil
 	}
 	got, err := replay.Run(t.Context(), c, source(record(t, 1, allow()), record(t, 2, allow())), policy(allows), "", nil)
 	want := authz.Comparison{Policy: policy(nil).Policy(), Compared: 1, Skipped: []authz.Skipped{{Reason: "its input cannot be judged", Count: 1}}}

@@ -19,7 +19,7 @@ import (
 )
 
 func shadowOf(d *data, change ...func(*replay.ShadowConfig)) *replay.Shadow {
-	c := replay.ShadowConfig{ViewAt: d.viewAt, Settle: pdp.Settle, Now: config(d).Now}
+	c := replay.ShadowConfig{ViewAt: d.viewAt, Settle: pdp.AssembleEntry, Now: config(d).Now}
 	for _, f := range change {
 		f(&c)
 	}
@@ -50,7 +50,7 @@ func entry(n int, action string, j authz.Judgement, change ...func(*authz.Entry)
 		Judged:   true,
 		Decision: authz.Decision{ID: fmt.Sprintf("dec-%05d", n), DataRevision: 5},
 	}
-	e.Decision = pdp.Settle(e, j, authz.PolicyRef{Generation: 3, Digest: "sha256:33"})
+	e.Decision = pdp.AssembleEntry(e, j, authz.PolicyRef{Generation: 3, Digest: "sha256:33"})
 	for _, c := range change {
 		c(&e)
 	}

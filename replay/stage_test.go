@@ -128,7 +128,7 @@ func record(t testing.TB, n int, j authz.Judgement, change ...func(*authz.Record
 	for _, c := range change {
 		c(r)
 	}
-	d := pdp.Resettle(r, j, r.Policy, r.DataRevision)
+	d := pdp.AssembleRecord(r, j, r.Policy, r.DataRevision)
 	result, err := ijson.Marshal(d)
 	if err != nil {
 		t.Fatal(err)
