@@ -20,28 +20,29 @@ const (
 	DefaultOpenFor        = 5 * time.Second
 )
 
-// Config is what a Client needs. The zero Config is usable.
+// Config has the limits and dependencies of a Client. The zero Config is usable.
 type Config struct {
-	// Transport asks authorities. It must honour the request's context. Nil means
-	// HTTP/1.1 as net/http does it, with bounded dialing.
+	// Transport sends the requests to authorities. It must honour the request's
+	// context. Nil means net/http's HTTP/1.1 with a timeout for dialing.
 	Transport http.RoundTripper
-	// Now is the clock of ages and expiry; nil means time.Now. Deadlines and the
-	// breaker always run on the system's clock.
+	// Now is the clock for ages and expiry; nil means time.Now. Deadlines and the
+	// breaker always use the system's clock.
 	Now func() time.Time
-	// CacheSize is how many positive answers are remembered for each issuer, and
-	// how many negative ones. 0 or less means DefaultCacheSize.
+	// CacheSize is how many positive answers are cached for each issuer, and how many
+	// negative ones. 0 or less means DefaultCacheSize.
 	CacheSize int
-	// MaxInFlight is how many questions to one issuer's authority may be under way.
-	// 0 or less means DefaultMaxInFlight.
+	// MaxInFlight limits the requests in flight to one issuer's authority. 0 or less
+	// means DefaultMaxInFlight.
 	MaxInFlight int
-	// FailuresToOpen in a row open an issuer's breaker; it then lets one question
-	// through every OpenFor. 0 or less means DefaultFailuresToOpen and DefaultOpenFor.
+	// FailuresToOpen is how many failures in a row open an issuer's breaker; it then
+	// lets one request through every OpenFor. 0 or less means DefaultFailuresToOpen and
+	// DefaultOpenFor.
 	FailuresToOpen int
 	OpenFor        time.Duration
-	// Secrets is the folder with what we prove ourselves to issuers with: the file
+	// Secrets is the folder of our client secrets at authorities: the file
 	// <Secrets>/<name> for each authz.Introspection.Secret. Required for Introspect.
 	Secrets string
-	// Log receives every change of a breaker; nil discards it.
+	// Log receives every state change of a breaker; nil discards it.
 	Log *slog.Logger
 }
 
@@ -67,92 +68,93 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Client asks authorities and remembers what they said. It is safe for use by any
-// number of goroutines.
+// Client asks authorities about tokens and caches their answers. It is safe for
+// concurrent use.
 type Client struct {
 	config  Config
 	http    *http.Client
 	secrets *secretFiles
 
-	mu    sync.RWMutex
-	lines map[string]*line // :: issuer id -> line; guarded by mu
+	mu        sync.RWMutex
+	endpoints map[string]*endpoint // :: issuer id -> its endpoint; guarded by mu
 }
 
-// New makes a Client that remembers nothing.
+// New returns a Client with an empty cache.
 func New(config Config) *Client {
 	config = config.withDefaults()
 	return &Client{
-		config:  config,
-		http:    newHTTPClient(config.Transport, config.MaxInFlight),
-		secrets: newSecretFiles(config.Secrets, config.Now),
-		lines:   map[string]*line{},
+		config:    config,
+		http:      newHTTPClient(config.Transport, config.MaxInFlight),
+		secrets:   newSecretFiles(config.Secrets, config.Now),
+		endpoints: map[string]*endpoint{},
 	}
 }
 
-// Introspect is Ask of an issuer as it is registered, with our secret there as its file
-// has it now. A secret that cannot be read is authz.ErrUnavailable.
+// Introspect is Ask for a registered issuer, with the client secret read from its file.
+// If that cannot be read, the error is authz.ErrUnavailable.
 func (c *Client) Introspect(ctx context.Context, issuer *authz.Issuer, token, source string) (authz.IntrospectionAnswer, error) {
-	ours, err := c.secrets.read(issuer.Introspection.Secret)
+	clientSecret, err := c.secrets.read(issuer.Introspection.Secret)
 	if err != nil {
 		return authz.IntrospectionAnswer{}, fmt.Errorf("%w: %w", authz.ErrUnavailable, err)
 	}
-	return c.Ask(ctx, AuthorityOf(issuer, ours), token, source)
+	return c.Ask(ctx, AuthorityOf(issuer, clientSecret), token, source)
 }
 
-// Ask says what the authority says about the token, presented from source (an
-// address, say; empty is never known). The error is authz.ErrInactive, or authz.ErrUnavailable
-// with its cause. It waits for a.Deadline at most.
+// Ask returns what the authority answers about a token, cached or new. source is where
+// the token was presented from, such as an address; the answer reports whether it was
+// presented from there before (empty: never). The error is authz.ErrInactive, or
+// authz.ErrUnavailable with its cause. Ask waits for a.Deadline at most.
 //
-// ctx ending ends the wait with authz.ErrUnavailable and ctx's error, stale answer or not:
-// nobody shall get a stale answer from a healthy authority by not waiting for a fresh
-// one. Give it more time than a.Deadline.
+// If ctx ends first, the error is authz.ErrUnavailable with ctx's error, even if a stale
+// answer is cached: a caller must not get a stale answer from a healthy authority by not
+// waiting for a fresh one. Give ctx more time than a.Deadline.
 func (c *Client) Ask(ctx context.Context, a Authority, token, source string) (authz.IntrospectionAnswer, error) {
 	if !issuable(token) {
 		return authz.IntrospectionAnswer{}, authz.ErrInactive
 	}
 	a = a.withDefaults()
-	l, k := c.line(a.Issuer), keyOf(a.Revision, token)
-	if answer, found, err := l.answers.recall(k, a, source, a.FreshFor); found || err != nil {
+	e, key := c.endpoint(a.Issuer), keyOf(a.Revision, token)
+	if answer, found, err := e.cache.get(key, a, source, a.FreshFor); found || err != nil {
 		return answer, err
 	}
-	p, cause := l.ask(ctx, a, k, token)
+	p, cause := e.ask(ctx, a, key, token)
 	switch {
 	case cause == nil:
-		return l.answers.present(p, source), nil
+		return e.cache.confirmed(p, source), nil
 	case errors.Is(cause, authz.ErrInactive):
 		return authz.IntrospectionAnswer{}, authz.ErrInactive
 	case ctx.Err() != nil:
 		return authz.IntrospectionAnswer{}, fmt.Errorf("%w: %w", authz.ErrUnavailable, ctx.Err())
 	}
-	if answer, found, err := l.answers.recall(k, a, source, a.UsableFor); found || err != nil {
+	if answer, found, err := e.cache.get(key, a, source, a.UsableFor); found || err != nil {
 		return answer, err
 	}
 	return authz.IntrospectionAnswer{}, fmt.Errorf("%w: %w", authz.ErrUnavailable, cause)
 }
 
-// Forget drops all that is remembered of an issuer, its breaker included: after the
-// issuer was changed or removed, or when an operator asks. An answer under way is
-// given to those who wait for it and not remembered.
+// Forget drops an issuer's cached answers and its breaker: after the issuer was changed
+// or removed, or when an operator asks for it. The answer of a request in flight goes to
+// its callers and is not cached.
 func (c *Client) Forget(issuer string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.lines, issuer)
+	delete(c.endpoints, issuer)
 }
 
-// line finds the issuer's line, or makes it.
-func (c *Client) line(issuer string) *line {
+// endpoint returns the issuer's endpoint, a new one if it has none.
+func (c *Client) endpoint(issuer string) *endpoint {
 	c.mu.RLock()
-	l := c.lines[issuer]
+	e := c.endpoints[issuer]
 	c.mu.RUnlock()
-	if l != nil {
-		return l
+	if e != nil {
+		return e
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l := c.lines[issuer]; l != nil {
-		return l
+	if e := c.endpoints[issuer]; e != nil {
+		return e
 	}
-	l = newLine(issuer, c.config, c.http)
-	c.lines[issuer] = l
-	return l
+	e = newEndpoint(issuer, c.config, c.http)
+	c.endpoints[issuer] = e
+	return e
 }

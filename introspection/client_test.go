@@ -28,7 +28,7 @@ func TestAsksAsRFC7662Says(t *testing.T) {
 	var form url.Values
 	s.does(func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil || r.Method != http.MethodPost {
-			t.Errorf("%s, %v", r.Method, err)
+			t.Errorf("method %s, form error %v; want a POST with a form", r.Method, err)
 		}
 		got, form = r.Header.Clone(), r.PostForm
 		id, password, _ := r.BasicAuth()
@@ -42,10 +42,10 @@ func TestAsksAsRFC7662Says(t *testing.T) {
 	answer := q.gets(authz.Fresh)
 	want := authz.IntrospectionAnswer{Claims: []byte(active), At: clock.now(), Freshness: authz.Fresh}
 	if diff := cmp.Diff(want, answer); diff != "" {
-		t.Error(diff)
+		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(url.Values{"token": {token}, "token_type_hint": {"access_token"}}, form); diff != "" {
-		t.Error(diff)
+		t.Errorf("form (-want +got):\n%s", diff)
 	}
 	if got.Get("Accept") != "application/json" || got.Get("Content-Type") != "application/x-www-form-urlencoded" {
 		t.Errorf("header %v", got)
@@ -88,7 +88,7 @@ func TestAuthorityDown(t *testing.T) {
 			answer := q.gets(test.freshness)
 			want := authz.IntrospectionAnswer{Claims: []byte(active), At: at, Age: test.age, Freshness: test.freshness}
 			if diff := cmp.Diff(want, answer); diff != "" {
-				t.Error(diff)
+				t.Errorf("answer (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -152,7 +152,7 @@ func TestNegativeAnswersAreRepeated(t *testing.T) {
 	q.gets(authz.Fresh)
 	s.wasAsked(t, 2)
 	if got := q.client.Status("ledgerlink"); got.Positive != 1 || got.Negative != 0 {
-		t.Errorf("%+v", got)
+		t.Errorf("status %+v, want one positive answer and no negative one", got)
 	}
 }
 
@@ -278,7 +278,7 @@ func TestMalformedAnswersAreFailures(t *testing.T) {
 			}
 			got := q.client.Status("ledgerlink")
 			if !got.LastFailure.Equal(clock.now()) || !strings.Contains(got.LastError, test.says) || got.Negative != 0 {
-				t.Errorf("%+v", got)
+				t.Errorf("status %+v, want a failure now that says %q, and no negative answer", got, test.says)
 			}
 		})
 	}
@@ -368,7 +368,7 @@ func TestTokensNobodyIssuedAreNotAskedAbout(t *testing.T) {
 		"empty": "", "line break": "a\nb", "not ASCII": "é", "NUL": "a\x00", "too long": strings.Repeat("a", 16<<10+1),
 	} {
 		if _, err := client.Ask(t.Context(), authority(s.URL), text, ""); !errors.Is(err, authz.ErrInactive) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: error %v, want authz.ErrInactive", name, err)
 		}
 	}
 	s.wasAsked(t, 0)
@@ -432,7 +432,7 @@ func TestRevisionAndForget(t *testing.T) {
 	other.gets(authz.Fresh)
 	client.Forget("ledgerlink")
 	if diff := cmp.Diff(introspection.Status{Breaker: "closed"}, client.Status("ledgerlink")); diff != "" {
-		t.Error(diff)
+		t.Errorf("status after Forget (-want +got):\n%s", diff)
 	}
 }
 
@@ -452,7 +452,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		ask(fmt.Sprint("unknown-", i))
 	}
 	if got := client.Status("ledgerlink"); got.Positive != 1 || got.Negative != 3 {
-		t.Errorf("%+v", got)
+		t.Errorf("status %+v, want one positive answer and three negative ones", got)
 	}
 	asked := s.asked.Load()
 	ask(token)
@@ -471,7 +471,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	}
 	if got := replacing.Status("ledgerlink"); got.Positive != 2 {
-		t.Errorf("%+v", got)
+		t.Errorf("status %+v, want two positive answers", got)
 	}
 
 	large := introspection.New(introspection.Config{Now: clock.now})

@@ -85,7 +85,7 @@ func TestHangingAuthority(t *testing.T) {
 		}
 		q.breakerIs("open")
 		if got := q.client.Status("ledgerlink"); got.LastError != "no answer within 500ms" || !got.LastFailure.Equal(time.Now()) {
-			t.Errorf("%+v", got)
+			t.Errorf("status %+v, want a failure now: no answer within 500ms", got)
 		}
 		asked := s.asked.Load()
 		within(t, 0, func() {
@@ -108,7 +108,7 @@ func TestHangingAuthority(t *testing.T) {
 		go within(t, introspection.DefaultDeadline, func() {
 			defer close(probe)
 			if answer, err := q.ask(""); err != nil || answer.Freshness != authz.Stale {
-				t.Error(answer.Freshness, err)
+				t.Errorf("freshness %q, error %v; want a stale answer", answer.Freshness, err)
 			}
 		})
 		synctest.Wait()
@@ -161,7 +161,7 @@ func TestBulkheadAndOtherIssuers(t *testing.T) {
 		}
 		synctest.Wait()
 		if got := q.client.Status("ledgerlink"); got.InFlight != 3 {
-			t.Errorf("%+v", got)
+			t.Errorf("status %+v, want 3 requests in flight", got)
 		}
 		other := asker{t, q.client, authority("http://127.0.0.1:2/introspect")}
 		other.a.Issuer = "other"
@@ -255,7 +255,7 @@ func TestOneQuestionForAllWhoAskTheSame(t *testing.T) {
 			callers.Go(func() {
 				answer, err := q.client.Ask(t.Context(), q.a, token, fmt.Sprint(i))
 				if err != nil || answer.Freshness != authz.Fresh || answer.KnownSource {
-					t.Error(answer, err)
+					t.Errorf("answer %+v, error %v; want a fresh one from an unknown source", answer, err)
 				}
 			})
 		}
@@ -301,7 +301,7 @@ func TestForgottenWhileAsking(t *testing.T) {
 		go func() {
 			defer close(done)
 			if answer, err := q.ask(""); err != nil || answer.Freshness != authz.Fresh {
-				t.Error(answer.Freshness, err)
+				t.Errorf("freshness %q, error %v; want a fresh answer", answer.Freshness, err)
 			}
 		}()
 		synctest.Wait()
@@ -309,7 +309,7 @@ func TestForgottenWhileAsking(t *testing.T) {
 		close(release)
 		<-done
 		if got := q.client.Status("ledgerlink"); got.Positive != 0 {
-			t.Errorf("%+v", got)
+			t.Errorf("status %+v, want no answer cached after Forget", got)
 		}
 	})
 }

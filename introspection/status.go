@@ -6,41 +6,40 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Status is how an issuer's authority does, for operators.
+// Status is the health of an issuer's authority, for operators.
 type Status struct {
 	Breaker string // closed, open or half_open
-	// LastSuccess and LastFailure are when an exchange last ended so; zero is never.
-	// LastError belongs to LastFailure.
+	// LastSuccess and LastFailure are when a request last succeeded and failed; zero
+	// means never. LastError is the error of LastFailure.
 	LastSuccess, LastFailure time.Time
 	LastError                string
-	// Positive and Negative count the answers remembered, those too old to be
-	// repeated included.
+	// Positive and Negative count the cached answers, also those too old to be used.
 	Positive, Negative int
-	InFlight           int // questions under way
+	InFlight           int // requests in flight
 }
 
-// Status says how the issuer's authority does. One not asked since it was forgotten
-// has a closed breaker and zeros.
+// Status returns the health of the issuer's authority. One that was not asked since
+// Forget has a closed breaker and zeros.
 func (c *Client) Status(issuer string) Status {
 	c.mu.RLock()
-	l := c.lines[issuer]
+	e := c.endpoints[issuer]
 	c.mu.RUnlock()
-	if l == nil {
+	if e == nil {
 		return Status{Breaker: "closed"}
 	}
-	h := l.read()
+	h := e.currentHealth()
 	status := Status{
-		Breaker:     stateName(l.breaker.State()),
+		Breaker:     stateName(e.breaker.State()),
 		LastSuccess: h.lastSuccess, LastFailure: h.lastFailure, LastError: h.lastError,
-		InFlight: len(l.slots),
+		InFlight: len(e.slots),
 	}
-	status.Positive, status.Negative = l.answers.size()
+	status.Positive, status.Negative = e.cache.size()
 	return status
 }
 
-// Report adds to the status of an issuer whether it is asked. Of one that does not answer,
-// what it said last holds as long as its keys would, had they been fetched then: status
-// tells when that ends, as it does of keys. It is made for token.Introspector.
+// Report adds the health of an issuer's authority to the issuer's status. While the
+// authority fails, the status is that of keys last fetched at the last success: fresh,
+// stale or too stale, and when that changes. It implements part of token.Introspector.
 func (c *Client) Report(issuer *authz.Issuer, status *authz.IssuerStatus) {
 	asked := c.Status(issuer.ID)
 	status.Breaker = asked.Breaker
