@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // maskRule is what a policy set may define to keep parts of decisions out of their
@@ -154,18 +154,14 @@ func maskObject(o ast.Object) (authz.Mask, error) {
 	return mask, checkMaskPath(mask.Path)
 }
 
-// checkMaskPath refuses what is not a JSON pointer (RFC 6901) below the two parts
-// of a record.
+// checkMaskPath refuses what is not a JSON pointer below one of the two parts of a record.
 func checkMaskPath(path string) error {
-	below, ok := strings.CutPrefix(path, "/input/")
-	if !ok {
-		below, ok = strings.CutPrefix(path, "/result/")
-	}
-	if !ok || below == "" {
+	p, err := ijson.ParsePointer(path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the path of a mask %w", err)
+	case len(p) < 2 || len(p) == 2 && p[1] == "" || p[0] != "input" && p[0] != "result":
 		return errors.New("the path of a mask lies neither below /input nor below /result")
-	}
-	if strings.Contains(strings.NewReplacer("~0", "", "~1", "").Replace(below), "~") {
-		return errors.New("the path of a mask has a ~ that is neither ~0 nor ~1")
 	}
 	return nil
 }

@@ -6,22 +6,20 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// told is a decision as JSON, with what is no part of its answer taken from another
-// one: two that tell their caller the same have the same bytes.
-func told(d *authz.Decision, id string, policy authz.PolicyRef, revision uint64) ([]byte, error) {
-	alike := *d
-	alike.ID, alike.Policy, alike.DataRevision, alike.Explanation = id, policy, revision, nil
-	return ijson.Marshal(&alike)
+// canonicalJSON encodes d with its id, policy and revision replaced and without its
+// explanation, so that equal answers have equal bytes.
+func canonicalJSON(d *authz.Decision, id string, policy authz.PolicyRef, revision uint64) ([]byte, error) {
+	answer := *d
+	answer.ID, answer.Policy, answer.DataRevision, answer.Explanation = id, policy, revision, nil
+	return ijson.Marshal(&answer)
 }
 
-// sameAnswer says whether a decision, as told, is the recorded one. The error means
+// sameAnswer reports whether a decision, as canonicalJSON, is the recorded one. The error means
 // that the recorded one cannot be read.
 func sameAnswer(r *authz.Record, now []byte) (bool, error) {
 	if bytes.Equal(r.Result, now) {
@@ -51,9 +49,13 @@ func answer(decision []byte, masked []string) ([]byte, error) {
 	for _, name := range uncompared {
 		delete(members, name)
 	}
-	for _, pointer := range masked {
-		if path, ok := strings.CutPrefix(pointer, "/result/"); ok {
-			blank(members, strings.Split(path, "/"))
+	for _, text := range masked {
+		p, err := ijson.ParsePointer(text)
+		if err != nil {
+			return nil, err
+		}
+		if len(p) > 1 && p[0] == "result" {
+			p[1:].Remove(members)
 		}
 	}
 	for name, value := range members {
@@ -75,32 +77,6 @@ func decode(text []byte, v any) error {
 		return errors.New("the decision is followed by more bytes")
 	}
 	return nil
-}
-
-var unescape = strings.NewReplacer("~1", "/", "~0", "~")
-
-// blank takes what a JSON pointer names out of a value. Elements of lists keep their
-// places.
-func blank(value any, path []string) {
-	name, last := unescape.Replace(path[0]), len(path) == 1
-	switch value := value.(type) {
-	case map[string]any:
-		if last {
-			delete(value, name)
-			return
-		}
-		blank(value[name], path[1:])
-	case []any:
-		i, err := strconv.Atoi(name)
-		if err != nil || i < 0 || i >= len(value) {
-			return
-		}
-		if last {
-			value[i] = nil
-			return
-		}
-		blank(value[i], path[1:])
-	}
 }
 
 // reasonsIn are the reasons of a recorded decision, as the engine gave them.

@@ -41,7 +41,7 @@ func skip(reason string) finding { return finding{skipped: reason, count: 1} }
 // compareRecord compares what was decided with what is decided now.
 func compareRecord(r *authz.Record, now *authz.Decision, revision uint64) (finding, error) {
 	f := finding{masked: inputMasked(r), edge: r.Edge()}
-	text, err := told(now, r.ID, r.Policy, r.DataRevision)
+	text, err := canonicalJSON(now, r.ID, r.Policy, r.DataRevision)
 	if err != nil {
 		return finding{}, &authz.Error{Code: authz.CodeInternal, Message: "a decision of the replay is not JSON", Cause: err}
 	}
@@ -73,7 +73,7 @@ func compareRecord(r *authz.Record, now *authz.Decision, revision uint64) (findi
 // own are reported: the record of the decision has the rest, masked.
 func compareEntry(e *authz.Entry, now *authz.Decision) (finding, error) {
 	was := &e.Decision
-	result, err := told(was, was.ID, was.Policy, was.DataRevision)
+	result, err := canonicalJSON(was, was.ID, was.Policy, was.DataRevision)
 	if err != nil {
 		return finding{}, &authz.Error{Code: authz.CodeInternal, Message: "a decision is not JSON", Cause: err}
 	}

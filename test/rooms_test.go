@@ -47,7 +47,7 @@ var rooms = map[string]struct {
 	"replay":            {imports: []string{"authz", "ijson"}, libraries: []string{jsonLibrary}},
 	"decisiontable":     {imports: []string{"authz", "ijson"}},
 	"bundles":           {imports: []string{"authz", "ijson"}, libraries: []string{"github.com/open-policy-agent/opa"}},
-	"engine":            {imports: []string{"authz", "bundles"}, libraries: []string{"github.com/open-policy-agent/opa", jsonLibrary}},
+	"engine":            {imports: []string{"authz", "bundles", "ijson"}, libraries: []string{"github.com/open-policy-agent/opa", jsonLibrary}},
 	"pdp":               {imports: []string{"authz"}},
 	"control":           {imports: []string{"authz", "ijson", "store", "credentials", "generations", "decisionlog", "replay"}},
 	"server":            {imports: []string{"authz", "api", "ijson", "server/reqctx", "server/route", "server/wire", "server/apikey"}, libraries: []string{"github.com/labstack/echo"}},

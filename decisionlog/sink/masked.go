@@ -2,10 +2,9 @@ package sink
 
 import (
 	"encoding/json"
-	"strconv"
-	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // sortMasked tells the pointers of what was removed from those of what was replaced,
@@ -15,11 +14,11 @@ func sortMasked(r *authz.Record) (erased, replaced []string) {
 		return nil, nil
 	}
 	whole := map[string]any{"input": valueOf(r.Input), "result": valueOf(r.Result)}
-	for _, pointer := range r.Masked {
-		if present(whole, pointer) {
-			replaced = append(replaced, pointer)
+	for _, text := range r.Masked {
+		if present(whole, text) {
+			replaced = append(replaced, text)
 		} else {
-			erased = append(erased, pointer)
+			erased = append(erased, text)
 		}
 	}
 	return erased, replaced
@@ -34,25 +33,12 @@ func valueOf(raw json.RawMessage) any {
 	return value
 }
 
-// pointerEscapes undoes the escapes of RFC 6901 section 3.
-var pointerEscapes = strings.NewReplacer("~1", "/", "~0", "~")
-
-// present says whether a JSON pointer leads to a value.
-func present(value any, pointer string) bool {
-	for name := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		var ok bool
-		switch parent := value.(type) {
-		case map[string]any:
-			value, ok = parent[pointerEscapes.Replace(name)]
-		case []any:
-			i, err := strconv.Atoi(name)
-			if ok = err == nil && 0 <= i && i < len(parent); ok {
-				value = parent[i]
-			}
-		}
-		if !ok {
-			return false
-		}
+// present reports whether a JSON pointer leads to a value.
+func present(document any, pointer string) bool {
+	p, err := ijson.ParsePointer(pointer)
+	if err != nil {
+		return false
 	}
-	return true
+	_, ok := p.Get(document)
+	return ok
 }
