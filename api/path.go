@@ -81,3 +81,7 @@ const (
 	TypeEvent   = "application/secevent+jwt" // RFC 8417
 	TypeForm    = "application/x-www-form-urlencoded"
 )
+
+// DefaultBodyLimit is how many bytes the body of a request may have when the server is
+// not configured otherwise. Batches, imports and bundles may be larger.
+const DefaultBodyLimit = 1 << 20

@@ -8,9 +8,6 @@ import (
 	"strings"
 )
 
-// DefaultSocketMode lets only the user of the server reach its socket.
-const DefaultSocketMode fs.FileMode = 0o600
-
 // maxSocketPath is how long the path of a socket may be on every system, in bytes.
 const maxSocketPath = 103
 
@@ -23,7 +20,7 @@ const socketRoom = 15
 // in unix:/run/verdict.sock|0660.
 type Socket struct {
 	Path string
-	Mode fs.FileMode // DefaultSocketMode unless written
+	Mode fs.FileMode // 0600 unless written: the user of the server alone
 }
 
 // ParseSocket reads the address of a Unix socket. It gives nil without an error for
@@ -35,7 +32,7 @@ func ParseSocket(address string) (*Socket, error) {
 		return nil, nil
 	}
 	name, mode, given := strings.Cut(strings.TrimPrefix(text, "//"), "|")
-	s := &Socket{Path: path.Clean(name), Mode: DefaultSocketMode}
+	s := &Socket{Path: path.Clean(name), Mode: 0o600}
 	switch {
 	case !path.IsAbs(name) || s.Path == "/" || strings.ContainsRune(name, 0):
 		return nil, errors.New("names no socket; write its whole path, such as unix:/run/verdict/admin.sock")

@@ -48,6 +48,10 @@ type BundleRef struct {
 	SignedAt int64    `json:"signed_at,omitzero"`  // its iat, Unix seconds
 }
 
+// DefaultBundleSize is how many bytes a packed bundle may have when nothing else is
+// configured.
+const DefaultBundleSize = 16 << 20
+
 var bundleName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 // ValidateBundleName refuses what cannot be the name of a bundle: it is the one rule, for

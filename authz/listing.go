@@ -2,6 +2,12 @@ package authz
 
 import "time"
 
+// How many items a page has: when no number is asked for, and at most.
+const (
+	DefaultPageSize = 100
+	MaxPageSize     = 1000
+)
+
 // Query asks for a page of a collection.
 type Query struct {
 	Collection Collection
@@ -10,7 +16,7 @@ type Query struct {
 	// Cursor is Page.NextCursor of the page before, with the same collection and
 	// filters; empty starts.
 	Cursor string
-	Limit  int // 0 means the default of whoever is asked
+	Limit  int // 0 means DefaultPageSize
 }
 
 // Page is a stretch of a collection in key order. E is Entity, or what a reader of

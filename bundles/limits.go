@@ -1,19 +1,22 @@
 package bundles
 
-import "cmp"
+import (
+	"cmp"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
 
 // Bounds of a policy set, by bytes actually read.
 const (
 	MaxFiles     = 2000     // files of the kinds that are read; in a packed bundle, entries of any kind
 	MaxFileBytes = 4 << 20  // one file
 	MaxBytes     = 64 << 20 // all of them
-	MaxPacked    = 16 << 20 // a bundle as it travels
 )
 
 // Limits bound what a bundle may cost before anything is known about it. Zero
 // fields mean the defaults.
 type Limits struct {
-	Packed    int64 // bytes as it travels; MaxPacked
+	Packed    int64 // bytes as it travels; authz.DefaultBundleSize
 	Bytes     int64 // bytes of all its files; MaxBytes
 	FileBytes int64 // bytes of one file; MaxFileBytes
 	Files     int   // its entries, folders and ignored files too; MaxFiles
@@ -21,7 +24,7 @@ type Limits struct {
 
 func (l Limits) orDefaults() Limits {
 	return Limits{
-		Packed:    cmp.Or(l.Packed, MaxPacked),
+		Packed:    cmp.Or(l.Packed, authz.DefaultBundleSize),
 		Bytes:     cmp.Or(l.Bytes, MaxBytes),
 		FileBytes: cmp.Or(l.FileBytes, MaxFileBytes),
 		Files:     cmp.Or(l.Files, MaxFiles),

@@ -34,7 +34,7 @@ func conditional(entities []authz.Entity) []store.Op {
 
 // List implements credentials.Store.
 func (v Vault) List(ctx context.Context, c authz.Collection, filter, value string) (all []authz.Entity, err error) {
-	query := authz.Query{Collection: c, Filters: map[string]string{filter: value}, Limit: store.MaxPageSize}
+	query := authz.Query{Collection: c, Filters: map[string]string{filter: value}, Limit: authz.MaxPageSize}
 	for {
 		page, err := v.Store.List(ctx, query)
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// maxChangeScan is how many intents and changes one page looks at; see MaxPage for
+// maxChangeScan is how many intents and changes one page looks at; see maxPageScan for
 // its other limits.
 const maxChangeScan = 20_000
 

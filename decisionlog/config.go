@@ -12,13 +12,11 @@ import (
 // Defaults of Config.
 const (
 	DefaultQueue         = 10_000
-	DefaultQueueBytes    = 64 << 20
 	DefaultWait          = 2 * time.Second
 	DefaultMaxAge        = 30 * 24 * time.Hour
 	DefaultMaxBytes      = 1 << 30
 	DefaultAuditMaxAge   = 400 * 24 * time.Hour
 	DefaultAuditMaxBytes = 256 << 20
-	DefaultMaintainEvery = time.Minute
 	// DefaultMinFree leaves room for what Badger writes without being asked: the
 	// mapped write-ahead log, three memtables on their way to level 0, and a
 	// compaction. See Config.MinFree.
@@ -38,7 +36,7 @@ type Config struct {
 	// decision may ask for more, never for less.
 	Durability authz.Durability
 	// Queue and QueueBytes bound the records that wait to be written, those of
-	// async and those that callers wait for each. Bytes are approximate.
+	// async and those that callers wait for each. Bytes are approximate; 0 means 64 MiB.
 	Queue      int
 	QueueBytes int64
 	// Wait bounds how long Record waits for a record to be written.
@@ -51,7 +49,7 @@ type Config struct {
 	// same way. Neither takes from the other.
 	AuditMaxAge   time.Duration
 	AuditMaxBytes int64
-	// MaintainEvery is the pause between two passes of retention.
+	// MaintainEvery is the pause between two passes of retention; 0 means a minute.
 	MaintainEvery time.Duration
 	// Input is the policy's input document of a question, as JSON. Required. It is
 	// called by several goroutines.
@@ -110,13 +108,13 @@ func (c Config) Validate() error {
 func (c Config) withDefaults() Config {
 	defaultTo(&c.Durability, authz.Spool)
 	defaultTo(&c.Queue, DefaultQueue)
-	defaultTo(&c.QueueBytes, DefaultQueueBytes)
+	defaultTo(&c.QueueBytes, 64<<20)
 	defaultTo(&c.Wait, DefaultWait)
 	defaultTo(&c.MaxAge, DefaultMaxAge)
 	defaultTo(&c.MaxBytes, DefaultMaxBytes)
 	defaultTo(&c.AuditMaxAge, DefaultAuditMaxAge)
 	defaultTo(&c.AuditMaxBytes, DefaultAuditMaxBytes)
-	defaultTo(&c.MaintainEvery, DefaultMaintainEvery)
+	defaultTo(&c.MaintainEvery, time.Minute)
 	defaultTo(&c.MinFree, DefaultMinFree)
 	if c.Free == nil {
 		c.Free = disk.Free

@@ -17,8 +17,6 @@ import (
 // Limits of what one call returns. A page that reaches one of the others than its
 // own is shorter, or empty, and has a next one all the same.
 const (
-	MaxPage      = 1000     // records
-	defaultPage  = 100      // records
 	maxPageBytes = 16 << 20 // stored bytes of the records
 	maxPageScan  = 200_000  // records looked at
 )
@@ -94,7 +92,8 @@ func (h *header) recordAs(changes changesAs, txn *badger.Txn, seq uint64) (authz
 
 // List is one page of the records that filter selects, newest first; intents and
 // changes are not among them. cursor is the NextCursor of the page before; empty starts
-// at the newest. limit is the most records of the page, at most MaxPage; 0 means 100.
+// at the newest. limit is the most records of the page, at most authz.MaxPageSize; 0 means
+// authz.DefaultPageSize.
 // Records that come while a list is read are not in its later pages.
 func (l *Log) List(ctx context.Context, filter authz.RecordFilter, cursor string, limit int) (authz.RecordPage, error) {
 	m, err := newMatcher(filter)
@@ -140,9 +139,9 @@ func firstOf(cursor string, head uint64) (uint64, error) {
 func limitOf(limit int) (int, error) {
 	switch {
 	case limit == 0:
-		return defaultPage, nil
-	case limit < 0 || limit > MaxPage:
-		return 0, authz.Invalid("limit", fmt.Sprintf("must be 1 to %d", MaxPage))
+		return authz.DefaultPageSize, nil
+	case limit < 0 || limit > authz.MaxPageSize:
+		return 0, authz.Invalid("limit", fmt.Sprintf("must be 1 to %d", authz.MaxPageSize))
 	}
 	return limit, nil
 }
@@ -160,7 +159,7 @@ func (l *Log) After(ctx context.Context, after uint64, limit int) ([]authz.Recor
 		return nil, err
 	}
 	m.changes = whole
-	page, _, err := l.tail(ctx, m, after, min(limit, MaxPage))
+	page, _, err := l.tail(ctx, m, after, min(limit, authz.MaxPageSize))
 	return page.Items, err
 }
 

@@ -178,7 +178,7 @@ func TestPages(t *testing.T) {
 	for _, bad := range []struct {
 		cursor string
 		limit  int
-	}{{"x", 0}, {"-1", 0}, {"01", 0}, {"", -1}, {"", decisionlog.MaxPage + 1}} {
+	}{{"x", 0}, {"-1", 0}, {"01", 0}, {"", -1}, {"", authz.MaxPageSize + 1}} {
 		_, err := l.List(t.Context(), authz.RecordFilter{}, bad.cursor, bad.limit)
 		code(t, err, authz.CodeInvalid, "")
 	}

@@ -19,12 +19,9 @@ type Options struct {
 	ClaimsGrace time.Duration
 }
 
-// DefaultRenewWithin is the default of Options.RenewWithin.
-const DefaultRenewWithin = 5 * time.Minute
-
 func (o Options) withDefaults() Options {
 	if o.RenewWithin == 0 {
-		o.RenewWithin = DefaultRenewWithin
+		o.RenewWithin = 5 * time.Minute
 	}
 	return o
 }

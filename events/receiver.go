@@ -43,9 +43,6 @@ type Config struct {
 	Now      func() time.Time
 }
 
-// DefaultRemember is the default of Config.Remember.
-const DefaultRemember = 10_000
-
 // Receiver takes security events, each once. It is safe for concurrent use.
 type Receiver struct {
 	config Config
@@ -56,7 +53,7 @@ type Receiver struct {
 // New makes a Receiver.
 func New(config Config) (*Receiver, error) {
 	if config.Remember == 0 {
-		config.Remember = DefaultRemember
+		config.Remember = 10_000
 	}
 	done, err := lru.New[[sha256.Size]byte, struct{}](config.Remember)
 	if err != nil {

@@ -12,14 +12,6 @@ import (
 // DefaultKeep is how many generations are kept when Config.Keep is 0.
 const DefaultKeep = 20
 
-// DefaultReplayTimeout is how long the replay of one push may take when
-// Config.ReplayTimeout is 0.
-const DefaultReplayTimeout = time.Minute
-
-// DefaultTestTimeout is how long the tests, and then the decision tables, of one bundle
-// may take when Config.TestTimeout is 0.
-const DefaultTestTimeout = time.Minute
-
 // Config says where a Keeper keeps generations, what they must pass, and whom it
 // hands them to.
 type Config struct {
@@ -52,12 +44,12 @@ type Config struct {
 	// set. It returns how many rows passed; an error refuses the snapshot. nil runs none.
 	Tables func(ctx context.Context, candidate *bundles.Snapshot, files map[string][]byte) (rows int, err error)
 	// ReplayTimeout bounds Replay, which is left out when it takes longer: nobody else's
-	// change may wait for policies that are slow. 0 means DefaultReplayTimeout.
+	// change may wait for policies that are slow. 0 means a minute.
 	ReplayTimeout time.Duration
 	// SkipTests leaves the bundles' own tests and decision tables out of the gate.
 	SkipTests bool
 	// TestTimeout bounds all tests of one bundle, and then all of its decision tables; 0
-	// means DefaultTestTimeout.
+	// means a minute.
 	TestTimeout time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -91,10 +83,10 @@ func (c Config) withDefaults() Config {
 		c.Keep = DefaultKeep
 	}
 	if c.ReplayTimeout == 0 {
-		c.ReplayTimeout = DefaultReplayTimeout
+		c.ReplayTimeout = time.Minute
 	}
 	if c.TestTimeout == 0 {
-		c.TestTimeout = DefaultTestTimeout
+		c.TestTimeout = time.Minute
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -69,7 +69,7 @@ func (k *Keeper) Receive(ctx context.Context, p Push) (push func(context.Context
 // receive takes a bundle as it travels into memory, to be read when its turn comes.
 // What ends its body early is an error of that step.
 func (k *Keeper) receive(ctx context.Context, body io.Reader) (read func(*view) (bundles.Package, error), err error) {
-	limit := cmp.Or(k.config.Limits.Packed, bundles.MaxPacked)
+	limit := cmp.Or(k.config.Limits.Packed, authz.DefaultBundleSize)
 	var packed bytes.Buffer
 	_, fault := io.Copy(&packed, io.LimitReader(patient{ctx, body}, limit+1))
 	if err := ctx.Err(); err != nil {

@@ -12,10 +12,8 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Defaults of Config.
+// What 0 or less means in Config.
 const (
-	DefaultCacheSize      = 10_000
-	DefaultMaxInFlight    = 32
 	DefaultFailuresToOpen = 5
 	DefaultOpenFor        = 5 * time.Second
 )
@@ -29,10 +27,10 @@ type Config struct {
 	// breaker always use the system's clock.
 	Now func() time.Time
 	// CacheSize is how many positive answers are cached for each issuer, and how many
-	// negative ones. 0 or less means DefaultCacheSize.
+	// negative ones. 0 or less means 10,000.
 	CacheSize int
 	// MaxInFlight limits the requests in flight to one issuer's authority. 0 or less
-	// means DefaultMaxInFlight.
+	// means 32.
 	MaxInFlight int
 	// FailuresToOpen is how many failures in a row open an issuer's breaker; it then
 	// lets one request through every OpenFor. 0 or less means DefaultFailuresToOpen and
@@ -51,10 +49,10 @@ func (c Config) withDefaults() Config {
 		c.Now = time.Now
 	}
 	if c.CacheSize <= 0 {
-		c.CacheSize = DefaultCacheSize
+		c.CacheSize = 10_000
 	}
 	if c.MaxInFlight <= 0 {
-		c.MaxInFlight = DefaultMaxInFlight
+		c.MaxInFlight = 32
 	}
 	if c.FailuresToOpen <= 0 {
 		c.FailuresToOpen = DefaultFailuresToOpen

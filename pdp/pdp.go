@@ -57,15 +57,12 @@ type Config struct {
 	// NewID returns the id of a new decision.
 	NewID func(time.Time) string
 	// BatchTime limits the evaluation of one batch, or of one request; 0 means
-	// DefaultBatchTime. A batch that takes longer fails as a whole.
+	// 10 s. A batch that takes longer fails as a whole.
 	BatchTime time.Duration
 	// AtLeastWait limits the wait for a revision asked for with at_least; 0 does
 	// not wait.
 	AtLeastWait time.Duration
 }
-
-// DefaultBatchTime is the default of Config.BatchTime.
-const DefaultBatchTime = 10 * time.Second
 
 // PDP decides requests. It is safe for concurrent use.
 type PDP struct {
@@ -88,7 +85,7 @@ func New(config Config) (*PDP, error) {
 		return nil, errors.New("pdp: NewID is required")
 	}
 	if config.BatchTime == 0 {
-		config.BatchTime = DefaultBatchTime
+		config.BatchTime = 10 * time.Second
 	}
 	if config.Observe == nil {
 		config.Observe = func(context.Context, authz.Request, authz.Decision) {}

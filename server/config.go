@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,15 +12,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/verdict-pdp/verdict/server/apikey"
-)
-
-// Defaults of Config.
-const (
-	DefaultReadTimeout     = 10 * time.Second
-	DefaultWriteTimeout    = 30 * time.Second
-	DefaultIdleTimeout     = 2 * time.Minute
-	DefaultMaxHeaderBytes  = 16 << 10
-	DefaultShutdownTimeout = 30 * time.Second
 )
 
 // Config says what a Server serves and how. Fields without a default are
@@ -48,17 +40,19 @@ type Config struct {
 	NewID func() string
 
 	// ReadTimeout bounds the arrival of a request, headers and body, and
-	// WriteTimeout the time from then to the end of its answer. Streams, waiting and
-	// what judges policies extend both; see package admin.
+	// WriteTimeout the time from then to the end of its answer; 0 means 10 s and 30 s.
+	// Streams, waiting and what judges policies extend both; see package admin.
 	ReadTimeout, WriteTimeout time.Duration
-	// IdleTimeout is how long a connection is kept open between two requests.
+	// IdleTimeout is how long a connection is kept open between two requests; 0 means
+	// two minutes.
 	IdleTimeout time.Duration
-	// MaxHeaderBytes bounds the headers of a request.
+	// MaxHeaderBytes bounds the headers of a request; 0 means 16 KiB.
 	MaxHeaderBytes int
 	// DrainDelay is how long /readyz says 503 before the listeners close, for
 	// load balancers that ask it now and then; 0 is no time at all.
 	DrainDelay time.Duration
-	// ShutdownTimeout bounds how long requests in flight are waited for.
+	// ShutdownTimeout bounds how long requests in flight are waited for; 0 is no time
+	// at all.
 	ShutdownTimeout time.Duration
 }
 
@@ -105,11 +99,10 @@ func (c Config) validateListeners() error {
 }
 
 func (c Config) withDefaults() Config {
-	defaultTo(&c.ReadTimeout, DefaultReadTimeout)
-	defaultTo(&c.WriteTimeout, DefaultWriteTimeout)
-	defaultTo(&c.IdleTimeout, DefaultIdleTimeout)
-	defaultTo(&c.MaxHeaderBytes, DefaultMaxHeaderBytes)
-	defaultTo(&c.ShutdownTimeout, DefaultShutdownTimeout)
+	c.ReadTimeout = cmp.Or(c.ReadTimeout, 10*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 30*time.Second)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 2*time.Minute)
+	c.MaxHeaderBytes = cmp.Or(c.MaxHeaderBytes, 16<<10)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -123,11 +116,4 @@ func (c Config) withDefaults() Config {
 		c.NewID = func() string { return ulid.Make().String() }
 	}
 	return c
-}
-
-func defaultTo[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

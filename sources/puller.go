@@ -15,9 +15,6 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// DefaultSettle is how long a folder must stay the same.
-const DefaultSettle = 250 * time.Millisecond
-
 // Config is what a Puller needs. Push must be given, and Pack when there is a folder.
 type Config struct {
 	Sources []Source // by name, each bundle from one source
@@ -31,7 +28,7 @@ type Config struct {
 	// Transport fetches; nil means http.DefaultTransport. It must honour the
 	// request's context.
 	Transport http.RoundTripper
-	// Settle is how long a folder must stay the same; 0 or less means DefaultSettle.
+	// Settle is how long a folder must stay the same; 0 or less means 250 ms.
 	Settle time.Duration
 	// Now is the clock of Status and of back-offs; nil means time.Now. Waits run on
 	// the system's clock.
@@ -44,7 +41,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Settle <= 0 {
-		c.Settle = DefaultSettle
+		c.Settle = 250 * time.Millisecond
 	}
 	if c.Now == nil {
 		c.Now = time.Now

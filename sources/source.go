@@ -9,14 +9,6 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Defaults of Source.
-const (
-	DefaultMinDelay = time.Minute
-	DefaultMaxDelay = 2 * time.Minute
-	DefaultTimeout  = time.Minute
-	DefaultMaxBytes = 16 << 20
-)
-
 // maxLongPoll bounds how long a server may hold back its answer.
 const maxLongPoll = 10 * time.Minute
 
@@ -33,15 +25,16 @@ type Source struct {
 	// sends none.
 	TokenFile string
 	// MinDelay and MaxDelay are how long after a success the source is asked again;
-	// the choice between them is random. 0 or less means the defaults.
+	// the choice between them is random. 0 or less means one minute and two.
 	MinDelay, MaxDelay time.Duration
 	// LongPoll is how long the server of URL may wait for something new, in whole
 	// seconds of at most ten minutes; 0 asks for an answer at once.
 	LongPoll time.Duration
 	// Timeout bounds one request to URL, its body included, beside LongPoll. 0 or
-	// less means DefaultTimeout.
+	// less means a minute.
 	Timeout time.Duration
-	// MaxBytes bounds the bundle as packed; 0 or less means DefaultMaxBytes.
+	// MaxBytes bounds the bundle as packed; 0 or less means
+	// authz.DefaultBundleSize.
 	MaxBytes int64
 }
 
@@ -69,19 +62,19 @@ func (s Source) Validate() error {
 
 func (s Source) withDefaults() Source {
 	if s.MinDelay <= 0 {
-		s.MinDelay = DefaultMinDelay
+		s.MinDelay = time.Minute
 		if s.MaxDelay > 0 {
 			s.MinDelay = min(s.MinDelay, s.MaxDelay)
 		}
 	}
 	if s.MaxDelay <= 0 {
-		s.MaxDelay = max(DefaultMaxDelay, s.MinDelay)
+		s.MaxDelay = max(2*time.Minute, s.MinDelay)
 	}
 	if s.Timeout <= 0 {
-		s.Timeout = DefaultTimeout
+		s.Timeout = time.Minute
 	}
 	if s.MaxBytes <= 0 {
-		s.MaxBytes = DefaultMaxBytes
+		s.MaxBytes = authz.DefaultBundleSize
 	}
 	return s
 }

@@ -13,9 +13,6 @@ const (
 	DefaultHotLimit         = 100_000
 	DefaultChangeRetention  = 1_000_000
 	DefaultExpiredRetention = 30 * 24 * time.Hour
-	DefaultMaintainEvery    = time.Minute
-	DefaultBlockCache       = 64 << 20
-	DefaultIndexCache       = 64 << 20
 )
 
 // NoChangeLog as Config.ChangeRetention switches the change log off. Tombstones
@@ -39,9 +36,9 @@ type Config struct {
 	// ExpiredRetention is how long an expired entity is kept before it is
 	// deleted, so that a denial can still say that it expired.
 	ExpiredRetention time.Duration
-	// MaintainEvery is the pause between two passes of Run.
+	// MaintainEvery is the pause between two passes of Run; 0 means a minute.
 	MaintainEvery time.Duration
-	// BlockCache and IndexCache bound Badger's caches, in bytes.
+	// BlockCache and IndexCache bound Badger's caches, in bytes; 0 means 64 MiB.
 	BlockCache, IndexCache int64
 	// MinFree is how many bytes the disk of Dir must have available for a write
 	// to be taken, beside what Badger has yet to rewrite, or AnyFree.
@@ -88,9 +85,9 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.HotLimit, DefaultHotLimit)
 	defaultTo(&c.ChangeRetention, DefaultChangeRetention)
 	defaultTo(&c.ExpiredRetention, DefaultExpiredRetention)
-	defaultTo(&c.MaintainEvery, DefaultMaintainEvery)
-	defaultTo(&c.BlockCache, DefaultBlockCache)
-	defaultTo(&c.IndexCache, DefaultIndexCache)
+	defaultTo(&c.MaintainEvery, time.Minute)
+	defaultTo(&c.BlockCache, 64<<20)
+	defaultTo(&c.IndexCache, 64<<20)
 	defaultTo(&c.MinFree, DefaultMinFree)
 	if c.Free == nil {
 		c.Free = disk.Free

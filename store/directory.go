@@ -156,7 +156,7 @@ func listCold[E authz.Entity](v *Snapshot, code collCode, index, value string, l
 func (s *Store) Issuers() []*authz.Issuer {
 	all := []*authz.Issuer{}
 	for cursor := ""; ; {
-		page, err := s.List(context.Background(), authz.Query{Collection: authz.Issuers, Cursor: cursor, Limit: MaxPageSize})
+		page, err := s.List(context.Background(), authz.Query{Collection: authz.Issuers, Cursor: cursor, Limit: authz.MaxPageSize})
 		if err != nil {
 			return nil
 		}

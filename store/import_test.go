@@ -111,7 +111,7 @@ func empty(t *testing.T, s *store.Store) {
 	t.Helper()
 	var ops []store.Op
 	for _, c := range authz.AllCollections() {
-		page, err := s.List(t.Context(), authz.Query{Collection: c, Limit: store.MaxPageSize})
+		page, err := s.List(t.Context(), authz.Query{Collection: c, Limit: authz.MaxPageSize})
 		if err != nil {
 			t.Fatal(err)
 		}

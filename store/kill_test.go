@@ -209,7 +209,7 @@ func checkLastWrites(t *testing.T, s *store.Store, whole bool) {
 		after = page.NextAfter
 	}
 	if whole {
-		listed := countListed(t, s, authz.Query{Collection: authz.Users, Filters: map[string]string{"tenant": "t"}, Limit: store.MaxPageSize})
+		listed := countListed(t, s, authz.Query{Collection: authz.Users, Filters: map[string]string{"tenant": "t"}, Limit: authz.MaxPageSize})
 		if listed != s.Revision() {
 			t.Errorf("the index lists %d users at revision %d", listed, s.Revision())
 		}

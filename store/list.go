@@ -15,12 +15,6 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Limits of a page.
-const (
-	DefaultPageSize = 100
-	MaxPageSize     = 1000
-)
-
 // query is an authz.Query that this package reads.
 type query authz.Query
 
@@ -70,10 +64,10 @@ func (q *query) check() (after string, err error) {
 		return "", unknownCollection(q.Collection)
 	}
 	if q.Limit == 0 {
-		q.Limit = DefaultPageSize
+		q.Limit = authz.DefaultPageSize
 	}
-	if q.Limit < 1 || q.Limit > MaxPageSize {
-		return "", authz.Invalid("limit", "is "+strconv.Itoa(q.Limit)+"; it must be 1 to "+strconv.Itoa(MaxPageSize))
+	if q.Limit < 1 || q.Limit > authz.MaxPageSize {
+		return "", authz.Invalid("limit", "is "+strconv.Itoa(q.Limit)+"; it must be 1 to "+strconv.Itoa(authz.MaxPageSize))
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.Filters)) {
 		if !slices.Contains(q.Collection.Filters(), name) {

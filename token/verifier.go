@@ -13,10 +13,6 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// DefaultCacheSize is how many verified tokens, and how many verified client
-// certificates, are remembered by default.
-const DefaultCacheSize = 10_000
-
 // maxParsedSets bounds the parsed key sets kept; an evicted one is parsed again.
 const maxParsedSets = 1024
 
@@ -35,7 +31,7 @@ type Config struct {
 	Dir string
 	// CacheSize is how many verified tokens are remembered, and as many verified
 	// client certificates, so that one seen again costs no signature check. 0 means
-	// DefaultCacheSize, negative none.
+	// 10,000, negative none.
 	CacheSize int
 	// Transport fetches what issuers publish. Nil means one like http.DefaultTransport.
 	Transport http.RoundTripper
@@ -136,7 +132,7 @@ func (v *Verifier) makeCaches(size int) (err error) {
 		return nil
 	}
 	if size == 0 {
-		size = DefaultCacheSize
+		size = 10_000
 	}
 	if v.verified, err = lru.New[[sha256.Size]byte, *verified](size); err != nil {
 		return err

@@ -14,10 +14,7 @@ import (
 
 // Defaults and bounds of Config.
 const (
-	DefaultIssuerID    = "verdict"
-	DefaultLifetime    = 5 * time.Minute
-	DefaultKeyLifetime = 30 * 24 * time.Hour
-	DefaultOverlap     = time.Hour
+	DefaultIssuerID = "verdict"
 
 	MaxLifetime    = time.Hour // of a token
 	MinKeyLifetime = time.Hour // bounds how many keys are published at once
@@ -36,14 +33,13 @@ type Config struct {
 	Service string
 	// Dir holds the private keys. It is made when it is missing, for its user alone.
 	Dir string
-	// Lifetime is how long a token lives, in whole seconds, at most MaxLifetime. Default
-	// DefaultLifetime.
+	// Lifetime is how long a token lives, in whole seconds, at most MaxLifetime.
 	Lifetime time.Duration
-	// KeyLifetime is how long a key signs, at least MinKeyLifetime. Default
-	// DefaultKeyLifetime.
+	// KeyLifetime is how long a key signs, at least MinKeyLifetime.
 	KeyLifetime time.Duration
 	// Overlap is how long a key is published before it signs, at most KeyLifetime. It
-	// must be longer than anybody keeps a copy of the key set. Default DefaultOverlap.
+	// must be longer than anybody keeps a copy of the key set. Default one
+	// hour.
 	Overlap time.Duration
 
 	// Decide judges who may have a token, and, in simulated requests, whether one holds.
@@ -75,9 +71,7 @@ type Config struct {
 
 func (c *Config) fillDefaults() {
 	defaultTo(&c.IssuerID, DefaultIssuerID)
-	defaultTo(&c.Lifetime, DefaultLifetime)
-	defaultTo(&c.KeyLifetime, DefaultKeyLifetime)
-	defaultTo(&c.Overlap, DefaultOverlap)
+	defaultTo(&c.Overlap, time.Hour)
 	defaultTo(&c.Log, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
@@ -97,8 +91,8 @@ func defaultTo[T comparable](field *T, value T) {
 	}
 }
 
-// Validate names the first field that cannot be. Zero durations and ids with a
-// default are fine.
+// Validate names the first field that cannot be. A field left out that has a default
+// is fine.
 func (c Config) Validate() error {
 	c.fillDefaults()
 	switch {

@@ -55,8 +55,12 @@ func newWorld(t testing.TB) *world {
 		Issuer:  issuerURL,
 		Service: ownID,
 		Dir:     t.TempDir(),
-		Now:     func() time.Time { return w.now },
-		Log:     slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+
+		Lifetime:    5 * time.Minute,
+		KeyLifetime: 30 * 24 * time.Hour,
+
+		Now: func() time.Time { return w.now },
+		Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Services: func(id string) (bool, error) {
 			return id == emailID || id == ownID, w.noService
 		},

@@ -9,6 +9,9 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
+// DefaultEvery is the default of Config.Every.
+const DefaultEvery = time.Minute
+
 // Config is what New needs.
 type Config struct {
 	// Write stores uses, at most 256 of different credentials; it is called for one
@@ -16,7 +19,7 @@ type Config struct {
 	// whole batch is to be written again. Required.
 	Write func(ctx context.Context, uses []Use) error
 	// Every is how long after a write the next one of the same credential is due.
-	// 0 means 60 s.
+	// 0 means DefaultEvery.
 	Every time.Duration
 	// First is how often Run writes what is due, and so how long the first use of a
 	// credential waits. 0 means half a second.
@@ -32,7 +35,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Every = cmp.Or(c.Every, time.Minute)
+	c.Every = cmp.Or(c.Every, DefaultEvery)
 	c.First = cmp.Or(c.First, 500*time.Millisecond)
 	c.Grace = cmp.Or(c.Grace, 5*time.Second)
 	c.Max = cmp.Or(c.Max, 1<<16)

@@ -18,9 +18,6 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// DefaultTimeout is how long an HTTP sink waits for one answer.
-const DefaultTimeout = 30 * time.Second
-
 // Limits of one exchange.
 const (
 	maxAnswerBytes = 64 << 10
@@ -33,7 +30,7 @@ type Endpoint struct {
 	URL string
 	// TokenFile holds the bearer token; it is read for each request. Empty sends none.
 	TokenFile string
-	// Timeout bounds one request with its answer; 0 or less means DefaultTimeout.
+	// Timeout bounds one request with its answer; 0 or less means 30 s.
 	Timeout time.Duration
 	// Transport sends the requests; nil means http.DefaultTransport.
 	Transport http.RoundTripper
@@ -57,7 +54,7 @@ func newPoster(e Endpoint, path string) (*poster, error) {
 		return nil, authz.Invalid("url", "is not a URL")
 	}
 	if e.Timeout <= 0 {
-		e.Timeout = DefaultTimeout
+		e.Timeout = 30 * time.Second
 	}
 	return &poster{
 		url: to.JoinPath(path).String(), tokenFile: e.TokenFile, timeout: e.Timeout,

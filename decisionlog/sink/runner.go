@@ -13,15 +13,6 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Defaults of Config.
-const (
-	DefaultBatch      = 500
-	DefaultBatchBytes = 4 << 20
-	DefaultLinger     = 200 * time.Millisecond
-	DefaultMinDelay   = 500 * time.Millisecond
-	DefaultMaxDelay   = 5 * time.Minute
-)
-
 // freeSkips is how many records in a row are skipped without a back-off.
 const freeSkips = 10
 
@@ -49,12 +40,12 @@ type Config struct {
 	Log     Log
 	Cursors Cursors
 	// Batch and BatchBytes bound what one Send is given, and what is read ahead; a
-	// record larger than BatchBytes goes alone. 0 or less means the default.
+	// record larger than BatchBytes goes alone. 0 or less means 500 records and 4 MiB.
 	Batch, BatchBytes int
 	// Linger is how long a batch that is not full waits for more. 0 means
-	// DefaultLinger, less than 0 not to wait.
+	// 200 ms, less than 0 not to wait.
 	Linger time.Duration
-	// MinDelay and MaxDelay bound the back-off; 0 or less means the defaults.
+	// MinDelay and MaxDelay bound the back-off; 0 or less means 500 ms and 5 min.
 	MinDelay, MaxDelay time.Duration
 	// Now is the clock of lag; nil means time.Now. Waits run on the system's clock.
 	Now func() time.Time
@@ -73,19 +64,19 @@ func (c Config) validate() error {
 
 func (c Config) withDefaults() Config {
 	if c.Batch <= 0 {
-		c.Batch = DefaultBatch
+		c.Batch = 500
 	}
 	if c.BatchBytes <= 0 {
-		c.BatchBytes = DefaultBatchBytes
+		c.BatchBytes = 4 << 20
 	}
 	if c.Linger == 0 {
-		c.Linger = DefaultLinger
+		c.Linger = 200 * time.Millisecond
 	}
 	if c.MinDelay <= 0 {
-		c.MinDelay = DefaultMinDelay
+		c.MinDelay = 500 * time.Millisecond
 	}
 	if c.MaxDelay <= 0 {
-		c.MaxDelay = DefaultMaxDelay
+		c.MaxDelay = 5 * time.Minute
 	}
 	c.MaxDelay = max(c.MinDelay, c.MaxDelay)
 	if c.Now == nil {

@@ -1,22 +1,15 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server/route"
-)
-
-// Defaults of Handler.
-const (
-	DefaultBodyLimit  = 1 << 20
-	DefaultStreamIdle = 30 * time.Second
-	DefaultTaskTime   = 10 * time.Minute
-	// DefaultBundleLimit is what a bundle may have packed.
-	DefaultBundleLimit = 16 << 20
 )
 
 // Handler serves the admin API. Fields without a default are required.
@@ -37,16 +30,17 @@ type Handler struct {
 	Policy  func() authz.PolicyRef
 	Now     func() time.Time
 	Version string // of the program
-	// BodyLimit bounds the body of one entity, in bytes; 0 means DefaultBodyLimit.
+	// BodyLimit bounds the body of one entity, in bytes; 0 means
+	// api.DefaultBodyLimit.
 	BodyLimit int64
 	// StreamIdle is how long one read or write of a stream may take; 0 means
-	// DefaultStreamIdle.
+	// 30 s.
 	StreamIdle time.Duration
 	// TaskTime is how long a push, a comparison, a replay or the verification of the
-	// decision log may take; 0 means DefaultTaskTime.
+	// decision log may take; 0 means 10 min.
 	TaskTime time.Duration
 	// BundleLimit bounds the bundle that is sent along with a replay, in bytes; 0
-	// means DefaultBundleLimit. What bounds a push is Control.
+	// means authz.DefaultBundleSize. What bounds a push is Control.
 	BundleLimit int64
 }
 
@@ -90,22 +84,14 @@ var (
 	policyReaders = []authz.Role{authz.RoleAuthor, authz.RoleReview, authz.RoleOperate}
 )
 
-// Limits of a page.
-const (
-	defaultLimit = 100
-	maxLimit     = 1000
-)
-
 // Parameters that several routes have.
 var (
-	limit  = route.Param{Name: "limit", Kind: route.Number, Low: 1, High: maxLimit, Default: defaultLimit, Doc: "limit"}
+	limit  = route.Param{Name: "limit", Kind: route.Number, Low: 1, High: authz.MaxPageSize, Default: authz.DefaultPageSize, Doc: "limit"}
 	cursor = route.Param{Name: "cursor", Doc: "cursor"}
 	waitS  = route.Param{Name: "wait_s", Kind: route.Number, High: maxWaitS, Doc: "wait_s"}
 )
 
-func (h *Handler) bodyLimit() int64 {
-	if h.BodyLimit > 0 {
-		return h.BodyLimit
-	}
-	return DefaultBodyLimit
-}
+func (h *Handler) bodyLimit() int64          { return cmp.Or(h.BodyLimit, api.DefaultBodyLimit) }
+func (h *Handler) streamIdle() time.Duration { return cmp.Or(h.StreamIdle, 30*time.Second) }
+func (h *Handler) taskTime() time.Duration   { return cmp.Or(h.TaskTime, 10*time.Minute) }
+func (h *Handler) bundleLimit() int64        { return cmp.Or(h.BundleLimit, authz.DefaultBundleSize) }

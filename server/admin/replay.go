@@ -220,13 +220,6 @@ func (f *replayForm) bundle(part io.Reader) (io.Reader, error) {
 	return bytes.NewReader(packed), nil
 }
 
-func (h *Handler) bundleLimit() int64 {
-	if h.BundleLimit > 0 {
-		return h.BundleLimit
-	}
-	return DefaultBundleLimit
-}
-
 // records reads the last part of a form, and to the end of the form behind it.
 type records struct {
 	part  *multipart.Part

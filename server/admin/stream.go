@@ -98,10 +98,3 @@ func (h *Handler) extendAnswer(w http.ResponseWriter, wait time.Duration) error 
 func (h *Handler) deadlineAfter(wait time.Duration) time.Time {
 	return time.Now().Add(wait + h.streamIdle())
 }
-
-func (h *Handler) streamIdle() time.Duration {
-	if h.StreamIdle > 0 {
-		return h.StreamIdle
-	}
-	return DefaultStreamIdle
-}

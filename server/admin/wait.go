@@ -62,10 +62,3 @@ func taskError(c echo.Context, err error) error {
 	}
 	return err
 }
-
-func (h *Handler) taskTime() time.Duration {
-	if h.TaskTime > 0 {
-		return h.TaskTime
-	}
-	return DefaultTaskTime
-}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -13,18 +14,12 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// Default body limits, in bytes.
-const (
-	DefaultBodyLimit      = 1 << 20
-	DefaultBatchBodyLimit = 4 << 20
-)
-
 // Handler serves the native decision API. Decide and Batch are required.
 type Handler struct {
 	Decide authz.DecideFunc
 	Batch  authz.DecideBatchFunc
 	// BodyLimit bounds one question, BatchBodyLimit a batch, in bytes; 0 means
-	// the defaults.
+	// api.DefaultBodyLimit, and 4 MiB.
 	BodyLimit, BatchBodyLimit int64
 }
 
@@ -57,7 +52,7 @@ func (h *Handler) answer(c echo.Context, simulated bool, read func(*api.DecideRe
 		return err
 	}
 	var body api.DecideRequest
-	if err := wire.ReadJSON(c.Response(), r, limit(h.BodyLimit, DefaultBodyLimit), &body); err != nil {
+	if err := wire.ReadJSON(c.Response(), r, cmp.Or(h.BodyLimit, api.DefaultBodyLimit), &body); err != nil {
 		return err
 	}
 	request, err := read(&body, from)
@@ -79,7 +74,7 @@ func (h *Handler) decideBatch(c echo.Context) error {
 		return err
 	}
 	var body api.BatchRequest
-	if err := wire.ReadJSON(c.Response(), r, limit(h.BatchBodyLimit, DefaultBatchBodyLimit), &body); err != nil {
+	if err := wire.ReadJSON(c.Response(), r, cmp.Or(h.BatchBodyLimit, 4<<20), &body); err != nil {
 		return err
 	}
 	batch, err := question.Batch(&body, from)
@@ -102,11 +97,4 @@ func (h *Handler) decideBatch(c echo.Context) error {
 func mayAsk(r *http.Request, simulated bool) (question.Sender, error) {
 	caller := reqctx.From(r.Context()).Caller
 	return question.SenderOf(caller, r.TLS), caller.MayAsk(simulated)
-}
-
-func limit(configured, otherwise int64) int64 {
-	if configured > 0 {
-		return configured
-	}
-	return otherwise
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -66,9 +67,4 @@ func (h *Handler) receive(c echo.Context) error {
 	return err
 }
 
-func (h *Handler) limit() int64 {
-	if h.BodyLimit > 0 {
-		return h.BodyLimit
-	}
-	return DefaultBodyLimit
-}
+func (h *Handler) limit() int64 { return cmp.Or(h.BodyLimit, DefaultBodyLimit) }

@@ -105,7 +105,10 @@ func Start(t testing.TB, edit func(*Config)) *Node {
 		Config: server.Config{
 			Keys:     &apikey.Authenticator{Keys: n.Memory, Now: now},
 			Gatherer: registry,
-			Logger:   slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+
+			ShutdownTimeout: 15 * time.Second,
+
+			Logger: slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		},
 	}
 	if edit != nil {

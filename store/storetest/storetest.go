@@ -550,7 +550,7 @@ func testLists(t *testing.T, s *store.Store, _ *Clock) {
 		"unknown filter":     where(authz.Users, 10, "colour", "blue"),
 		"no filters":         where(authz.Plans, 10, "name", "x"),
 		"empty value":        where(authz.Users, 10, "tenant", ""),
-		"limit too large":    where(authz.Users, store.MaxPageSize+1),
+		"limit too large":    where(authz.Users, authz.MaxPageSize+1),
 		"limit negative":     where(authz.Users, -1),
 		"unknown collection": where("unicorns", 10),
 	} {
