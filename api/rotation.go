@@ -5,6 +5,9 @@ import "github.com/verdict-pdp/verdict/authz"
 // StartRotation is the body of the start of a rotation. Shared secrets are made by
 // Verdict; of other kinds each member's new key or names are given.
 type StartRotation struct {
+	// Advance is who takes the further steps: auto, the server, as soon as there is
+	// evidence, or manual, an operator.
+	Advance string              `json:"advance,omitempty"`
 	Members map[string]Material `json:"members,omitempty"` // by machine user
 }
 

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -91,13 +92,22 @@ const (
 	StepEmergency = "emergency" // the old generations were revoked at once
 )
 
+// Who takes the next step of a running rotation.
+const (
+	AdvanceAuto   = "auto"   // the server, as soon as there is evidence for it
+	AdvanceManual = "manual" // an operator, who asks for each
+)
+
 // Rotation is how far the current, or else the last, rotation of a set is. Its id
 // is the set's. Only Verdict writes it.
 type Rotation struct {
 	Header
-	Phase   string           `json:"phase"`
-	Kind    string           `json:"kind"`
-	QuietS  int              `json:"quiet_s"`
+	Phase  string `json:"phase"`
+	Kind   string `json:"kind"`
+	QuietS int    `json:"quiet_s"`
+	// Advance is who takes the further steps: auto, the server, or manual, an operator.
+	// Empty means manual: the rotation was started before there was the choice.
+	Advance string           `json:"advance,omitempty"`
 	Members []RotationMember `json:"members"`
 	Steps   []RotationStep   `json:"steps"` // done so far, oldest first
 	noExpiry
@@ -133,8 +143,11 @@ func (r *Rotation) Field(name string) string {
 // Normalize does nothing.
 func (*Rotation) Normalize() {}
 
-// Running says whether the rotation has not ended.
-func (r *Rotation) Running() bool { return r.Phase == PhasePropagate || r.Phase == PhaseDrain }
+// Running reports whether the rotation has not ended.
+func (r *Rotation) Running() bool { return RunningPhase(r.Phase) }
+
+// RunningPhase reports whether a rotation in phase has not ended.
+func RunningPhase(phase string) bool { return phase == PhasePropagate || phase == PhaseDrain }
 
 // Validate implements Entity.
 func (r *Rotation) Validate() error {
@@ -143,6 +156,7 @@ func (r *Rotation) Validate() error {
 		validateOneOf("phase", r.Phase, PhasePropagate, PhaseDrain, PhaseDone, PhaseAborted),
 		validateOneOf("kind", r.Kind, KindSharedSecret, KindPublicKey, KindCertificate),
 		validateRange("quiet_s", r.QuietS, 1, 30*24*3600),
+		validateOneOf("advance", cmp.Or(r.Advance, AdvanceManual), AdvanceAuto, AdvanceManual),
 	)
 	if err != nil {
 		return err

@@ -7,13 +7,19 @@ import (
 
 // RotationView is a rotation as people watch it.
 type RotationView struct {
-	ID      string               `json:"id"`    // of the rotation set
-	Phase   string               `json:"phase"` // PhaseNone, or one of the other Phase constants
+	ID    string `json:"id"`    // of the rotation set
+	Phase string `json:"phase"` // PhaseNone, or one of the other Phase constants
+	// Advance is who takes the steps: auto, the server, as soon as there is evidence, or
+	// manual, an operator. Left out before the first rotation.
+	Advance string               `json:"advance,omitempty"`
 	Steps   []RotationStepView   `json:"steps"`
 	Members []RotationMemberView `json:"members"`
 	// WaitingFor says what keeps the rotation from its next step, each to be read
 	// after "waiting for"; empty when an advance would take it, or nothing runs.
 	WaitingFor []string `json:"waiting_for"`
+	// AdvanceError says why the server's last try to take the next step failed, though
+	// there was evidence for it; it tries again. Left out when it did not fail.
+	AdvanceError string `json:"advance_error,omitempty"`
 	// QuietLeftS is for how many seconds the old generations must yet be unused, when
 	// nobody uses them meanwhile. Only of PhaseDrain; left out when none are left.
 	QuietLeftS int64 `json:"quiet_left_s,omitzero"`

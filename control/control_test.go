@@ -280,7 +280,7 @@ var asks = map[authz.ChangeKind]func(*world, authz.Author) error{
 		return err
 	},
 	authz.ChangeRotationStart: func(w *world, by authz.Author) error {
-		_, _, err := w.StartRotation(w.t.Context(), by, "pair", nil)
+		_, _, err := w.StartRotation(w.t.Context(), by, "pair", authz.AdvanceManual, nil)
 		return err
 	},
 	authz.ChangeRotationAdvance:   step(authz.RotationAdvance),
@@ -324,7 +324,7 @@ var asks = map[authz.ChangeKind]func(*world, authz.Author) error{
 
 func step(action string) func(*world, authz.Author) error {
 	return func(w *world, by authz.Author) error {
-		_, err := w.StepRotation(w.t.Context(), by, "pair", action)
+		_, err := w.StepRotation(w.t.Context(), by, "pair", action, "")
 		return err
 	}
 }
@@ -334,7 +334,7 @@ func prepared(t *testing.T, kind authz.ChangeKind) *world {
 	w := newWorld(t)
 	switch kind {
 	case authz.ChangeRotationAdvance, authz.ChangeRotationForce, authz.ChangeRotationAbort, authz.ChangeRotationEmergency:
-		if _, _, err := w.StartRotation(t.Context(), everyone, "pair", nil); err != nil {
+		if _, _, err := w.StartRotation(t.Context(), everyone, "pair", authz.AdvanceManual, nil); err != nil {
 			t.Fatal(err)
 		}
 	case authz.ChangeShadowStop:
@@ -631,7 +631,7 @@ func TestNoSecretIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, started, err := w.StartRotation(t.Context(), everyone, "pair", nil)
+	_, started, err := w.StartRotation(t.Context(), everyone, "pair", authz.AdvanceManual, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -1001,7 +1001,7 @@ func TestAnUnsureAnnouncementIsSettled(t *testing.T) {
 // TestARunningRotationIsNotImported: its steps are taken on evidence alone.
 func TestARunningRotationIsNotImported(t *testing.T) {
 	w := newWorld(t)
-	if _, _, err := w.StartRotation(t.Context(), everyone, "pair", nil); err != nil {
+	if _, _, err := w.StartRotation(t.Context(), everyone, "pair", authz.AdvanceManual, nil); err != nil {
 		t.Fatal(err)
 	}
 	var export strings.Builder

@@ -97,11 +97,12 @@ var rotationKinds = map[string]authz.ChangeKind{
 }
 
 // StartRotation makes the new generation of every member of a set, and gives the
-// secrets it made by machine user, which are not kept.
-func (s *Service) StartRotation(ctx context.Context, by authz.Author, set string, material map[string]authz.RotationMaterial) (view authz.RotationView, secrets map[string]string, err error) {
+// secrets it made by machine user, which are not kept. Advance says who takes the
+// further steps; see credentials.Keeper.StartRotation.
+func (s *Service) StartRotation(ctx context.Context, by authz.Author, set, advance string, material map[string]authz.RotationMaterial) (view authz.RotationView, secrets map[string]string, err error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeRotationStart, Collection: authz.RotationSets, Key: set}
 	err = s.withCredentials(ctx, by, c, func(ctx context.Context) error {
-		view, secrets, err = s.config.Credentials.StartRotation(ctx, set, by.Key, material)
+		view, secrets, err = s.config.Credentials.StartRotation(ctx, set, by.Key, advance, material)
 		c.Revision = view.Revision
 		return err
 	})
@@ -112,15 +113,16 @@ func (s *Service) StartRotation(ctx context.Context, by authz.Author, set string
 }
 
 // StepRotation takes one step of a set's rotation: one of the authz.Rotation actions
-// but start. CodeConflict, naming who is waited for, when it has no evidence yet.
-func (s *Service) StepRotation(ctx context.Context, by authz.Author, set, action string) (view authz.RotationView, err error) {
+// but start. CodeConflict, naming who is waited for, when it has no evidence yet, or,
+// of an advance or a force, when the rotation is not in phase ("": whatever it is).
+func (s *Service) StepRotation(ctx context.Context, by authz.Author, set, action, phase string) (view authz.RotationView, err error) {
 	kind, ok := rotationKinds[action]
 	if !ok {
 		return authz.RotationView{}, authz.Invalid("action", "is no step of a rotation")
 	}
 	c := &authz.AuditedChange{Kind: kind, Collection: authz.RotationSets, Key: set}
 	err = s.withCredentials(ctx, by, c, func(ctx context.Context) error {
-		view, err = s.config.Credentials.StepRotation(ctx, set, by.Key, action)
+		view, err = s.config.Credentials.StepRotation(ctx, set, by.Key, action, phase)
 		c.Revision = view.Revision
 		return err
 	})

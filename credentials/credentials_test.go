@@ -208,7 +208,7 @@ func TestRotationOfAPair(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	started, secrets, err := s.StartRotation(t.Context(), "pair", "operator", nil)
+	started, secrets, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestRotationOfAPair(t *testing.T) {
 		t.Errorf("started as %+v", started)
 	}
 	step := func(take string) (authz.RotationView, error) {
-		return s.StepRotation(t.Context(), "pair", "operator", take)
+		return s.StepRotation(t.Context(), "pair", "operator", take, "")
 	}
 	s.used["mu:a.secret.2"] = s.now
 	if _, err := step(authz.RotationAdvance); authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "mu:b") || strings.Contains(err.Error(), "mu:a to") {
@@ -247,7 +247,7 @@ func TestAStepSurvivesARace(t *testing.T) {
 	if _, _, err := s.NewSecret(t.Context(), "mu:a", "", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", nil); err != nil {
+	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.between = func() {
@@ -255,7 +255,7 @@ func TestAStepSurvivesARace(t *testing.T) {
 		c.LastUsedAt = s.now
 		s.put(c)
 	}
-	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationEmergency); err != nil {
+	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationEmergency, ""); err != nil {
 		t.Fatal(err)
 	}
 	if c := s.credential("mu:a.secret.1"); c.State != authz.CredentialRevoked || !c.LastUsedAt.Equal(s.now) {

@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"github.com/verdict-pdp/verdict/rotation"
 )
 
-// RotationStatus says how far the rotation of a set is.
+// RotationStatus is how far the rotation of a set is.
 func (k *Keeper) RotationStatus(_ context.Context, set string) (authz.RotationView, error) {
 	view, err := k.config.Store.View()
 	if err != nil {
@@ -46,8 +47,14 @@ func (k *Keeper) CheckIdle(set string) error {
 
 // StartRotation makes the new generation of every member and answers the secrets
 // of a set of shared secrets, by machine user: one for all when the set shares it.
-// CodeConflict when a member is no machine user, or rotates in another set.
-func (k *Keeper) StartRotation(ctx context.Context, set, by string, material map[string]authz.RotationMaterial) (authz.RotationView, map[string]string, error) {
+// Advance says who takes the further steps: authz.AdvanceAuto, which "" means too, or
+// authz.AdvanceManual. CodeConflict when a member is no machine user, or rotates in
+// another set.
+func (k *Keeper) StartRotation(ctx context.Context, set, by, advance string, material map[string]authz.RotationMaterial) (authz.RotationView, map[string]string, error) {
+	advance = cmp.Or(advance, authz.AdvanceAuto)
+	if advance != authz.AdvanceAuto && advance != authz.AdvanceManual {
+		return authz.RotationView{}, nil, authz.Invalid("advance", "must be "+authz.AdvanceAuto+" or "+authz.AdvanceManual)
+	}
 	var secrets map[string]string
 	progress, err := k.step(ctx, set, by, func(view View, s rotation.State) (rotation.Plan, error) {
 		if err := k.checkMembers(ctx, view, s.Set); err != nil {
@@ -58,7 +65,7 @@ func (k *Keeper) StartRotation(ctx context.Context, set, by string, material map
 		if err := issuing.check(); err != nil {
 			return rotation.Plan{}, err
 		}
-		plan, err := rotation.Start(s, issuing.issue)
+		plan, err := rotation.Start(s, advance, issuing.issue)
 		if err != nil {
 			return rotation.Plan{}, err
 		}
@@ -149,13 +156,26 @@ var rotationSteps = map[string]func(rotation.State) (rotation.Plan, error){
 }
 
 // StepRotation takes one step of a rotation: one of the authz.Rotation actions but
-// start. CodeConflict, naming who is waited for, when it has no evidence yet.
-func (k *Keeper) StepRotation(ctx context.Context, set, by, action string) (authz.RotationView, error) {
+// start. CodeConflict, naming who is waited for, when it has no evidence yet; and, of
+// an advance or a force, when the rotation is not in phase, which "" leaves open: two
+// that ask for the same step take one, however their writes fall.
+func (k *Keeper) StepRotation(ctx context.Context, set, by, action, phase string) (authz.RotationView, error) {
 	take, ok := rotationSteps[action]
 	if !ok {
 		return authz.RotationView{}, authz.Invalid("action", "is no step of a rotation")
 	}
-	return k.step(ctx, set, by, func(_ View, s rotation.State) (rotation.Plan, error) { return take(s) })
+	return k.step(ctx, set, by, func(_ View, s rotation.State) (rotation.Plan, error) {
+		if action != authz.RotationAdvance && action != authz.RotationForce {
+			return take(s)
+		}
+		if phase == "" && s.Rotation != nil {
+			phase = s.Rotation.Phase // and the same, should the write lose a race
+		}
+		if s.Rotation != nil && s.Rotation.Running() && s.Rotation.Phase != phase {
+			return rotation.Plan{}, authz.Errorf(authz.CodeConflict, "the rotation of %s is in phase %s, and not in %s any more: nothing was done", set, s.Rotation.Phase, phase)
+		}
+		return take(s)
+	})
 }
 
 // step answers from what it wrote: once that is durable nothing is read that could

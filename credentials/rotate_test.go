@@ -49,6 +49,7 @@ func TestStartRefuses(t *testing.T) {
 		code     authz.ErrorCode
 		field    string
 	}{
+		"advance is odd":      {"pair", nil, authz.CodeInvalid, "advance"},
 		"no such set":         {"none", nil, authz.CodeNotFound, ""},
 		"a member is gone":    {"ghosts", nil, authz.CodeConflict, ""},
 		"not a member":        {"pair", map[string]authz.RotationMaterial{"mu:c": {}}, authz.CodeInvalid, "members.mu:c"},
@@ -65,7 +66,11 @@ func TestStartRefuses(t *testing.T) {
 				&authz.RotationSet{Header: authz.Header{ID: "keys"}, Members: []string{"mu:a"}, Kind: authz.KindPublicKey},
 				&authz.RotationSet{Header: authz.Header{ID: "certificates"}, Members: []string{"mu:a"}, Kind: authz.KindCertificate})
 			before := s.store.Revision()
-			_, _, err := s.StartRotation(t.Context(), test.set, "operator", test.material)
+			advance := authz.AdvanceManual
+			if name == "advance is odd" {
+				advance = "sometimes"
+			}
+			_, _, err := s.StartRotation(t.Context(), test.set, "operator", advance, test.material)
 			if authz.CodeOf(err) != test.code || test.code != "" && s.store.Revision() != before {
 				t.Fatalf("%v, want %q; %d writes", err, test.code, s.store.Revision()-before)
 			}
@@ -82,7 +87,7 @@ func TestNoSecretIsLost(t *testing.T) {
 	s := newStage(t)
 	away := authz.Errorf(authz.CodeUnavailable, "closed")
 	s.between = func() { s.fail = away }
-	started, secrets, err := s.StartRotation(t.Context(), "pair", "operator", nil)
+	started, secrets, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +111,7 @@ func TestNoSecretIsLost(t *testing.T) {
 // rotation runs.
 func TestAFormerMemberHoldsNobodyUp(t *testing.T) {
 	s := newStage(t)
-	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", nil); err != nil {
+	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.put(&authz.RotationSet{Header: authz.Header{ID: "pair"}, Members: []string{"mu:a"}, Shared: true, QuietS: 60})
@@ -119,20 +124,20 @@ func TestAFormerMemberHoldsNobodyUp(t *testing.T) {
 	}
 	s.used["mu:a.secret.1"] = s.now
 	for _, phase := range []string{authz.PhaseDrain, authz.PhaseDone} {
-		progress, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationAdvance)
+		progress, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationAdvance, "")
 		if err != nil || progress.Phase != phase {
 			t.Fatalf("%+v, %v", progress, err)
 		}
 	}
-	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", nil); err != nil {
+	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil); err != nil {
 		t.Error(err)
 	}
 	// One that is a member is missed only by a start.
 	s.delete(authz.MachineUsers, "mu:a")
-	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationAbort); err != nil {
+	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationAbort, ""); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", nil); authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "mu:a, which is no machine user") {
+	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil); authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "mu:a, which is no machine user") {
 		t.Errorf("%v", err)
 	}
 }
@@ -145,32 +150,32 @@ func TestOneRotationAtATime(t *testing.T) {
 		&authz.RotationSet{Header: authz.Header{ID: "keys"}, Members: []string{"mu:b"}, Kind: authz.KindPublicKey},
 		&authz.MachineUser{Header: authz.Header{ID: "mu:c"}, Kind: "service", Origin: "internal"},
 		&authz.RotationSet{Header: authz.Header{ID: "apart"}, Members: []string{"mu:c"}})
-	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", nil); err != nil {
+	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil); err != nil {
 		t.Fatal(err)
 	}
 	refused := func(phase string) {
 		t.Helper()
-		_, _, err := s.StartRotation(t.Context(), "others", "operator", nil)
+		_, _, err := s.StartRotation(t.Context(), "others", "operator", authz.AdvanceAuto, nil)
 		if want := "mu:b is in a rotation of pair, which is running, in phase " + phase + "; let it end or abort it first"; authz.CodeOf(err) != authz.CodeConflict || err.Error() != want {
 			t.Errorf("%v\nwant %s", err, want)
 		}
 	}
 	refused(authz.PhasePropagate)
-	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationForce); err != nil {
+	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationForce, ""); err != nil {
 		t.Fatal(err)
 	}
 	refused(authz.PhaseDrain)
 	// Another kind, or other members, are another matter.
-	if _, _, err := s.StartRotation(t.Context(), "keys", "operator", map[string]authz.RotationMaterial{"mu:b": {Keys: public}}); err != nil {
+	if _, _, err := s.StartRotation(t.Context(), "keys", "operator", authz.AdvanceAuto, map[string]authz.RotationMaterial{"mu:b": {Keys: public}}); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := s.StartRotation(t.Context(), "apart", "operator", nil); err != nil {
+	if _, _, err := s.StartRotation(t.Context(), "apart", "operator", authz.AdvanceAuto, nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationForce); err != nil {
+	if _, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationForce, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.StartRotation(t.Context(), "others", "operator", nil); err != nil {
+	if _, _, err := s.StartRotation(t.Context(), "others", "operator", authz.AdvanceAuto, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -181,13 +186,62 @@ func TestTwoStartsAtOnce(t *testing.T) {
 	s := newStage(t)
 	s.put(&authz.RotationSet{Header: authz.Header{ID: "others"}, Members: []string{"mu:b"}, QuietS: 60})
 	s.between = func() {
-		if _, _, err := s.StartRotation(t.Context(), "others", "operator", nil); err != nil {
+		if _, _, err := s.StartRotation(t.Context(), "others", "operator", authz.AdvanceAuto, nil); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", nil); authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "in a rotation of others") {
+	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil); authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "in a rotation of others") {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestTwoWhoTakeTheSameStep: another takes the step between the reading and the writing
+// of ours, or before it; the rotation moves on by one, and an abort goes back anyhow.
+func TestTwoWhoTakeTheSameStep(t *testing.T) {
+	proved := func(t *testing.T) *stage {
+		s := newStage(t)
+		if _, _, err := s.StartRotation(t.Context(), "pair", "operator", "", nil); err != nil {
+			t.Fatal(err)
+		}
+		s.used["mu:a.secret.1"], s.used["mu:b.secret.1"] = s.now, s.now
+		return s
+	}
+	for _, action := range []string{authz.RotationAdvance, authz.RotationForce} {
+		for name, phase := range map[string]string{"lost the race": "", "came later": authz.PhasePropagate} {
+			t.Run(action+" "+name, func(t *testing.T) {
+				s := proved(t)
+				other := func() {
+					if _, err := s.StepRotation(t.Context(), "pair", "other", authz.RotationAdvance, ""); err != nil {
+						t.Error(err)
+					}
+				}
+				if s.between = other; phase != "" {
+					s.between = nil
+					other()
+				}
+				_, err := s.StepRotation(t.Context(), "pair", "operator", action, phase)
+				if authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "in phase drain, and not in propagate any more") {
+					t.Errorf("error %v, want a conflict that names both phases", err)
+				}
+				status, err := s.RotationStatus(t.Context(), "pair")
+				if err != nil || status.Phase != authz.PhaseDrain || status.Advance != authz.AdvanceAuto {
+					t.Errorf("it is %+v (%v), want it in drain, with advance auto", status, err)
+				}
+			})
+		}
+	}
+	t.Run("abort", func(t *testing.T) {
+		s := proved(t)
+		s.between = func() {
+			if _, err := s.StepRotation(t.Context(), "pair", "other", authz.RotationAdvance, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		status, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationAbort, "")
+		if err != nil || status.Phase != authz.PhaseAborted {
+			t.Errorf("it is %+v (%v), want it aborted", status, err)
+		}
+	})
 }
 
 // TestASetIsKeptWhileItRotates, and what a new version of it says holds for the next
@@ -197,7 +251,7 @@ func TestASetIsKeptWhileItRotates(t *testing.T) {
 	if err := s.CheckIdle("pair"); err != nil {
 		t.Errorf("never rotated: %v", err)
 	}
-	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", nil); err != nil {
+	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.put(&authz.RotationSet{Header: authz.Header{ID: "pair"}, Members: []string{"mu:a", "mu:b"}, Kind: authz.KindPublicKey, QuietS: 1})
@@ -205,7 +259,7 @@ func TestASetIsKeptWhileItRotates(t *testing.T) {
 		if err := s.CheckIdle("pair"); authz.CodeOf(err) != authz.CodeConflict {
 			t.Errorf("before %s: %v", phase, err)
 		}
-		progress, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationForce)
+		progress, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationForce, "")
 		if err != nil || progress.Phase != phase {
 			t.Fatalf("%+v, %v", progress, err)
 		}

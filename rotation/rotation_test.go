@@ -256,7 +256,7 @@ func TestAMemberWhoseNewGenerationDied(t *testing.T) {
 func TestStartRefuses(t *testing.T) {
 	counted := 0
 	counting := func(s rotation.State) (rotation.Plan, error) {
-		return rotation.Start(s, func(m string) (*authz.Credential, error) { counted++; return hashed(m) })
+		return rotation.Start(s, authz.AdvanceAuto, func(m string) (*authz.Credential, error) { counted++; return hashed(m) })
 	}
 	w := newWorld(t)
 	w.give(members[2], 4, authz.CredentialPending)
@@ -298,7 +298,7 @@ func TestStartWithMaterialThatCannotWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.set.Kind = tc.kind
-			plan, err := rotation.Start(w.state(), func(string) (*authz.Credential, error) { return tc.made, tc.err })
+			plan, err := rotation.Start(w.state(), authz.AdvanceAuto, func(string) (*authz.Credential, error) { return tc.made, tc.err })
 			if got := authz.CodeOf(err); got != tc.code {
 				t.Fatalf("%v has code %q, want %q", err, got, tc.code)
 			}
@@ -353,7 +353,7 @@ func TestANewGenerationSharesNothing(t *testing.T) {
 			old.MachineUser, old.Kind, old.Generation, old.State = members[0], tc.kind, 1, tc.state
 			old.Normalize()
 			w.credentials[old.ID] = &old
-			_, err := rotation.Start(w.state(), func(string) (*authz.Credential, error) { return &tc.made, nil })
+			_, err := rotation.Start(w.state(), authz.AdvanceAuto, func(string) (*authz.Credential, error) { return &tc.made, nil })
 			if tc.want == "" && err != nil || tc.want != "" && (authz.CodeOf(err) != authz.CodeInvalid || !strings.HasPrefix(err.Error(), tc.want)) {
 				t.Errorf("%v, want %q", err, tc.want)
 			}
@@ -393,7 +393,7 @@ func TestIDsOfNewCredentials(t *testing.T) {
 			set := &authz.RotationSet{Header: authz.Header{ID: "s"}, Members: []string{tc.member}}
 			set.Normalize()
 			s := rotation.State{Set: set, Exists: func(id string) (bool, error) { return id == tc.taken, nil }}
-			plan, err := rotation.Start(s, hashed)
+			plan, err := rotation.Start(s, authz.AdvanceAuto, hashed)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -420,7 +420,7 @@ func TestManyAreNotAllNamed(t *testing.T) {
 	set := &authz.RotationSet{Header: authz.Header{ID: "s"}, Members: strings.Split("a b c d e f g", " ")}
 	set.Normalize()
 	s := rotation.State{Set: set}
-	plan, err := rotation.Start(s, hashed)
+	plan, err := rotation.Start(s, authz.AdvanceAuto, hashed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,14 +26,15 @@ const (
 // above its highest, to replace all accepted ones of the kind. It is a conflict
 // when a rotation runs, or when a member has two generations already. Issue is
 // called, once a member and in order; its error is returned as it is. Material that
-// an accepted generation has too is refused: a use would prove both.
+// an accepted generation has too is refused: a use would prove both. Advance is who
+// takes the further steps: authz.AdvanceAuto or authz.AdvanceManual.
 //
 // That the members exist, and that the material is sound, is for the caller to say.
-func Start(s State, issue Issue) (Plan, error) {
+func Start(s State, advance string, issue Issue) (Plan, error) {
 	if s.running() {
 		return Plan{}, authz.Errorf(authz.CodeConflict, "a rotation of %s is running, in phase %s; let it end or abort it first", s.Set.ID, s.Rotation.Phase)
 	}
-	r := &run{State: s, rotation: s.next()}
+	r := &run{State: s, rotation: s.next(advance)}
 	for _, name := range s.Set.Members {
 		accepted := s.accepted(name)
 		if err := s.checkRoom(name, accepted); err != nil {
@@ -62,8 +63,8 @@ func Start(s State, issue Issue) (Plan, error) {
 }
 
 // next is the rotation to be, which replaces the last one.
-func (s State) next() *authz.Rotation {
-	next := &authz.Rotation{Header: authz.Header{ID: s.Set.ID}, Kind: s.Set.Kind, QuietS: s.Set.QuietS}
+func (s State) next(advance string) *authz.Rotation {
+	next := &authz.Rotation{Header: authz.Header{ID: s.Set.ID}, Kind: s.Set.Kind, QuietS: s.Set.QuietS, Advance: advance}
 	if s.Rotation != nil {
 		next.Header = s.Rotation.Header
 	}

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -13,7 +14,10 @@ func Look(s State) authz.RotationView {
 		return s.idle()
 	}
 	r := read(s)
-	v := authz.RotationView{ID: r.rotation.ID, Phase: r.rotation.Phase, Steps: r.stepViews(), WaitingFor: []string{}}
+	v := authz.RotationView{
+		ID: r.rotation.ID, Phase: r.rotation.Phase, Advance: cmp.Or(r.rotation.Advance, authz.AdvanceManual),
+		Steps: r.stepViews(), WaitingFor: []string{},
+	}
 	for _, m := range r.members {
 		member := r.memberView(m)
 		v.Members = append(v.Members, member)

@@ -7,8 +7,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/rotation"
 )
+
+// TestARotationFromBeforeTheChoiceIsManual: nothing moves on by itself that was begun
+// when nothing did.
+func TestARotationFromBeforeTheChoiceIsManual(t *testing.T) {
+	for stored, want := range map[string]string{"": authz.AdvanceManual, authz.AdvanceManual: authz.AdvanceManual, authz.AdvanceAuto: authz.AdvanceAuto} {
+		s := newWorld(t).state()
+		plan, err := rotation.Start(s, stored, hashed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := rotation.Look(s.After(plan)).Advance; got != want {
+			t.Errorf("stored as %q it is shown as %q, want %q", stored, got, want)
+		}
+	}
+}
 
 // TestLook follows one rotation and reads its view at every turn.
 func TestLook(t *testing.T) {
@@ -74,6 +90,7 @@ func TestViewAsJSON(t *testing.T) {
 	want := `{
  "id": "money-trio",
  "phase": "drain",
+ "advance": "auto",
  "steps": [
   {
    "step": "prepare",

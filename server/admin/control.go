@@ -49,8 +49,8 @@ type Control interface {
 	NewSecret(ctx context.Context, by authz.Author, machineUser, id string, notAfter time.Time) (written authz.Written, text string, err error)
 	Revoke(ctx context.Context, by authz.Author, r *authz.Revocation, token string) (authz.Written, error)
 	Renew(ctx context.Context, by authz.Author, r *authz.Renewal, token string) (authz.Written, error)
-	StartRotation(ctx context.Context, by authz.Author, set string, material map[string]authz.RotationMaterial) (view authz.RotationView, secrets map[string]string, err error)
-	StepRotation(ctx context.Context, by authz.Author, set, action string) (authz.RotationView, error)
+	StartRotation(ctx context.Context, by authz.Author, set, advance string, material map[string]authz.RotationMaterial) (view authz.RotationView, secrets map[string]string, err error)
+	StepRotation(ctx context.Context, by authz.Author, set, action, phase string) (authz.RotationView, error)
 	ReplaceTokenKeys(ctx context.Context, by authz.Author) error
 
 	Push(ctx context.Context, by authz.Author, name string, body io.Reader, message string) (g authz.Generation, created bool, err error)

@@ -146,8 +146,12 @@ func (h *Handler) rotationRows() []route.Row {
 		{Method: "POST", Path: set + authz.RotationStart, ID: "startRotation", Change: authz.ChangeRotationStart, Of: of, Answers: revised, Handler: route.Post(h.startRotation)},
 	}
 	for _, step := range steps {
+		var params []route.Param
+		if step.action == authz.RotationAdvance || step.action == authz.RotationForce {
+			params = []route.Param{{Name: "phase", Enum: []string{authz.PhasePropagate, authz.PhaseDrain}}}
+		}
 		rows = append(rows, route.Row{
-			Method: "POST", Path: set + step.action, ID: step.action + "Rotation", Change: step.change, Of: of, Answers: revised,
+			Method: "POST", Path: set + step.action, ID: step.action + "Rotation", Change: step.change, Of: of, Params: params, Answers: revised,
 			Handler: route.Get(func(c *route.Call) (route.Reply[api.Rotation], error) { return h.stepRotation(c, step.action) }),
 		})
 	}
@@ -161,14 +165,14 @@ func (h *Handler) rotationStatus(c *route.Call) (reply route.Reply[api.Rotation]
 
 func (h *Handler) startRotation(c *route.Call, body *api.StartRotation) (reply route.Reply[api.StartedRotation], err error) {
 	ctx, by := c.Ask()
-	reply.Body.Rotation, reply.Body.Secrets, err = h.Control.StartRotation(ctx, by, c.ID("id"), body.Members)
+	reply.Body.Rotation, reply.Body.Secrets, err = h.Control.StartRotation(ctx, by, c.ID("id"), body.Advance, body.Members)
 	reply.Revision = reply.Body.Rotation.Revision
 	return reply, err
 }
 
 func (h *Handler) stepRotation(c *route.Call, action string) (reply route.Reply[api.Rotation], err error) {
 	ctx, by := c.Ask()
-	reply.Body, err = h.Control.StepRotation(ctx, by, c.ID("id"), action)
+	reply.Body, err = h.Control.StepRotation(ctx, by, c.ID("id"), action, c.Text("phase"))
 	reply.Revision = reply.Body.Revision
 	return reply, err
 }

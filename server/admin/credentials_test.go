@@ -134,6 +134,10 @@ func TestRotationSteps(t *testing.T) {
 	}
 	expect(t, o.send("POST", "/v1/rotation_sets/s/start", `{"members":{"mu:a":{"names":["dns:a"]}}}`), http.StatusOK, "")
 	expect(t, o.send("POST", "/v1/rotation_sets/s/start", `{"member":{}}`), http.StatusBadRequest, "member")
+	expect(t, o.send("POST", "/v1/rotation_sets/s/start", `{"advance":"manual"}`), http.StatusOK, "")
+	expect(t, o.send("POST", "/v1/rotation_sets/s/force?phase=drain", ""), http.StatusOK, "")
+	expect(t, o.send("POST", "/v1/rotation_sets/s/force?phase=done", ""), http.StatusBadRequest, "phase")
+	expect(t, o.send("POST", "/v1/rotation_sets/s/abort?phase=drain", ""), http.StatusBadRequest, "phase")
 	for _, action := range []string{"advance", "force", "abort", "emergency"} {
 		expect(t, o.send("POST", "/v1/rotation_sets/s/"+action, ""), http.StatusOK, "")
 		expect(t, o.send("POST", "/v1/rotation_sets/s/"+action+"?dry=1", ""), http.StatusBadRequest, "dry")
@@ -141,7 +145,7 @@ func TestRotationSteps(t *testing.T) {
 	expect(t, o.send("GET", "/v1/rotation_sets/s/status", ""), http.StatusOK, "")
 	expect(t, o.send("POST", "/v1/rotation_sets/s/leap", ""), http.StatusNotFound, "")
 	by := " by key_operate"
-	want := []string{"start s" + by, "start s" + by, "advance s" + by, "force s" + by, "abort s" + by, "emergency s" + by, "status s"}
+	want := []string{"start s" + by, "start s" + by, "start s manual" + by, "force s drain" + by, "advance s" + by, "force s" + by, "abort s" + by, "emergency s" + by, "status s"}
 	if diff := cmp.Diff(want, l.Asked); diff != "" {
 		t.Error(diff)
 	}

@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/verdict-pdp/verdict/api"
@@ -62,13 +63,13 @@ func (l *Lifecycle) RotationStatus(_ context.Context, set string) (api.Rotation,
 }
 
 // StartRotation implements admin.Control.
-func (l *Lifecycle) StartRotation(_ context.Context, by authz.Author, set string, _ map[string]api.Material) (api.Rotation, map[string]string, error) {
-	l.Asked = append(l.Asked, "start "+set+" by "+by.Key)
+func (l *Lifecycle) StartRotation(_ context.Context, by authz.Author, set, advance string, _ map[string]api.Material) (api.Rotation, map[string]string, error) {
+	l.Asked = append(l.Asked, strings.Join(strings.Fields("start "+set+" "+advance+" by "+by.Key), " "))
 	return l.Started.Rotation, l.Started.Secrets, l.Err
 }
 
 // StepRotation implements admin.Control.
-func (l *Lifecycle) StepRotation(_ context.Context, by authz.Author, set, action string) (api.Rotation, error) {
-	l.Asked = append(l.Asked, action+" "+set+" by "+by.Key)
+func (l *Lifecycle) StepRotation(_ context.Context, by authz.Author, set, action, phase string) (api.Rotation, error) {
+	l.Asked = append(l.Asked, strings.Join(strings.Fields(action+" "+set+" "+phase+" by "+by.Key), " "))
 	return l.Rotated, l.Err
 }
