@@ -23,6 +23,9 @@ PACKAGES  := ./...
 export TMPDIR := $(CURDIR)/.tmp
 # Suites that must have run at least one test for `make test` to pass.
 SUITES := authz,ijson,disk,token,token/statuslist,secret,introspection,store,bundles,generations,sources,engine,decisiontable,decisionlog,decisionlog/sink,replay,pdp,rotation,usage,credentials,events,tokenservice,server/apikey,server/reqctx,server/question,server/tlsfiles,control,server/wire,server/route,server/api,server/admin,server/oauth,server/events,server,policies,demo,cmd/spell,cmd/config,cmd/openapi,cmd/daemon,cmd/verdict,cmd/verdict/remote,test/tally,test
+# The opa command line and staticcheck have a go.mod of their own, so that what they
+# need is not the product's. test/modules_test.go holds the versions together.
+TOOL      = $(GO) tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## list the targets
@@ -54,15 +57,16 @@ lint: verify ## gofmt, go vet, staticcheck, go.mod tidy, nothing to generate
 	@echo '== lint'
 	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$out" ]; then echo "gofmt these files:"; echo "$$out"; exit 1; fi
 	$(GO) vet $(PACKAGES)
-	$(GO) tool staticcheck $(PACKAGES)
+	$(TOOL) staticcheck $(PACKAGES)
 	$(GO) mod tidy -diff
+	$(GO) -C tools mod tidy -diff
 
 .PHONY: rego
 rego: ## opa fmt, opa check --strict, opa test with full coverage, verdict test
 	@echo '== rego'
-	$(GO) tool opa fmt --fail --list policies
-	$(GO) tool opa check --strict policies
-	$(GO) tool opa test --coverage --threshold 100 policies | tail -n 3
+	$(TOOL) opa fmt --fail --list policies
+	$(TOOL) opa check --strict policies
+	$(TOOL) opa test --coverage --threshold 100 policies | tail -n 3
 	$(GO) run ./cmd/verdict test policies
 
 .PHONY: unit
@@ -109,10 +113,12 @@ bench: ## benchmarks, with peers side by side where there is one
 
 .PHONY: outdated
 outdated: ## list direct dependencies behind their newest: module, have, newest
-	@modules=$$($(GO) list -m -f '{{if not (or .Main .Indirect)}}{{.Path}}{{end}}' all; $(GO) list -f '{{with .Module}}{{.Path}}{{end}}' tool); \
+	@direct=$$($(GO) list -m -f '{{if not (or .Main .Indirect)}}{{.Path}}{{end}}' all); \
+	tools=$$($(GO) -C tools list -f '{{with .Module}}{{.Path}}{{end}}' tool | sort -u); \
+	newer() { timeout $(OUTDATED) $(GO) -C "$$1" list -m -u -f '{{with .Update}}{{printf "%-60s %-12s %s" $$.Path $$.Version .Version}}{{end}}' $$2; }; \
 	why=$$(mktemp); trap 'rm -f $$why' EXIT; \
 	if [ "$$($(GO) env GOPROXY)" = off ]; then echo 'the newest versions are not known: GOPROXY is off'; \
-	elif behind=$$(timeout $(OUTDATED) $(GO) list -m -u -f '{{with .Update}}{{printf "%-60s %-12s %s" $$.Path $$.Version .Version}}{{end}}' $$(sort -u <<< "$$modules") 2> $$why); \
+	elif behind=$$({ newer . "$$direct" && newer tools "$$tools"; } 2> $$why | sort -u); \
 	then echo "$${behind:-every direct dependency is at its newest}"; \
 	else echo "the newest versions are not known within $(OUTDATED) s: $$(head -n 1 $$why)"; fi
 
