@@ -7,6 +7,8 @@ GO        ?= go
 # The toolchain of go.mod, also where the go command is told to stay with its own.
 # `make GOTOOLCHAIN=local ...` builds with the Go that is installed.
 export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
+MODULE    := $(shell sed -n 's/^module //p' go.mod)
+COMMA     := ,
 DATA      ?= data
 # Executions, not seconds: before Go 1.27 those end in a false failure now and then
 # (go.dev/issue/75804).
@@ -14,15 +16,18 @@ FUZZRUNS  ?= 10000x
 # What guides the fuzzer: how it moves through our code and the parsers we trust with
 # tokens and JSON. With FUZZBUILD=-fuzz=. the whole of OPA and Badger is compiled for
 # it again, which takes longer than all the runs.
-FUZZBUILD ?= $(addprefix -gcflags=,$(addsuffix =-d=libfuzzer,github.com/verdict-pdp/verdict/... github.com/go-json-experiment/json/... github.com/go-jose/go-jose/v3/...))
+FUZZBUILD ?= $(addprefix -gcflags=,$(addsuffix =-d=libfuzzer,$(MODULE)/... github.com/go-json-experiment/json/... github.com/go-jose/go-jose/v3/...))
+FUZZROOMS ?= $(shell git grep --untracked -lE '^func Fuzz' -- '*_test.go' | xargs dirname | sort -u)
 BENCHTIME ?= 1s
 # Seconds that outdated waits for the module proxy.
 OUTDATED  ?= 30
 PACKAGES  := ./...
 # Temporary files stay in the clone too.
 export TMPDIR := $(CURDIR)/.tmp
-# Suites that must have run at least one test for `make test` to pass.
-SUITES := authz,ijson,disk,token,token/statuslist,secret,introspection,store,bundles,generations,sources,engine,decisiontable,decisionlog,decisionlog/sink,replay,pdp,rotation,usage,credentials,events,tokenservice,server/apikey,server/reqctx,server/question,server/tlsfiles,control,server/wire,server/route,server/api,server/admin,server/oauth,server/events,server,policies,demo,cmd/spell,cmd/config,cmd/openapi,cmd/daemon,cmd/verdict,cmd/verdict/remote,test/tally,test
+# Packages that have no tests of their own: the wire types, and what tests are made with.
+# Every other one must pass a test for `make test` to pass.
+UNTESTED := $(subst $() ,$(COMMA),$(addprefix $(MODULE)/,api server/servertest store/storetest test/forge test/pdptest test/vectors))
+TALLY     = $(GO) run ./test/tally -untested $(UNTESTED)
 # The opa command line and staticcheck have a go.mod of their own, so that what they
 # need is not the product's. test/modules_test.go holds the versions together.
 TOOL      = $(GO) tool -modfile=tools/go.mod
@@ -40,7 +45,18 @@ run: build ## build, start the server with the demo data, print a decision to re
 	./bin/verdict serve --demo --data $(DATA)
 
 .PHONY: test
-test: lint rego race fuzz ## everything CI runs: lint, rego, race, fuzz
+test: ## everything CI runs: lint, rego, race, fuzz; how long each took
+	@norace=$$($(MAKE) -s compiler 2> /dev/null) || export CGO_ENABLED=0; \
+	took=; for part in lint rego race fuzz; do \
+		began=$$SECONDS; $(MAKE) --no-print-directory $$part; took+="$$part $$((SECONDS - began)) s, "; \
+	done; echo "== $${took}all $$SECONDS s"; \
+	[ -z "$$norace" ] || echo "NOT RUN: the tests with -race. $$norace"
+
+.PHONY: compiler
+compiler: # fails without a C compiler that works
+	@{ read -r cgo && read -r cc; } < <($(GO) env CGO_ENABLED CC); \
+	[ "$$cgo" = 1 ] && $$cc -x c -o $(TMPDIR)/compiler - <<< 'int main(void) { return 0; }' &> /dev/null || \
+	{ echo "The race detector needs a C compiler that works: CC is $$cc, CGO_ENABLED is $$cgo."; exit 1; }
 
 .PHONY: generate
 generate: ## write what is made of the sources: server/openapi.yaml
@@ -71,26 +87,29 @@ rego: ## opa fmt, opa check --strict, opa test with full coverage, verdict test
 
 .PHONY: unit
 unit: ## the tests without the race detector: the quick loop
-	$(GO) test -json $(PACKAGES) | $(GO) run ./test/tally -require $(SUITES)
+	$(GO) test -json $(PACKAGES) | $(TALLY) $$($(GO) list $(PACKAGES))
 
 .PHONY: race
 # The scripts of the command line are run without it: what they call is raced where it
 # lives, and they compile policies, which takes ten times as long with it.
-UNRACED := ./cmd/verdict
+UNRACED := $(MODULE)/cmd/verdict
 race: ## every unit, system and conformance test with the race detector; lint has vetted them
-	@echo '== tests with -race, and without it $(UNRACED)'
-	@raced=$$($(GO) list $(PACKAGES) | grep -v '/cmd/verdict$$'); \
-	{ $(GO) test -race -vet=off -json -timeout 20m $$raced; $(GO) test -vet=off -json -timeout 20m $(UNRACED); } | $(GO) run ./test/tally -require $(SUITES)
+	@norace=$$($(MAKE) -s compiler 2> /dev/null) || export CGO_ENABLED=0; race=-race; \
+	if [ -n "$$norace" ]; then race=; echo '== tests without -race'; else echo '== tests with -race, and without it $(UNRACED)'; fi; \
+	all=$$($(GO) list $(PACKAGES)); \
+	{ $(GO) test $$race -vet=off -json -timeout 20m $$(grep -vx $(UNRACED) <<< "$$all"); \
+	  ! grep -qx $(UNRACED) <<< "$$all" || $(GO) test -vet=off -json -timeout 20m $(UNRACED); } | $(TALLY) $$all; \
+	[ -z "$$norace" ] || echo "NOT RUN: the tests with -race. $$norace"
 
 .PHONY: fuzz
 fuzz: ## every fuzz target, FUZZRUNS each
 	@echo '== fuzz, $(FUZZRUNS) a target'
 	@count=0; work=$$(mktemp -d); trap 'rm -rf $$work' EXIT; \
-	found=$$($(GO) env GOCACHE)/fuzz/$$($(GO) list -m); \
-	for room in $$(git grep --untracked -lE '^func Fuzz' -- '*_test.go' | xargs dirname | sort -u); do \
-		$(GO) test -c -vet=off $(FUZZBUILD) -o $$work/fuzz.test ./$$room; \
+	found=$$($(GO) env GOCACHE)/fuzz/$(MODULE); \
+	$(GO) test -c -vet=off $(FUZZBUILD) -ldflags '-s -w' -o $$work/ $(addprefix ./,$(FUZZROOMS)); \
+	for room in $(FUZZROOMS); do \
 		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' $$room/*_test.go); do \
-			(cd $$room && $$work/fuzz.test -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime $(FUZZRUNS) -test.fuzzcachedir $$found/$$room) > $$work/log 2>&1 || { cat $$work/log; exit 1; }; \
+			(cd $$room && $$work/$${room##*/}.test -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime $(FUZZRUNS) -test.fuzzcachedir $$found/$$room) > $$work/log 2>&1 || { cat $$work/log; exit 1; }; \
 			if ! grep -q ' now fuzzing' $$work/log || grep -q 'not built with coverage' $$work/log; then cat $$work/log; echo "$$target was not guided, or did not run"; exit 1; fi; \
 			echo "$$room $$target: $$(grep -o 'execs: [0-9]*' $$work/log | tail -n 1)"; \
 			count=$$((count + 1)); \
@@ -100,8 +119,8 @@ fuzz: ## every fuzz target, FUZZRUNS each
 .PHONY: soak
 soak: ## kill loops at their full length, fuzz guided by everything; without -race
 	@echo '== soak'
-	VERDICT_TEST_SOAK=1 $(GO) test -count 1 -run Kill -json -timeout 30m ./store ./decisionlog ./generations ./test | $(GO) run ./test/tally -require store,decisionlog,generations,test
-	$(MAKE) fuzz FUZZBUILD=-fuzz=.
+	VERDICT_TEST_SOAK=1 $(GO) test -count 1 -run Kill -json -timeout 30m ./store ./decisionlog ./generations ./test | $(TALLY) $$($(GO) list ./store ./decisionlog ./generations ./test)
+	@for room in $(FUZZROOMS); do $(MAKE) --no-print-directory fuzz FUZZBUILD=-fuzz=. FUZZROOMS=$$room; done
 
 .PHONY: cover
 cover: ## statement coverage of the rooms a decision passes through

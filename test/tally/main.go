@@ -1,9 +1,10 @@
-// Command tally reads the output of `go test -json` on standard input, shows
-// what failed and what was skipped, counts each package, and exits 1 when a
-// test failed or when a suite that must run matched no test. A check that runs
-// nothing is a check that passed nothing.
+// Command tally reads the output of `go test -json` on standard input, shows what
+// failed and what was skipped, counts and times each package, and exits 1 when a test
+// failed or when a package passed no test at all. A check that runs nothing is a check
+// that passed nothing. Its arguments are the packages that have to be there; those of
+// -untested may have no tests.
 //
-//	go test -json ./... | go run ./test/tally -require token,store
+//	go test -json ./... | go run ./test/tally $(go list ./...)
 package main
 
 import (
@@ -12,19 +13,20 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // event is one line of `go test -json` (see `go doc test2json`).
 type event struct {
-	Action     string
-	Package    string
-	ImportPath string
-	Test       string
-	Output     string
-	Elapsed    float64
+	Action  string
+	Package string
+	Test    string
+	Output  string
+	Elapsed float64
 }
 
 // suite counts the tests of one package.
@@ -42,16 +44,21 @@ type tally struct {
 }
 
 func main() {
-	require := flag.String("require", "", "comma-separated package suffixes that must have run at least one test")
+	untested := flag.String("untested", "", "comma-separated `packages` that have no tests")
 	flag.Parse()
-	t := tally{suites: map[string]*suite{}, output: map[string]*strings.Builder{}, out: os.Stdout}
+	began := time.Now()
+	t := newTally(os.Stdout)
 	if err := t.read(os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "tally:", err)
 		os.Exit(1)
 	}
-	if !t.report(strings.FieldsFunc(*require, func(r rune) bool { return r == ',' })) {
+	if !t.report(flag.Args(), strings.Split(*untested, ","), time.Since(began)) {
 		os.Exit(1)
 	}
+}
+
+func newTally(out io.Writer) tally {
+	return tally{suites: map[string]*suite{}, output: map[string]*strings.Builder{}, out: out}
 }
 
 func (t *tally) read(r io.Reader) error {
@@ -96,49 +103,52 @@ func (t *tally) add(e event) {
 func (t *tally) end(s *suite, key string, e event) {
 	said := t.output[key]
 	delete(t.output, key)
+	show := e.Action != "pass"
 	switch {
 	case e.Test == "":
 		s.seconds = e.Elapsed
 		s.broken = e.Action == "fail"
+		show = s.broken && s.failed == 0 // and not that a package has no test files
 	case e.Action == "pass":
 		s.passed++
-		return
 	case e.Action == "fail":
 		s.failed++
 	case e.Action == "skip":
 		s.skipped++
 	}
-	if e.Action != "pass" && said != nil && (e.Test != "" || s.failed == 0 && e.Action == "fail") {
+	if show && said != nil {
 		fmt.Fprint(t.out, said.String())
 	}
 }
 
-// report prints the counts and reports whether all is well.
-func (t *tally) report(required []string) bool {
-	names := make([]string, 0, len(t.suites))
-	for name := range t.suites {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-
+// report prints the counts and reports whether all is well: no test failed, and each
+// package of want passed one, or is untested and has none.
+func (t *tally) report(want, untested []string, took time.Duration) bool {
 	var sum suite
 	good := true
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(t.suites)) {
 		s := t.suites[name]
 		sum.passed += s.passed
 		sum.failed += s.failed
 		sum.skipped += s.skipped
+		sum.seconds += s.seconds
 		if s.passed+s.failed+s.skipped > 0 || s.broken {
-			fmt.Fprintf(t.out, "%-62s %5d passed %3d failed %3d skipped %7.1fs\n", name, s.passed, s.failed, s.skipped, s.seconds)
+			fmt.Fprintf(t.out, "%-62s %5d passed %3d failed %3d skipped %7.1f s\n", name, s.passed, s.failed, s.skipped, s.seconds)
 		}
 		good = good && s.failed == 0 && !s.broken
 	}
-	for _, suffix := range required {
-		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(name, suffix) && t.suites[name].passed > 0 }) {
-			fmt.Fprintf(t.out, "suite %s passed no test at all\n", suffix)
+	for _, name := range want {
+		s := t.suites[name]
+		switch tested := s != nil && s.passed > 0; {
+		case !tested && !slices.Contains(untested, name):
+			fmt.Fprintf(t.out, "package %s passed no test at all\n", name)
+			good = false
+		case tested && slices.Contains(untested, name):
+			fmt.Fprintf(t.out, "package %s has tests now; it is untested no more\n", name)
 			good = false
 		}
 	}
+	fmt.Fprintf(t.out, "packages took %.1f s one by one, %.1f s by the clock with their builds\n", sum.seconds, took.Seconds())
 	fmt.Fprintf(t.out, "%d passed, %d failed, %d skipped\n", sum.passed, sum.failed, sum.skipped)
 	return good && sum.passed > 0
 }
