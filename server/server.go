@@ -104,7 +104,7 @@ func (s *Server) Collectors() []prometheus.Collector { return s.metrics.collecto
 // Run. It fails without leaving one open.
 func (s *Server) Listen() error {
 	for _, l := range s.listeners {
-		opened, err := l.open()
+		opened, err := l.Open()
 		if err != nil {
 			return errors.Join(err, s.Close())
 		}
