@@ -41,7 +41,7 @@ var rooms = map[string]struct {
 	"store/storetest":   {imports: []string{"authz", "ijson", "store"}},
 	"generations":       {imports: []string{"authz", "bundles", "disk"}},
 	"sources":           {imports: []string{"authz"}},
-	"disk":              {},
+	"disk":              {imports: []string{"authz"}, libraries: []string{"github.com/dgraph-io/badger"}},
 	"decisionlog":       {imports: []string{"authz", "disk", "ijson"}, libraries: []string{"github.com/dgraph-io/badger", jsonLibrary}},
 	"decisionlog/sink":  {imports: []string{"authz", "ijson"}, libraries: []string{jsonLibrary}},
 	"replay":            {imports: []string{"authz", "ijson"}, libraries: []string{jsonLibrary}},
