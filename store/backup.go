@@ -178,14 +178,14 @@ func restoreInto(dir string, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	db, err := openBadger(Config{Dir: dir}.withDefaults())
+	db, err := disk.Open(Config{Dir: dir, MinFree: AnyFree}.withDefaults().badger())
 	if err != nil {
 		return err
 	}
-	if err := in.load(db, revision, schema); err != nil {
-		return errors.Join(err, db.Close())
+	if err := in.load(db.DB, revision, schema); err != nil {
+		return errors.Join(err, db.DB.Close())
 	}
-	if err := db.Close(); err != nil {
+	if err := db.DB.Close(); err != nil {
 		return internal("closing the restored data", err)
 	}
 	return nil

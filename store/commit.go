@@ -2,12 +2,12 @@ package store
 
 import (
 	"context"
-	"errors"
 	"reflect"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 )
 
 // Apply makes one write of ops: all of them happen, in order and at one
@@ -26,8 +26,7 @@ func (s *Store) Apply(ctx context.Context, ops []Op) (Result, error) {
 		}
 		prepared[i] = made
 	}
-	w := newWrite(prepared)
-	w.by = authz.ChangeOf(ctx)
+	w := &write{ops: prepared, by: authz.ChangeOf(ctx)}
 	if err := s.submit(ctx, w); err != nil {
 		return Result{}, err
 	}
@@ -58,115 +57,50 @@ func (w *write) result() Result {
 	return result
 }
 
-// submit queues w and returns when it was committed or refused. Whoever gets
-// the commit lock commits everything queued; the others find their write done.
+// submit queues w and returns when it was committed or refused. A write that is being
+// committed is waited for, whatever ends meanwhile.
 func (s *Store) submit(ctx context.Context, w *write) error {
-	s.enqueue(w)
-	select {
-	case <-w.done:
-		return w.err
-	case s.commitLock <- struct{}{}:
-		s.lead()
-		<-w.done
-		return w.err
-	case <-s.closing:
-		return s.withdraw(w, errClosed())
-	case <-ctx.Done():
-		return s.withdraw(w, &authz.Error{Code: authz.CodeUnavailable, Message: "the write was not made: the request ended before its turn came", Cause: ctx.Err()})
+	queued := s.commits.Enqueue(w)
+	var reason error
+	switch s.commits.Wait(ctx, queued, nil) {
+	case disk.Done:
+		return queued.Err()
+	case disk.Closing:
+		reason = errClosed()
+	default:
+		reason = &authz.Error{Code: authz.CodeUnavailable, Message: "the write was not made: the request ended before its turn came", Cause: ctx.Err()}
 	}
-}
-
-func (s *Store) enqueue(w *write) {
-	s.queueMu.Lock()
-	defer s.queueMu.Unlock()
-	s.queue = append(s.queue, w)
-}
-
-func (s *Store) takeQueue() []*write {
-	s.queueMu.Lock()
-	defer s.queueMu.Unlock()
-	taken := s.queue
-	s.queue = nil
-	return taken
-}
-
-// withdraw takes w off the queue and returns reason; a write that is being
-// committed cannot be withdrawn, so its end is waited for.
-func (s *Store) withdraw(w *write, reason error) error {
-	if s.unqueue(w) {
+	if s.commits.Withdraw(queued) {
 		return reason
 	}
-	<-w.done
-	return w.err
+	<-queued.Done()
+	return queued.Err()
 }
-
-func (s *Store) unqueue(w *write) bool {
-	s.queueMu.Lock()
-	defer s.queueMu.Unlock()
-	for i, queued := range s.queue {
-		if queued == w {
-			s.queue = append(s.queue[:i], s.queue[i+1:]...)
-			return true
-		}
-	}
-	return false
-}
-
-// lead commits every queued write, in as few Badger transactions as their limits
-// allow, and lets go of the commit lock, which the caller holds.
-func (s *Store) lead() {
-	defer func() { <-s.commitLock }()
-	queue := s.takeQueue()
-	defer func() { s.abandon(queue) }()
-	for len(queue) > 0 {
-		n := s.commitGroup(queue)
-		for _, w := range queue[:n] {
-			close(w.done)
-		}
-		queue = queue[n:]
-	}
-}
-
-// abandon fails the writes that a panicking leader left: their callers, and the
-// writers after them, must not wait for ever.
-func (s *Store) abandon(queue []*write) {
-	if len(queue) == 0 {
-		return
-	}
-	err := s.fail(errAbandoned)
-	for _, w := range queue {
-		w.err = err
-		close(w.done)
-	}
-}
-
-var errAbandoned = errors.New("a commit did not run to its end")
 
 // commitGroup commits the first writes of queue, at least one, as one Badger
-// transaction and says how many. The caller holds the commit lock.
-func (s *Store) commitGroup(queue []*write) int {
-	if err := s.failure(); err != nil {
+// transaction, answers them and returns how many. The caller holds the commit lock.
+func (s *Store) commitGroup(queue []*write) (taken int) {
+	if err := s.db.Failure(); err != nil {
 		for _, w := range queue {
-			w.err = err
+			s.commits.Answer(w, err)
 		}
 		return len(queue)
 	}
 	g := s.newGroup()
 	defer g.txn.Discard()
-	taken := 0
-	for _, w := range queue {
-		if !g.add(w) {
-			break
-		}
+	for taken < len(queue) && g.add(queue[taken]) {
 		taken++
 	}
-	if len(g.writes) == 0 {
-		return taken
+	var failed error
+	if len(g.writes) > 0 {
+		failed = s.commit(g)
 	}
-	if err := s.commit(g); err != nil {
-		for _, w := range g.writes {
-			w.err = err
+	for _, w := range queue[:taken] {
+		err := w.refused
+		if err == nil && w.revision > 0 { // it is one of g.writes
+			err = failed
 		}
+		s.commits.Answer(w, err)
 	}
 	return taken
 }
@@ -209,7 +143,7 @@ func (g *group) add(w *write) bool {
 	d, err := g.evaluate(w)
 	if err != nil {
 		g.store.stats.refused.Add(1)
-		w.err = err
+		w.refused = err
 		return true
 	}
 	w.outcomes = d.outcomes
@@ -225,7 +159,7 @@ func (g *group) add(w *write) bool {
 		return false
 	}
 	if !fits {
-		w.err = authz.Errorf(authz.CodeTooLarge, "the write needs %d stored entries of %d bytes together; at most %d and %d fit into one: split it", count, size, g.store.db.MaxBatchCount()-reservedEntries, g.store.db.MaxBatchSize()-reservedBytes)
+		w.refused = authz.Errorf(authz.CodeTooLarge, "the write needs %d stored entries of %d bytes together; at most %d and %d fit into one: split it", count, size, g.store.db.MaxBatchCount()-reservedEntries, g.store.db.MaxBatchSize()-reservedBytes)
 		return true
 	}
 	g.count += count
@@ -313,7 +247,7 @@ func (s *Store) commit(g *group) error {
 	if g.broken != nil {
 		return internal("writing", g.broken)
 	}
-	if err := s.room(); err != nil {
+	if err := s.db.CheckSpace(); err != nil {
 		s.stats.noSpace.Add(uint64(len(g.writes)))
 		return err
 	}
@@ -341,23 +275,15 @@ func (s *Store) commit(g *group) error {
 // known only after a restart. Reads go on at the published revision.
 func (s *Store) fail(cause error) error {
 	err := &authz.Error{Code: authz.CodeUnavailable, Message: "the write could not be stored and no more are taken; mend the disk and restart Verdict (reads go on)", Cause: cause}
-	s.failed.Store(err)
+	s.db.Fail(err)
 	s.config.Logger.Error("commit failed; the store takes no more writes until it is opened again", "revision", s.Revision(), "error", cause)
 	return err
 }
 
 // Writable says why no write can be taken, nil when one can.
 func (s *Store) Writable() error {
-	if err := s.failure(); err != nil {
+	if err := s.db.Failure(); err != nil {
 		return err
 	}
-	return s.room()
-}
-
-// failure says why no write is taken until the store is opened again.
-func (s *Store) failure() error {
-	if err := s.failed.Load(); err != nil {
-		return err
-	}
-	return nil
+	return s.db.CheckSpace()
 }

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
@@ -14,6 +16,29 @@ const (
 	DefaultChangeRetention  = 1_000_000
 	DefaultExpiredRetention = 30 * 24 * time.Hour
 )
+
+// DefaultMinFree is the free space below which no write is taken. Badger writes
+// through sparse memory maps: a page the disk has no room for is not an error
+// but a signal that ends the process, decisions included. So there must always
+// be room for what Badger writes without being asked, after the last write it
+// was given:
+//
+//   - 64 MiB, the write-ahead log of a memtable: twice memTableSize is mapped,
+//     a memtable is full at the first half, one group more may follow;
+//   - 96 MiB, the level-0 tables of three memtables, two being flushed and the
+//     one being filled; their logs are deleted after that;
+//   - 96 MiB, the new tables of a compaction, which stand beside the old ones
+//     until it is done: the base level, or some tables of the levels below.
+//
+// Level 0 is rewritten too, whole, and grows while an import outruns its
+// compaction; what it has is asked for on top of the floor.
+const DefaultMinFree = 256 << 20
+
+// AnyFree as Config.MinFree takes writes however little space is left.
+const AnyFree = -1
+
+// memTableSize also bounds a transaction: 15 % of it.
+const memTableSize = 32 << 20
 
 // NoChangeLog as Config.ChangeRetention switches the change log off. Tombstones
 // live as long as the log explains them, so it switches them off as well.
@@ -120,4 +145,27 @@ func (c Config) keepExpired(collection authz.Collection) time.Duration {
 		return endedRetention
 	}
 	return c.ExpiredRetention
+}
+
+// badger is how the data directory is opened.
+func (c Config) badger() disk.Options {
+	return disk.Options{
+		Name: "data directory", Engine: "storage engine",
+		Dir: c.Dir, InMemory: c.InMemory, Managed: true, SyncWrites: true,
+		MemTableSize: memTableSize, BlockCache: c.BlockCache, IndexCache: c.IndexCache,
+		MinFree: c.MinFree, Free: c.Free, NoSpace: c.noSpace,
+		Low:    "no write is taken until the disk has space",
+		Enough: "the disk has space; writes are taken again",
+		Closed: errClosed, Log: c.Logger,
+	}
+}
+
+// noSpace is the refusal of a write for want of space. Nothing of it was written, so
+// that writes are taken again once there is space.
+func (c Config) noSpace(free, need uint64, cause error) error {
+	dir := filepath.Clean(c.Dir)
+	if cause != nil {
+		return &authz.Error{Code: authz.CodeUnavailable, Message: fmt.Sprintf("the write was not made: the free space of data directory %s cannot be read; mend the disk (decisions go on)", dir), Cause: cause}
+	}
+	return authz.Errorf(authz.CodeUnavailable, "the write was not made: the disk of data directory %s has %d bytes free, and below %d no write is taken; free or add space and write again, no restart is needed (decisions go on)", dir, free, need)
 }

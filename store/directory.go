@@ -90,7 +90,7 @@ func firstCredentials(all []*authz.Credential) []*authz.Credential {
 // opens no snapshot. CodeUnavailable after Close.
 func (s *Store) APIKey(_ context.Context, id string) (*authz.APIKey, bool, error) {
 	select {
-	case <-s.closing:
+	case <-s.db.Closing():
 		return nil, false, errClosed()
 	default:
 	}

@@ -76,7 +76,7 @@ func (v *Snapshot) interrupted(ctx context.Context, what string) error {
 	select {
 	case <-ctx.Done():
 		return &authz.Error{Code: authz.CodeUnavailable, Message: what + " is not complete: the request ended first", Cause: ctx.Err()}
-	case <-v.store.closing:
+	case <-v.store.db.Closing():
 		return &authz.Error{Code: authz.CodeUnavailable, Message: what + " is not complete: Verdict is shutting down"}
 	default:
 		return nil

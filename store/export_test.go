@@ -19,11 +19,7 @@ func HoldCommits(s *Store) (begun <-chan uint64, proceed chan<- struct{}) {
 }
 
 // Queued is how many writes wait for the commit lock.
-func Queued(s *Store) int {
-	s.queueMu.Lock()
-	defer s.queueMu.Unlock()
-	return len(s.queue)
-}
+func Queued(s *Store) int { return s.commits.Waiting() }
 
 // Flatten makes Badger compact everything it has.
 func Flatten(s *Store) error { return s.db.Flatten(2) }

@@ -138,7 +138,7 @@ func (s *Store) WaitFor(ctx context.Context, revision uint64) error {
 		}
 		select {
 		case <-now.superseded:
-		case <-s.closing:
+		case <-s.db.Closing():
 			return errClosed()
 		case <-ctx.Done():
 			return &authz.Error{Code: authz.CodeBehind, Message: fmt.Sprintf("the data is at revision %d and %d was asked for", now.revision, revision), Cause: ctx.Err()}

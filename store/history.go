@@ -20,7 +20,7 @@ import (
 // together reads as the one before the group: nobody saw more of it.
 func (s *Store) SnapshotAt(revision uint64) (*Snapshot, error) {
 	select {
-	case <-s.closing:
+	case <-s.db.Closing():
 		return nil, errClosed()
 	default:
 	}
@@ -43,7 +43,7 @@ func (s *Store) SnapshotAt(revision uint64) (*Snapshot, error) {
 // loadHistory finds out how far back versions are kept, after marking a directory
 // that has kept none as beginning to do so now.
 func (s *Store) loadHistory(revision uint64) error {
-	v, err := readMeta(s.db, historyKey)
+	v, err := readMeta(s.db.DB, historyKey)
 	if err != nil {
 		return err
 	}

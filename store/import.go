@@ -291,8 +291,7 @@ func (s *Store) aroundChunk(ctx context.Context, c *chunk, report *authz.ImportR
 
 // importChunk commits a parsed chunk and adds what became of it to report.
 func (s *Store) importChunk(ctx context.Context, c *chunk, report *authz.ImportReport) error {
-	w := newWrite(make([]operation, 0, len(c.lines)))
-	w.lenient, w.by = true, authz.ChangeOf(ctx)
+	w := &write{ops: make([]operation, 0, len(c.lines)), lenient: true, by: authz.ChangeOf(ctx)}
 	numbers := make([]int, 0, len(c.lines)) // of the lines in w.ops
 	for i := range c.lines {
 		l := &c.lines[i]
@@ -324,8 +323,7 @@ func (s *Store) importOps(ctx context.Context, w *write, numbers []int, report *
 			ops     []operation
 			numbers []int
 		}{{w.ops[:half], numbers[:half]}, {w.ops[half:], numbers[half:]}} {
-			smaller := newWrite(part.ops)
-			smaller.lenient, smaller.by = true, w.by
+			smaller := &write{ops: part.ops, lenient: true, by: w.by}
 			if err := s.importOps(ctx, smaller, part.numbers, report); err != nil {
 				return err
 			}

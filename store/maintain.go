@@ -8,6 +8,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 )
 
 // Run maintains the store until ctx ends: it deletes what has been expired for
@@ -22,7 +23,7 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
-		case <-s.closing:
+		case <-s.db.Closing():
 			return nil
 		case <-ctx.Done():
 			return nil
@@ -66,7 +67,7 @@ func (s *Store) sweepCollection(ctx context.Context, code collCode, limit int64)
 	for i, r := range expired {
 		ops[i] = operation{ref: r, intent: unlessNotDue, due: limit}
 	}
-	w := newWrite(ops)
+	w := &write{ops: ops}
 	if err := s.submit(ctx, w); err != nil {
 		return 0, err
 	}
@@ -120,15 +121,14 @@ func (s *Store) compact(ctx context.Context) error {
 // revision: what it deletes was written before, and reads of that revision find
 // no entity either way.
 func (s *Store) compactOnce(ctx context.Context) (deleted int, err error) {
-	select {
-	case s.commitLock <- struct{}{}:
-		defer func() { <-s.commitLock }()
-	case <-s.closing:
+	switch s.commits.Lock(ctx) {
+	case disk.Closing:
 		return 0, nil
-	case <-ctx.Done():
+	case disk.Ended:
 		return 0, authz.Errorf(authz.CodeUnavailable, "the maintenance pass ended before it was done")
 	}
-	if err := s.failure(); err != nil {
+	defer s.commits.Unlock()
+	if err := s.db.Failure(); err != nil {
 		return 0, err
 	}
 	now := s.state.Load()
@@ -136,7 +136,7 @@ func (s *Store) compactOnce(ctx context.Context) (deleted int, err error) {
 	if err != nil || len(excess) == 0 {
 		return 0, err
 	}
-	if err := s.room(); err != nil {
+	if err := s.db.CheckSpace(); err != nil {
 		return 0, err
 	}
 	txn := s.db.NewTransactionAt(now.revision, true)

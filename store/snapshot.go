@@ -26,7 +26,7 @@ var (
 // Snapshot freezes the data as it is now.
 func (s *Store) Snapshot() (*Snapshot, error) {
 	select {
-	case <-s.closing:
+	case <-s.db.Closing():
 		return nil, errClosed()
 	default:
 	}
@@ -156,10 +156,10 @@ func (v *Snapshot) cold(read func(*badger.Txn) error) error {
 	if v.closed {
 		return errSnapshotClosed()
 	}
-	if err := v.store.enter(); err != nil {
+	if err := v.store.db.Enter(); err != nil {
 		return err
 	}
-	defer v.store.leave()
+	defer v.store.db.Leave()
 	if v.txn == nil {
 		v.txn = v.store.db.NewTransactionAt(v.state.revision, false)
 	}

@@ -8,40 +8,25 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 )
 
 // Store is the data at rest of one node. All methods may be called concurrently.
 type Store struct {
-	config Config
-	db     *badger.DB
+	config  Config
+	db      *disk.DB
+	commits *disk.Committer[*write]
 	// commitAt makes a transaction durable at a revision. It is a field so that
 	// a failing disk can be staged.
 	commitAt func(txn *badger.Txn, revision uint64) error
 
-	state  atomic.Pointer[state]
-	failed atomic.Pointer[authz.Error] // why no more writes are taken
-	// cramped says that the last write found too little space.
-	cramped atomic.Bool
-
-	// commitLock is held, by sending, to commit. It is a channel so that waiting
-	// for it can end.
-	commitLock chan struct{}
-
-	queueMu sync.Mutex
-	queue   []*write // guarded by queueMu
+	state atomic.Pointer[state]
 
 	// viewsMu orders opening a view, publishing a state, and choosing what
 	// Badger may discard.
 	viewsMu sync.Mutex
 	views   map[uint64]int // :: revision -> open views of it; guarded by viewsMu
 	history uint64         // the oldest revision SnapshotAt can read; guarded by viewsMu
-
-	closing   chan struct{} // closed when Close begins
-	closeOnce sync.Once
-	closeErr  error
-	// life is held for reading by whoever uses db, for writing to close it.
-	life   sync.RWMutex
-	closed bool // guarded by life
 
 	stats counters
 }
@@ -54,38 +39,34 @@ func Open(config Config) (*Store, error) {
 		return nil, err
 	}
 	config = config.withDefaults()
-	if err := config.roomToOpen(); err != nil {
-		return nil, err
-	}
-	db, err := openBadger(config)
+	db, err := disk.Open(config.badger())
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		config:     config,
-		db:         db,
-		commitAt:   func(txn *badger.Txn, revision uint64) error { return txn.CommitAt(revision, nil) },
-		commitLock: make(chan struct{}, 1),
-		views:      make(map[uint64]int),
-		closing:    make(chan struct{}),
+		config:   config,
+		db:       db,
+		commitAt: func(txn *badger.Txn, revision uint64) error { return txn.CommitAt(revision, nil) },
+		views:    make(map[uint64]int),
 	}
+	s.commits = disk.NewCommitter(db.Closing(), s.commitGroup, s.fail, nil)
 	if err := s.load(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, db.DB.Close())
 	}
 	return s, nil
 }
 
 // load makes the first state from what is on disk.
 func (s *Store) load() error {
-	version, err := readSchema(s.db)
+	version, err := readSchema(s.db.DB)
 	if err != nil {
 		return err
 	}
-	stored, err := loadPersisted(s.db)
+	stored, err := loadPersisted(s.db.DB)
 	if err != nil {
 		return err
 	}
-	if err := upgrade(s.db, version, stored.revision); err != nil {
+	if err := upgrade(s.db.DB, version, stored.revision); err != nil {
 		return err
 	}
 	if err := s.loadHistory(stored.revision); err != nil {
@@ -193,30 +174,14 @@ func (s *Store) Counts() map[authz.Collection]uint64 {
 // calls are refused with CodeUnavailable; of a snapshot that is still open only
 // those that go to Badger. Closing again does nothing and returns the same.
 func (s *Store) Close() error {
-	s.closeOnce.Do(func() {
-		close(s.closing)
-		s.commitLock <- struct{}{} // never released: no commit after this
-		s.life.Lock()
-		defer s.life.Unlock()
-		s.closed = true
-		if err := s.db.Close(); err != nil {
-			s.closeErr = internal("closing the data directory", err)
+	return s.db.Close(func() error {
+		s.commits.Stop()
+		if err := s.db.Shut(); err != nil {
+			return internal("closing the data directory", err)
 		}
+		return nil
 	})
-	return s.closeErr
 }
-
-// enter is called before using db and leave after it, unless enter failed.
-func (s *Store) enter() error {
-	s.life.RLock()
-	if s.closed {
-		s.life.RUnlock()
-		return errClosed()
-	}
-	return nil
-}
-
-func (s *Store) leave() { s.life.RUnlock() }
 
 func errClosed() error {
 	return authz.Errorf(authz.CodeUnavailable, "the store is closed")

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -18,10 +19,10 @@ type write struct {
 	lenient bool
 	by      string // id of the change that makes it, see authz.WithChange; may be empty
 
-	done     chan struct{} // closed once the fields below are set
-	err      error
-	revision uint64    // 0: nothing changed
-	outcomes []outcome // of the operations, in order
+	disk.Item           // in the group commit; the fields below may be read once it is answered
+	refused   error     // why it is not committed, whatever becomes of its group
+	revision  uint64    // 0: nothing changed
+	outcomes  []outcome // of the operations, in order
 }
 
 // outcome is what became of one operation.
@@ -32,10 +33,6 @@ type outcome struct {
 	created, updated int64
 	was, is          []byte       // JSON of the entity before and after, nil without one
 	succeeded        authz.Entity // what Succeed made of the operation's entity; nil when it was not asked
-}
-
-func newWrite(ops []operation) *write {
-	return &write{ops: ops, done: make(chan struct{})}
 }
 
 // entry is one Badger key a write sets or, with a nil value, deletes.
