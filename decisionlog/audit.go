@@ -78,9 +78,8 @@ func (l *Log) recordChange(ctx context.Context, kind string, c authz.AuditedChan
 	if err != nil {
 		return internal("writing the record of a change", err)
 	}
-	d.charge = 2 * d.size()
 	w := newWrite(&l.changing, 1)
-	w.add(d)
+	w.add(d, 2*d.size())
 	return l.submit(ctx, w)
 }
 
@@ -126,7 +125,7 @@ func cut(text string, most int) string {
 	return text[:end] + ellipsis
 }
 
-// admitted settles those of drafts that are intents or changes and are not to be
+// admitted answers those of drafts that are intents or changes and are not to be
 // written, and returns the others. The caller holds the commit lock.
 func (l *Log) admitted(drafts []*draft) []*draft {
 	if !slices.ContainsFunc(drafts, func(d *draft) bool { return d.change != nil }) {
@@ -149,7 +148,7 @@ func (l *Log) admitted(drafts []*draft) []*draft {
 			settled, err = d.admit(txn, pending)
 		}
 		if settled || err != nil {
-			d.settle(err)
+			l.commits.Answer(d, err)
 			continue
 		}
 		if d.change.intent {

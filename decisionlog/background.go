@@ -31,7 +31,7 @@ func newBackground(c Config) background {
 func (l *Log) offer(e *authz.Entry) error {
 	b := &l.background
 	weight := weigh(e)
-	if l.failure() != nil || b.quota.take(1, weight) != nil {
+	if l.db.Failure() != nil || b.quota.take(1, weight) != nil {
 		l.lose(1)
 		return nil
 	}
@@ -94,7 +94,7 @@ func (l *Log) recordBackground(ctx context.Context) {
 		select {
 		case <-l.background.wake:
 			l.recordLeft()
-		case <-l.closing:
+		case <-l.db.Closing():
 			return
 		case <-ctx.Done():
 			return
@@ -128,17 +128,15 @@ func (l *Log) recordSome(entries []authz.Entry, weights []int64) {
 			l.background.quota.release(1, weights[i])
 			continue
 		}
-		d.charge = weights[i]
-		w.add(d)
+		w.add(d, weights[i])
 	}
 	if len(w.drafts) == 0 {
 		return
 	}
-	l.enqueue(w)
-	l.commitLock <- struct{}{}
-	l.lead()
-	<-w.done
-	if w.err != nil {
+	queued := l.commits.Enqueue(w.drafts...)
+	l.commits.Lead()
+	<-queued.Done()
+	if queued.Err() != nil {
 		l.lose(uint64(len(w.drafts)))
 	}
 }
@@ -151,7 +149,7 @@ func (l *Log) recordLoss() error {
 	if err := l.hold(); err != nil {
 		return err
 	}
-	defer func() { <-l.commitLock }()
+	defer l.commits.Unlock()
 	return l.writeLoss()
 }
 
@@ -160,10 +158,10 @@ func (l *Log) writeLoss() error {
 	if l.lost.Load() == 0 {
 		return nil
 	}
-	if err := l.failure(); err != nil {
+	if err := l.db.Failure(); err != nil {
 		return err
 	}
-	if err := l.roomForRecord(); err != nil {
+	if err := l.db.CheckSpace(); err != nil {
 		return err
 	}
 	return l.write(nil)

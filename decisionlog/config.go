@@ -2,6 +2,7 @@ package decisionlog
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -22,6 +23,14 @@ const (
 	// compaction. See Config.MinFree.
 	DefaultMinFree = 256 << 20
 )
+
+// memTableSize also bounds a transaction: 15 % of it. A transaction takes the
+// largest record that there is.
+const memTableSize = 24 << 20
+
+// freeHolds is how long a good answer about the free space holds. What is
+// written in the meantime is far below what DefaultMinFree leaves.
+const freeHolds = 100 * time.Millisecond
 
 // AnyFree as Config.MinFree takes records however little space is left.
 const AnyFree = -1
@@ -133,4 +142,26 @@ func defaultTo[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
+}
+
+// badger is how the log is opened. Writes are not synced one by one; see the package
+// comment.
+func (c Config) badger() disk.Options {
+	return disk.Options{
+		Name: "the decision log", Engine: "storage engine of the decision log",
+		Dir: c.Dir, InMemory: c.InMemory,
+		MemTableSize: memTableSize, BlockCache: 16 << 20, IndexCache: 16 << 20,
+		MinFree: c.MinFree, Free: c.Free, FreeHolds: freeHolds, Now: c.Now, NoSpace: c.noSpace,
+		Low:    "no decision is recorded until the disk has space",
+		Enough: "the disk has space; decisions are recorded again",
+		Closed: errClosed, Log: c.Log,
+	}
+}
+
+// noSpace is the refusal of a record for want of space.
+func (c Config) noSpace(free, need uint64, cause error) error {
+	if cause != nil {
+		return &authz.Error{Code: authz.CodeUnavailable, Message: fmt.Sprintf("nothing was recorded: the free space of the decision log %s cannot be read; mend the disk", c.Dir), Cause: cause}
+	}
+	return authz.Errorf(authz.CodeUnavailable, "nothing was recorded: the disk of the decision log %s has %d bytes free, and below %d nothing is recorded; free or add space, no restart is needed", c.Dir, free, need)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -20,8 +21,9 @@ type draft struct {
 	lost       uint64       // of a loss: how many records it stands for
 	change     *changeDraft // of an intent or a change, whose id is that of the change
 
-	// Of a loss there is nobody to tell: it has neither.
-	write  *write
+	// A loss is not queued and has none of these.
+	disk.Item
+	quota  *quota
 	charge int64
 }
 

@@ -8,16 +8,16 @@ import (
 
 // FailCommits makes every later commit fail with err.
 func (l *Log) FailCommits(err error) {
-	l.commitLock <- struct{}{}
-	defer func() { <-l.commitLock }()
+	l.commits.Stop()
+	defer l.commits.Unlock()
 	l.commit = func(*badger.Txn) error { return err }
 }
 
 // BlockCommits makes the next commit say on begun that it has begun, and wait until
 // proceed is closed.
 func (l *Log) BlockCommits(proceed <-chan struct{}) (begun <-chan struct{}) {
-	l.commitLock <- struct{}{}
-	defer func() { <-l.commitLock }()
+	l.commits.Stop()
+	defer l.commits.Unlock()
 	beginning, commit := make(chan struct{}), l.commit
 	l.commit = func(txn *badger.Txn) error {
 		close(beginning)
@@ -29,15 +29,15 @@ func (l *Log) BlockCommits(proceed <-chan struct{}) (begun <-chan struct{}) {
 
 // FailSyncs makes every later sync fail with err.
 func (l *Log) FailSyncs(err error) {
-	l.commitLock <- struct{}{}
-	defer func() { <-l.commitLock }()
+	l.commits.Stop()
+	defer l.commits.Unlock()
 	l.sync = func() error { return err }
 }
 
 // Hold stops commits until release is called.
 func (l *Log) Hold() (release func()) {
-	l.commitLock <- struct{}{}
-	return func() { <-l.commitLock }
+	l.commits.Stop()
+	return l.commits.Unlock
 }
 
 // Occupy takes all room for drafts until release is called.
@@ -48,11 +48,7 @@ func (l *Log) Occupy() (release func()) {
 }
 
 // Waiting is how many drafts are queued for a commit.
-func (l *Log) Waiting() int {
-	l.queueMu.Lock()
-	defer l.queueMu.Unlock()
-	return len(l.queue)
-}
+func (l *Log) Waiting() int { return l.commits.Waiting() }
 
 // Tamper replaces the stored value of a record by what change makes of it; nil
 // deletes it. at is where its JSON starts.

@@ -12,52 +12,39 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 )
 
 // Log is the decision log of one node. All methods may be called concurrently.
 type Log struct {
-	config Config
-	db     *badger.DB
+	config  Config
+	db      *disk.DB
+	commits *disk.Committer[*draft]
 	// commit makes a transaction outlive the process, sync the machine. They are
 	// fields so that a failing disk can be staged.
 	commit func(*badger.Txn) error
 	sync   func() error
 
-	state  atomic.Pointer[state] // replaced under commitLock
-	anchor atomic.Pointer[link]  // the last record removed; replaced under commitLock
-	// changeAnchor is the last intent or change removed; replaced under commitLock.
+	state  atomic.Pointer[state] // replaced under the lock of commits
+	anchor atomic.Pointer[link]  // the last record removed; replaced under the lock of commits
+	// changeAnchor is the last intent or change removed; replaced under the lock of commits.
 	changeAnchor atomic.Pointer[link]
-	pending      atomic.Int64                // announced changes without an outcome; changed under commitLock
-	failed       atomic.Pointer[authz.Error] // why nothing is recorded any more
+	pending      atomic.Int64 // announced changes without an outcome; changed under the lock of commits
 	// unsynced says that something was committed that sync was not called after.
 	unsynced atomic.Bool
 	lost     atomic.Uint64 // records lost that no loss record stands for yet
-	space    space
 	stats    counters
 
 	toldLoss, toldUnmaskable seldom
 
-	// commitLock is held, by sending, to commit anything. It is a channel so that
-	// waiting for it can end.
-	commitLock chan struct{}
 	waiting    quota      // of the drafts of spool and required
 	changing   quota      // of the drafts of intents and changes: decisions take none of it
 	background background // what async left to be recorded
-
-	queueMu sync.Mutex
-	queue   []*draft // encoded, in the order in which they will stand; guarded by queueMu
 
 	retention sync.Mutex // held to remove records, or to keep them from being removed
 
 	cursorMu sync.Mutex
 	cursors  map[string]uint64 // :: reader -> last record it is done with, of those in use; guarded by cursorMu
-
-	closing   chan struct{} // closed when Close begins
-	closeOnce sync.Once
-	closeErr  error
-	// life is held for reading by whoever uses db, for writing to close it.
-	life   sync.RWMutex
-	closed bool // guarded by life
 }
 
 var _ authz.Recorder = (*Log)(nil)
@@ -77,10 +64,7 @@ func Open(config Config) (*Log, error) {
 		return nil, err
 	}
 	config = config.withDefaults()
-	if err := config.roomToOpen(); err != nil {
-		return nil, err
-	}
-	db, err := openBadger(config)
+	db, err := disk.Open(config.badger())
 	if err != nil {
 		return nil, err
 	}
@@ -89,22 +73,21 @@ func Open(config Config) (*Log, error) {
 		db:         db,
 		commit:     (*badger.Txn).Commit,
 		sync:       db.Sync,
-		commitLock: make(chan struct{}, 1),
 		waiting:    quota{maxEntries: config.Queue, maxBytes: config.QueueBytes},
 		changing:   quota{maxEntries: MaxPending, maxBytes: maxChangingBytes},
 		background: newBackground(config),
 		cursors:    make(map[string]uint64),
-		closing:    make(chan struct{}),
 	}
+	l.commits = disk.NewCommitter(db.Closing(), l.commitGroup, l.fail, (*draft).release)
 	if err := l.load(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, db.DB.Close())
 	}
 	return l, nil
 }
 
 // load reads where the chain begins and ends.
 func (l *Log) load() error {
-	if err := checkSchema(l.db); err != nil {
+	if err := checkSchema(l.db.DB); err != nil {
 		return err
 	}
 	return l.db.View(func(txn *badger.Txn) error {
@@ -223,7 +206,7 @@ func (l *Log) await(ctx context.Context, what string, after uint64, of func(*sta
 		}
 		select {
 		case <-now.superseded:
-		case <-l.closing:
+		case <-l.db.Closing():
 			return errClosed()
 		case <-ctx.Done():
 			return &authz.Error{Code: authz.CodeBehind, Message: fmt.Sprintf("the newest %s is %d and a later one than %d was asked for", what, of(now), after), Cause: ctx.Err()}
@@ -255,7 +238,7 @@ func (l *Log) every(ctx context.Context, pause time.Duration, do func() error) {
 	for {
 		select {
 		case <-tick.C:
-		case <-l.closing:
+		case <-l.db.Closing():
 			return
 		case <-ctx.Done():
 			return
@@ -272,10 +255,10 @@ func (l *Log) syncRest() error {
 	if !l.unsynced.Load() {
 		return nil
 	}
-	if err := l.enter(); err != nil {
+	if err := l.db.Enter(); err != nil {
 		return err
 	}
-	defer l.leave()
+	defer l.db.Leave()
 	return l.syncAll()
 }
 
@@ -295,59 +278,31 @@ func (l *Log) syncAll() error {
 // closes the log. Later calls are refused with CodeUnavailable. Closing again does
 // nothing and returns the same.
 func (l *Log) Close() error {
-	l.closeOnce.Do(func() {
+	return l.db.Close(func() error {
 		l.background.close()
-		close(l.closing)
 		l.recordLeft()
-		l.commitLock <- struct{}{} // never released: no commit after this
+		l.commits.Stop()
 		err := l.writeLoss()
-		l.life.Lock()
-		defer l.life.Unlock()
-		l.closed = true
-		if broken := l.db.Close(); broken != nil {
+		if broken := l.db.Shut(); broken != nil {
 			err = errors.Join(err, internal("closing the decision log", broken))
 		}
-		l.closeErr = err
+		return err
 	})
-	return l.closeErr
 }
 
-// hold takes the commit lock, which the caller lets go of by receiving, unless the
-// log is being closed.
+// hold takes the commit lock, which the caller unlocks, unless the log is being closed.
 func (l *Log) hold() error {
-	select {
-	case l.commitLock <- struct{}{}:
-		return nil
-	case <-l.closing:
-		return errClosed()
-	}
-}
-
-// enter is called before using db and leave after it, unless enter failed.
-func (l *Log) enter() error {
-	l.life.RLock()
-	if l.closed {
-		l.life.RUnlock()
+	if l.commits.Lock(context.Background()) != disk.Done {
 		return errClosed()
 	}
 	return nil
 }
-
-func (l *Log) leave() { l.life.RUnlock() }
 
 // fail stops all further writes: what of a failed commit reached the disk is known
 // only after a restart. Reads go on.
 func (l *Log) fail(cause error) error {
 	err := &authz.Error{Code: authz.CodeUnavailable, Message: "nothing is recorded any more, as a write to the decision log failed; mend the disk and restart Verdict", Cause: cause}
-	l.failed.Store(err)
+	l.db.Fail(err)
 	l.config.Log.Error("the decision log failed; it takes no more records until it is opened again", "head", l.Head(), "error", cause)
 	return err
-}
-
-// failure says why nothing is recorded until the log is opened again.
-func (l *Log) failure() error {
-	if err := l.failed.Load(); err != nil {
-		return err
-	}
-	return nil
 }

@@ -2,12 +2,12 @@ package decisionlog
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/disk"
 )
 
 // Record implements authz.Recorder. Each entry is as durable as Config.Durability
@@ -20,7 +20,7 @@ import (
 // refused, ctx ended or the log is closed. Wait and ctx do not bound the one caller
 // that is writing for all when the disk hangs.
 func (l *Log) Record(ctx context.Context, entries []authz.Entry) error {
-	var w *write
+	var w write
 	for i := range entries {
 		e := &entries[i]
 		if l.config.Durability.Stricter(e.Decision.Durability) == authz.Async {
@@ -33,13 +33,12 @@ func (l *Log) Record(ctx context.Context, entries []authz.Entry) error {
 		if err != nil {
 			return err
 		}
-		if w == nil {
+		if w.drafts == nil {
 			w = newWrite(&l.waiting, len(entries)-i)
 		}
-		d.charge = 2 * d.size() // it is copied to be stored
-		w.add(d)
+		w.add(d, 2*d.size()) // it is copied to be stored
 	}
-	if w == nil {
+	if w.drafts == nil {
 		return nil
 	}
 	err := l.submit(ctx, w)
@@ -54,63 +53,41 @@ type write struct {
 	quota  *quota // that charges are taken from
 	drafts []*draft
 	charge int64 // of all drafts
-	left   int   // drafts not yet settled; whoever holds the commit lock
-	err    error
-	done   chan struct{} // closed when all drafts are settled; err may be read then
 }
 
-func newWrite(from *quota, most int) *write {
-	return &write{quota: from, drafts: make([]*draft, 0, most), done: make(chan struct{})}
+func newWrite(from *quota, most int) write {
+	return write{quota: from, drafts: make([]*draft, 0, most)}
 }
 
-func (w *write) add(d *draft) {
-	d.write = w
+func (w *write) add(d *draft, charge int64) {
+	d.quota, d.charge = w.quota, charge
 	w.drafts = append(w.drafts, d)
-	w.charge += d.charge
-	w.left++
+	w.charge += charge
 }
 
-// settle ends one draft of the write.
-func (d *draft) settle(err error) {
-	w := d.write
-	w.quota.release(1, d.charge)
-	if err != nil {
-		w.err = err
-	}
-	if w.left--; w.left == 0 {
-		close(w.done)
-	}
-}
+// release gives back what d took of its quota, once it is answered or withdrawn.
+func (d *draft) release() { d.quota.release(1, d.charge) }
 
-// submit queues w and returns when it was committed or refused. Whoever gets the
-// commit lock commits everything queued; the others find their write done.
-func (l *Log) submit(ctx context.Context, w *write) error {
-	if err := l.failure(); err != nil {
+// submit queues w and returns when it was committed or refused.
+func (l *Log) submit(ctx context.Context, w write) error {
+	if err := l.db.Failure(); err != nil {
 		return err
 	}
-	if freed := w.quota.take(len(w.drafts), w.charge); freed != nil || !l.tryLead(w) {
-		return l.submitSlowly(ctx, w, freed)
+	freed := w.quota.take(len(w.drafts), w.charge)
+	if freed != nil {
+		return l.submitSlowly(ctx, w, nil, freed)
 	}
-	<-w.done
-	return w.err
-}
-
-// tryLead queues w, which has been given room, and commits it when nobody is
-// committing now.
-func (l *Log) tryLead(w *write) (led bool) {
-	l.enqueue(w)
-	select {
-	case l.commitLock <- struct{}{}:
-		l.lead()
-		return true
-	default:
-		return false
+	queued := l.commits.Enqueue(w.drafts...)
+	if !l.commits.TryLead() {
+		return l.submitSlowly(ctx, w, queued, nil)
 	}
+	<-queued.Done()
+	return queued.Err()
 }
 
 // submitSlowly is submit for a write that has to wait: for room when freed is not
-// nil, and then, queued, for its turn.
-func (l *Log) submitSlowly(ctx context.Context, w *write, freed <-chan struct{}) error {
+// nil, and then, queued, to be committed.
+func (l *Log) submitSlowly(ctx context.Context, w write, queued *disk.Submission, freed <-chan struct{}) error {
 	wait := time.NewTimer(l.config.Wait)
 	defer wait.Stop()
 	for freed != nil {
@@ -118,32 +95,40 @@ func (l *Log) submitSlowly(ctx context.Context, w *write, freed <-chan struct{})
 		case <-freed:
 		case <-wait.C:
 			return errNoRoom()
-		case <-l.closing:
+		case <-l.db.Closing():
 			return errClosed()
 		case <-ctx.Done():
 			return errEnded(ctx)
 		}
 		if freed = w.quota.take(len(w.drafts), w.charge); freed == nil {
-			l.enqueue(w)
+			queued = l.commits.Enqueue(w.drafts...)
 		}
 	}
-	select {
-	case <-w.done:
-		return w.err
-	case l.commitLock <- struct{}{}:
-		l.lead()
-		<-w.done
-		return w.err
-	case <-l.closing:
-		if l.withdraw(w) {
+	switch l.commits.Wait(ctx, queued, wait.C) {
+	case disk.Closing:
+		if l.commits.Withdraw(queued) {
 			return errClosed()
 		}
-		<-w.done // Close waits for it too
-		return w.err
-	case <-wait.C:
-		return l.giveUp(w, errNoRoom())
-	case <-ctx.Done():
-		return l.giveUp(w, errEnded(ctx))
+		<-queued.Done() // Close waits for it too
+	case disk.Ended:
+		return l.giveUp(queued, errEnded(ctx))
+	case disk.Expired:
+		return l.giveUp(queued, errNoRoom())
+	}
+	return queued.Err()
+}
+
+// giveUp withdraws what is queued for reason. What is being committed cannot be
+// withdrawn; it is not waited for, as it may hang with the disk.
+func (l *Log) giveUp(queued *disk.Submission, reason error) error {
+	if l.commits.Withdraw(queued) {
+		return reason
+	}
+	select {
+	case <-queued.Done():
+		return queued.Err()
+	default:
+		return &authz.Error{Code: authz.CodeUnavailable, Message: "the record is not known to be there: the log takes too long to write it", Cause: reason}
 	}
 }
 
@@ -153,86 +138,6 @@ func errNoRoom() error {
 
 func errEnded(ctx context.Context) error {
 	return &authz.Error{Code: authz.CodeUnavailable, Message: "nothing was recorded: the request ended before its turn came", Cause: ctx.Err()}
-}
-
-func (l *Log) enqueue(w *write) {
-	l.queueMu.Lock()
-	defer l.queueMu.Unlock()
-	l.queue = append(l.queue, w.drafts...)
-}
-
-func (l *Log) takeQueue() []*draft {
-	l.queueMu.Lock()
-	defer l.queueMu.Unlock()
-	taken := l.queue
-	l.queue = nil
-	return taken
-}
-
-// giveUp withdraws w for reason. A write that is being committed cannot be
-// withdrawn; it is not waited for, as it may hang with the disk.
-func (l *Log) giveUp(w *write, reason error) error {
-	if l.withdraw(w) {
-		return reason
-	}
-	select {
-	case <-w.done:
-		return w.err
-	default:
-		return &authz.Error{Code: authz.CodeUnavailable, Message: "the record is not known to be there: the log takes too long to write it", Cause: reason}
-	}
-}
-
-// withdraw takes w off the queue; false says that it is being committed or was.
-func (l *Log) withdraw(w *write) bool {
-	if !l.unqueue(w) {
-		return false
-	}
-	w.quota.release(len(w.drafts), w.charge)
-	return true
-}
-
-func (l *Log) unqueue(w *write) (found bool) {
-	l.queueMu.Lock()
-	defer l.queueMu.Unlock()
-	kept := l.queue[:0]
-	for _, d := range l.queue {
-		if d.write == w {
-			found = true
-			continue
-		}
-		kept = append(kept, d)
-	}
-	clear(l.queue[len(kept):])
-	l.queue = kept
-	return found
-}
-
-// lead commits every queued draft, in as few Badger transactions as their limits
-// allow, and lets go of the commit lock, which the caller holds.
-func (l *Log) lead() {
-	defer func() { <-l.commitLock }()
-	queue := l.takeQueue()
-	defer func() { l.abandon(queue) }()
-	for len(queue) > 0 {
-		n := l.fitting(queue)
-		l.commitGroup(queue[:n])
-		queue = queue[n:]
-	}
-}
-
-// abandon fails the drafts that a panicking leader left: their callers, and those
-// after them, must not wait for ever.
-func (l *Log) abandon(queue []*draft) {
-	if len(queue) == 0 {
-		return
-	}
-	err := l.fail(errors.New("a commit did not run to its end"))
-	for _, d := range queue {
-		if d.write.left > 0 {
-			d.settle(err)
-		}
-	}
 }
 
 // What a group takes of a Badger transaction beside the drafts: the heads of both
@@ -259,16 +164,19 @@ func (l *Log) fitting(queue []*draft) int {
 	return len(queue)
 }
 
-// commitGroup commits drafts as one Badger transaction and settles them. The
-// caller holds the commit lock.
-func (l *Log) commitGroup(drafts []*draft) {
-	err := l.failure()
+// commitGroup commits the first drafts of queue, at least one, as one Badger
+// transaction, answers them and returns how many. Those that need not be on the disk do
+// not wait for the sync. The caller holds the commit lock.
+func (l *Log) commitGroup(queue []*draft) (n int) {
+	n = l.fitting(queue)
+	drafts := queue[:n]
+	err := l.db.Failure()
 	if err == nil {
-		err = l.roomForRecord()
+		err = l.db.CheckSpace()
 	}
 	if err == nil {
 		if drafts = l.admitted(drafts); len(drafts) == 0 {
-			return
+			return n
 		}
 		err = l.write(drafts)
 	}
@@ -278,15 +186,16 @@ func (l *Log) commitGroup(drafts []*draft) {
 			strict = append(strict, d)
 			continue
 		}
-		d.settle(err)
+		l.commits.Answer(d, err)
 	}
 	if len(strict) == 0 {
-		return
+		return n
 	}
 	err = l.syncAll()
 	for _, d := range strict {
-		d.settle(err)
+		l.commits.Answer(d, err)
 	}
+	return n
 }
 
 // write commits drafts, after the loss there may be to tell of, and publishes

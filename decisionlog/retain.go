@@ -38,11 +38,11 @@ func (l *Log) Maintain(ctx context.Context) error {
 }
 
 func (l *Log) roomToRemove() error {
-	if err := l.enter(); err != nil {
+	if err := l.db.Enter(); err != nil {
 		return err
 	}
-	defer l.leave()
-	return l.room(l.config.MinFree / 2)
+	defer l.db.Leave()
+	return l.db.SpaceAbove(l.config.MinFree / 2)
 }
 
 // removeOldest removes up to retainBatch records and says how many.
@@ -115,8 +115,8 @@ func (l *Log) update(do func(*badger.Txn) error) error {
 	if err := l.hold(); err != nil {
 		return err
 	}
-	defer func() { <-l.commitLock }()
-	if err := l.failure(); err != nil {
+	defer l.commits.Unlock()
+	if err := l.db.Failure(); err != nil {
 		return err
 	}
 	txn := l.db.NewTransaction(true)

@@ -11,10 +11,10 @@ import (
 
 // view reads what is committed now.
 func (l *Log) view(do func(*badger.Txn) error) error {
-	if err := l.enter(); err != nil {
+	if err := l.db.Enter(); err != nil {
 		return err
 	}
-	defer l.leave()
+	defer l.db.Leave()
 	return l.db.View(do)
 }
 

@@ -74,8 +74,8 @@ func (l *Log) Stats() Stats {
 	if head.seq > anchor.seq {
 		stats.Oldest = anchor.seq + 1
 	}
-	if err := l.enter(); err == nil {
-		defer l.leave()
+	if err := l.db.Enter(); err == nil {
+		defer l.db.Leave()
 		lsm, vlog := l.db.Size()
 		stats.DiskBytes = lsm + vlog
 	}
@@ -85,14 +85,14 @@ func (l *Log) Stats() Stats {
 // Ready says why a decision might not be recorded now, nil when it would be: a
 // commit failed, the disk is nearly full, a queue is full, the log is closed.
 func (l *Log) Ready() error {
-	if err := l.enter(); err != nil {
+	if err := l.db.Enter(); err != nil {
 		return err
 	}
-	defer l.leave()
-	if err := l.failure(); err != nil {
+	defer l.db.Leave()
+	if err := l.db.Failure(); err != nil {
 		return err
 	}
-	if err := l.room(l.config.MinFree); err != nil {
+	if err := l.db.SpaceAbove(l.config.MinFree); err != nil {
 		return err
 	}
 	if l.waiting.full() || l.background.quota.full() {
