@@ -10,28 +10,28 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Config is what a Checker needs. Zero means the default throughout; negative
-// values are refused.
+// Config has the limits of a Checker. Zero means the default throughout; negative values
+// are refused.
 type Config struct {
-	// Now is the clock of guesses; nil means time.Now.
+	// Now is the clock of GuessEvery; nil means time.Now.
 	Now func() time.Time
-	// MaxConcurrent is how many runs of argon2 happen at once. Each takes a core
-	// (p cores, for a hash made elsewhere with p over 1) and 19 MiB, at most 64.
-	// Default half of GOMAXPROCS, at least 1: the other half decides.
+	// MaxConcurrent limits the runs of argon2 at once. Each takes a core (p cores, for a
+	// hash made elsewhere with p over 1) and 19 MiB, at most 64. Default half of
+	// GOMAXPROCS, at least 1: the other half is left for decisions.
 	MaxConcurrent int
-	// Wait is how long an attempt waits for its turn. Default 500 ms.
+	// Wait is how long an attempt waits for a run of argon2. Default 500 ms.
 	Wait time.Duration
-	// GuessBurst is how many wrong cold guesses a guesser has in a row, and
-	// GuessEvery how long until it has one more. Default 10, and 10 s.
+	// GuessBurst is how many wrong guesses at cold candidates each pair of client id and
+	// source has in a row, GuessEvery the time until it has one more. Default 10, and 10 s.
 	GuessBurst int
 	GuessEvery time.Duration
-	// MaxGuessers is how many guessers are counted. Default 65,536, some 15 MB
-	// when full.
-	MaxGuessers int
-	// MaxMarks is how many proved secrets are remembered, and how many guessers
-	// that proved one. It should be more than the secrets in use: those over it run
-	// argon2 again and again. Default 65,536, some 40 MB when full.
-	MaxMarks int
+	// MaxClientKeys is for how many pairs of client id and source guesses are counted.
+	// Default 65,536, some 15 MB when full.
+	MaxClientKeys int
+	// MaxVerified is how many verified secrets are cached, and how many pairs of client
+	// id and source that proved one. It should exceed the number of secrets in use: those
+	// beyond it run argon2 again and again. Default 65,536, some 40 MB when full.
+	MaxVerified int
 }
 
 func (c *Config) fillDefaults() {
@@ -42,8 +42,8 @@ func (c *Config) fillDefaults() {
 	defaultTo(&c.Wait, 500*time.Millisecond)
 	defaultTo(&c.GuessBurst, 10)
 	defaultTo(&c.GuessEvery, 10*time.Second)
-	defaultTo(&c.MaxGuessers, 1<<16)
-	defaultTo(&c.MaxMarks, 1<<16)
+	defaultTo(&c.MaxClientKeys, 1<<16)
+	defaultTo(&c.MaxVerified, 1<<16)
 }
 
 func defaultTo[T int | time.Duration](field *T, value T) {
@@ -61,8 +61,8 @@ func (c *Config) validate() error {
 		{"Wait", int64(c.Wait)},
 		{"GuessBurst", int64(c.GuessBurst)},
 		{"GuessEvery", int64(c.GuessEvery)},
-		{"MaxGuessers", int64(c.MaxGuessers)},
-		{"MaxMarks", int64(c.MaxMarks)},
+		{"MaxClientKeys", int64(c.MaxClientKeys)},
+		{"MaxVerified", int64(c.MaxVerified)},
 	} {
 		if field.value < 0 {
 			return fmt.Errorf("secret: %s must not be negative", field.name)
@@ -71,63 +71,95 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// Checker compares presented secrets with hashes. It is made by NewChecker and is
-// safe for use by any number of goroutines.
+// Checker compares presented secrets with hashes. It is safe for concurrent use.
 type Checker struct {
-	clock   func() time.Time
-	wait    time.Duration
-	marks   *marks
-	guesses *guesses
-	// explanations counts, for each client, what may be spent on saying that a wrong
-	// secret is a spent one.
-	explanations *guesses
-	turns        *turns
-	tries        *tries
+	clock    func() time.Time
+	wait     time.Duration
+	verified *verifiedCache
+	guesses  *limiter
+	// explanations limits, for each client, the comparisons with its spent candidates.
+	explanations *limiter
+	slots        *fairSemaphore
+	inFlight     *inFlight
 	matches      func(phc, string) bool // phc.matches; tests count its calls
 }
 
-// How often a wrong secret of one client is compared with its spent ones: twice in
-// a row, and once more a minute.
+// MaxCandidates is how many candidates one attempt may have. Each one that is cold costs
+// a run of argon2.
+const MaxCandidates = 8
+
+// Attempt is a secret that is presented, and what is known about it.
+type Attempt struct {
+	// ClientID is the client that the secret is presented for.
+	ClientID string
+	// Source is where it is presented from, as far as the caller is certain of it: the
+	// enforcement point's key and the source address, for example, with IPv6 addresses
+	// cut to their /64. Guesses are counted for each pair of ClientID and Source, so all
+	// attempts with an empty Source share one count.
+	Source string
+	// Familiar reports that the caller knows Source to have proved ClientID before, such
+	// as by where a credential was last used from. The attempt then waits with the known
+	// sources.
+	Familiar bool
+	// Secret is not in any text form of an Attempt.
+	Secret string `json:"-"`
+	// Candidates are the credentials that the secret may belong to, at most
+	// MaxCandidates. None means that the client is unknown, and never matches.
+	Candidates []authz.SecretCandidate
+}
+
+// Format implements fmt.Formatter for every verb, without the secret and the hashes.
+func (a Attempt) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "attempt of client %q from %q", a.ClientID, a.Source)
+}
+
+// How often a wrong secret of one client is compared with its spent candidates: twice in
+// a row, and then once a minute.
 const (
 	explainBurst = 2
 	explainEvery = time.Minute
 )
 
-// NewChecker makes a Checker that has proved nothing yet.
+// NewChecker returns a Checker to which every candidate is cold.
 func NewChecker(config Config) (*Checker, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
 	config.fillDefaults()
-	marks, err := newMarks(config.MaxMarks)
+	verified, err := newVerifiedCache(config.MaxVerified)
 	if err != nil {
 		return nil, err
 	}
-	guesses, err := newGuesses(config.GuessBurst, config.GuessEvery, config.MaxGuessers, config.MaxMarks)
+	guesses, err := newLimiter(config.GuessBurst, config.GuessEvery, config.MaxClientKeys, config.MaxVerified)
 	if err != nil {
 		return nil, err
 	}
-	explanations, err := newGuesses(explainBurst, explainEvery, config.MaxGuessers, 1)
+	explanations, err := newLimiter(explainBurst, explainEvery, config.MaxClientKeys, 1)
 	if err != nil {
 		return nil, err
 	}
 	return &Checker{
 		clock: config.Now, wait: config.Wait,
-		marks: marks, guesses: guesses, explanations: explanations, turns: newTurns(config.MaxConcurrent), tries: newTries(),
+		verified: verified, guesses: guesses, explanations: explanations,
+		slots: newFairSemaphore(config.MaxConcurrent), inFlight: newInFlight(),
 		matches: phc.matches,
 	}, nil
 }
 
-// Check gives the index of the candidate whose secret is presented (the first,
-// should several have the same). Nil error means that it was proved; with an
-// error the index is -1, and the error is
+// CheckSecret is Check without Attempt.Familiar.
+func (c *Checker) CheckSecret(ctx context.Context, clientID, source, secret string, candidates []authz.SecretCandidate) (int, error) {
+	return c.Check(ctx, Attempt{ClientID: clientID, Source: source, Secret: secret, Candidates: candidates})
+}
+
+// Check returns the index of the candidate whose secret is presented, the first if
+// several have the same. With an error the index is -1. The error is
 // authz.ErrSecretMismatch (perhaps wrapped with what is wrong with a candidate's hash),
-// authz.ErrSecretThrottled, authz.ErrSecretBusy, or says that there are too many candidates. None of them
-// holds a secret or a hash.
+// authz.ErrSecretThrottled, authz.ErrSecretBusy, or about too many candidates. None of
+// them has a secret or a hash in it.
 //
-// It takes microseconds, and cannot fail with authz.ErrSecretThrottled or authz.ErrSecretBusy, when the
-// secret was proved before (it is warm), when every candidate is warm, and when
-// there are none. Spent candidates are looked at last, and may be passed over.
+// If the matching candidate is warm, if all candidates are, or if there are none, Check
+// takes microseconds and cannot fail with authz.ErrSecretThrottled or
+// authz.ErrSecretBusy. Spent candidates are compared last, and may be passed over.
 func (c *Checker) Check(ctx context.Context, a Attempt) (int, error) {
 	if len(a.Candidates) > MaxCandidates {
 		return -1, fmt.Errorf("secret: there are %d candidates; at most %d are compared", len(a.Candidates), MaxCandidates)
@@ -135,42 +167,43 @@ func (c *Checker) Check(ctx context.Context, a Attempt) (int, error) {
 	if a.Secret == "" || len(a.Secret) > MaxLength {
 		return -1, authz.ErrSecretMismatch
 	}
-	presented := c.marks.of(a.Secret)
-	match, cold, spent := c.marks.recall(a.Candidates, presented)
+	presented := c.verified.mac(a.Secret)
+	match, cold, spent := c.verified.lookup(a.Candidates, presented)
 	if match >= 0 || len(cold)+len(spent) == 0 {
 		return answer(match)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
-	return c.prove(ctx, a, presented)
+	return c.compareOnce(ctx, a, presented)
 }
 
-// prove finds out by argon2, after anybody who is finding out the same.
-func (c *Checker) prove(ctx context.Context, a Attempt, presented mac) (int, error) {
-	t := try{client: a.ClientID, secret: presented}
+// compareOnce compares by argon2, unless another call is comparing the same secret: it
+// waits for that one, and then looks into the cache first.
+func (c *Checker) compareOnce(ctx context.Context, a Attempt, presented mac) (int, error) {
+	k := attemptKey{client: a.ClientID, secret: presented}
 	for {
-		ended, ours := c.tries.begin(t)
-		if ours {
-			defer c.tries.end(t) // this pass returns
+		done, first := c.inFlight.begin(k)
+		if first {
+			defer c.inFlight.end(k) // this iteration returns
 		}
-		// Looked at after begin: one who ended just before has left its mark by now.
-		match, cold, spent := c.marks.recall(a.Candidates, presented)
+		// Only after begin: a call that ended before it has filled the cache by now.
+		match, cold, spent := c.verified.lookup(a.Candidates, presented)
 		if match >= 0 || len(cold)+len(spent) == 0 {
 			return answer(match)
 		}
-		if ours {
-			return c.find(ctx, a, presented, cold, spent)
+		if first {
+			return c.compareAll(ctx, a, presented, cold, spent)
 		}
 		select {
-		case <-ended:
+		case <-done:
 		case <-ctx.Done():
 			return -1, authz.ErrSecretBusy
 		}
 	}
 }
 
-// find looks among the cold candidates, and then among the spent ones.
-func (c *Checker) find(ctx context.Context, a Attempt, presented mac, cold, spent []int) (match int, err error) {
+// compareAll compares with the cold candidates, and then with the spent ones.
+func (c *Checker) compareAll(ctx context.Context, a Attempt, presented mac, cold, spent []int) (match int, err error) {
 	match, err = -1, authz.ErrSecretMismatch
 	if len(cold) > 0 {
 		match, err = c.guess(ctx, a, presented, cold)
@@ -184,63 +217,64 @@ func (c *Checker) find(ctx context.Context, a Attempt, presented mac, cold, spen
 	return -1, err
 }
 
-// explain finds the spent candidate whose secret is presented, as long as that
-// keeps nobody waiting; -1 when it is of none, or that is not looked at.
+// explain returns the index of the spent candidate whose secret is presented, or -1 if
+// there is none, or if comparing would make another attempt wait.
 func (c *Checker) explain(a Attempt, presented mac, spent []int) int {
 	hashes, _ := parseHashes(a.Candidates, spent)
-	by := guesserOf(a.ClientID, "")
-	if len(hashes) == 0 || !c.explanations.take(by, c.clock()) {
+	k := clientKeyOf(a.ClientID, "")
+	if len(hashes) == 0 || !c.explanations.take(k, c.clock()) {
 		return -1
 	}
-	if !c.turns.acquireFree() {
-		c.explanations.giveBack(by)
+	if !c.slots.tryAcquire() {
+		c.explanations.giveBack(k)
 		return -1
 	}
-	defer c.turns.release()
+	defer c.slots.release()
 	return c.compare(a, presented, hashes)
 }
 
-// guess spends a guess and a turn on the cold candidates. A guess that was right,
-// or that compared nothing, is given back.
+// guess compares with the cold candidates, which takes one of the guesses that client
+// and source have, and a slot. A guess that was right, or compared nothing, is given
+// back.
 func (c *Checker) guess(ctx context.Context, a Attempt, presented mac, cold []int) (int, error) {
 	hashes, unusable := parseHashes(a.Candidates, cold)
 	if len(hashes) == 0 {
 		return -1, unusable
 	}
-	by := guesserOf(a.ClientID, a.Source)
-	if !c.guesses.take(by, c.clock()) {
+	k := clientKeyOf(a.ClientID, a.Source)
+	if !c.guesses.take(k, c.clock()) {
 		return -1, authz.ErrSecretThrottled
 	}
-	if !c.turns.acquire(ctx, c.laneOf(a, by)) {
-		c.guesses.giveBack(by)
+	if !c.slots.acquire(ctx, c.queueOf(a, k)) {
+		c.guesses.giveBack(k)
 		return -1, authz.ErrSecretBusy
 	}
-	defer c.turns.release()
+	defer c.slots.release()
 	match := c.compare(a, presented, hashes)
 	if match < 0 {
 		return -1, unusable
 	}
-	c.guesses.right(by)
+	c.guesses.succeed(k)
 	return match, nil
 }
 
-// laneOf is a lane of its own for a guesser that proved the client before; all
+// queueOf returns a queue of its own for a source that proved the client before; the
 // others share the client's.
-func (c *Checker) laneOf(a Attempt, by guesser) lane {
-	if a.Familiar || c.guesses.hasProved(by) {
-		return lane{name: by, known: true}
+func (c *Checker) queueOf(a Attempt, k clientKey) queue {
+	if a.Familiar || c.guesses.hasProved(k) {
+		return queue{key: k, known: true}
 	}
-	return lane{name: guesserOf(a.ClientID, "")}
+	return queue{key: clientKeyOf(a.ClientID, "")}
 }
 
-// compare runs argon2 for every hash, whichever matches, and marks those that do.
+// compare runs argon2 for every hash, whichever matches, and caches those that do.
 func (c *Checker) compare(a Attempt, presented mac, hashes map[int]phc) int {
 	match := -1
 	for i, hash := range hashes {
 		if !c.matches(hash, a.Secret) {
 			continue
 		}
-		c.marks.add(a.Candidates[i], presented)
+		c.verified.add(a.Candidates[i], presented)
 		if match < 0 || i < match {
 			match = i
 		}
@@ -248,8 +282,9 @@ func (c *Checker) compare(a Attempt, presented mac, hashes map[int]phc) int {
 	return match
 }
 
-// parseHashes reads the hashes of the candidates at indexes. A mismatch with them
-// is the error: authz.ErrSecretMismatch alone when all could be read.
+// parseHashes parses the hashes of the candidates at indexes. mismatch is the error of a
+// check that none of them matches: authz.ErrSecretMismatch, wrapped with what is wrong
+// with the hashes that cannot be parsed.
 func parseHashes(candidates []authz.SecretCandidate, indexes []int) (hashes map[int]phc, mismatch error) {
 	hashes = map[int]phc{} // :: index of the candidate -> its hash
 	mismatch = authz.ErrSecretMismatch

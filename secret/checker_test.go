@@ -70,7 +70,7 @@ func take(t *testing.T, c *secret.Checker, runs *atomic.Int64, steps ...step) {
 		before := runs.Load()
 		index, err := c.Check(t.Context(), s.attempt)
 		if index != s.index || !errors.Is(err, s.err) {
-			t.Errorf("%s: %d, %v; want %d, %v", s.name, index, err, s.index, s.err)
+			t.Errorf("%s: index %d, error %v; want %d, %v", s.name, index, err, s.index, s.err)
 		}
 		if n := runs.Load() - before; n != s.runs {
 			t.Errorf("%s: %d runs of argon2; want %d", s.name, n, s.runs)
@@ -92,7 +92,7 @@ func TestWarmAndCold(t *testing.T) {
 	)
 }
 
-func TestAMarkHoldsForOneCandidate(t *testing.T) {
+func TestACacheEntryIsOfOneCandidate(t *testing.T) {
 	changed := map[string]func(*authz.SecretCandidate){
 		"id":      func(c *authz.SecretCandidate) { c.ID = "g2" },
 		"version": func(c *authz.SecretCandidate) { c.Version++ },
@@ -218,28 +218,28 @@ func TestARightGuessIsNotCounted(t *testing.T) {
 	guess(t, c, runs, 1, other, authz.ErrSecretThrottled, 0)
 }
 
-func TestAStrangerLocksNobodyOut(t *testing.T) {
+func TestAnAttackerLocksNoClientOut(t *testing.T) {
 	clock := newClock()
 	c, runs := counted(t, secret.Config{Now: clock.Now})
 	right := presents("right", of("g1", "right"))
-	for i := range 20 { // a stranger with many sources, all spent
+	for i := range 20 { // an attacker with many sources, all throttled
 		guess(t, c, runs, 10, from("198.51.100."+strconv.Itoa(i), right), authz.ErrSecretMismatch, 1)
 		guess(t, c, runs, 1, from("198.51.100."+strconv.Itoa(i), right), authz.ErrSecretThrottled, 0)
 	}
-	stranger := from("198.51.100.7", right)
+	attacker := from("198.51.100.7", right)
 	take(t, c, runs,
-		step{"where the stranger guessed, even the secret waits while cold", stranger, -1, authz.ErrSecretThrottled, 0},
+		step{"where the attacker guessed, even the secret waits while cold", attacker, -1, authz.ErrSecretThrottled, 0},
 		step{"the first use, from elsewhere", right, 0, nil, 1},
-		step{"warm, even where the stranger guessed", stranger, 0, nil, 0},
+		step{"warm, even where the attacker guessed", attacker, 0, nil, 0},
 	)
 	// Warm: thousands of guesses cost nothing, and lock nobody out.
 	guess(t, c, runs, 5000, right, authz.ErrSecretMismatch, 0)
-	guess(t, c, runs, 5000, stranger, authz.ErrSecretMismatch, 0)
+	guess(t, c, runs, 5000, attacker, authz.ErrSecretMismatch, 0)
 	take(t, c, runs, step{"warm after all of it", right, 0, nil, 0})
 }
 
-// TestSourcesAreNotConfused: a guesser is a client and a source, not their texts
-// put together.
+// TestSourcesAreNotConfused: guesses are counted for client and source, not for their
+// texts put together.
 func TestSourcesAreNotConfused(t *testing.T) {
 	c, runs := counted(t, secret.Config{GuessBurst: 1})
 	candidate := of("g1", "right")
@@ -251,8 +251,8 @@ func TestSourcesAreNotConfused(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	t.Run("marks", func(t *testing.T) {
-		c, runs := counted(t, secret.Config{MaxMarks: 2})
+	t.Run("verified secrets", func(t *testing.T) {
+		c, runs := counted(t, secret.Config{MaxVerified: 2})
 		take(t, c, runs,
 			step{"one", presents("one", of("g1", "one")), 0, nil, 1},
 			step{"two", presents("two", of("g2", "two")), 0, nil, 1},
@@ -262,8 +262,8 @@ func TestMemoryIsBounded(t *testing.T) {
 			step{"two is proved anew", presents("two", of("g2", "two")), 0, nil, 1},
 		)
 	})
-	t.Run("guessers", func(t *testing.T) {
-		c, runs := counted(t, secret.Config{MaxGuessers: 2, GuessBurst: 1})
+	t.Run("client keys", func(t *testing.T) {
+		c, runs := counted(t, secret.Config{MaxClientKeys: 2, GuessBurst: 1})
 		cold := presents("", of("g1", "right"))
 		guess(t, c, runs, 1, from("a", cold), authz.ErrSecretMismatch, 1)
 		guess(t, c, runs, 1, from("b", cold), authz.ErrSecretMismatch, 1)
@@ -285,13 +285,13 @@ func gate(t *testing.T, config secret.Config) (c *secret.Checker, runs *atomic.I
 }
 
 func TestBusy(t *testing.T) {
-	t.Run("no turn in time", func(t *testing.T) {
+	t.Run("no slot in time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, runs, open := gate(t, secret.Config{MaxConcurrent: 1, Wait: 300 * time.Millisecond, GuessBurst: 1})
 			var all sync.WaitGroup
 			all.Go(func() {
 				if _, err := c.Check(t.Context(), presents("wrong", of("g1", "right"))); err != authz.ErrSecretMismatch {
-					t.Error(err)
+					t.Errorf("error %v, want %v", err, authz.ErrSecretMismatch)
 				}
 			})
 			synctest.Wait()
@@ -299,7 +299,7 @@ func TestBusy(t *testing.T) {
 				start := time.Now()
 				take(t, c, runs, step{"busy", from("b", presents("right", of("g1", "right"))), -1, authz.ErrSecretBusy, 0})
 				if waited := time.Since(start); waited != 300*time.Millisecond {
-					t.Errorf("waited %v", waited)
+					t.Errorf("waited %v, want 300ms", waited)
 				}
 			}
 			open()
@@ -314,7 +314,7 @@ func TestBusy(t *testing.T) {
 		right := presents("right", of("g1", "right"))
 		for range 3 {
 			if index, err := c.Check(ended, right); index != -1 || err != authz.ErrSecretBusy {
-				t.Error(index, err)
+				t.Errorf("index %d, error %v; want -1, %v", index, err, authz.ErrSecretBusy)
 			}
 		}
 		take(t, c, runs, step{"with a live one", right, 0, nil, 1})
@@ -322,14 +322,14 @@ func TestBusy(t *testing.T) {
 			t.Errorf("warm: %d, %v", index, err)
 		}
 	})
-	t.Run("a lane that is full", func(t *testing.T) {
+	t.Run("a queue that is full", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, runs, open := gate(t, secret.Config{MaxConcurrent: 1})
 			var all sync.WaitGroup
 			for i := range 1 + 32 { // one runs, 32 wait
 				all.Go(func() {
 					if _, err := c.Check(t.Context(), from(strconv.Itoa(i), presents("wrong"+strconv.Itoa(i), of("g1", "right")))); err != authz.ErrSecretMismatch {
-						t.Error(i, err)
+						t.Errorf("error %v, want %v", err, authz.ErrSecretMismatch)
 					}
 				})
 			}
@@ -337,7 +337,7 @@ func TestBusy(t *testing.T) {
 			start := time.Now()
 			take(t, c, runs, step{"one more", from("one more", presents("right", of("g1", "right"))), -1, authz.ErrSecretBusy, 0})
 			if waited := time.Since(start); waited != 0 {
-				t.Errorf("waited %v", waited)
+				t.Errorf("waited %v, want no wait", waited)
 			}
 			open()
 			all.Wait()
@@ -345,9 +345,9 @@ func TestBusy(t *testing.T) {
 	})
 }
 
-// TestTurns: while one stranger with many sources guesses at one client, who has
-// a record goes first, and other clients get every second turn.
-func TestTurns(t *testing.T) {
+// TestRunsAreSharedFairly: while an attacker with many sources guesses at one client,
+// known sources go first, and other clients get every second run.
+func TestRunsAreSharedFairly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newChecker(t, secret.Config{MaxConcurrent: 1})
 		steps := make(chan struct{})
@@ -361,7 +361,7 @@ func TestTurns(t *testing.T) {
 			a.Secret = name // each another secret, right or wrong
 			all.Go(func() {
 				if _, err := c.Check(t.Context(), a); (err == nil) != strings.HasSuffix(name, " pod") {
-					t.Errorf("%s: %v", name, err)
+					t.Errorf("%s: error %v, want one only of an attacker", name, err)
 				}
 				done <- name
 			})
@@ -369,13 +369,13 @@ func TestTurns(t *testing.T) {
 		}
 		next := func() string { steps <- struct{}{}; return <-done }
 
-		// A source that proved the ledger before has a record of its own.
+		// A source that proved the ledger before is known.
 		queue("ledger pod", presents("", of("g1", "ledger pod")))
 		order := []string{next()}
 
-		queue("billing stranger-0", presents("", of("g1", "x"))) // it runs
+		queue("billing attacker-0", presents("", of("g1", "x"))) // it runs
 		for i := 1; i < 4; i++ {
-			queue(fmt.Sprintf("billing stranger-%d", i), presents("", of("g1", "x")))
+			queue(fmt.Sprintf("billing attacker-%d", i), presents("", of("g1", "x")))
 		}
 		queue("search pod", presents("", of("g1", "search pod")))
 		queue("billing pod", presents("", of("g1", "billing pod")))
@@ -388,25 +388,25 @@ func TestTurns(t *testing.T) {
 		}
 		all.Wait()
 		want := []string{
-			"ledger pod", "billing stranger-0",
-			"ledger pod", "email pod", // a record each
-			"billing stranger-1", "search pod", "billing stranger-2", "billing stranger-3", "billing pod",
+			"ledger pod", "billing attacker-0",
+			"ledger pod", "email pod", // known
+			"billing attacker-1", "search pod", "billing attacker-2", "billing attacker-3", "billing pod",
 		}
 		if diff := cmp.Diff(want, order); diff != "" {
-			t.Error(diff)
+			t.Errorf("order (-want +got):\n%s", diff)
 		}
 	})
 }
 
-// TestNoTurnIsLost: a turn that comes just after its attempt gave up, and before
-// that is noticed, is still somebody's to release.
-func TestNoTurnIsLost(t *testing.T) {
+// TestNoSlotIsLost: a slot that an attempt gets just after it gave up, and before it
+// notices that, is released nevertheless.
+func TestNoSlotIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newChecker(t, secret.Config{MaxConcurrent: 1})
 		for i := range 1000 {
 			soon, cancel := context.WithTimeout(t.Context(), time.Minute)
 			if !c.Acquire(soon) {
-				t.Fatalf("the turn was lost in round %d", i)
+				t.Fatalf("the slot was lost in round %d, want it to be acquired", i)
 			}
 			var all sync.WaitGroup
 			impatient, giveUp := context.WithCancel(t.Context())
@@ -425,7 +425,7 @@ func TestNoTurnIsLost(t *testing.T) {
 }
 
 // TestFirstCallsShareOneRun: a client that starts up with many calls at once, from
-// many sources, is neither throttled nor does it take turns for each.
+// many sources, is not throttled, and needs one slot in all.
 func TestFirstCallsShareOneRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, runs, open := gate(t, secret.Config{MaxConcurrent: 1, GuessBurst: 1})
@@ -434,7 +434,7 @@ func TestFirstCallsShareOneRun(t *testing.T) {
 			all.Go(func() {
 				index, err := c.Check(t.Context(), from(strconv.Itoa(i%3), presents("right", of("g1", "right"))))
 				if index != 0 || err != nil {
-					t.Error(index, err)
+					t.Errorf("index %d, error %v; want 0", index, err)
 				}
 			})
 		}
@@ -442,38 +442,38 @@ func TestFirstCallsShareOneRun(t *testing.T) {
 		open()
 		all.Wait()
 		if n := runs.Load(); n != 1 {
-			t.Errorf("%d runs of argon2", n)
+			t.Errorf("%d runs of argon2, want 1", n)
 		}
 	})
 }
 
-// TestOneThatGivesUpTakesNobodyWithIt: those who wait for another's comparison go
-// on by themselves when it does not happen.
-func TestOneThatGivesUpTakesNobodyWithIt(t *testing.T) {
+// TestAWaiterComparesIfTheFirstGivesUp: calls that wait for another's comparison make
+// it themselves if that one does not.
+func TestAWaiterComparesIfTheFirstGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, runs, open := gate(t, secret.Config{MaxConcurrent: 1})
 		var all sync.WaitGroup
 		all.Go(func() {
 			if _, err := c.Check(t.Context(), presents("wrong", of("g1", "right"))); err != authz.ErrSecretMismatch {
-				t.Error(err)
+				t.Errorf("error %v, want %v", err, authz.ErrSecretMismatch)
 			}
 		})
-		synctest.Wait() // the only turn is taken
+		synctest.Wait() // the only slot is taken
 		impatient, giveUp := context.WithCancel(t.Context())
 		all.Go(func() {
 			if _, err := c.Check(impatient, presents("right", of("g1", "right"))); err != authz.ErrSecretBusy {
-				t.Error(err)
+				t.Errorf("error %v, want %v", err, authz.ErrSecretBusy)
 			}
 		})
 		synctest.Wait()
 		all.Go(func() {
 			if index, err := c.Check(t.Context(), presents("right", of("g1", "right"))); index != 0 || err != nil {
-				t.Error(index, err)
+				t.Errorf("index %d, error %v; want 0", index, err)
 			}
 		})
 		all.Go(func() {
 			if _, err := c.Check(impatient, presents("right", of("g1", "right"))); err != authz.ErrSecretBusy {
-				t.Error(err)
+				t.Errorf("error %v, want %v", err, authz.ErrSecretBusy)
 			}
 		})
 		synctest.Wait()
@@ -482,7 +482,7 @@ func TestOneThatGivesUpTakesNobodyWithIt(t *testing.T) {
 		open()
 		all.Wait()
 		if n := runs.Load(); n != 2 {
-			t.Errorf("%d runs of argon2", n)
+			t.Errorf("%d runs of argon2, want 2", n)
 		}
 	})
 }
@@ -490,7 +490,7 @@ func TestOneThatGivesUpTakesNobodyWithIt(t *testing.T) {
 // TestManyAtOnce is for the race detector: right and wrong secrets, cold and warm,
 // of many clients from many sources.
 func TestManyAtOnce(t *testing.T) {
-	c, runs := counted(t, secret.Config{MaxConcurrent: 2, Wait: time.Minute, MaxMarks: 16, MaxGuessers: 16})
+	c, runs := counted(t, secret.Config{MaxConcurrent: 2, Wait: time.Minute, MaxVerified: 16, MaxClientKeys: 16})
 	var all sync.WaitGroup
 	for worker := range 8 {
 		all.Go(func() {
@@ -506,9 +506,9 @@ func TestManyAtOnce(t *testing.T) {
 				index, err := c.Check(t.Context(), a)
 				switch {
 				case err == nil && (index != 1 || a.Secret == "wrong"):
-					t.Errorf("%v: %d", a, index)
+					t.Errorf("%v: index %d without an error, want 1 of the right secret", a, index)
 				case err != nil && (index != -1 || errors.Is(err, authz.ErrSecretBusy)):
-					t.Errorf("%v: %d, %v", a, index, err)
+					t.Errorf("%v: index %d, error %v; want -1, and not busy", a, index, err)
 				case errors.Is(err, authz.ErrSecretMismatch) && a.Secret == client:
 					t.Errorf("%v: the right secret does not match", a)
 				}
@@ -527,8 +527,8 @@ func TestAgreesWithArgon2(t *testing.T) {
 	secrets := []string{"a", "b", "c", "d", "", strings.Repeat("a", secret.MaxLength+1)}
 	rapid.Check(t, func(t *rapid.T) {
 		c, err := secret.NewChecker(secret.Config{
-			GuessBurst: 1000,
-			MaxMarks:   rapid.IntRange(1, 4).Draw(t, "marks"),
+			GuessBurst:  1000,
+			MaxVerified: rapid.IntRange(1, 4).Draw(t, "verified"),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -551,7 +551,7 @@ func TestAgreesWithArgon2(t *testing.T) {
 				}
 			}
 			if index, err := c.Check(context.Background(), a); index != want || !errors.Is(err, wantErr) {
-				t.Fatalf("%d, %v; want %d, %v", index, err, want, wantErr)
+				t.Fatalf("index %d, error %v; want %d, %v", index, err, want, wantErr)
 			}
 		}
 	})
@@ -581,17 +581,17 @@ func TestNoTextHoldsASecret(t *testing.T) {
 		}
 	}
 	if !strings.Contains(text.String(), `attempt of client "billing" from "10.0.0.1"`) {
-		t.Errorf("%s", &text)
+		t.Errorf("no text form names client and source:\n%s", &text)
 	}
 }
 
 func TestConfig(t *testing.T) {
 	for field, config := range map[string]secret.Config{
 		"MaxConcurrent": {MaxConcurrent: -1}, "Wait": {Wait: -1}, "GuessBurst": {GuessBurst: -1},
-		"GuessEvery": {GuessEvery: -1}, "MaxGuessers": {MaxGuessers: -1}, "MaxMarks": {MaxMarks: -1},
+		"GuessEvery": {GuessEvery: -1}, "MaxClientKeys": {MaxClientKeys: -1}, "MaxVerified": {MaxVerified: -1},
 	} {
 		if _, err := secret.NewChecker(config); err == nil || !strings.Contains(err.Error(), field) {
-			t.Errorf("%s: %v", field, err)
+			t.Errorf("%s is negative: error %v, want one that names it", field, err)
 		}
 	}
 }

@@ -10,8 +10,8 @@ func (c *Checker) OnRun(f func()) {
 	}
 }
 
-// Acquire waits for a turn in a lane of strangers.
-func (c *Checker) Acquire(ctx context.Context) bool { return c.turns.acquire(ctx, lane{}) }
+// Acquire waits for a slot as an unknown source does.
+func (c *Checker) Acquire(ctx context.Context) bool { return c.slots.acquire(ctx, queue{}) }
 
-// Release gives the turn back.
-func (c *Checker) Release() { c.turns.release() }
+// Release gives the slot back.
+func (c *Checker) Release() { c.slots.release() }

@@ -13,16 +13,16 @@ func spent(c authz.SecretCandidate) authz.SecretCandidate {
 	return c
 }
 
-// TestSpentSecretsAreExplainedCheaply: a retired secret is recognised as long as
-// that costs nobody else anything.
+// TestSpentSecretsAreExplainedCheaply: a retired secret is recognised as long as that
+// costs other attempts nothing.
 func TestSpentSecretsAreExplainedCheaply(t *testing.T) {
 	now := time.Unix(0, 0)
 	c, runs := counted(t, secret.Config{Now: func() time.Time { return now }, MaxConcurrent: 1})
 	old, current := of("g1", "one"), of("g2", "two")
 	take(t, c, runs,
-		step{"in its better days", presents("one", old), 0, nil, 1},
+		step{"while it is in use", presents("one", old), 0, nil, 1},
 		step{"the new one", presents("two", current), 0, nil, 1},
-		step{"spent, it keeps its mark", presents("one", current, spent(old)), 1, nil, 0},
+		step{"spent, it is warm still", presents("one", current, spent(old)), 1, nil, 0},
 		step{"a wrong one costs nothing", presents("three", current, spent(old)), -1, authz.ErrSecretMismatch, 0},
 	)
 	never := spent(of("g0", "zero")) // retired before this process began
@@ -40,20 +40,20 @@ func TestSpentSecretsAreExplainedCheaply(t *testing.T) {
 	)
 }
 
-// TestAnExplanationWaitsForNobody: while turns are short, none is spent on one.
-func TestAnExplanationWaitsForNobody(t *testing.T) {
+// TestAnExplanationTakesNoSlotThatIsNeeded: it is given only if a slot is free.
+func TestAnExplanationTakesNoSlotThatIsNeeded(t *testing.T) {
 	c, runs := counted(t, secret.Config{MaxConcurrent: 1})
 	if !c.Acquire(t.Context()) {
-		t.Fatal("no turn")
+		t.Fatal("no slot is free, want one")
 	}
 	never := spent(of("g0", "zero"))
-	take(t, c, runs, step{"no turn is free", presents("zero", never), -1, authz.ErrSecretMismatch, 0})
+	take(t, c, runs, step{"no slot is free", presents("zero", never), -1, authz.ErrSecretMismatch, 0})
 	c.Release()
 	take(t, c, runs, step{"now one is, and the allowance is whole", presents("one", never), -1, authz.ErrSecretMismatch, 1},
 		step{"still", presents("zero", never), 0, nil, 1})
 }
 
-// TestAcceptedComeFirst: a guess is spent on what may let somebody in.
+// TestAcceptedComeFirst: candidates that may be accepted are compared before spent ones.
 func TestAcceptedComeFirst(t *testing.T) {
 	c, runs := counted(t, secret.Config{})
 	take(t, c, runs,

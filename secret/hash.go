@@ -12,7 +12,23 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// What Hash pays: the OWASP Password Storage Cheat Sheet's argon2id minimum.
+// Prefix starts every secret New makes, so that scanners of code and logs can
+// find one that leaked.
+const Prefix = "vs_"
+
+// MaxLength is the longest secret, in bytes, that Check compares. Longer ones
+// never match.
+const MaxLength = 512
+
+// New returns a new secret: Prefix and 256 random bits in base64url without padding,
+// 46 characters in all. Show it once and store its Hash only.
+func New() string {
+	random := make([]byte, 32)
+	rand.Read(random) // never fails: crypto/rand ends the process first
+	return Prefix + base64.RawURLEncoding.EncodeToString(random)
+}
+
+// The cost of Hash: the argon2id minimum of the OWASP Password Storage Cheat Sheet.
 const (
 	hashMemory  = 19456 // KiB
 	hashTime    = 2
@@ -21,8 +37,8 @@ const (
 	hashTag     = 32 // bytes
 )
 
-// The dearest hash that is accepted. RFC 9106 section 3.1 allows far more, which
-// would let an imported hash take gigabytes and minutes at every guess.
+// The most expensive hash that is accepted. RFC 9106 section 3.1 allows far more, which
+// would let an imported hash take gigabytes and minutes for every guess.
 const (
 	maxMemory  = 64 << 10 // KiB
 	maxTime    = 4
@@ -35,13 +51,13 @@ const (
 
 const (
 	phcStart = "$argon2id$v=19$"
-	// maxPHC is longer than the longest hash within the bounds above.
+	// maxPHC is longer than the longest hash within the limits above.
 	maxPHC = 256
 )
 
 var errNotPHC = errors.New("must be an argon2id hash in PHC form: $argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>")
 
-// phc is an argon2id hash (RFC 9106, version 19) within the bounds above.
+// phc is an argon2id hash (RFC 9106, version 19) within the limits above.
 type phc struct {
 	memory  uint32 // KiB
 	time    uint32
@@ -50,10 +66,9 @@ type phc struct {
 	tag     []byte
 }
 
-// Hash makes what is kept of secret: its argon2id hash with a salt of its own, in
-// PHC form. It costs one run of argon2 (20 to 40 ms, 19 MiB) and is for the
-// moment a secret is made. Check never matches a secret that is empty or longer
-// than MaxLength, whatever its hash.
+// Hash returns the argon2id hash of secret, with a new salt, in PHC form, to be stored
+// when the secret is made. It costs one run of argon2 (20 to 40 ms, 19 MiB). Check never
+// matches a secret that is empty or longer than MaxLength, whatever its hash.
 func Hash(secret string) string {
 	h := phc{memory: hashMemory, time: hashTime, threads: hashThreads, salt: make([]byte, hashSalt)}
 	rand.Read(h.salt) // never fails
@@ -61,11 +76,11 @@ func Hash(secret string) string {
 	return h.String()
 }
 
-// ValidateHash says whether Check can compare with a hash: argon2id, version 19,
-// in canonical PHC form without keyid or data, m of 8p to 65536 KiB, t and p of 1
-// to 4, a salt of 8 to 64 bytes, a tag of 16 to 64. A hash made elsewhere is
-// refused when it would cost more than that. The error's text continues the name
-// of the field the hash is in, and never holds the hash.
+// ValidateHash returns an error if Check cannot compare with a hash. It must be
+// argon2id, version 19, in canonical PHC form without keyid or data, m of 8p to 65536
+// KiB, t and p of 1 to 4, a salt of 8 to 64 bytes, a tag of 16 to 64: a hash made
+// elsewhere that costs more is refused. The error's text continues the name of the
+// field that the hash is in, and never contains the hash.
 func ValidateHash(hash string) error {
 	_, err := parsePHC(hash)
 	return err
@@ -93,7 +108,7 @@ func parsePHC(text string) (phc, error) {
 	return h, nil
 }
 
-// parseCost reads m=..,t=..,p=.. in this order, which the PHC string format sets.
+// parseCost parses m=..,t=..,p=.. in this order, which the PHC string format requires.
 func parseCost(text string) (phc, error) {
 	params := strings.Split(text, ",")
 	if len(params) != 3 {
@@ -126,8 +141,8 @@ func parseParam(name, text string, least, most uint64) (uint64, error) {
 	return n, nil
 }
 
-// parseBytes reads base64 without padding, in the one form it has: decoders
-// leave line ends out, so what was read is written again.
+// parseBytes parses base64 without padding in its canonical form. It encodes the result
+// again to compare, because decoders ignore line ends.
 func parseBytes(name, text string, least, most int) ([]byte, error) {
 	b, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	if err != nil || base64.RawStdEncoding.EncodeToString(b) != text {
@@ -139,13 +154,14 @@ func parseBytes(name, text string, least, most int) ([]byte, error) {
 	return b, nil
 }
 
-// String is the canonical PHC form.
+// String returns the canonical PHC form.
 func (h phc) String() string {
 	return fmt.Sprintf("%sm=%d,t=%d,p=%d$%s$%s", phcStart, h.memory, h.time, h.threads,
 		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.tag))
 }
 
-// matches runs argon2 once and compares in constant time.
+// matches reports whether h is the hash of secret: one run of argon2, compared in
+// constant time.
 func (h phc) matches(secret string) bool {
 	return subtle.ConstantTimeCompare(h.derive(secret, len(h.tag)), h.tag) == 1
 }

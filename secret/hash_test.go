@@ -30,7 +30,7 @@ func TestNewSecrets(t *testing.T) {
 	for range 1000 {
 		s := secret.New()
 		if !form.MatchString(s) || seen[s] {
-			t.Fatalf("%q", s)
+			t.Fatalf("New gave %q, want vs_ and 43 characters that were not given before", s)
 		}
 		seen[s] = true
 	}
@@ -46,29 +46,29 @@ func TestHash(t *testing.T) {
 	c := newChecker(t, secret.Config{})
 	for _, hash := range []string{first, second} {
 		if !form.MatchString(hash) {
-			t.Errorf("%q", hash)
+			t.Errorf("Hash gave %q, want the form %s", hash, form)
 		}
 		if err := secret.ValidateHash(hash); err != nil {
 			t.Error(err)
 		}
 		index, err := c.Check(t.Context(), secret.Attempt{Secret: text, Candidates: []authz.SecretCandidate{{Hash: hash}}})
 		if index != 0 || err != nil {
-			t.Error(index, err)
+			t.Errorf("index %d, error %v; want 0", index, err)
 		}
 	}
 }
 
 // TestReferenceHash compares with a hash of the argon2 reference implementation
-// (phc-winner-argon2, src/test.c), which is also the dearest in memory accepted.
+// (phc-winner-argon2, src/test.c), which also takes the most memory accepted.
 func TestReferenceHash(t *testing.T) {
 	const hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 	c := newChecker(t, secret.Config{})
 	candidates := []authz.SecretCandidate{{ID: "imported", Hash: hash}}
 	if index, err := c.Check(t.Context(), secret.Attempt{Secret: "passwore", Candidates: candidates}); index != -1 || err != authz.ErrSecretMismatch {
-		t.Error(index, err)
+		t.Errorf("another secret: index %d, error %v; want -1, %v", index, err, authz.ErrSecretMismatch)
 	}
 	if index, err := c.Check(t.Context(), secret.Attempt{Secret: "password", Candidates: candidates}); index != 0 || err != nil {
-		t.Error(index, err)
+		t.Errorf("the secret: index %d, error %v; want 0", index, err)
 	}
 }
 
