@@ -4,21 +4,13 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/verdict-pdp/verdict/api"
 )
 
-const (
-	millisecond = time.Millisecond
-	second      = time.Second
-	hour        = time.Hour
-)
-
-func notEmpty(s *string) func() string {
+func notEmpty(s *string) check {
 	return func() string {
 		if *s == "" {
 			return "is empty; name one"
@@ -27,41 +19,7 @@ func notEmpty(s *string) func() string {
 	}
 }
 
-func oneOf(s *string, allowed ...string) func() string {
-	return func() string {
-		if slices.Contains(allowed, *s) {
-			return ""
-		}
-		return "is " + strconv.Quote(*s) + "; it must be one of " + strings.Join(allowed, ", ")
-	}
-}
-
-func within[T int | time.Duration](p *T, low, high T) func() string {
-	return func() string {
-		if *p < low || *p > high {
-			return "is " + write(*p) + "; it must be " + write(low) + " to " + write(high)
-		}
-		return ""
-	}
-}
-
-func withinSize(p *int64, low, high int64) func() string {
-	return func() string {
-		if *p < low || *p > high {
-			return "is " + sizeText(*p) + "; it must be " + sizeText(low) + " to " + sizeText(high)
-		}
-		return ""
-	}
-}
-
-func write[T int | time.Duration](v T) string {
-	if d, ok := any(v).(time.Duration); ok {
-		return brief(d)
-	}
-	return strconv.Itoa(int(v))
-}
-
-func address(s *string) func() string {
+func address(s *string) check {
 	return func() string {
 		if socket, err := api.ParseSocket(*s); err != nil {
 			return "is " + strconv.Quote(*s) + ", which " + err.Error()
@@ -79,15 +37,12 @@ func address(s *string) func() string {
 	}
 }
 
-// otherAddress also refuses the address of the other listener, except that both
-// may ask for a free port.
-func otherAddress(s, other *string) func() string {
+// notThatOf refuses the address of the other listener, except that both may ask for
+// a free port.
+func notThatOf(s, other *string, name string) check {
 	return func() string {
-		if wrong := address(s)(); wrong != "" {
-			return wrong
-		}
 		if where(*s) == where(*other) && !strings.HasSuffix(*s, ":0") {
-			return "is the address of listen as well; give each its own"
+			return "is the address of " + name + " as well; give each its own"
 		}
 		return ""
 	}
@@ -101,21 +56,9 @@ func where(address string) string {
 	return address
 }
 
-// allOf gives the first thing that is wrong.
-func allOf(checks ...func() string) func() string {
-	return func() string {
-		for _, check := range checks {
-			if wrong := check(); wrong != "" {
-				return wrong
-			}
-		}
-		return ""
-	}
-}
-
 // notOnSocket refuses TLS where the other end is on this machine, and its clients
 // would not speak it.
-func notOnSocket(cert, address *string, name string) func() string {
+func notOnSocket(cert, address *string, name string) check {
 	return func() string {
 		if socket, err := api.ParseSocket(*address); *cert != "" && err == nil && socket != nil {
 			return "is given, but " + name + " is a socket, which is served without TLS: the mode of its file says who reaches it; leave it out, or write host:port there"
@@ -125,7 +68,7 @@ func notOnSocket(cert, address *string, name string) func() string {
 }
 
 // needs refuses a file that is of no use without another.
-func needs(s, other *string, name string) func() string {
+func needs(s, other *string, name string) check {
 	return func() string {
 		if *s != "" && *other == "" {
 			return "is given, but " + name + " is empty, and without TLS no client presents a certificate; give both"
@@ -135,7 +78,7 @@ func needs(s, other *string, name string) func() string {
 }
 
 // together wants a file and the one that goes with it, or neither.
-func together(s, other *string, name string) func() string {
+func together(s, other *string, name string) check {
 	return func() string {
 		if *s == "" && *other != "" {
 			return "is empty, but " + name + " is given; give both or neither"
@@ -145,7 +88,7 @@ func together(s, other *string, name string) func() string {
 }
 
 // keysNamed wants a file of keys where signatures are required.
-func keysNamed(required *bool, keys *string) func() string {
+func keysNamed(required *bool, keys *string) check {
 	return func() string {
 		if *required && *keys == "" {
 			return "is true, but bundles.keys names no keys; every bundle would be refused"
@@ -156,7 +99,7 @@ func keysNamed(required *bool, keys *string) func() string {
 
 // issuerURL wants what RFC 8414 section 2 wants of an issuer, and allows http for
 // a machine's own.
-func issuerURL(s *string) func() string {
+func issuerURL(s *string) check {
 	return func() string {
 		if *s == "" {
 			return ""
@@ -177,7 +120,7 @@ func ownHost(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-func endpoint(s *string) func() string {
+func endpoint(s *string) check {
 	return func() string {
 		if *s == "" {
 			return ""

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,57 +52,12 @@ func TestDefaultIsValid(t *testing.T) {
 // Every setting can be set from every source, and each source wins over those
 // after it: flag, environment, file, default.
 func TestPrecedence(t *testing.T) {
-	samples := map[string][3]string{ // file, environment, flag
-		"data":                    {"/a", "/b", "/c"},
-		"listen":                  {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
-		"admin_listen":            {"[::1]:1", "[::1]:2", ":3"},
-		"demo":                    {"true", "false", "true"},
-		"policies":                {"p", "q", "r"},
-		"store.change_log_max":    {"1000", "2000", "3000"},
-		"store.expired_retention": {"1h", "2h", "3h"},
-		"store.hot_limit":         {"1", "2", "3"},
-		"store.min_free":          {"1MiB", "2MiB", "3000001"},
-		"engine.timeout":          {"1ms", "2ms", "3ms"},
-		"engine.max_keys":         {"1", "2", "3"},
-		"engine.decoded_facts":    {"0", "2", "3"},
-		"decide.at_least_wait":    {"0s", "2s", "3s"},
-		"http.body_limit":         {"1KiB", "2MiB", "3000"},
-		"http.drain_delay":        {"1s", "2s", "3s"},
-		"http.shutdown_timeout":   {"1s", "2s", "3s"},
-		"log.level":               {"debug", "warn", "error"},
-		"log.format":              {"json", "text", "json"},
-		"tracing.otlp_endpoint":   {"http://a:4318", "https://b", "http://c/v1"},
-
-		"bundles.keep":                 {"1", "2", "3"},
-		"bundles.require_signatures":   {"true", "false", "true"},
-		"bundles.keys":                 {"a.yaml", "b.yaml", "c.json"},
-		"bundles.scope":                {"a", "b", "c"},
-		"bundles.sources":              {"a.yaml", "b.yaml", "c.json"},
-		"bundles.replay":               {"0", "2", "3"},
-		"bundles.max_size":             {"1KiB", "2MiB", "3000"},
-		"decision_log.durability":      {"async", "required", "spool"},
-		"decision_log.max_age":         {"1h", "2h", "3h"},
-		"decision_log.max_bytes":       {"16MiB", "17MiB", "18000001"},
-		"decision_log.audit_max_age":   {"1h", "2h", "3h"},
-		"decision_log.audit_max_bytes": {"1MiB", "2MiB", "3000001"},
-		"decision_log.queue":           {"1", "2", "3"},
-		"decision_log.wait":            {"1ms", "2s", "3s"},
-		"decision_log.lines":           {"a.ndjson", "-", "c.ndjson"},
-		"decision_log.opa_url":         {"http://a", "https://b/x", "http://c"},
-		"decision_log.opa_token_file":  {"a", "b", "c"},
-		"decision_log.otlp_endpoint":   {"http://a:4318", "https://b", "http://c/v1"},
-
-		"tls.cert":                   {"a.pem", "b.pem", "c.pem"},
-		"tls.key":                    {"a.key", "b.key", "c.key"},
-		"admin_tls.cert":             {"a.pem", "b.pem", "c.pem"},
-		"admin_tls.key":              {"a.key", "b.key", "c.key"},
-		"admin_tls.client_ca":        {"a.pem", "b.pem", "c.pem"},
-		"decide.audience":            {"https://a.example", "verdict", "c"},
-		"credentials.use_every":      {"1s", "2m", "3h"},
-		"token_service.issuer":       {"https://a.example", "https://b.example/t", "http://127.0.0.1:8181"},
-		"token_service.service":      {"svc:a", "svc:b", "svc:c"},
-		"token_service.lifetime":     {"10s", "2m", "1h"},
-		"token_service.key_lifetime": {"5h", "6h", "7h"},
+	sockets := [3]string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"}
+	urls := [3]string{"http://a:4318", "https://b/x", "http://c"}
+	special := map[string][3]string{ // file, environment, flag
+		"listen": sockets, "admin_listen": sockets,
+		"decision_log.opa_url": urls, "decision_log.otlp_endpoint": urls, "tracing.otlp_endpoint": urls,
+		"token_service.issuer": {"https://a.example", "https://b.example/t", "http://127.0.0.1:8181"},
 	}
 	partners := map[string][]string{ // go together
 		"tls.cert": {"VERDICT_TLS_KEY"}, "tls.key": {"VERDICT_TLS_CERT"}, "bundles.require_signatures": {"VERDICT_BUNDLES_KEYS"},
@@ -110,9 +67,9 @@ func TestPrecedence(t *testing.T) {
 	defaults := config.Default()
 	for _, s := range defaults.Settings() {
 		t.Run(s.Key, func(t *testing.T) {
-			sample, ok := samples[s.Key]
+			sample, ok := special[s.Key]
 			if !ok {
-				t.Fatal("no sample for this setting")
+				sample = sampleOf(s)
 			}
 			file := yamlOf(s.Key, sample[0])
 			env := map[string]string{s.Env(): sample[1]}
@@ -152,6 +109,20 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// sampleOf is three values that s may have, those that follow one another different.
+func sampleOf(s config.Setting) [3]string {
+	if low, high, limited := strings.Cut(s.Allowed, " to "); limited {
+		return [3]string{low, high, low}
+	}
+	switch {
+	case len(s.Choices) > 0:
+		return [3]string{s.Choices[0], s.Choices[1], s.Choices[0]}
+	case s.Type() == "bool":
+		return [3]string{"true", "false", "true"}
+	}
+	return [3]string{"a", "b", "c"}
+}
+
 func yamlOf(key, value string) string {
 	section, name, nested := strings.Cut(key, ".")
 	if !nested {
@@ -167,6 +138,57 @@ func valueOf(loaded config.Loaded, key string) string {
 		}
 	}
 	return ""
+}
+
+// Every field is declared as one setting, and setting it changes no other.
+func TestEveryFieldIsDeclaredOnce(t *testing.T) {
+	declared := map[string]string{} // :: field -> key
+	defaults := config.Default()
+	for _, s := range defaults.Settings() {
+		changed := config.Default()
+		own := changed.Settings()
+		own = own[slices.IndexFunc(own, func(o config.Setting) bool { return o.Key == s.Key }):]
+		sample := sampleOf(s)
+		text := sample[0]
+		if text == s.String() {
+			text = sample[1]
+		}
+		if err := own[0].Set(text); err != nil {
+			t.Fatal(err)
+		}
+		var fields []string
+		now := leaves(reflect.ValueOf(changed), "Config")
+		for field, value := range leaves(reflect.ValueOf(config.Default()), "Config") {
+			if now[field] != value {
+				fields = append(fields, field)
+			}
+		}
+		if len(fields) != 1 {
+			t.Errorf("setting %s to %q changes the fields %v, want one", s.Key, text, fields)
+			continue
+		}
+		if other := declared[fields[0]]; other != "" {
+			t.Errorf("%s is declared as %s and as %s", fields[0], other, s.Key)
+		}
+		declared[fields[0]] = s.Key
+	}
+	for field := range leaves(reflect.ValueOf(config.Default()), "Config") {
+		if declared[field] == "" {
+			t.Errorf("%s is declared as no setting", field)
+		}
+	}
+}
+
+// leaves are the fields of a struct and of those in it, with their values.
+func leaves(v reflect.Value, name string) map[string]any {
+	if v.Kind() != reflect.Struct {
+		return map[string]any{name: v.Interface()}
+	}
+	all := map[string]any{}
+	for i := range v.NumField() {
+		maps.Copy(all, leaves(v.Field(i), name+"."+v.Type().Field(i).Name))
+	}
+	return all
 }
 
 func TestNames(t *testing.T) {

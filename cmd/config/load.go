@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -41,7 +42,7 @@ func Load(from Sources) (Loaded, error) {
 			problems = append(problems, fmt.Errorf("%s: %w", l.Origin(s.Key), err))
 		}
 	}
-	return l, joined(problems)
+	return l, errors.Join(problems...)
 }
 
 // Origin says where the value of key came from.

@@ -94,37 +94,37 @@
 // known one.
 //
 //	data: ./data                  # data directory
-//	listen: 127.0.0.1:8181        # decisions; host:port, unix:/path or unix:/path|MODE
-//	admin_listen: 127.0.0.1:8182  # admin API, likewise
+//	listen: 127.0.0.1:8181        # address decisions are served on: host:port, unix:/path or unix:/path|MODE for a socket
+//	admin_listen: 127.0.0.1:8182  # address of the admin API, likewise
 //	tls:
-//	  cert: ""                    # PEM file; empty serves decisions over plain HTTP
+//	  cert: ""                    # PEM file of the certificate decisions are served with over TLS; empty serves plain HTTP
 //	  key: ""                     # PEM file of its private key; both are read again when they change
 //	admin_tls:
-//	  cert: ""                    # PEM file; empty serves the admin API over plain HTTP
+//	  cert: ""                    # PEM file of the certificate the admin API is served with over TLS; empty serves plain HTTP
 //	  key: ""                     # PEM file of its private key
-//	  client_ca: ""               # PEM file of authorities; clients must present a certificate of theirs
-//	demo: false                   # Brightfold demo data and issuer, into an empty data directory
-//	policies: ""                  # folder of the base policies, watched; empty is the base bundle in the binary
+//	  client_ca: ""               # PEM file of the authorities that certificates of its clients must lead to; empty asks for none
+//	demo: false                   # load the Brightfold demo data and token issuer into an empty data directory
+//	policies: ""                  # folder of the base policies, watched for changes; empty is the base bundle in the binary
 //	bundles:
-//	  keep: 20                    # generations kept beside the active one
-//	  require_signatures: false   # refuse bundles that none of the keys signed
+//	  keep: 20                    # generations of policies kept on disk beside the active one
+//	  require_signatures: false   # refuse bundles that no key of bundles.keys signed
 //	  keys: ""                    # file with the keys bundles may be signed by, as in OPA's configuration
-//	  scope: ""                   # scope that signatures must have
-//	  sources: ""                 # file with the bundle servers and folders to pull from
-//	  replay: 5000                # newest recorded decisions a pushed bundle is held against; 0 is none
+//	  scope: ""                   # scope that signatures of bundles must have
+//	  sources: ""                 # file with the bundle servers and folders to pull bundles from
+//	  replay: 5000                # newest recorded decisions that a pushed bundle is held against; 0 is none
 //	  max_size: 16MiB             # largest bundle taken, packed
 //	decision_log:
-//	  durability: spool           # what holds of a record when its decision is answered: async, spool, required
+//	  durability: spool           # what holds of a record when its decision is answered: async, spool or required
 //	  max_age: 720h               # how long a record is kept
-//	  max_bytes: 1GiB             # disk space the records may take
+//	  max_bytes: 1GiB             # disk space the records may take; the oldest go first
 //	  audit_max_age: 9600h        # how long the record of a change is kept
 //	  audit_max_bytes: 256MiB     # disk space the records of changes may take, beside those of decisions
 //	  queue: 10000                # decisions that may wait to be written
 //	  wait: 2s                    # longest wait of a decision for its record
-//	  lines: ""                   # file records are appended to as JSON lines, - for standard output
-//	  opa_url: ""                 # server that records are sent to as OPA sends decision logs
+//	  lines: ""                   # file records are appended to as JSON lines, - for standard output; empty is none
+//	  opa_url: ""                 # server that records are sent to as OPA sends decision logs; empty is none
 //	  opa_token_file: ""          # file with the bearer token that server wants
-//	  otlp_endpoint: ""           # URL records are sent to as OpenTelemetry logs
+//	  otlp_endpoint: ""           # URL records are sent to as OpenTelemetry logs; empty is none
 //	store:
 //	  change_log_max: 1000000     # changes kept in the change feed
 //	  expired_retention: 720h     # how long an entity is kept after it expired
@@ -135,24 +135,24 @@
 //	  max_keys: 64                # store keys one evaluation may read before it denies
 //	  decoded_facts: 10000        # entities kept in the form policies read
 //	decide:
-//	  at_least_wait: 2s           # longest wait for a revision asked for
-//	  audience: verdict           # aud of client assertions (private_key_jwt) made out to us
+//	  at_least_wait: 2s           # longest wait for a revision asked for with at_least
+//	  audience: verdict           # name that signed client assertions must be made out to; give each installation its own
 //	credentials:
-//	  use_every: 1m               # how often the last use of one credential is written
+//	  use_every: 1m               # how often the last use of one credential is written; less often loses more at a crash
 //	token_service:
-//	  issuer: ""                  # URL tokens are issued under; empty is no token service
-//	  service: svc:token          # edges to it with token.issue say who may get tokens
-//	  lifetime: 5m                # life of a token
-//	  key_lifetime: 720h          # how long one key signs
+//	  issuer: ""                  # URL the token service issues tokens under; empty is no token service
+//	  service: svc:token          # service the right to get tokens is declared for, by an edge with token.issue
+//	  lifetime: 5m                # life of a token it issues
+//	  key_lifetime: 720h          # how long one of its keys signs
 //	http:
-//	  body_limit: 1MiB            # largest request body; imports are streamed
+//	  body_limit: 1MiB            # largest request body, such as 1MiB; imports are streamed
 //	  drain_delay: 0s             # how long /readyz says 503 before the listeners close
-//	  shutdown_timeout: 15s       # longest wait for requests in flight
+//	  shutdown_timeout: 15s       # longest wait for requests in flight at shutdown
 //	log:
-//	  level: info                 # debug, info, warn, error
-//	  format: text                # text, json
+//	  level: info                 # debug, info, warn or error
+//	  format: text                # text or json
 //	tracing:
-//	  otlp_endpoint: ""           # URL for OTLP/HTTP traces; empty sends none
+//	  otlp_endpoint: ""           # URL traces are sent to over OTLP/HTTP; empty sends none
 //
 // # Policies
 //

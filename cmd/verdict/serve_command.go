@@ -42,7 +42,8 @@ func addSettingFlags(cmd *cobra.Command) {
 		if s.Type() == "bool" {
 			f.NoOptDefVal = "true"
 		}
+		if len(s.Choices) > 0 {
+			complete(cmd, s.Flag(), s.Choices...)
+		}
 	}
-	complete(cmd, "log-level", "debug", "info", "warn", "error")
-	complete(cmd, "log-format", "text", "json")
 }

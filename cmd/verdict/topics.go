@@ -35,6 +35,9 @@ dashes: engine.timeout, VERDICT_ENGINE_TIMEOUT, --engine-timeout.
 		if s.String() != "" {
 			fmt.Fprintf(&b, "  %-27s default %s\n", "", s.String())
 		}
+		if s.Allowed != "" {
+			fmt.Fprintf(&b, "  %-27s may be %s\n", "", s.Allowed)
+		}
 	}
 	b.WriteString(`
 In the file the part before the dot is a section:
