@@ -59,14 +59,16 @@ compiler: # fails without a C compiler that works
 	{ echo "The race detector needs a C compiler that works: CC is $$cc, CGO_ENABLED is $$cgo."; exit 1; }
 
 .PHONY: generate
-generate: ## write what is made of the sources: server/openapi.yaml
+generate: ## write what is made of the sources: server/openapi.yaml, the settings in the manuals
 	$(GO) run ./cmd/openapi
+	$(GO) run ./cmd/config/manual
 
 .PHONY: verify
 verify: ## generate anew, and want no difference
 	@mkdir -p $(TMPDIR)
 	$(GO) run ./cmd/openapi -o $(TMPDIR)/openapi.yaml
 	@diff -u server/openapi.yaml $(TMPDIR)/openapi.yaml || { echo "run make generate"; exit 1; }
+	$(GO) run ./cmd/config/manual -check
 
 .PHONY: lint
 lint: verify ## gofmt, go vet, staticcheck, go.mod tidy, nothing to generate
