@@ -17,12 +17,8 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// replayedByDefault is how many recorded decisions are judged anew when nothing else is
-// asked for, as the server has it too.
-const replayedByDefault = authz.DefaultReplayed
-
 func newBundleDiff(c *cli) *cobra.Command {
-	last := replayedByDefault
+	last := authz.DefaultReplayed
 	cmd := &cobra.Command{
 		Use:   "diff FROM TO",
 		Short: "Print what differs between two generations: files and decisions",
