@@ -35,7 +35,7 @@ var opaFolder string
 // opaCommand builds the opa command of go.mod once for all tests.
 var opaCommand = sync.OnceValues(func() (string, error) {
 	binary := filepath.Join(opaFolder, "opa")
-	out, err := exec.Command("go", "build", "-o", binary, "github.com/open-policy-agent/opa").CombinedOutput()
+	out, err := exec.Command("go", "build", "-modfile=../tools/go.mod", "-o", binary, "github.com/open-policy-agent/opa").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}

@@ -25,7 +25,7 @@ var opaBinary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "opa")
-	if out, err := exec.Command("go", "build", "-o", path, "github.com/open-policy-agent/opa").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-modfile=../tools/go.mod", "-o", path, "github.com/open-policy-agent/opa").CombinedOutput(); err != nil {
 		return "", errors.Join(errors.New(string(out)), err)
 	}
 	return path, nil
