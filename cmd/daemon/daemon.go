@@ -64,6 +64,24 @@ type Daemon struct {
 	Written []string
 }
 
+// Steps of Open whose failure an operator mends in files of theirs.
+const (
+	LoadingPolicies = "loading the policies"
+	SettingUpDemo   = "setting the demo up"
+)
+
+// StepError is the step that Open failed in.
+type StepError struct {
+	Doing string
+	Err   error
+}
+
+// Error names the step.
+func (e *StepError) Error() string { return e.Doing + ": " + e.Err.Error() }
+
+// Unwrap returns what failed.
+func (e *StepError) Unwrap() error { return e.Err }
+
 // Open builds the rooms, bottom up, and opens the listeners. Nothing is served
 // before Run. When it fails, nothing stays open.
 func Open(ctx context.Context, c Config) (_ *Daemon, err error) {
@@ -83,13 +101,13 @@ func Open(ctx context.Context, c Config) (_ *Daemon, err error) {
 		{"preparing for security events", d.openReceiver},
 		{"opening the decision log", d.openLog},
 		{"preparing the shadow", d.openShadow},
-		{"loading the policies", d.loadPolicies},
+		{LoadingPolicies, d.loadPolicies},
 		{"preparing to pull bundles", d.openPuller},
 		{"preparing to send records", d.openSinks},
 		{"preparing for changes", d.openControl},
 		{"settling changes of data and policies that were interrupted", func(ctx context.Context) error { return d.control.Recover(ctx, false) }},
 		{"making the first API keys", d.makeFirstKeys},
-		{"setting the demo up", d.setUpDemo},
+		{SettingUpDemo, d.setUpDemo},
 		{"building the pipeline", d.buildPipeline},
 		{"opening the token service", d.openTokenService},
 		{"settling changes that were interrupted", func(ctx context.Context) error { return d.control.Recover(ctx, true) }},
@@ -97,7 +115,7 @@ func Open(ctx context.Context, c Config) (_ *Daemon, err error) {
 		{"listening", func(context.Context) error { return d.server.Listen() }},
 	} {
 		if err := step.do(ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w", step.doing, err)
+			return nil, &StepError{Doing: step.doing, Err: err}
 		}
 	}
 	return d, nil
@@ -114,23 +132,34 @@ func (d *Daemon) Run(ctx context.Context) error {
 		defer stopRooms()
 		return d.server.Run(serving)
 	})
-	group.Go(func() error { return d.store.Run(rooms) })
-	group.Go(func() error { return d.verifier.Run(rooms, d.store.Issuers) })
-	group.Go(func() error { return d.followWrites(rooms) })
-	group.Go(func() error { return d.control.Run(rooms) })
-	group.Go(func() error { return d.uses.Run(rooms) })
-	group.Go(func() error { return d.log.Run(rooms) })
-	group.Go(func() error { return d.shade.Run(rooms) })
-	for _, runner := range d.sinks {
-		group.Go(func() error { return runner.Run(rooms) })
-	}
-	if d.puller != nil {
-		group.Go(func() error { return d.puller.Run(rooms) })
-	}
-	if d.issuing != nil {
-		group.Go(func() error { return d.issuing.Run(rooms) })
+	for name, run := range d.running() {
+		group.Go(func() error {
+			if err := run(rooms); err != nil {
+				return fmt.Errorf("room %s: %w", name, err)
+			}
+			return nil
+		})
 	}
 	return group.Wait()
+}
+
+// running is what runs beside the server, by the name of its room.
+func (d *Daemon) running() map[string]func(context.Context) error {
+	rooms := map[string]func(context.Context) error{
+		"store": d.store.Run, "control": d.control.Run, "usage": d.uses.Run, "decisionlog": d.log.Run, "replay": d.shade.Run,
+		"token":  func(ctx context.Context) error { return d.verifier.Run(ctx, d.store.Issuers) },
+		"daemon": d.followWrites,
+	}
+	for _, runner := range d.sinks {
+		rooms["decisionlog/sink "+runner.Name()] = runner.Run
+	}
+	if d.puller != nil {
+		rooms["sources"] = d.puller.Run
+	}
+	if d.issuing != nil {
+		rooms["tokenservice"] = d.issuing.Run
+	}
+	return rooms
 }
 
 // Close closes what is on disk: the decision log and the store; and the listeners,

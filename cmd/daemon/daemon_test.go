@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -148,6 +149,23 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// failing is a listener that breaks at its first connection.
+type failing struct{ net.Listener }
+
+func (failing) Accept() (net.Conn, error) { return nil, errors.New("out of sockets") }
+
+func TestRunNamesWhatFailed(t *testing.T) {
+	c := settings(t, t.TempDir())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.AdminListener = failing{listener}
+	if err := open(t, c).Run(t.Context()); err == nil || err.Error() != "serving admin: out of sockets" {
+		t.Errorf("Run ended with %v, want the listener that failed and why", err)
 	}
 }
 

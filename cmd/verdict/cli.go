@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -97,11 +98,15 @@ func (c *cli) config(cmd *cobra.Command) (config.Loaded, error) {
 		},
 	})
 	if err != nil {
+		fix := "`verdict help configuration` lists the keys, `verdict config check` shows where each value came from."
+		if errors.As(err, new(*fs.PathError)) {
+			fix = "Correct --config or $" + envConfig + ", or put the file there, readable by this user. Flags and variables do without one."
+		}
 		return loaded, &failure{
 			status:  exitUsage,
 			code:    authz.CodeInvalid,
 			message: "the configuration cannot be used:\n" + indent(err.Error()),
-			fix:     "`verdict help configuration` lists the keys, `verdict config check` shows where each value came from.",
+			fix:     fix,
 			cause:   err,
 		}
 	}

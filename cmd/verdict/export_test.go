@@ -23,3 +23,13 @@ func ExitCodes() map[int]string {
 	}
 	return codes
 }
+
+// NotListening and NotWritable are what serve makes of an address that cannot be opened
+// and of a data directory that cannot be written, CheckData tries one; Told is what is said of an error.
+var (
+	NotListening = notListening
+	NotWritable  = notWritable
+	CheckData    = checkData
+)
+
+func Told(err error) string { return failureOf(err).text() }

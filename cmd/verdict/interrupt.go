@@ -7,18 +7,29 @@ import (
 	"syscall"
 )
 
-// interruptible is a context that ends at the first interrupt or SIGTERM. The
+// interruption is the signal that ended a context.
+type interruption struct{ os.Signal }
+
+// Error names the signal.
+func (i interruption) Error() string {
+	if i.Signal == syscall.SIGTERM {
+		return "SIGTERM"
+	}
+	return "SIGINT"
+}
+
+// interruptible is a context that ends at the first interrupt or SIGTERM, with an
+// interruption as its cause. The
 // second ends the process at once, with the status of a process it killed.
 //
 // Restoring the signals' default handling after the first would not do: that of
 // a process a script started with & is to ignore interrupts.
 func interruptible() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() { // for as long as the process lives
-		<-signals
-		cancel()
+		cancel(interruption{<-signals})
 		os.Exit(killedBy(<-signals))
 	}()
 	return ctx

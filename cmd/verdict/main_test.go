@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 			"exits":  exitsCommand,
 			"judge":  judgeCommand,
 			"tls":    tlsCommand,
+			"taken":  takenCommand, "unprivileged": unprivilegedCommand, "certificates": certificatesCommand,
 		},
 	})
 }

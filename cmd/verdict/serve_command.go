@@ -26,7 +26,7 @@ Every flag is also a key of the configuration file and an environment variable:
 			if err != nil {
 				return err
 			}
-			return runServe(cmd.Context(), loaded.Config, c.out, c.err)
+			return c.runServe(cmd.Context(), loaded.Config)
 		},
 	}
 	addSettingFlags(cmd)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -18,12 +21,13 @@ import (
 	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/daemon"
 	"github.com/verdict-pdp/verdict/demo"
+	"github.com/verdict-pdp/verdict/disk"
 )
 
-// runServe serves cfg until ctx ends. Logs go to log, what a person wants to know
-// next to out.
-func runServe(ctx context.Context, cfg config.Config, out, log io.Writer) (err error) {
-	logger := newLogger(cfg.Log, log)
+// runServe serves until ctx ends. Logs go to log, what a person wants to know next to
+// out.
+func (c *cli) runServe(ctx context.Context, cfg config.Config) (err error) {
+	logger := newLogger(cfg.Log, c.err)
 	tracer, err := newTracer(ctx, cfg.Tracing)
 	if err != nil {
 		return err
@@ -35,28 +39,72 @@ func runServe(ctx context.Context, cfg config.Config, out, log io.Writer) (err e
 			}
 		}()
 	}
-	c := daemon.Config{Config: cfg, Logger: logger, Version: buildVersion()}
-	if tracer != nil {
-		c.Tracer = tracer
-	}
-	d, err := daemon.Open(ctx, c)
+	d, err := startDaemon(ctx, cfg, logger, tracer)
 	if err != nil {
 		return err
 	}
-	if err := welcome(out, cfg, d); err != nil {
-		return err
+	if err := c.announce(logger, cfg, d); err != nil {
+		return errors.Join(err, d.Close())
 	}
-	if err := d.Run(ctx); err != nil {
-		logger.Error("serving ended early", "error", err)
-		return fmt.Errorf("serving: %w", closing(err, d.Close()))
-	}
-	return d.Close()
+	err = closing(d.Run(ctx), d.Close())
+	return stopped(ctx, c.out, logger, err)
 }
 
-// closing adds the error of closing to the one that came first.
+// startDaemon makes everything ready to serve, or leaves nothing open.
+func startDaemon(ctx context.Context, cfg config.Config, logger *slog.Logger, tracer *trace.TracerProvider) (*daemon.Daemon, error) {
+	if err := checkTLS(cfg, time.Now()); err != nil {
+		return nil, err
+	}
+	decisions, admin, err := openListeners(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := daemon.Config{Config: cfg, Logger: logger, Version: buildVersion(), DecisionsListener: decisions, AdminListener: admin}
+	if tracer != nil {
+		c.Tracer = tracer
+	}
+	err = checkData(cfg)
+	var d *daemon.Daemon
+	if err == nil {
+		if d, err = daemon.Open(ctx, c); err != nil {
+			err = notOpened(cfg, err)
+		}
+	}
+	if err != nil {
+		// Open may have closed them, and there is nothing to do about it if it did not.
+		decisions.Close()
+		admin.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// stopped tells why serving ended, err or the end of ctx, and with which exit code.
+func stopped(ctx context.Context, out io.Writer, logger *slog.Logger, err error) error {
+	if err != nil {
+		f := *failureOf(err)
+		f.message = "serving ended: " + f.message
+		if f.fix == "" {
+			f.fix = "The lines of the log above say what came before; `verdict serve` starts it again."
+		}
+		logger.Error("stopped", "error", err, "exit_code", int(f.status))
+		// That standard output is gone is no news now.
+		fmt.Fprintf(out, "stopped     %s; exit code %d\n", printable(err.Error()), f.status)
+		return &f
+	}
+	why := "it was told to"
+	if of := (interruption{}); errors.As(context.Cause(ctx), &of) {
+		why = "on " + of.Error()
+	}
+	logger.Info("stopped", "reason", why, "exit_code", int(exitOK))
+	fmt.Fprintf(out, "stopped     %s; exit code %d\n", why, exitOK)
+	return nil
+}
+
+// closing adds the error of closing to the one that came first; either may be nil.
 func closing(first, second error) error {
-	if second == nil {
-		return first
+	if first == nil || second == nil {
+		return cmp.Or(first, second)
 	}
 	return fmt.Errorf("%w; and closing: %w", first, second)
 }
@@ -99,20 +147,46 @@ func tracesURL(endpoint string) string {
 	return u.JoinPath("v1", "traces").String()
 }
 
-// welcome says where things are and, with the demo data, what to try.
-func welcome(w io.Writer, cfg config.Config, d *daemon.Daemon) error {
-	text := fmt.Sprintf("decisions   %s\nadmin       %s\n", d.DecisionsURL(), d.AdminURL())
+// announce says what serves, where, and where the first keys are, with the demo data
+// also what to try.
+func (c *cli) announce(logger *slog.Logger, cfg config.Config, d *daemon.Daemon) error {
+	b := thisBuild()
+	file := cmp.Or(c.configPath(), "no file")
+	logger.Info("started", "version", b.Version, "commit", b.Commit, "config", file, "data", cfg.Data,
+		"decisions", d.DecisionsURL(), "admin", d.AdminURL(), "token_service", d.TokenIssuer())
+	text := fmt.Sprintf("verdict     %s\nconfig      %s\ndecisions   %s\nadmin       %s\n", b, file, d.DecisionsURL(), d.AdminURL())
 	if issuer := d.TokenIssuer(); issuer != "" {
 		text += "tokens      " + issuer + "\n"
 	}
-	for _, file := range d.Written {
+	keys := unannounced(cfg.Data, d.Written)
+	for _, file := range keys {
 		text += "new key     " + file + "\n"
 	}
 	if cfg.Demo {
 		text += "\n" + tryDemo(cfg.Data, d.DecisionsURL(), cfg.TLS.Cert)
 	}
-	_, err := io.WriteString(w, text)
-	return err
+	if err := writeAll(c.out, []byte(text)); err != nil || len(keys) == 0 {
+		return err
+	}
+	return disk.WriteFile(announced(cfg.Data), nil, 0o600)
+}
+
+// announced is the file that says that a person was told where the first keys are. A
+// start that dies before that leaves them to the next one to announce.
+func announced(data string) string { return filepath.Join(data, "keys", ".announced") }
+
+// unannounced are the files of first keys to announce: those made now, or all of them
+// while nobody was told of any.
+func unannounced(data string, made []string) []string {
+	if len(made) > 0 || fileExists(announced(data)) {
+		return made
+	}
+	for _, id := range []string{"operator", "pep"} {
+		if file := filepath.Join(data, "keys", id+".key"); fileExists(file) {
+			made = append(made, file)
+		}
+	}
+	return made
 }
 
 // tryDemo says what to try with the demo data or, when the data directory lacks

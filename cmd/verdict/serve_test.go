@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -70,11 +71,15 @@ func TestServeHoldsItsDirectory(t *testing.T) {
 	second := serveCommand("--data", data)
 	var said bytes.Buffer
 	second.Stderr = &said
-	if err := second.Run(); err == nil {
-		t.Fatal("a second server runs on the same data directory")
+	var exit *exec.ExitError
+	if err := second.Run(); !errors.As(err, &exit) || exit.ExitCode() != 5 {
+		t.Errorf("a second server on the same data directory ended with %v, want exit status 5", err)
 	}
-	if !strings.Contains(said.String(), data) {
-		t.Errorf("it does not name the directory: %s", said.String())
+	want := "verdict: the data directory " + data + " is in use by another Verdict process\n" +
+		"  field:   data\n" +
+		"  fix:     Stop that process, or choose another directory with --data, $VERDICT_DATA or data of the configuration file.\n"
+	if diff := cmp.Diff(want, said.String()); diff != "" {
+		t.Errorf("what it says (-want +got):\n%s", diff)
 	}
 }
 
@@ -103,6 +108,123 @@ func TestOfflineKeyIsAccepted(t *testing.T) {
 	if list := verdictOutput(t, "key", "list", "--key-file", key, "--server", admin); !strings.Contains(list, " ops ") {
 		t.Errorf("the key is not listed:\n%s", list)
 	}
+}
+
+// A first start that dies between making the keys and saying where they are leaves that
+// to the next one; the one after it says nothing of them.
+func TestFirstKeysAreAnnouncedOnce(t *testing.T) {
+	data := t.TempDir()
+	first := serveCommand("--data", data)
+	nobody, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nobody.Close(); err != nil { // so that its first word kills it
+		t.Fatal(err)
+	}
+	first.Stdout = out
+	if err := first.Run(); err == nil || !strings.Contains(err.Error(), syscall.SIGPIPE.String()) {
+		t.Fatalf("the first start ended with %v, want it killed by its first word", err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	key := read(t, filepath.Join(data, "keys", "operator.key"))
+	both := []string{filepath.Join(data, "keys", "operator.key"), filepath.Join(data, "keys", "pep.key")}
+	for _, test := range []struct {
+		start string
+		want  []string
+	}{{"second", both}, {"third", nil}} {
+		said := startAndStop(t, "--data", data)
+		var got []string
+		for line := range strings.Lines(said) {
+			if file, ok := strings.CutPrefix(line, "new key "); ok {
+				got = append(got, strings.TrimSpace(file))
+			}
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("keys that the %s start announces (-want +got):\n%s", test.start, diff)
+		}
+	}
+	if again := read(t, both[0]); again != key {
+		t.Error("the key is another one than the first start made; want that one")
+	}
+}
+
+// It says what it is, where, and why it stops, to a person and in the log.
+func TestServeSaysWhatItIsAndWhyItStops(t *testing.T) {
+	data, file := t.TempDir(), filepath.Join(t.TempDir(), "verdict.yaml")
+	if err := os.WriteFile(file, []byte("log: {format: json}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args   []string
+		signal syscall.Signal
+		want   []string // of standard output
+		log    []string // of its first and last lines
+	}{
+		{[]string{"--data", data}, syscall.SIGINT, []string{`(?m)^verdict     \S+, commit `, `(?m)^config      no file$`, `(?m)^decisions   http://127`, `(?m)^admin       http://127`, `\nstopped     on SIGINT; exit code 0\n$`},
+			[]string{`msg=started version=\S+ commit=\S* config="no file" data=\S+ decisions=http://\S+ admin=http://\S+`, `level=INFO msg=stopped reason="on SIGINT" exit_code=0\n$`}},
+		{[]string{"--data", data, "--config", file}, syscall.SIGTERM, []string{`(?m)^config      ` + regexp.QuoteMeta(file) + `$`, `\nstopped     on SIGTERM; exit code 0\n$`},
+			[]string{`"msg":"started".*"config":"` + regexp.QuoteMeta(file) + `"`, `"msg":"stopped","reason":"on SIGTERM","exit_code":0}\n$`}},
+	} {
+		cmd := serveCommand(test.args...)
+		out, log := stopAfterStart(t, cmd, test.signal)
+		for _, want := range test.want {
+			if !regexp.MustCompile(want).MatchString(out) {
+				t.Errorf("standard output has nothing like %s:\n%s", want, out)
+			}
+		}
+		for _, want := range test.log {
+			if !regexp.MustCompile(want).MatchString(log) {
+				t.Errorf("the log has nothing like %s:\n%s", want, log)
+			}
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// startAndStop is all that a server says from its start to its end.
+func startAndStop(t *testing.T, args ...string) string {
+	t.Helper()
+	out, _ := stopAfterStart(t, serveCommand(args...), syscall.SIGINT)
+	return out
+}
+
+// stopAfterStart runs serve, stops it with a signal when it serves, and returns what it
+// said on standard output and in its log.
+func stopAfterStart(t *testing.T, serve *exec.Cmd, signal syscall.Signal) (out, log string) {
+	t.Helper()
+	var logged bytes.Buffer
+	serve.Stderr = &logged
+	pipe, err := serve.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	lines := bufio.NewReader(io.TeeReader(pipe, &said))
+	if address(lines, "admin") == "" {
+		t.Errorf("serve does not say where it listens:\n%s%s", &said, &logged)
+	}
+	send(t, serve, signal)
+	if _, err := io.Copy(io.Discard, lines); err != nil {
+		t.Fatal(err)
+	}
+	if err := serve.Wait(); err != nil {
+		t.Errorf("serve ended with %v, want exit status 0", err)
+	}
+	return said.String(), logged.String()
 }
 
 // The first signal lets serve finish, the second ends it at once; also where a
@@ -252,12 +374,15 @@ func startServer(t *testing.T, args ...string) (decisions, admin string) {
 	return decisions, admin
 }
 
-// address reads a line "name   URL"; empty when it is another one.
+// address reads up to a line "name   URL"; empty when there is none.
 func address(lines *bufio.Reader, name string) string {
-	line, err := lines.ReadString('\n')
-	url, ok := strings.CutPrefix(line, name+" ")
-	if err != nil || !ok {
-		return ""
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return ""
+		}
+		if url, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(url)
+		}
 	}
-	return strings.TrimSpace(url)
 }

@@ -58,10 +58,15 @@ func (a *authority) write(file string) string {
 // issue writes name.pem and name.key: a certificate of 127.0.0.1, as a server and as a
 // client, that is good for so long from now on, or was until so long ago.
 func (a *authority) issue(name string, good time.Duration) {
+	a.issueFrom(name, time.Now().Add(-24*time.Hour), good)
+}
+
+// issueFrom is issue of what is not good before a time.
+func (a *authority) issueFrom(name string, from time.Time, good time.Duration) {
 	key := newKey()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: filepath.Base(name)},
-		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(good),
+		NotBefore: from, NotAfter: time.Now().Add(good),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
@@ -205,7 +210,7 @@ func TestServeOnSockets(t *testing.T) {
 		second := serveCommand("--data", t.TempDir(), "--admin-listen", "unix:"+ops)
 		var said bytes.Buffer
 		second.Stderr = &said
-		if err := second.Run(); err == nil || !strings.Contains(said.String(), "listener admin at unix:"+ops+": "+ops+" is in use") {
+		if err := second.Run(); err == nil || !strings.Contains(said.String(), "listener admin cannot be opened at unix:"+ops+": "+ops+" is in use") {
 			t.Errorf("a second server on the socket: %v, %s", err, &said)
 		}
 	})

@@ -49,6 +49,18 @@ func buildOf(info *debug.BuildInfo) build {
 	return b
 }
 
+// String is version and commit, for a person.
+func (b build) String() string {
+	text := b.Version + ", commit " + cmp.Or(b.Commit, "unknown")
+	if b.Modified {
+		text += " (modified)"
+	}
+	if b.Date != "" {
+		text += " of " + b.Date
+	}
+	return text
+}
+
 func buildVersion() string { return thisBuild().Version }
 
 func newVersion(c *cli) *cobra.Command {
@@ -80,13 +92,6 @@ func (c *cli) printVersion() error {
 		return err
 	}
 	return c.print(document, func(w io.Writer) error {
-		commit := "commit " + cmp.Or(b.Commit, "unknown")
-		if b.Modified {
-			commit += " (modified)"
-		}
-		if b.Date != "" {
-			commit += " of " + b.Date
-		}
-		return say(w, "verdict %s, %s, %s %s", b.Version, commit, b.Go, b.Platform)
+		return say(w, "verdict %s, %s %s", b, b.Go, b.Platform)
 	})
 }
