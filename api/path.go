@@ -80,6 +80,8 @@ const (
 	TypeBackup  = "application/octet-stream"
 	TypeEvent   = "application/secevent+jwt" // RFC 8417
 	TypeForm    = "application/x-www-form-urlencoded"
+	// TypeBundle is a policy bundle; by it OPA knows that long polls are taken.
+	TypeBundle = "application/vnd.openpolicyagent.bundles"
 )
 
 // DefaultBodyLimit is how many bytes the body of a request may have when the server is

@@ -288,8 +288,8 @@ func TestSchemasMatchTheGoTypes(t *testing.T) {
 		"ShadowRequest": api.ShadowRequest{}, "ReplayRequest": api.ReplayRequest{}, "ReplayLine": api.ReplayLine{}, "ShadowReport": api.ShadowReport{}, "FileDiff": api.FileDiff{},
 		"BundleList": api.BundleList{}, "Generation": authz.Generation{}, "GenerationList": api.GenerationList{},
 		"Difference": api.Difference{}, "PolicyStatus": authz.PolicyStatus{}, "GuardList": api.GuardList{},
-		"RecordList": authz.RecordPage{}, "ShownRecord": admin.ShownRecord{}, "Comparison": authz.Comparison{},
-		"Explanation": api.Explanation{}, "AuditPage": authz.AuditPage{}, "AuditedRecord": admin.AuditedRecord{},
+		"RecordList": authz.RecordPage{}, "ShownRecord": api.ShownRecord{}, "Comparison": authz.Comparison{},
+		"Explanation": api.Explanation{}, "AuditPage": authz.AuditPage{}, "AuditedRecord": api.AuditedRecord{},
 		"Rotation": api.Rotation{}, "StartRotation": api.StartRotation{}, "StartedRotation": api.StartedRotation{},
 	}
 	for name, entity := range samples() {

@@ -23,7 +23,6 @@ var schemaNames = map[string]string{
 	"authz.Rotation":     "RotationRecord",
 	"authz.RotationView": "Rotation",
 	"oauth.refusal":      "OAuthError",
-	"oauth.metadata":     "Metadata",
 	"events.refusal":     "EventRefusal",
 }
 

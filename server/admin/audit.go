@@ -25,17 +25,6 @@ type Audit interface {
 	Change(ctx context.Context, id string) (authz.AuditedChange, authz.Record, error)
 }
 
-// AuditedRecord answers GET PathAudit + "/" + id: a change with the record it stands
-// in, which the chain can be followed from.
-type AuditedRecord struct {
-	Change authz.AuditedChange `json:"change"`
-	Seq    uint64              `json:"seq"`  // of the record
-	Kind   string              `json:"kind"` // change, or intent while there is no outcome
-	At     time.Time           `json:"at"`   // when it was recorded
-	Prev   string              `json:"prev"`
-	Hash   string              `json:"hash"`
-}
-
 // auditors may read what was changed, refused and by whom.
 var auditors = []authz.Role{authz.RoleReview}
 
@@ -92,10 +81,10 @@ func (h *Handler) changesAfter(c *route.Call, f authz.AuditFilter) (authz.AuditP
 	return page, err
 }
 
-func (h *Handler) change(c *route.Call) (reply route.Reply[AuditedRecord], err error) {
+func (h *Handler) change(c *route.Call) (reply route.Reply[api.AuditedRecord], err error) {
 	change, record, err := h.Audit.Change(c.Request().Context(), c.ID("id"))
 	if err != nil {
 		return reply, err
 	}
-	return route.Show(AuditedRecord{Change: change, Seq: record.Seq, Kind: record.Kind, At: record.At, Prev: record.Prev, Hash: record.Hash}), nil
+	return route.Show(api.AuditedRecord{Change: change, Seq: record.Seq, Kind: record.Kind, At: record.At, Prev: record.Prev, Hash: record.Hash}), nil
 }

@@ -265,7 +265,7 @@ func TestAudit(t *testing.T) {
 func TestAuditedChange(t *testing.T) {
 	o := audited(t)
 	answer := o.as(authz.RoleReview, "GET", api.PathAudit+"/c2", "")
-	var shown admin.AuditedRecord
+	var shown api.AuditedRecord
 	if err := json.Unmarshal([]byte(answer.Body), &shown); err != nil {
 		t.Fatal(err)
 	}

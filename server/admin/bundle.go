@@ -14,12 +14,8 @@ import (
 	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// TypeBundle is the media type of a policy bundle; by it OPA knows that long polls
-// are taken.
-const TypeBundle = "application/vnd.openpolicyagent.bundles"
-
 // bundleTypes are the media types a bundle may be sent as.
-var bundleTypes = []string{"application/gzip", TypeBundle, "application/x-gzip", "application/octet-stream"}
+var bundleTypes = []string{"application/gzip", api.TypeBundle, "application/x-gzip", "application/octet-stream"}
 
 func (h *Handler) bundleRows() []route.Row {
 	one := api.PathBundles + "/:name"
@@ -30,7 +26,7 @@ func (h *Handler) bundleRows() []route.Row {
 		{Method: "GET", Path: api.PathBundles, ID: "listBundles", Roles: policyReaders, Handler: route.Get(h.listBundles)},
 		{Method: "GET", Path: one, ID: "getBundle", Roles: append([]authz.Role{authz.RoleDecide}, policyReaders...),
 			Params:  []route.Param{name, ifMatch, ifNoneMatch, {Name: "Prefer", In: route.InHeader}},
-			Answers: []route.Answer{{Status: http.StatusOK, Type: TypeBundle, Headers: tagged}, unchanged}, Handler: route.Stream(h.bundle)},
+			Answers: []route.Answer{{Status: http.StatusOK, Type: api.TypeBundle, Headers: tagged}, unchanged}, Handler: route.Stream(h.bundle)},
 		{Method: "PUT", Path: one, ID: "putBundle", Change: authz.ChangePush, Of: of, Params: change, Takes: bundleTypes,
 			Answers: []route.Answer{{Status: http.StatusOK}, {Status: http.StatusCreated, Headers: []string{"Location"}}}, Handler: route.Get(h.pushBundle)},
 		{Method: "DELETE", Path: one, ID: "deleteBundle", Change: authz.ChangeRemove, Of: of, Params: change, Handler: route.Get(h.removeBundle)},
@@ -88,7 +84,7 @@ const sendChunk = 64 << 10
 
 func (h *Handler) sendBundle(c *route.Call, packed []byte) error {
 	header := c.Response().Header()
-	header.Set("Content-Type", TypeBundle)
+	header.Set("Content-Type", api.TypeBundle)
 	header.Set("Content-Length", strconv.Itoa(len(packed)))
 	stream := h.streamOf(c)
 	for chunk := range slices.Chunk(packed, sendChunk) {

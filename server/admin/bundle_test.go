@@ -80,12 +80,12 @@ func TestPushStreams(t *testing.T) {
 	o := start(t, func(c *servertest.Config) { c.Admin.BodyLimit = 10 })
 	large := strings.Repeat("bundle", 1<<20)
 	expect(t, o.push("acme?activate=true", large), http.StatusCreated, "")
-	for _, contentType := range []string{"application/x-gzip", "application/octet-stream", admin.TypeBundle} {
+	for _, contentType := range []string{"application/x-gzip", "application/octet-stream", api.TypeBundle} {
 		expect(t, o.push("acme", large, "Content-Type", contentType), http.StatusUnsupportedMediaType, "Content-Type") // two of them
 		answer := o.as(authz.RoleAuthor, "PUT", "/v1/bundles/acme", large, "Content-Type", contentType)
 		expect(t, answer, http.StatusOK, "")
 	}
-	if got := o.as(authz.RoleDecide, "GET", "/v1/bundles/acme", ""); got.Body != large || got.Header.Get("Content-Type") != admin.TypeBundle {
+	if got := o.as(authz.RoleDecide, "GET", "/v1/bundles/acme", ""); got.Body != large || got.Header.Get("Content-Type") != api.TypeBundle {
 		t.Errorf("%v with %d bytes", got.Header, len(got.Body))
 	}
 }

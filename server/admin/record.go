@@ -46,14 +46,6 @@ type History interface {
 	Explain(ctx context.Context, id string) (e *authz.Explanation, note string, err error)
 }
 
-// ShownRecord answers GET PathDecisions + "/" + id.
-type ShownRecord struct {
-	Record authz.Record `json:"record"`
-	// Explanation is null without explain=full, and when Note says why.
-	Explanation *authz.Explanation `json:"explanation"`
-	Note        string             `json:"note,omitempty"`
-}
-
 // filterParams select records. Their values are held to what records may have by
 // validateFilter, as those of a replay are.
 var filterParams = []route.Param{
@@ -141,7 +133,7 @@ func (h *Handler) follow(c *route.Call, wait time.Duration, look func(waiting co
 	return c.Request().Context().Err()
 }
 
-func (h *Handler) record(c *route.Call) (reply route.Reply[ShownRecord], err error) {
+func (h *Handler) record(c *route.Call) (reply route.Reply[api.ShownRecord], err error) {
 	if reply.Body.Record, err = h.Decisions.Get(c.Request().Context(), c.ID("id")); err != nil {
 		return reply, err
 	}

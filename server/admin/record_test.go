@@ -187,7 +187,7 @@ func TestTailEndsWithItsCaller(t *testing.T) {
 func TestShownRecord(t *testing.T) {
 	o := logged(t, 1, nil)
 	plain := o.send("GET", "/v1/decisions/d1", "")
-	if shown := read[admin.ShownRecord](t, plain); shown.Record.ID != "d1" || shown.Explanation != nil || !strings.HasSuffix(plain.Body, `"explanation":null}`) {
+	if shown := read[api.ShownRecord](t, plain); shown.Record.ID != "d1" || shown.Explanation != nil || !strings.HasSuffix(plain.Body, `"explanation":null}`) {
 		t.Error(plain.Body)
 	}
 	o.Records.Explanation = &authz.Explanation{
@@ -195,7 +195,7 @@ func TestShownRecord(t *testing.T) {
 		Rules:  []authz.RuleTrace{}, Facts: []authz.FactRead{{Collection: authz.Users, Key: "u"}}, Needs: [][]authz.Need{{{Code: "C", Guard: "network"}}},
 	}
 	o.Records.Note = "judged with the data of now"
-	shown := read[admin.ShownRecord](t, o.as(authz.RoleReview, "GET", "/v1/decisions/d1?explain=full", ""))
+	shown := read[api.ShownRecord](t, o.as(authz.RoleReview, "GET", "/v1/decisions/d1?explain=full", ""))
 	if diff := cmp.Diff(o.Records.Explanation, shown.Explanation); diff != "" || shown.Note != o.Records.Note {
 		t.Errorf("%q %s", shown.Note, diff)
 	}

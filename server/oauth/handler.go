@@ -45,7 +45,7 @@ func (h *Handler) Rows() []route.Row {
 		{Method: "POST", Path: api.PathIntrospect, ID: "introspect", Roles: []authz.Role{authz.RoleDecide}, Takes: form, Shows: authz.Introspected{}, Fault: refusal{}, Handler: route.Elsewhere(h.introspect)},
 		{Method: "GET", Path: api.PathJWKS, ID: "jwks", Public: true, Shows: map[string]any{},
 			Answers: []route.Answer{{Status: http.StatusOK, Headers: []string{"ETag"}}, {Status: http.StatusNotModified, Headers: []string{"ETag"}, Body: route.NoBody}}, Handler: route.Elsewhere(h.keySet)},
-		{Method: "GET", Path: api.PathMetadata, ID: "metadata", Public: true, Shows: metadata{},
+		{Method: "GET", Path: api.PathMetadata, ID: "metadata", Public: true, Shows: api.Metadata{},
 			Answers: []route.Answer{{Status: http.StatusOK, Headers: []string{"ETag"}}, {Status: http.StatusNotModified, Headers: []string{"ETag"}, Body: route.NoBody}}, Handler: route.Elsewhere(h.metadata)},
 	}
 }

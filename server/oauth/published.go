@@ -15,27 +15,10 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// metadata describes the token service (RFC 8414 section 2).
-type metadata struct {
-	Issuer               string   `json:"issuer"`
-	TokenEndpoint        string   `json:"token_endpoint"`
-	JWKSURI              string   `json:"jwks_uri"`
-	ResponseTypes        []string `json:"response_types_supported"` // none: there is no authorization endpoint
-	GrantTypes           []string `json:"grant_types_supported"`
-	TokenMethods         []string `json:"token_endpoint_auth_methods_supported"`
-	TokenAlgorithms      []string `json:"token_endpoint_auth_signing_alg_values_supported"`
-	RevocationEndpoint   string   `json:"revocation_endpoint"`
-	RevocationMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
-	RevocationAlgorithms []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
-	IntrospectEndpoint   string   `json:"introspection_endpoint"`
-	IntrospectMethods    []string `json:"introspection_endpoint_auth_methods_supported"` // an API key, as a bearer token
-	CertificateBound     bool     `json:"tls_client_certificate_bound_access_tokens"`    // RFC 8705 section 3.3
-}
-
 // metadataOf describes the token service of an issuer.
-func metadataOf(issuer string) metadata {
+func metadataOf(issuer string) api.Metadata {
 	methods := []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"}
-	return metadata{
+	return api.Metadata{
 		Issuer:               issuer,
 		TokenEndpoint:        issuer + api.PathToken,
 		JWKSURI:              issuer + api.PathJWKS,
