@@ -6,7 +6,7 @@ import "strconv"
 // before it can be used.
 type Problem struct {
 	File    string `json:"file"`           // path within the policy set
-	Line    int    `json:"line,omitempty"` // from 1; 0 when the whole file is meant
+	Line    int    `json:"line,omitzero"` // from 1; 0 when the whole file is meant
 	Message string `json:"message"`
 	Fix     string `json:"fix,omitempty"`
 }

@@ -25,6 +25,8 @@ var rooms = map[string]struct {
 }{
 	"authz":             {},
 	"api":               {imports: []string{"authz"}},
+	"client":            {imports: []string{"authz", "api", "ijson"}},
+	"client/clienttest": {imports: []string{"authz", "api", "client", "ijson"}},
 	"policies":          {},
 	"demo":              {imports: []string{"authz", "disk", "token"}},
 	"ijson":             {imports: []string{"authz"}, libraries: []string{jsonLibrary}},

@@ -132,3 +132,22 @@ func matches(template, path string) bool {
 	}
 	return true
 }
+
+// CheckExchange holds a request, of which sent is the body, and its answer against the
+// document, as Node.Do does.
+func CheckExchange(request *http.Request, sent string, answer Answer) error {
+	d, err := readDocument()
+	if err != nil {
+		return err
+	}
+	return d.check(request, sent, answer)
+}
+
+// OperationOf is what the document has for method and path; nil when it has nothing.
+func OperationOf(method, path string) (*openapi3.Operation, error) {
+	d, err := readDocument()
+	if err != nil {
+		return nil, err
+	}
+	return d.operation(method, path), nil
+}
