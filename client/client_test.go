@@ -388,7 +388,10 @@ func TestRetries(t *testing.T) {
 		return err
 	}
 	read := func(ctx context.Context, c *client.Client) error { _, err := c.Status(ctx); return err }
-	write := func(ctx context.Context, c *client.Client) error { _, err := c.Rollback(ctx, api.RollbackRequest{}); return err }
+	write := func(ctx context.Context, c *client.Client) error {
+		_, err := c.Rollback(ctx, api.RollbackRequest{})
+		return err
+	}
 	upload := func(ctx context.Context, c *client.Client) error {
 		_, err := c.Import(ctx, strings.NewReader("{}"))
 		return err

@@ -140,7 +140,10 @@ func (n *node) decisionStories() []story {
 	}
 	two := func(b api.BatchResponse) bool { return len(b.Decisions) == 2 && b.Decisions[1].ID != "" }
 	return []story{
-		{"decide", func(ctx context.Context) error { d, err := n.decisions.Decide(ctx, asked); return holds(d, err, decided) }},
+		{"decide", func(ctx context.Context) error {
+			d, err := n.decisions.Decide(ctx, asked)
+			return holds(d, err, decided)
+		}},
 		{"decide", func(ctx context.Context) error {
 			d, err := n.decisions.DecideJSON(ctx, raw)
 			return holds(d, err, decided)
@@ -376,7 +379,9 @@ func (n *node) keyStories() []story {
 }
 
 func (n *node) rotationStories() []story {
-	at := func(phase string) func(api.Rotation) bool { return func(r api.Rotation) bool { return r.Phase == phase } }
+	at := func(phase string) func(api.Rotation) bool {
+		return func(r api.Rotation) bool { return r.Phase == phase }
+	}
 	steps := func(f func(context.Context, string) (api.Rotation, error), phase string) func(context.Context) error {
 		return func(ctx context.Context) error { r, err := f(ctx, "set-a"); return holds(r, err, at(phase)) }
 	}
@@ -387,7 +392,9 @@ func (n *node) rotationStories() []story {
 	return []story{
 		{"putMachineUser", func(ctx context.Context) error {
 			w, err := n.admin.MachineUsers().Put(ctx, "mu:rotating", authz.MachineUser{Kind: "service", Origin: "internal", Env: "prod", State: authz.StateActive}, authz.Precondition{})
-			return holds(w, err, func(w client.Written[authz.MachineUser]) bool { return w.Created && w.Entity.ID == "mu:rotating" && w.Revision > 0 })
+			return holds(w, err, func(w client.Written[authz.MachineUser]) bool {
+				return w.Created && w.Entity.ID == "mu:rotating" && w.Revision > 0
+			})
 		}},
 		{"createSecret", func(ctx context.Context) error {
 			s, err := n.admin.CreateSecret(ctx, api.SecretRequest{MachineUser: "mu:rotating"})
