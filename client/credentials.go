@@ -98,26 +98,29 @@ func (c *Client) RotationStatus(ctx context.Context, set string) (api.Rotation, 
 }
 
 // AdvanceRotation takes the next step, for which there must be evidence, else
-// CodeConflict.
-func (c *Client) AdvanceRotation(ctx context.Context, set string) (api.Rotation, error) {
-	return c.rotate(ctx, set, authz.RotationAdvance)
+// CodeConflict. With a phase it does so only while the rotation is in it, so that two who
+// ask take one step.
+func (c *Client) AdvanceRotation(ctx context.Context, set, phase string) (api.Rotation, error) {
+	return c.rotate(ctx, set, authz.RotationAdvance, phase)
 }
 
-// ForceRotation takes the next step without evidence.
-func (c *Client) ForceRotation(ctx context.Context, set string) (api.Rotation, error) {
-	return c.rotate(ctx, set, authz.RotationForce)
+// ForceRotation takes the next step without evidence; phase is as in AdvanceRotation.
+func (c *Client) ForceRotation(ctx context.Context, set, phase string) (api.Rotation, error) {
+	return c.rotate(ctx, set, authz.RotationForce, phase)
 }
 
 // AbortRotation goes back to the old generations.
 func (c *Client) AbortRotation(ctx context.Context, set string) (api.Rotation, error) {
-	return c.rotate(ctx, set, authz.RotationAbort)
+	return c.rotate(ctx, set, authz.RotationAbort, "")
 }
 
 // EmergencyRotation revokes the old generations now.
 func (c *Client) EmergencyRotation(ctx context.Context, set string) (api.Rotation, error) {
-	return c.rotate(ctx, set, authz.RotationEmergency)
+	return c.rotate(ctx, set, authz.RotationEmergency, "")
 }
 
-func (c *Client) rotate(ctx context.Context, set, action string) (api.Rotation, error) {
-	return ask(ctx, c, post(rotationPath(set, action), nil), rotating)
+func (c *Client) rotate(ctx context.Context, set, action, phase string) (api.Rotation, error) {
+	of := post(rotationPath(set, action), nil)
+	of.query = query("phase", phase)
+	return ask(ctx, c, of, rotating)
 }

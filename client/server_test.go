@@ -407,10 +407,12 @@ func (n *node) rotationStories() []story {
 		{"rotationStatus", steps(n.admin.RotationStatus, authz.PhaseNone)},
 		{"startRotation", start},
 		{"advanceRotation", func(ctx context.Context) error {
-			_, err := n.admin.AdvanceRotation(ctx, "set-a")
+			_, err := n.admin.AdvanceRotation(ctx, "set-a", authz.PhasePropagate)
 			return code(err, authz.CodeConflict)
 		}},
-		{"forceRotation", steps(n.admin.ForceRotation, authz.PhaseDrain)},
+		{"forceRotation", steps(func(ctx context.Context, set string) (api.Rotation, error) {
+			return n.admin.ForceRotation(ctx, set, authz.PhasePropagate)
+		}, authz.PhaseDrain)},
 		{"abortRotation", steps(n.admin.AbortRotation, authz.PhaseAborted)},
 		{"listRotations", func(ctx context.Context) error { return some(n.admin.Rotations().List(ctx, nil), 1) }},
 		{"getRotation", func(ctx context.Context) error {
