@@ -53,15 +53,18 @@ type Config struct {
 	// NewID makes the id of a change, and of an API key behind a prefix.
 	NewID func() string
 	Now   func() time.Time
+	// After waits on the clock of Now; nil means time.After.
+	After func(time.Duration) <-chan time.Time
 	// Log takes what nobody is answered: an outcome that could not be recorded.
 	Log *slog.Logger
 }
 
 // Service makes changes. It is safe for concurrent use.
 type Service struct {
-	config   Config
-	refusals refusals
-	shares   shares
+	config    Config
+	refusals  refusals
+	shares    shares
+	rotations *runningRotations
 
 	mu        sync.Mutex
 	unsettled []authz.AuditedChange // outcomes that could not be recorded yet; guarded by mu
@@ -80,13 +83,16 @@ func New(config Config) (*Service, error) {
 	if config.Log == nil {
 		config.Log = slog.Default()
 	}
+	if config.After == nil {
+		config.After = time.After
+	}
 	if config.TokenKeys == nil {
 		config.TokenKeys = func() TokenKeys { return nil }
 	}
 	if config.Guards == nil {
 		config.Guards = func() []string { return nil }
 	}
-	return &Service{config: config, refusals: newRefusals(config.Now), shares: shares{all: map[string]*share{}}}, nil
+	return &Service{config: config, refusals: newRefusals(config.Now), shares: shares{all: map[string]*share{}}, rotations: newRunningRotations()}, nil
 }
 
 // do makes one change, in the order that the package comment tells. rules may be nil;

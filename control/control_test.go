@@ -155,13 +155,80 @@ type world struct {
 	keys     *tokenKeys
 	now      time.Time
 	made     atomic.Int64
+	log      logged // what the Service logs
+
+	mu     sync.Mutex // guards now where RunRotations runs, and the rest
+	timers []timer    // that have not fired
+	asked  []time.Duration
 }
 
-func newWorld(t *testing.T) *world {
+// logged is what was logged, by whatever goroutine.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// timer is a wait on the clock of a world.
+type timer struct {
+	at    time.Time
+	fired chan time.Time
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+// after is time.After on the clock of the world.
+func (w *world) after(d time.Duration) <-chan time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fired := make(chan time.Time, 1)
+	w.asked = append(w.asked, d)
+	if d <= 0 {
+		fired <- w.now
+		return fired
+	}
+	w.timers = append(w.timers, timer{w.now.Add(d), fired})
+	return fired
+}
+
+// pass moves the clock on.
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+	w.timers = slices.DeleteFunc(w.timers, func(waiting timer) bool {
+		if waiting.at.After(w.now) {
+			return false
+		}
+		waiting.fired <- w.now
+		return true
+	})
+}
+
+func newWorld(t *testing.T, settings ...func(*store.Config)) *world {
 	w := &world{t: t, now: start, policies: &policies{made: map[string]uint64{}, activated: map[string]uint64{}}, keys: &tokenKeys{}}
-	clock := func() time.Time { return w.now }
+	clock := w.clock
 	var err error
-	if w.store, err = store.Open(store.Config{InMemory: true, Now: clock}); err != nil {
+	opening := store.Config{InMemory: true, Now: clock}
+	for _, set := range settings {
+		set(&opening)
+	}
+	if w.store, err = store.Open(opening); err != nil {
 		t.Fatal(err)
 	}
 	log, err := decisionlog.Open(decisionlog.Config{
@@ -202,7 +269,8 @@ func newWorld(t *testing.T) *world {
 		MintKey:   func(id string) (string, string) { return "vk_" + id + "_the-secret-text", strings.Repeat("a", 64) },
 		NewID:     func() string { return fmt.Sprintf("change-%04d", w.made.Add(1)) },
 		Now:       clock,
-		Log:       slog.New(slog.DiscardHandler),
+		After:     w.after,
+		Log:       slog.New(slog.NewTextHandler(&w.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -120,10 +120,17 @@ func (s *Service) StepRotation(ctx context.Context, by authz.Author, set, action
 	if !ok {
 		return authz.RotationView{}, authz.Invalid("action", "is no step of a rotation")
 	}
-	c := &authz.AuditedChange{Kind: kind, Collection: authz.RotationSets, Key: set}
+	return s.stepRotation(ctx, by, &authz.AuditedChange{Kind: kind, Collection: authz.RotationSets, Key: set}, action, phase)
+}
+
+// stepRotation makes the change c of the rotation of its key.
+func (s *Service) stepRotation(ctx context.Context, by authz.Author, c *authz.AuditedChange, action, phase string) (view authz.RotationView, err error) {
 	err = s.withCredentials(ctx, by, c, func(ctx context.Context) error {
-		view, err = s.config.Credentials.StepRotation(ctx, set, by.Key, action, phase)
+		view, err = s.config.Credentials.StepRotation(ctx, c.Key, by.Key, action, phase)
 		c.Revision = view.Revision
+		if err == nil && action == authz.RotationAdvance {
+			c.Message = evidence(view, view.Phase)
+		}
 		return err
 	})
 	return view, err

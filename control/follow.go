@@ -16,6 +16,7 @@ const followAgain = time.Second
 // revision from, in the order of the change feed, whatever way it came in, until ctx
 // ends. It is for work that may be late. When the feed no longer reaches back it goes
 // on from now, and says so by calling lost; it returns at once where there is no feed.
+// RunRotations is told too.
 func (s *Service) Follow(ctx context.Context, from uint64, written func(c authz.Collection, key string), lost func()) {
 	for ctx.Err() == nil {
 		next, err := s.follow(ctx, from, written)
@@ -24,6 +25,7 @@ func (s *Service) Follow(ctx context.Context, from uint64, written func(c authz.
 			return
 		case authz.CodeOf(err) == authz.CodeGone:
 			next = s.config.Store.Revision()
+			s.rotations.lost()
 			lost()
 		case err != nil && ctx.Err() == nil:
 			s.config.Log.ErrorContext(ctx, "the change feed cannot be followed; it is tried again", "error", err)
@@ -41,6 +43,7 @@ func (s *Service) follow(ctx context.Context, from uint64, written func(c authz.
 		return from, err
 	}
 	for _, change := range page.Changes {
+		s.rotations.written(change.Collection, change.ID)
 		written(change.Collection, change.ID)
 	}
 	if page.NextAfter < page.Revision {

@@ -114,18 +114,41 @@ func (k *Keeper) checkMembers(ctx context.Context, view View, set *authz.Rotatio
 			return memberError(member, err)
 		}
 	}
-	for _, phase := range []string{authz.PhasePropagate, authz.PhaseDrain} {
-		running, err := k.config.Store.List(ctx, authz.Rotations, "phase", phase)
-		if err != nil {
+	running, err := k.running(ctx)
+	if err != nil {
+		return err
+	}
+	for _, other := range running {
+		if err := checkOther(set, other); err != nil {
 			return err
-		}
-		for _, entity := range running {
-			if err := checkOther(set, entity.(*authz.Rotation)); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// running are the rotations that have not ended, of every set.
+func (k *Keeper) running(ctx context.Context) (running []*authz.Rotation, err error) {
+	for _, phase := range []string{authz.PhasePropagate, authz.PhaseDrain} {
+		in, err := k.config.Store.List(ctx, authz.Rotations, "phase", phase)
+		if err != nil {
+			return nil, err
+		}
+		for _, entity := range in {
+			running = append(running, entity.(*authz.Rotation))
+		}
+	}
+	return running, nil
+}
+
+// RunningRotations are the sets whose rotations have not ended and go on by themselves.
+func (k *Keeper) RunningRotations(ctx context.Context) (sets []string, err error) {
+	running, err := k.running(ctx)
+	for _, r := range running {
+		if r.Advance == authz.AdvanceAuto {
+			sets = append(sets, r.ID)
+		}
+	}
+	return sets, err
 }
 
 func memberError(member string, err error) error {

@@ -193,7 +193,9 @@ func hashed(string) (*authz.Credential, error) {
 // step is one of the functions of the package.
 type step func(rotation.State) (rotation.Plan, error)
 
-func start(s rotation.State) (rotation.Plan, error) { return rotation.Start(s, authz.AdvanceAuto, hashed) }
+func start(s rotation.State) (rotation.Plan, error) {
+	return rotation.Start(s, authz.AdvanceAuto, hashed)
+}
 
 // must takes a step that is not refused.
 func (w *world) must(take step) rotation.Plan {

@@ -70,10 +70,14 @@ func newTrio(t *testing.T, shared bool, s pdptest.Settings) *trio {
 	return r
 }
 
-// start starts the rotation and hands out the new secrets, which nobody uses yet.
-func (r *trio) start() {
+// start starts the rotation and hands out the new secrets, which nobody uses yet. The
+// test asks for each further step.
+func (r *trio) start() { r.startAs(authz.AdvanceManual) }
+
+// startAs is start that says who takes the further steps.
+func (r *trio) startAs(advance string) {
 	r.T.Helper()
-	secrets := r.startRotation(trioSet)
+	secrets := r.startRotation(trioSet, advance)
 	for _, m := range r.members {
 		if m.next = secrets[m.id]; m.next == "" || m.next == m.old {
 			r.T.Fatalf("%s was given no new secret", m.id)

@@ -427,7 +427,7 @@ func (h *hidden) operate() {
 	_, old := h.NewSecret(second.ID, "")
 	h.keep("secret of the second", old)
 	codes := map[string]string{jobID: "", second.ID: "EDGE_NOT_DECLARED"}
-	for member, secret := range h.startRotation("pair") {
+	for member, secret := range h.startRotation("pair", authz.AdvanceManual) {
 		h.keep("rotated secret of "+member, secret)
 		h.ask("rotated secret of "+member, map[string]any{"client_id": member, "client_secret": secret}, codes[member])
 	}

@@ -56,10 +56,12 @@ func (o operator) rotation(set string) api.Rotation {
 	return view
 }
 
-func (o operator) startRotation(set string) map[string]string {
+// startRotation starts a rotation whose further steps are taken by the server (authz.AdvanceAuto)
+// or asked for by the test (authz.AdvanceManual), and gives the new secrets.
+func (o operator) startRotation(set, advance string) map[string]string {
 	o.T.Helper()
 	var started api.StartedRotation
-	o.must(http.StatusOK, http.MethodPost, api.PathRotationSets+set+"/"+authz.RotationStart, api.StartRotation{}, &started)
+	o.must(http.StatusOK, http.MethodPost, api.PathRotationSets+set+"/"+authz.RotationStart, api.StartRotation{Advance: advance}, &started)
 	return started.Secrets
 }
 

@@ -27,6 +27,8 @@ type Config struct {
 
 	// Now is the clock of decisions, entities and API keys; nil means time.Now.
 	Now func() time.Time
+	// After waits on the clock of Now for steps of rotations; nil means time.After.
+	After func(time.Duration) <-chan time.Time
 	// PolicyFiles, when given, is the policy set instead of Config.Policies.
 	PolicyFiles fs.FS
 	// DecisionsListener and AdminListener, when given, are served instead of the

@@ -39,7 +39,7 @@ func (d *Daemon) openControl(context.Context) (err error) {
 	if d.config.TokenService.Issuer != "" {
 		c.OwnIssuer = tokenservice.DefaultIssuerID
 	}
-	c.Now, c.Log = d.config.Now, d.config.Logger
+	c.Now, c.After, c.Log = d.config.Now, d.config.After, d.config.Logger
 	d.control, err = control.New(c)
 	return err
 }

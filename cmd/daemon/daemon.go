@@ -148,7 +148,7 @@ func (d *Daemon) running() map[string]func(context.Context) error {
 	rooms := map[string]func(context.Context) error{
 		"store": d.store.Run, "control": d.control.Run, "usage": d.uses.Run, "decisionlog": d.log.Run, "replay": d.shade.Run,
 		"token":  func(ctx context.Context) error { return d.verifier.Run(ctx, d.store.Issuers) },
-		"daemon": d.followWrites,
+		"daemon": d.followWrites, "control's rotations": d.control.RunRotations,
 	}
 	for _, runner := range d.sinks {
 		rooms["decisionlog/sink "+runner.Name()] = runner.Run

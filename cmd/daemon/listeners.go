@@ -61,7 +61,7 @@ func (d *Daemon) adminRoom() *admin.Handler {
 	return &admin.Handler{
 		Data:         d.store,
 		Control:      d.control,
-		Rotations:    d.keeper,
+		Rotations:    d.control,
 		IssuerStatus: d.verifier.Status,
 		Policies:     library{d.policies, d},
 		Decisions:    d.log,

@@ -10,7 +10,7 @@ import (
 	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// Rotations is what is known of rotations. *credentials.Keeper is one.
+// Rotations is what is known of rotations. *control.Service is one.
 type Rotations interface {
 	// RotationStatus tells how far a set's rotation is; CodeNotFound when there is no
 	// such set.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,15 +28,45 @@ import (
 
 // Clock is a clock that stands still until a test moves it.
 type Clock struct {
-	mu  sync.Mutex
-	now time.Time // guarded by mu
+	mu     sync.Mutex
+	now    time.Time // guarded by mu
+	timers []timer   // guarded by mu; those that have not fired
+}
+
+type timer struct {
+	at    time.Time
+	fired chan time.Time
 }
 
 // Now reads the clock.
 func (c *Clock) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.now }
 
 // Set moves the clock.
-func (c *Clock) Set(t time.Time) { c.mu.Lock(); defer c.mu.Unlock(); c.now = t }
+func (c *Clock) Set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = t
+	c.timers = slices.DeleteFunc(c.timers, func(waiting timer) bool {
+		if waiting.at.After(t) {
+			return false
+		}
+		waiting.fired <- t
+		return true
+	})
+}
+
+// After is time.After on this clock.
+func (c *Clock) After(d time.Duration) <-chan time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fired := make(chan time.Time, 1)
+	if d <= 0 {
+		fired <- c.now
+		return fired
+	}
+	c.timers = append(c.timers, timer{c.now.Add(d), fired})
+	return fired
+}
 
 // Settings are what a test may want otherwise. The zero Settings start an empty
 // Verdict with the base policies in a directory of its own.
@@ -96,6 +127,7 @@ func Start(t testing.TB, s Settings) *PDP {
 		Logger:            slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Version:           "test",
 		Now:               p.Clock.Now,
+		After:             p.Clock.After,
 		PolicyFiles:       s.Policies,
 		DecisionsListener: listen(t),
 		AdminListener:     listen(t),
