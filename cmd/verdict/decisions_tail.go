@@ -80,7 +80,7 @@ func (t *tail) follow(ctx context.Context, last int) error {
 		switch {
 		case err == nil:
 			missed = 0
-		case failureOf(err).status == exitUnreachable && missed < patience && ctx.Err() == nil:
+		case failureOf(err).status == exitUnreachable && missed < maxMissed && ctx.Err() == nil:
 			err = t.missed(ctx, missed, err)
 			missed++
 		}

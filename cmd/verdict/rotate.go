@@ -17,8 +17,8 @@ func newRotate(c *cli) *cobra.Command {
 		Short: "Rotate the credentials of a rotation set and watch until it is done",
 		Long: `Rotate the credentials of machine users that belong together, without downtime. A
 rotation starts if none runs: every member gets a new generation, whose secrets are
-shown once or written to --secrets-dir. Then this watches it, and takes each step as
-soon as there is evidence for it:
+shown once or written to --secrets-dir. The server takes each step as soon as there is
+evidence for it, whether or not anybody watches; this command prints how it moves on:
 
   prepare    the new generations are made; the old ones stay as they are
   propagate  waits until every member has proved its new one
@@ -28,12 +28,17 @@ soon as there is evidence for it:
 
 A member is red while it has not proved its new generation, amber while its old one
 may still be in use, green when it is ready. An interrupt stops the watching and
-not the rotation: the same command goes on with it. It exits with 0 when the
+not the rotation; the same command watches it again. It exits with 0 when the
 rotation is done, and with 9 when it is not: no longer watched, or aborted.
 
 --once does not watch. Alone it prints how far the rotation is and changes nothing;
-with --secrets-dir or --material it starts one first, with --force it takes the next
-step first. --abort and --emergency never watch.
+with --secrets-dir or --material it starts one first, with --advance or --force it takes
+the next step first. --abort and --emergency never watch.
+
+--no-advance is for whoever takes each step by hand. Alone it only watches, and starts
+nothing; with --secrets-dir or --material it starts a rotation that stays in each step
+until --advance takes the next one, on evidence as the server would. A rotation that was
+started by a version in which only this command took steps is such a one too.
 
 A set of public keys or certificates needs --material: a JSON object with one
 member a machine user, {"mu:a": {"keys": {...}}} or {"mu:a": {"issuer": "...", "names":
@@ -44,6 +49,8 @@ answers it, the first time, when it was started, inside an object with the secre
 		Example: `  verdict rotate billing --secrets-dir /run/new-secrets
   verdict rotate billing --secrets-dir /run/new-secrets --yes --once
   verdict rotate billing --once
+  verdict rotate billing --secrets-dir /run/new-secrets --no-advance
+  verdict rotate billing --advance --once
   verdict rotate billing --emergency --yes`,
 		Args: takes(1, 1),
 	}
@@ -73,6 +80,7 @@ type rotate struct {
 	*cli
 	set        rotationSet
 	once       bool
+	advance    bool
 	force      bool
 	abort      bool
 	emergency  bool
@@ -85,19 +93,20 @@ type rotate struct {
 
 func (r *rotate) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&r.once, "once", false, "do not watch: print how far it is and exit; starts nothing without --secrets-dir or --material, takes no step without --force")
+	f.BoolVar(&r.once, "once", false, "do not watch: print how far it is and exit; starts nothing without --secrets-dir or --material, takes no step without --advance or --force")
+	f.BoolVar(&r.advance, "advance", false, "take the next step if there is evidence for it, then watch or, with --once, exit")
 	f.BoolVar(&r.force, "force", false, "take the next step without evidence, then watch or, with --once, exit")
 	f.BoolVar(&r.abort, "abort", false, "go back to the old generations, and exit")
 	f.BoolVar(&r.emergency, "emergency", false, "revoke the old generations now, say who breaks, and exit")
-	f.BoolVar(&r.noAdvance, "no-advance", false, "only watch: start nothing and take no step")
+	f.BoolVar(&r.noAdvance, "no-advance", false, "start it so that the server takes no step by itself; alone only watch, and start nothing")
 	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
 	f.StringVar(&r.secretsDir, "secrets-dir", "", "folder to write the new secrets to, a file a member, instead of printing them")
 	f.StringVar(&r.material, "material", "", "JSON file with the new keys or names of each member, - for standard input")
 	f.DurationVar(&r.interval, "interval", 2*time.Second, "how often to look")
-	cmd.MarkFlagsMutuallyExclusive("once", "no-advance", "abort", "emergency")
-	cmd.MarkFlagsMutuallyExclusive("force", "no-advance", "abort", "emergency")
+	cmd.MarkFlagsMutuallyExclusive("once", "abort", "emergency")
+	cmd.MarkFlagsMutuallyExclusive("advance", "force", "no-advance", "abort", "emergency")
 	for _, starting := range []string{"secrets-dir", "material"} {
-		for _, other := range []string{"no-advance", "abort", "force"} {
+		for _, other := range []string{"advance", "abort", "force"} {
 			cmd.MarkFlagsMutuallyExclusive(starting, other)
 		}
 	}
@@ -113,8 +122,13 @@ func (r *rotate) run(ctx context.Context) error {
 		return r.goBack(ctx)
 	case r.emergency:
 		return r.endNow(ctx, now)
+	case r.advance:
+		return r.takeStep(ctx, now, authz.RotationAdvance)
 	case r.force:
-		return r.takeStep(ctx, now)
+		if err := r.confirm(ctx, r.yes, forceQuestion(now)); err != nil {
+			return err
+		}
+		return r.takeStep(ctx, now, authz.RotationForce)
 	case now.running():
 		if err := r.nothingToStart(now); err != nil {
 			return err
@@ -128,10 +142,10 @@ func (r *rotate) run(ctx context.Context) error {
 	return r.watch(ctx)
 }
 
-// lookOnly says whether nothing is to be started: with --once only what a start alone
-// has a use for asks for one.
+// lookOnly reports whether nothing is to be started: with --once or --no-advance only
+// what a start alone has a use for asks for one.
 func (r *rotate) lookOnly() bool {
-	return r.noAdvance || r.once && r.secretsDir == "" && r.material == ""
+	return (r.noAdvance || r.once) && r.secretsDir == "" && r.material == ""
 }
 
 // begin starts a rotation and then watches, or with --once looks.
@@ -163,24 +177,26 @@ func (r *rotate) look(now rotation) error {
 }
 
 func (r *rotate) goBack(ctx context.Context) error {
-	now, err := r.set.step(ctx, authz.RotationAbort)
+	now, err := r.set.step(ctx, authz.RotationAbort, "")
 	if err != nil {
 		return err
 	}
 	return r.newStepper().show(now)
 }
 
-// takeStep forces the next step and then watches, or with --once looks.
-func (r *rotate) takeStep(ctx context.Context, now rotation) error {
-	if err := r.confirm(ctx, r.yes, forceQuestion(now)); err != nil {
-		return err
+// takeStep takes the next step from the phase that was looked at, however the rotation
+// has moved on meanwhile, and then watches, or with --once looks.
+func (r *rotate) takeStep(ctx context.Context, now rotation, action string) error {
+	phase := ""
+	if now.running() {
+		phase = now.Phase
 	}
-	forced, err := r.set.step(ctx, authz.RotationForce)
+	after, err := r.set.step(ctx, action, phase)
 	if err != nil {
 		return err
 	}
 	if r.once {
-		return r.look(forced)
+		return r.look(after)
 	}
 	return r.watch(ctx)
 }
@@ -201,7 +217,7 @@ func (r *rotate) endNow(ctx context.Context, now rotation) error {
 			return err
 		}
 	}
-	after, err := r.set.step(ctx, authz.RotationEmergency)
+	after, err := r.set.step(ctx, authz.RotationEmergency, "")
 	if err != nil {
 		return err
 	}

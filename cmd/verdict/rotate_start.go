@@ -20,11 +20,19 @@ func (r *rotate) start(ctx context.Context, now rotation) (rotation, error) {
 	if r.secretsDir != "" {
 		return r.startAndSave(ctx, now, material)
 	}
-	begun, err := r.set.start(ctx, material)
+	begun, err := r.set.start(ctx, r.startRequest(material))
 	if err != nil {
 		return rotation{}, err
 	}
 	return begun.rotation(), r.tellStarted(begun)
+}
+
+func (r *rotate) startRequest(material map[string]api.Material) api.StartRotation {
+	request := api.StartRotation{Members: material}
+	if r.noAdvance {
+		request.Advance = authz.AdvanceManual
+	}
+	return request
 }
 
 // startAndSave makes room for the secrets before, so that none is made that cannot be
@@ -34,7 +42,7 @@ func (r *rotate) startAndSave(ctx context.Context, now rotation, material map[st
 	if err != nil {
 		return rotation{}, err
 	}
-	begun, err := r.set.start(ctx, material)
+	begun, err := r.set.start(ctx, r.startRequest(material))
 	if err != nil {
 		return rotation{}, files.abort(err)
 	}

@@ -9,24 +9,27 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// patience is for how many looks in a row the server may give no answer.
-const patience = 30
+// maxMissed is for how many looks in a row the server may give no answer.
+const maxMissed = 30
 
-// watch shows the rotation until it has ended, and takes each step as soon as there
-// is evidence for it.
+// watch shows the rotation until it has ended.
 func (r *rotate) watch(ctx context.Context) error {
 	s := r.newStepper()
-	missed, phase := 0, ""
+	var last rotation
+	missed := 0
 	for {
-		now, err := r.goOn(ctx, s)
+		now, err := r.set.status(ctx)
+		if err == nil {
+			err = s.show(now)
+		}
 		switch {
 		case ctx.Err() != nil:
-			return r.stopped(phase)
+			return r.stopped(last)
 		case err == nil && !now.running():
 			return r.ended(now)
 		case err == nil:
-			missed, phase = 0, now.Phase
-		case failureOf(err).status != exitUnreachable || missed == patience:
+			missed, last = 0, now
+		case failureOf(err).status != exitUnreachable || missed == maxMissed:
 			return err
 		default:
 			if missed++; missed == 1 {
@@ -37,30 +40,9 @@ func (r *rotate) watch(ctx context.Context) error {
 			}
 		}
 		if err := pause(ctx, r.interval); err != nil {
-			return r.stopped(phase)
+			return r.stopped(last)
 		}
 	}
-}
-
-// goOn shows how far the rotation is, and takes the next step if it is time to.
-// Somebody else may have taken it meanwhile, or used an old generation: then it
-// is as the next look shows.
-func (r *rotate) goOn(ctx context.Context, s *stepper) (rotation, error) {
-	now, err := r.set.status(ctx)
-	if err != nil {
-		return now, err
-	}
-	if err := s.show(now); err != nil || r.noAdvance || !now.ready() {
-		return now, err
-	}
-	next, err := r.set.step(ctx, authz.RotationAdvance)
-	if err != nil && failureOf(err).code == authz.CodeConflict {
-		return now, nil
-	}
-	if err != nil {
-		return now, err
-	}
-	return next, s.show(next)
 }
 
 // pause waits for d, or until ctx ends.
@@ -87,13 +69,17 @@ func (r *rotate) ended(now rotation) error {
 		fix: "Start another with `verdict rotate " + now.ID + "` once what was wrong is mended."}
 }
 
-// stopped is how the command ends when it is interrupted.
-func (r *rotate) stopped(phase string) error {
-	where := ""
-	if phase != "" {
-		where = " in phase " + phase
+// stopped is how the command ends when it is interrupted, after it showed last.
+func (r *rotate) stopped(last rotation) error {
+	where, goes := "", "goes on by itself"
+	if last.Phase != "" {
+		where = " is in phase " + last.Phase + " and"
+	}
+	fix := fmt.Sprintf("`verdict rotate %s` watches it again, `verdict rotate %s --abort` goes back.", r.set.id, r.set.id)
+	if last.manual() {
+		goes = "stays there until somebody goes on with it"
+		fix = fmt.Sprintf("`verdict rotate %s --advance` goes on, `verdict rotate %s --abort` goes back.", r.set.id, r.set.id)
 	}
 	return &failure{status: exitNotRotated, code: authz.CodeUnavailable, cause: errors.New("interrupted"),
-		message: fmt.Sprintf("stopped watching; the rotation of %s stays%s until somebody goes on with it", r.set.id, where),
-		fix:     fmt.Sprintf("`verdict rotate %s` goes on, `verdict rotate %s --abort` goes back.", r.set.id, r.set.id)}
+		message: fmt.Sprintf("stopped watching; the rotation of %s%s %s", r.set.id, where, goes), fix: fix}
 }

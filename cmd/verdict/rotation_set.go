@@ -29,8 +29,8 @@ func (r rotation) running() bool {
 	return r.Phase == authz.PhasePropagate || r.Phase == authz.PhaseDrain
 }
 
-// ready says whether there is evidence for the next step.
-func (r rotation) ready() bool { return r.running() && len(r.WaitingFor) == 0 }
+// manual reports whether an operator takes the steps of the rotation, which runs.
+func (r rotation) manual() bool { return r.running() && r.Advance == authz.AdvanceManual }
 
 func (s rotationSet) path(action string) string {
 	return api.PathRotationSets + url.PathEscape(s.id) + "/" + action
@@ -40,9 +40,14 @@ func (s rotationSet) status(ctx context.Context) (rotation, error) {
 	return s.ask(ctx, remote.Call{Method: http.MethodGet, Path: s.path("status")})
 }
 
-// step takes one of the steps authz.RotationAdvance and so on.
-func (s rotationSet) step(ctx context.Context, action string) (rotation, error) {
-	return s.ask(ctx, remote.Call{Method: http.MethodPost, Path: s.path(action)})
+// step takes one of the steps authz.RotationAdvance and so on; from phase alone, unless
+// that is "".
+func (s rotationSet) step(ctx context.Context, action, phase string) (rotation, error) {
+	call := remote.Call{Method: http.MethodPost, Path: s.path(action)}
+	if phase != "" {
+		call.Query = url.Values{"phase": {phase}}
+	}
+	return s.ask(ctx, call)
 }
 
 func (s rotationSet) ask(ctx context.Context, call remote.Call) (rotation, error) {
@@ -68,8 +73,8 @@ type started struct {
 
 func (s *started) rotation() rotation { return rotation{Rotation: s.Rotation} }
 
-func (s rotationSet) start(ctx context.Context, members map[string]api.Material) (*started, error) {
-	body, err := ijson.Marshal(api.StartRotation{Members: members})
+func (s rotationSet) start(ctx context.Context, request api.StartRotation) (*started, error) {
+	body, err := ijson.Marshal(request)
 	if err != nil {
 		return nil, err
 	}

@@ -56,6 +56,10 @@ func (s *stepper) lines(now rotation) []stepperLine {
 	for _, m := range now.Members {
 		lines = append(lines, memberLine(m, name, move, s.now()))
 	}
+	if now.AdvanceError != "" {
+		text := "the server could not take the next step, and tries again: " + now.AdvanceError
+		lines = append(lines, stepperLine{about: "advance", news: text, parts: []part{{text: text, colour: red}}})
+	}
 	if len(now.Breaks) > 0 {
 		text := "cannot authenticate until they use their new generation: " + strings.Join(now.Breaks, ", ")
 		lines = append(lines, stepperLine{about: "breaks", news: text, parts: []part{{text: text, colour: red}}})
@@ -112,11 +116,18 @@ func stepsLine(now rotation) stepperLine {
 		}
 		line.parts = append(line.parts, part{text: "  "})
 	}
-	end := "(" + now.Phase + ")"
+	end := now.Phase
 	if now.QuietLeftS > 0 {
-		end = "(" + now.Phase + ", quiet in " + span(time.Duration(now.QuietLeftS)*time.Second) + ")"
+		end += ", quiet in " + span(time.Duration(now.QuietLeftS)*time.Second)
 	}
-	line.parts = append(line.parts, part{text: end})
+	if now.manual() {
+		end += ", manual"
+		if len(now.WaitingFor) == 0 {
+			end += ": --advance takes the next step"
+			line.news += " ready"
+		}
+	}
+	line.parts = append(line.parts, part{text: "(" + end + ")"})
 	return line
 }
 
