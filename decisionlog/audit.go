@@ -9,6 +9,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/decisionlog/redact"
 )
 
 // MaxPending is how many announced changes may be without an outcome: Announce
@@ -19,9 +20,8 @@ const MaxPending = 1000
 const (
 	maxChangeText = 2 << 10 // bytes of Message, and of Error
 	maxChangeWord = 512     // bytes of every other text
-	// maxScrubbed is how much of a text is looked at for secrets, and thereby more than
-	// what is kept of any.
-	maxScrubbed = 64 << 10
+	// maxSearched is how much of a text is searched for secrets, more than is kept of any.
+	maxSearched = 64 << 10
 	// maxChangingBytes bounds the intents and changes that wait to be written.
 	maxChangingBytes = 16 << 20
 )
@@ -88,9 +88,9 @@ func (l *Log) recordChange(ctx context.Context, kind string, c authz.AuditedChan
 func cleanChange(r *authz.Record) {
 	c := r.Change
 	clean := func(name string, text *string, most int) {
-		*text = strings.ToValidUTF8((*text)[:min(len(*text), maxScrubbed)], "\uFFFD")
-		if secretInChange([]byte(*text)) {
-			*text = masked
+		*text = strings.ToValidUTF8((*text)[:min(len(*text), maxSearched)], "\uFFFD")
+		if clean := redact.Identifier(*text); clean != *text {
+			*text = clean
 			r.Masked = append(r.Masked, "/change/"+name)
 		}
 		*text = cut(*text, most)

@@ -48,11 +48,12 @@
 // the name of a credential (authorization, cookie, clientSecret ...), or listed beside
 // that name, and any string that has in it a compact JWS or JWE, a key or secret of
 // ours (vk_, vs_), credentials of an Authorization header, or a private key in PEM, also
-// percent-encoded or in base64, becomes "[masked]". Codes and guards of reasons, which
+// percent-encoded or in base64, becomes "[masked]" (decisionlog/redact). Codes and guards of reasons, which
 // records are found by, stay. Both are told in Record.Masked.
 //
 // When any of it fails (the policy's error, its panic, a second without an answer, a
-// mask that cannot be applied, input and result over 960 KiB together) the record is
+// mask that cannot be applied, input and result over 960 KiB together, over 64 KiB of
+// pointers to what is masked) the record is
 // stored without its input and says why in InputError; its result keeps codes, guards
 // and modes only.
 //

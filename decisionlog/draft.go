@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/decisionlog/redact"
 	"github.com/verdict-pdp/verdict/disk"
 	"github.com/verdict-pdp/verdict/ijson"
 )
@@ -54,7 +55,7 @@ func (l *Log) draftOf(ctx context.Context, e *authz.Entry) (*draft, error) {
 	if why := l.fill(ctx, &r, e, &result); why != "" {
 		l.withhold(&r, &result, why)
 	}
-	l.scrub(&r)
+	redact.Request(&r)
 	d, err := encode(&r, &result)
 	if err != nil {
 		l.withhold(&r, &result, "it could not be written")

@@ -122,23 +122,6 @@ func (l *Log) SetSchema(version uint32) error {
 	})
 }
 
-// SecretText, SecretInChange and SecretName are what the backstop looks for.
-var (
-	SecretText     = secretText
-	SecretInChange = secretInChange
-	SecretName     = secretName
-)
-
-// Suspect says whether the backstop looks closer at a document.
-func Suspect(doc []byte) bool { return suspect(doc) }
-
-// Scrubbed is a decoded document after the backstop, and what it masked.
-func Scrubbed(doc any) (any, []string) {
-	d := &document{parts: map[string]any{"input": doc}, changed: map[string]bool{}}
-	d.scrub()
-	return d.parts["input"], d.masked
-}
-
 // HeaderCanBeRead says whether a value has a header; it is for fuzzing.
 func HeaderCanBeRead(value []byte) bool {
 	h, err := readHeader(value)

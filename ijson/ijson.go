@@ -5,7 +5,8 @@
 // names the member at fault. A duplicate "subject" that two readers resolve
 // differently is an attack, not a nuisance.
 //
-// It stands between the rooms and the JSON library, so that they all read alike.
+// It stands between the rooms and the JSON library, so that they all read alike, and has the
+// one reading of JSON pointers.
 package ijson
 
 import (

@@ -44,7 +44,7 @@ var rooms = map[string]struct {
 	"generations":       {imports: []string{"authz", "bundles", "disk"}},
 	"sources":           {imports: []string{"authz"}},
 	"disk":              {imports: []string{"authz"}, libraries: []string{"github.com/dgraph-io/badger"}},
-	"decisionlog":       {imports: []string{"authz", "disk", "ijson"}, libraries: []string{"github.com/dgraph-io/badger", jsonLibrary}},
+	"decisionlog":       {imports: []string{"authz", "decisionlog/redact", "disk", "ijson"}, libraries: []string{"github.com/dgraph-io/badger", jsonLibrary}},
 	"decisionlog/sink":  {imports: []string{"authz", "ijson"}, libraries: []string{jsonLibrary}},
 	"replay":            {imports: []string{"authz", "ijson"}, libraries: []string{jsonLibrary}},
 	"decisiontable":     {imports: []string{"authz", "ijson"}},
@@ -64,6 +64,8 @@ var rooms = map[string]struct {
 	"server/route":      {imports: []string{"authz", "api", "server/reqctx", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/admin":      {imports: []string{"authz", "api", "server/reqctx", "server/route", "server/wire"}, libraries: []string{"github.com/labstack/echo"}},
 	"server/servertest": {imports: []string{"authz", "api", "ijson", "control", "credentials", "generations", "secret", "store", "server", "server/admin", "server/api", "server/apikey", "server/events", "server/oauth"}, libraries: []string{"github.com/labstack/echo"}},
+
+	"decisionlog/redact": {imports: []string{"authz", "ijson"}},
 }
 
 // jsonLibrary reads JSON for ijson, and token by token where ijson would build
