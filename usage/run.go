@@ -1,20 +1,29 @@
 package usage
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
 
 // Run writes uses as they become due, until ctx ends; then it writes all that are
 // pending, within Config.Grace. The error is that of the last write: what was
-// pending then is lost. Other failures are logged, once until a write succeeds.
+// pending then is lost. Other failures are logged, once until a write succeeds, and
+// followed by longer and longer pauses, up to Config.Every.
 func (u *Uses) Run(ctx context.Context) error {
-	r := rounds{uses: u}
+	r := rounds{uses: u, backoff: backoff.ExponentialBackOff{
+		InitialInterval: u.config.First, Multiplier: 2, MaxInterval: max(u.config.First, u.config.Every),
+	}}
+	pause := u.config.First
 	for {
 		select {
 		case <-ctx.Done():
 			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.config.Grace)
 			defer cancel()
 			return u.Flush(ending)
-		case <-u.config.After(u.config.First):
-			r.next(ctx)
+		case <-u.config.After(pause):
+			pause = r.next(ctx)
 		}
 	}
 }
@@ -22,45 +31,31 @@ func (u *Uses) Run(ctx context.Context) error {
 // rounds is what Run remembers from one round to the next.
 type rounds struct {
 	uses     *Uses
+	backoff  backoff.ExponentialBackOff
 	failures int // writes that failed in a row
-	skip     int // rounds to let pass before the next try
 	dropped  uint64
 	dropping bool // uses were dropped in the last round
 }
 
-func (r *rounds) next(ctx context.Context) {
+// next is one round. It returns how long to pause before the next one.
+func (r *rounds) next(ctx context.Context) time.Duration {
 	r.reportDrops()
-	if r.skip > 0 {
-		r.skip--
-		return
-	}
 	err := r.uses.writeDue(ctx)
-	if ctx.Err() != nil {
-		return // Run tries once more, with time of its own
-	}
-	r.report(err)
-}
-
-func (r *rounds) report(err error) {
 	log := r.uses.config.Log
 	switch {
-	case err == nil && r.failures > 0:
-		log.Info("last uses of credentials are written again", "failures", r.failures)
-		r.failures = 0
+	case ctx.Err() != nil: // Run tries once more, with time of its own
 	case err != nil:
 		if r.failures == 0 {
 			log.Error("last uses of credentials could not be written; they are kept and tried again", "pending", r.uses.Stats().Pending, "error", err)
 		}
 		r.failures++
-		r.skip = r.uses.patience(r.failures) - 1
+		return r.backoff.NextBackOff()
+	case r.failures > 0:
+		log.Info("last uses of credentials are written again", "failures", r.failures)
+		r.failures = 0
+		r.backoff.Reset()
 	}
-}
-
-// patience is for how many rounds to wait after so many failures: 1, 2, 4 and so
-// on, for Config.Every at most.
-func (u *Uses) patience(failures int) int {
-	longest := max(1, int(min(u.config.Every/u.config.First, 1<<20)))
-	return min(1<<min(failures-1, 20), longest)
+	return r.uses.config.First
 }
 
 func (r *rounds) reportDrops() {
