@@ -20,6 +20,42 @@ type Entry struct {
 	Took     time.Duration
 }
 
+// Size is about how many bytes of memory e holds: what callers and policies choose the size
+// of is counted, and 3 KiB stand for the rest.
+func (e *Entry) Size() int64 {
+	q := &e.Question
+	n := 3<<10 + sizeOf(q.Context) + sizeOf(q.Subject.Properties) + sizeOf(q.Action.Properties) + sizeOf(q.Resource.Properties)
+	n += int64(len(q.Action.Name) + len(q.Resource.ID) + len(q.Subject.ID))
+	for _, reasons := range [...][]Reason{e.Decision.Reasons, e.Decision.WouldDeny} {
+		for i := range reasons {
+			n += int64(len(reasons[i].Message)+len(reasons[i].Fix)) + 128 + sizeOf(reasons[i].Details)
+		}
+	}
+	for _, duties := range [...][]Duty{e.Decision.Obligations, e.Decision.Advice} {
+		for _, duty := range duties {
+			n += sizeOf(map[string]any(duty))
+		}
+	}
+	return n
+}
+
+// sizeOf is about how many bytes of memory decoded JSON refers to.
+func sizeOf(v any) (n int64) {
+	switch v := v.(type) {
+	case string:
+		return int64(len(v))
+	case map[string]any:
+		for name, member := range v {
+			n += int64(len(name)) + 48 + sizeOf(member)
+		}
+	case []any:
+		for _, element := range v {
+			n += 16 + sizeOf(element)
+		}
+	}
+	return n
+}
+
 // Kinds of Record.
 const (
 	RecordDecision = "decision"

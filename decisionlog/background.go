@@ -16,7 +16,7 @@ type background struct {
 
 	mu      sync.Mutex
 	entries []authz.Entry // guarded by mu
-	weights []int64       // of each; guarded by mu
+	sizes   []int64       // of each; guarded by mu
 	closed  bool          // guarded by mu
 }
 
@@ -30,27 +30,27 @@ func newBackground(c Config) background {
 // offer takes an entry over, or counts it as lost when there is no room.
 func (l *Log) offer(e *authz.Entry) error {
 	b := &l.background
-	weight := weigh(e)
-	if l.db.Failure() != nil || b.quota.take(1, weight) != nil {
+	size := e.Size()
+	if l.db.Failure() != nil || b.quota.take(1, size) != nil {
 		l.lose(1)
 		return nil
 	}
-	if !b.add(e, weight) {
-		b.quota.release(1, weight)
+	if !b.add(e, size) {
+		b.quota.release(1, size)
 		return errClosed()
 	}
 	return nil
 }
 
 // add is false once the log is closed.
-func (b *background) add(e *authz.Entry, weight int64) bool {
+func (b *background) add(e *authz.Entry, size int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return false
 	}
 	b.entries = append(b.entries, *e)
-	b.weights = append(b.weights, weight)
+	b.sizes = append(b.sizes, size)
 	if len(b.entries) == 1 {
 		b.signal()
 	}
@@ -73,9 +73,9 @@ func (b *background) close() {
 func (b *background) take() ([]authz.Entry, []int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	entries, weights := b.entries, b.weights
-	b.entries, b.weights = nil, nil
-	return entries, weights
+	entries, sizes := b.entries, b.sizes
+	b.entries, b.sizes = nil, nil
+	return entries, sizes
 }
 
 // lose counts records that are not written; the next commit writes a record that
@@ -110,25 +110,25 @@ const backgroundBatch = 256
 func (l *Log) recordLeft() {
 	l.background.recording.Lock()
 	defer l.background.recording.Unlock()
-	entries, weights := l.background.take()
+	entries, sizes := l.background.take()
 	for start := 0; start < len(entries); start += backgroundBatch {
 		end := min(start+backgroundBatch, len(entries))
-		l.recordSome(entries[start:end], weights[start:end])
+		l.recordSome(entries[start:end], sizes[start:end])
 		clear(entries[start:end])
 	}
 }
 
-func (l *Log) recordSome(entries []authz.Entry, weights []int64) {
+func (l *Log) recordSome(entries []authz.Entry, sizes []int64) {
 	w := newWrite(&l.background.quota, len(entries))
 	for i := range entries {
 		d, err := l.draftOf(context.Background(), &entries[i])
 		if err != nil {
 			l.config.Log.Error("a decision could not be recorded", "id", entries[i].Decision.ID, "error", err)
 			l.lose(1)
-			l.background.quota.release(1, weights[i])
+			l.background.quota.release(1, sizes[i])
 			continue
 		}
-		w.add(d, weights[i])
+		w.add(d, sizes[i])
 	}
 	if len(w.drafts) == 0 {
 		return

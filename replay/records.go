@@ -58,3 +58,12 @@ func Exported(lines io.Reader) iter.Seq2[*authz.Record, error] {
 		}
 	}
 }
+
+// sizeOf is how many bytes of a record are of no fixed size.
+func sizeOf(r *authz.Record) int {
+	n := len(r.Input) + len(r.Result) + len(r.ID) + len(r.Kind) + len(r.Subject) + len(r.Service) + len(r.Action)
+	for _, pointer := range r.Masked {
+		n += len(pointer)
+	}
+	return n
+}

@@ -133,7 +133,7 @@ func (r *replay) read(ctx context.Context, records iter.Seq2[*authz.Record, erro
 		if record.Kind == authz.RecordIntent || record.Kind == authz.RecordChange {
 			continue // an export has them, for its chain
 		}
-		bytes := weigh(record)
+		bytes := sizeOf(record)
 		if bytes > maxRecord {
 			record, bytes = &authz.Record{Kind: kindTooLarge}, 0
 		}

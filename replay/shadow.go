@@ -45,9 +45,9 @@ type Shadow struct {
 
 // offered is a decision in the queue, and who wanted it.
 type offered struct {
-	to     *session
-	entry  authz.Entry
-	weight int64
+	to    *session
+	entry authz.Entry
+	size  int64
 }
 
 // session is one policy's time as a shadow.
@@ -180,7 +180,7 @@ func (s *Shadow) Offer(entries []authz.Entry) {
 			continue
 		}
 		running.sampled.Add(1)
-		if !s.enqueue(offered{to: running, entry: entries[i], weight: weighEntry(&entries[i])}) {
+		if !s.enqueue(offered{to: running, entry: entries[i], size: entries[i].Size()}) {
 			running.dropped.Add(1)
 		}
 	}
@@ -188,14 +188,14 @@ func (s *Shadow) Offer(entries []authz.Entry) {
 
 // enqueue is false when there is no room.
 func (s *Shadow) enqueue(next offered) bool {
-	if s.waiting.Add(next.weight) <= s.config.QueueBytes {
+	if s.waiting.Add(next.size) <= s.config.QueueBytes {
 		select {
 		case s.queue <- next:
 			return true
 		default:
 		}
 	}
-	s.waiting.Add(-next.weight)
+	s.waiting.Add(-next.size)
 	return false
 }
 
@@ -212,7 +212,7 @@ func (s *Shadow) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case next := <-s.queue:
-			s.waiting.Add(-next.weight)
+			s.waiting.Add(-next.size)
 			began := time.Now() // of the machine: it is about its cores
 			s.judge(ctx, &seen, next)
 			if !rest(ctx, restFor*time.Since(began)) {
