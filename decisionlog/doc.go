@@ -44,12 +44,13 @@
 // names in vain is passed over, what it may not name is a failure. An element removed
 // from a list leaves null.
 //
-// After that comes a backstop that nothing switches off: the value of a member with
-// the name of a credential (authorization, cookie, clientSecret ...), or listed beside
-// that name, and any string that has in it a compact JWS or JWE, a key or secret of
-// ours (vk_, vs_), credentials of an Authorization header, or a private key in PEM, also
-// percent-encoded or in base64, becomes "[masked]" (decisionlog/redact). Codes and guards of reasons, which
-// records are found by, stay. Both are told in Record.Masked.
+// After that comes a backstop that nothing switches off, decisionlog/redact. These become
+// "[masked]": the value of a member with the name of a credential (authorization, cookie,
+// clientSecret, http.request.header.cookie ...), or listed beside that name; and any string
+// that contains a compact JWS or JWE, a key or secret of ours (vk_, vs_), credentials of an
+// Authorization header, a private key in PEM, or such a name with a value (access_token=x,
+// "password":"x"), also percent-encoded or in base64. Codes and guards of reasons, which
+// records are found by, stay. Record.Masked lists both.
 //
 // When any of it fails (the policy's error, its panic, a second without an answer, a
 // mask that cannot be applied, input and result over 960 KiB together, over 64 KiB of

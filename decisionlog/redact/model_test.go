@@ -24,7 +24,12 @@ var (
 	modelBase64   = regexp.MustCompile(`[A-Za-z0-9_+/-]{62,}`)
 	modelName     = regexp.MustCompile(`^(authorization|proxyauthorization|cookie|setcookie|xapikey|apikey|xauthtoken|authtoken|sessiontoken|dpop|password|passwd|passphrase|` +
 		`secret|secretkey|clientsecret|clientassertion|accesstoken|refreshtoken|idtoken|subjecttoken|actortoken|privatekey)$`)
-	modelBetween = regexp.MustCompile(`[-_ ]`)
+	modelHeaderName = regexp.MustCompile(`^(authorization|proxyauthorization|cookie|setcookie|xapikey|apikey|xauthtoken|dpop)$`)
+	modelPairValue  = regexp.MustCompile(`^(value|values|rawvalue)$`)
+	modelBetween    = regexp.MustCompile(`[-_ ]`)
+	modelNameBefore = regexp.MustCompile(`(?:^|[^A-Za-z0-9_-])([A-Za-z0-9_-]{1,32})$`)
+	modelValue      = regexp.MustCompile(`^["']?[^=&;,"' \t\r\n]`)
+	modelMember     = regexp.MustCompile(`"([A-Za-z0-9_ -]{1,32})\\*"[ \t\r\n]*$`)
 )
 
 // modelSecret is what hasSecret has to say of text, modelWhole what hasWholeSecret has.
@@ -32,7 +37,7 @@ func modelSecret(text string) bool { return modelText(text, modelKey, 3) }
 func modelWhole(text string) bool  { return modelText(text, modelWholeKey, 3) }
 
 func modelText(text string, key *regexp.Regexp, encodings int) bool {
-	if key.MatchString(text) || modelToken(text) || modelCredentials(text) || strings.Contains(text, "PRIVATE KEY-----") || strings.Contains(text, "PRIVATE+KEY-----") {
+	if key.MatchString(text) || modelToken(text) || modelCredentials(text) || strings.Contains(text, "PRIVATE KEY-----") || strings.Contains(text, "PRIVATE+KEY-----") || modelNamedValue(text) {
 		return true
 	}
 	if encodings == 0 {
@@ -105,8 +110,34 @@ func modelCredentials(text string) bool {
 	return false
 }
 
+func modelNamedValue(text string) bool {
+	for i, c := range []byte(text) {
+		before, after := text[:i], text[i+1:]
+		if c == '=' {
+			if m := modelNameBefore.FindStringSubmatch(before[max(0, i-40):]); m != nil && modelIsName(m[1]) && modelValue.MatchString(after) {
+				return true
+			}
+		}
+		if c == ':' {
+			if m := modelMember.FindStringSubmatch(before); m != nil && modelIsName(m[1]) && strings.Trim(after, " \t\r\n") != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func modelIsName(name string) bool {
-	return modelName.MatchString(strings.ToLower(modelBetween.ReplaceAllString(name, "")))
+	return modelIs(modelName, name)
+}
+
+func modelIs(names *regexp.Regexp, name string) bool {
+	return names.MatchString(strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, modelBetween.ReplaceAllString(name[strings.LastIndex(name, ".")+1:], "")))
 }
 
 // modelDocument is what is left of a decoded document, and the pointers of what was masked.
@@ -134,6 +165,14 @@ func modelDocument(v any, path []string) (left any, masked []string) {
 	case []any:
 		list := []any{}
 		for i, element := range v {
+			if name := ""; i%2 == 1 && len(v)%2 == 0 {
+				if name, _ = v[i-1].(string); modelIs(modelHeaderName, name) {
+					if list = append(list, redact.Masked); element != redact.Masked {
+						note(append(slices.Clone(path), strconv.Itoa(i)))
+					}
+					continue
+				}
+			}
 			list = append(list, below(element, strconv.Itoa(i)))
 		}
 		return list, masked
@@ -149,7 +188,7 @@ func modelDocument(v any, path []string) (left any, masked []string) {
 			case modelSecret(name):
 				renamed = true
 				note(append(slices.Clone(path), name))
-			case modelIsName(name) || pair && name == "value":
+			case modelIsName(name) || pair && modelIs(modelPairValue, name):
 				if object[name] = redact.Masked; member != redact.Masked {
 					note(append(slices.Clone(path), name))
 				}

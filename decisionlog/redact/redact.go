@@ -231,17 +231,39 @@ func (d *document) redacted(v any, path ijson.Pointer) any {
 			return Masked
 		}
 	case []any:
-		for i := range v {
-			v[i] = d.redacted(v[i], append(path, strconv.Itoa(i)))
-		}
+		d.redactList(v, path)
 	case map[string]any:
 		d.redactObject(v, path)
 	}
 	return v
 }
 
+func (d *document) redactList(list []any, path ijson.Pointer) {
+	for i, element := range list {
+		below := append(path, strconv.Itoa(i))
+		if i%2 == 1 && len(list)%2 == 0 && namesNext(list[i-1]) {
+			if element != Masked {
+				list[i] = Masked
+				d.note(below)
+			}
+			continue
+		}
+		list[i] = d.redacted(element, below)
+	}
+}
+
+// namesNext reports whether an element of a list is the name of a header that is a secret,
+// whose value follows: ["Authorization", ..].
+func namesNext(element any) bool {
+	name, ok := element.(string)
+	return ok && kindOf([]byte(name)).has(headerKind)
+}
+
 func (d *document) redactObject(object map[string]any, path ijson.Pointer) {
-	pair := namesSecret(object)
+	masked := secretKind
+	if namesSecret(object) {
+		masked |= valueKind
+	}
 	var secrets []string // names that are
 	for name, member := range object {
 		below := append(path, name)
@@ -250,7 +272,7 @@ func (d *document) redactObject(object map[string]any, path ijson.Pointer) {
 		case hasSecret([]byte(name)):
 			secrets = append(secrets, name)
 			d.note(below)
-		case pair && name == "value" || isSecretName([]byte(name)):
+		case kindOf([]byte(name)).has(masked):
 			if member != Masked {
 				object[name] = Masked
 				d.note(below)
@@ -271,11 +293,10 @@ func isCode(path ijson.Pointer) bool {
 	return len(path) == 4 && path[0] == "result" && (path[1] == "reasons" || path[1] == "would_deny") && (path[3] == "code" || path[3] == "guard")
 }
 
-// namesSecret reports whether an object is a pair that has its name beside its value, as
-// headers are often listed: {"name": "authorization", "value": ..}.
+// namesSecret reports whether an object is a pair with the name of a secret.
 func namesSecret(object map[string]any) bool {
 	for _, member := range [...]string{"name", "key", "header"} {
-		if name, ok := object[member].(string); ok && isSecretName([]byte(name)) {
+		if name, ok := object[member].(string); ok && kindOf([]byte(name)).has(secretKind) {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -140,6 +141,19 @@ func TestText(t *testing.T) {
 		"Authorization: Basic " + encode([]byte("user:pass")):                       true,
 		"authorization=DPoP+opaque-0123456789":                                      true,
 		"Bearer opaque-0123456789":                                                  true,
+		"/cb?access_token=opaque&x=1":                                               true, // an HTTP path, as Envoy has it
+		"/cb%3Faccess_token%3Dopaque":                                               true,
+		"grant_type=password&client-secret='x'":                                     true,
+		`{"user":"ana","Password" : "x"}`:                                           true, // a body that is sent on as a text
+		`{\"client_secret\":\"x\"}`:                                                 true,
+		"a=1; cookie=x":                                                             true,
+		"my_password=x":                                                             false,
+		"password=":                                                                 false,
+		"password= x":                                                               false,
+		"/cb?state=secret&x=1":                                                      false,
+		"secret == other":                                                           false,
+		"client_secret: is required":                                                false,
+		`the "password": `:                                                          false,
 		"basic Authentication":                                                      false,
 		"the bearer authentication_failed":                                          false,
 		"a bearer of 10.4.2.19":                                                     false,
@@ -158,6 +172,8 @@ func TestNames(t *testing.T) {
 		"authorization": true, "Authorization": true, "Set-Cookie": true, "set_cookie": true, "X-API-Key": true, "PASSWORD": true, "passwd": true, "secret": true,
 		"client_secret": true, "access_token": true, "refresh_token": true, "id_token": true, "private_key": true, "cookie": true, "proxy-authorization": true,
 		"clientSecret": true, "apiKey": true, "refresh-token": true, "x-auth-token": true, "DPoP": true, "a_very_long_name_of_something": false,
+		"http.request.header.authorization": true, "spring.datasource.password": true, "password.min_length": false, ".": false, "x.": false,
+		"ｐassword": false, "vault/secret": false, "vault:secret": false,
 		"": false, "token": false, "secrets": false, "credential": false, "key_id": false, "authorized": false,
 	} {
 		r := recordOf(t, map[string]any{name: 7})
@@ -196,6 +212,82 @@ func TestIdentifier(t *testing.T) {
 	} {
 		if identifier, plain := redact.Identifier(text) == redact.Masked, redact.Text(text) == redact.Masked; identifier != want.identifier || plain != want.text {
 			t.Errorf("%q is masked as an identifier: %v, as a text: %v; want %v and %v", text, identifier, plain, want.identifier, want.text)
+		}
+	}
+}
+
+// TestHeaders has headers in the forms in which they are listed.
+func TestHeaders(t *testing.T) {
+	for name, test := range map[string]struct {
+		headers any
+		want    []string // below /input/context/headers
+	}{
+		"members":                   {map[string]any{"Authorization": "x", "accept": "y"}, []string{"/Authorization"}},
+		"lists by name":             {map[string]any{"set-cookie": []any{"a=b", "c=d"}, "accept": []any{"y"}}, []string{"/set-cookie"}},
+		"pairs in objects":          {[]any{map[string]any{"name": "Cookie", "value": "x"}, map[string]any{"name": "accept", "value": "y"}}, []string{"/0/value"}},
+		"values in objects":         {[]any{map[string]any{"name": "Cookie", "values": []any{"x", "y"}}}, []string{"/0/values"}},
+		"Envoy's, which are base64": {[]any{map[string]any{"key": "authorization", "raw_value": "eA=="}, map[string]any{"key": "x-api-key", "rawValue": "eA=="}}, []string{"/0/raw_value", "/1/rawValue"}},
+		"pairs in lists":            {[]any{[]any{"Authorization", "x"}, []any{"accept", "y"}}, []string{"/0/1"}},
+		"names and values in turn":  {[]any{"Accept", "cookie", "X-Api-Key", "x", "Cookie", "y"}, []string{"/3", "/5"}},
+		"names alone":               {[]any{"authorization", "cookie", "accept"}, nil},
+		"classes":                   {[]any{"secret", "internal"}, nil},
+		"a name and a list":         {[]any{"Set-Cookie", []any{"a=b"}}, []string{"/1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := recordOf(t, map[string]any{"headers": test.headers})
+			if _, err := redact.Record(&r, nil); err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for _, path := range test.want {
+				want = append(want, "/input/context/headers"+path)
+			}
+			if diff := cmp.Diff(want, r.Masked); diff != "" {
+				t.Errorf("masked (-want +got):\n%s\n%s", diff, r.Input)
+			}
+		})
+	}
+}
+
+// TestUnreadable has documents that two readers may read differently, with a secret in them:
+// they are refused, and what could be read of them is not kept.
+func TestUnreadable(t *testing.T) {
+	for name, input := range map[string]string{
+		"a member twice":                   `{"a":{"note":"vs_x","note":"y"}}`,
+		"a member twice, once escaped":     `{"password":"x","pass\u0077ord":"y"}`,
+		"nested deeper than can be":        strings.Repeat(`{"a":`, 40) + `"vs_x"` + strings.Repeat("}", 40),
+		"half a surrogate":                 `{"\ud800":"vs_x"}`,
+		"invalid UTF-8":                    "{\"\xff\":\"vs_x\"}",
+		"a number that is not read by all": `{"n":123456789012345678901234567890,"x":"vs_x"}`,
+		"something behind it":              `{"x":"vs_x"}{}`,
+		"no end":                           `{"x":"vs_x`,
+		"null":                             `"vs_x" null`,
+	} {
+		r := recordOf(t, nil)
+		r.Input = json.RawMessage(input)
+		var failed *redact.Error
+		if _, err := redact.Record(&r, nil); !errors.As(err, &failed) || failed.Reason != "it could not be read to be masked" {
+			t.Errorf("%s: error %v, want one that it could not be read", name, err)
+		}
+	}
+}
+
+// TestEscaped has secrets that escapes of JSON hide from those who search its bytes.
+func TestEscaped(t *testing.T) {
+	for input, want := range map[string]string{
+		`{"x":"\u0076\u0073\u005fopaque"}`:            `{"x":"[masked]"}`,
+		`{"pass\u0077ord":1}`:                         `{"password":"[masked]"}`,
+		`{"\u0070assword":{"a":["b"]}}`:               `{"password":"[masked]"}`,
+		`{"x":"Bearer\u0020opaque-0123456789"}`:       `{"x":"[masked]"}`,
+		`{"x":"-----BEGIN PRIVATE\u0020KEY-----\nx"}`: `{"x":"[masked]"}`,
+		`{"x":"{\"password\":\"x\"}"}`:                `{"x":"[masked]"}`,
+		`{"x":"C:\\","vs_\\":1}`:                      `{"[masked]":"[masked]","x":"C:\\"}`,
+		`{"vs_a":1,"vs_b":2,"[masked]":3}`:            `{"[masked]":"[masked]"}`,
+	} {
+		r := recordOf(t, nil)
+		r.Input = json.RawMessage(input)
+		if secret, err := redact.Record(&r, nil); err != nil || !secret || string(r.Input) != want {
+			t.Errorf("%s became %s, masked something: %v, error %v, want %s", input, r.Input, secret, err, want)
 		}
 	}
 }

@@ -13,15 +13,47 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// secretNames are members whose values are never stored, in lower case and without
-// what stands between their words.
-var secretNames = map[string]bool{ // :: name -> true
-	"authorization": true, "proxyauthorization": true, "cookie": true, "setcookie": true,
-	"xapikey": true, "apikey": true, "xauthtoken": true, "authtoken": true, "sessiontoken": true, "dpop": true,
-	"password": true, "passwd": true, "passphrase": true,
-	"secret": true, "secretkey": true, "clientsecret": true, "clientassertion": true,
-	"accesstoken": true, "refreshtoken": true, "idtoken": true, "subjecttoken": true, "actortoken": true, "privatekey": true,
+// kind is what a name says of the value that it stands for. Kinds can be joined.
+type kind uint8
+
+const (
+	secretKind kind = 1 << iota // it is never kept
+	headerKind                  // it may be that of a header, which lists have before its value
+	valueKind                   // it is the value of a pair, beside its name: {"key": "authorization", "raw_value": ..}
+)
+
+// kinds are those of names, in lower case and without what stands between their words.
+var kinds = map[string]kind{
+	"authorization": secretKind | headerKind, "proxyauthorization": secretKind | headerKind, "cookie": secretKind | headerKind, "setcookie": secretKind | headerKind,
+	"xapikey": secretKind | headerKind, "apikey": secretKind | headerKind, "xauthtoken": secretKind | headerKind, "dpop": secretKind | headerKind,
+	"authtoken": secretKind, "sessiontoken": secretKind, "password": secretKind, "passwd": secretKind, "passphrase": secretKind,
+	"secret": secretKind, "secretkey": secretKind, "clientsecret": secretKind, "clientassertion": secretKind, "accesstoken": secretKind,
+	"refreshtoken": secretKind, "idtoken": secretKind, "subjecttoken": secretKind, "actortoken": secretKind, "privatekey": secretKind,
+	"value": valueKind, "values": valueKind, "rawvalue": valueKind,
 }
+
+// kindOf is the kind of name, however its words are set apart: client_secret, Client-Secret,
+// clientSecret; also behind the names of what it is part of: http.request.header.cookie.
+func kindOf(name []byte) kind {
+	const longest = 24
+	var plain [longest]byte
+	n := 0
+	for _, c := range name[bytes.LastIndexByte(name, '.')+1:] {
+		switch {
+		case c == '-' || c == '_' || c == ' ':
+			continue
+		case n == longest:
+			return 0
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		plain[n] = c
+		n++
+	}
+	return kinds[string(plain[:n])]
+}
+
+func (k kind) has(any kind) bool { return k&any != 0 }
 
 // API keys and shared secrets of ours begin with these.
 const keyPrefix, secretPrefix = "vk_", "vs_"
@@ -40,8 +72,18 @@ func mayContainSecret(doc []byte) bool {
 			continue
 		}
 		text, end, ok := stringAt(doc, at)
-		if !ok || hasSecret(text) || followedByColon(doc[end:]) && (isSecretName(text) || string(text) == "value") {
+		if !ok || hasSecret(text) {
 			return true
+		}
+		switch next(doc[end:]) {
+		case ':':
+			if kindOf(text).has(secretKind | valueKind) {
+				return true
+			}
+		case ',':
+			if kindOf(text).has(headerKind) {
+				return true
+			}
 		}
 		at = end - 1
 	}
@@ -70,36 +112,12 @@ func stringAt(doc []byte, start int) (text []byte, end int, ok bool) {
 	return []byte(plain), end, true
 }
 
-func followedByColon(doc []byte) bool {
-	for _, c := range doc {
-		switch c {
-		case ' ', '\t', '\r', '\n':
-			continue
-		}
-		return c == ':'
+// next is the first byte of doc that is no white space, 0 when there is none.
+func next(doc []byte) byte {
+	if doc = bytes.TrimLeft(doc, " \t\r\n"); len(doc) > 0 {
+		return doc[0]
 	}
-	return false
-}
-
-// isSecretName reports whether a member's name is that of a secret, however its words
-// are set apart: client_secret, Client-Secret, clientSecret.
-func isSecretName(name []byte) bool {
-	const longest = 24
-	var plain [longest]byte
-	n := 0
-	for _, c := range name {
-		switch {
-		case c == '-' || c == '_' || c == ' ':
-			continue
-		case n == longest:
-			return false
-		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
-		}
-		plain[n] = c
-		n++
-	}
-	return secretNames[string(plain[:n])]
+	return 0
 }
 
 // maxEncodings is how many encodings around a secret are undone.
@@ -107,14 +125,15 @@ const maxEncodings = 3
 
 // hasSecret reports whether text is or contains a key or secret of ours, a signed or
 // encrypted token (RFC 7515, RFC 7516 compact form), credentials as an Authorization
-// header has them, or a private key; also percent-encoded or in base64.
+// header has them, a private key, or a value with the name of a secret, as forms, queries
+// and JSON have them; also percent-encoded or in base64.
 func hasSecret(text []byte) bool { return containsSecret(text, hasKey, maxEncodings) }
 
 // hasWholeSecret is hasSecret with whole keys and secrets of ours only.
 func hasWholeSecret(text []byte) bool { return containsSecret(text, hasWholeKey, maxEncodings) }
 
 func containsSecret(text []byte, hasKey func([]byte) bool, encodings int) bool {
-	if hasKey(text) || hasToken(text) || hasCredentials(text) || hasPrivateKey(text) {
+	if hasKey(text) || hasToken(text) || hasCredentials(text) || hasPrivateKey(text) || hasNamedValue(text) {
 		return true
 	}
 	if encodings == 0 {
@@ -136,6 +155,53 @@ func containsSecret(text []byte, hasKey func([]byte) bool, encodings int) bool {
 
 func hasPrivateKey(text []byte) bool {
 	return bytes.Contains(text, []byte("PRIVATE KEY-----")) || bytes.Contains(text, []byte("PRIVATE+KEY-----"))
+}
+
+// maxNameLength is how long a name before a value may be, with what sets its words apart.
+const maxNameLength = 32
+
+// hasNamedValue reports whether text contains the name of a secret with a value behind it:
+// password=x, "password": "x".
+func hasNamedValue(text []byte) bool {
+	if bytes.IndexByte(text, '=') < 0 && bytes.IndexByte(text, ':') < 0 {
+		return false
+	}
+	for at, c := range text {
+		if c == '=' && hasValue(text[at+1:]) && kindOf(nameBefore(text[:at], 0)).has(secretKind) {
+			return true
+		}
+		if c == ':' {
+			before := bytes.TrimRight(text[:at], " \t\r\n")
+			quoted := bytes.TrimRight(bytes.TrimSuffix(before, []byte{'"'}), `\`) // of JSON in JSON
+			if bytes.HasSuffix(before, []byte{'"'}) && kindOf(nameBefore(quoted, '"')).has(secretKind) && next(text[at+1:]) != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasValue reports whether text, behind an equals sign, starts with a value.
+func hasValue(text []byte) bool {
+	if len(text) > 0 && (text[0] == '"' || text[0] == '\'') {
+		text = text[1:]
+	}
+	return len(text) > 0 && bytes.IndexByte([]byte("=&;,\"' \t\r\n"), text[0]) < 0
+}
+
+// nameBefore is the name that text ends in; nil when it is too long, or does not have quote
+// before it. No quote is 0.
+func nameBefore(text []byte, quote byte) []byte {
+	start := len(text)
+	for start > 0 && (wordCharacter(text[start-1]) || text[start-1] == '-' || text[start-1] == ' ' && quote != 0) {
+		if start--; len(text)-start > maxNameLength {
+			return nil
+		}
+	}
+	if quote != 0 && (start == 0 || text[start-1] != quote) {
+		return nil
+	}
+	return text[start:]
 }
 
 // base64Runs yields the parts of text that may be base64.
@@ -205,6 +271,9 @@ func unescapePercent(text []byte) []byte {
 // hasCredentials reports whether text contains credentials of the schemes Basic (RFC
 // 7617), Bearer (RFC 6750) or DPoP (RFC 9449). In a form, + stands for the space.
 func hasCredentials(text []byte) bool {
+	if bytes.IndexByte(text, ' ') < 0 && bytes.IndexByte(text, '+') < 0 {
+		return false
+	}
 	for at, c := range text {
 		if c != ' ' && c != '+' || at < len("dpop") {
 			continue
