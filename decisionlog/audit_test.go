@@ -83,6 +83,14 @@ func audit(t testing.TB, l *decisionlog.Log, f authz.AuditFilter, limit int) []s
 	}
 }
 
+// fillChanges settles changes until they take some bytes.
+func fillChanges(t testing.TB, l *decisionlog.Log, bytes int64) {
+	t.Helper()
+	for l.Stats().ChangeBytes < bytes {
+		settle(t, l, fmt.Sprint("c-", l.Head()))
+	}
+}
+
 func same(t testing.TB, what string, want, got any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -135,9 +143,7 @@ func TestAnnounceAndSettle(t *testing.T) {
 	if syncs := l.Stats().Syncs; syncs < 4 {
 		t.Errorf("4 changes were recorded with %d syncs, want one for each", syncs)
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 	l = open(t, c)
 	check()
 	settle(t, l, "c-1")
@@ -362,9 +368,7 @@ func TestFollowChanges(t *testing.T) {
 	same(t, "next", []any{[]string{"2 c-2 pending", "3 c-1 made"}, uint64(3)}, []any{lines, next})
 	lines, next = follow(3, 0)
 	same(t, "at the end", []any{[]string{}, uint64(3)}, []any{lines, next})
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 	code(t, l.AwaitChange(t.Context(), 3), authz.CodeUnavailable, "closed")
 }
 

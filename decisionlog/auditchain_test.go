@@ -2,7 +2,6 @@ package decisionlog_test
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,13 +20,7 @@ import (
 // TestTamperWithChanges changes what is stored of changes the way somebody with the
 // files could: while the decisions around them are kept, and when they are gone.
 func TestTamperWithChanges(t *testing.T) {
-	mended := func(value []byte, at int) []byte { // written anew, with its hash
-		changed := bytes.Replace(value, []byte(`"revision":8`), []byte(`"revision":9`), 1)
-		sum := sha256.Sum256(changed[at:])
-		copy(changed[18:], sum[:])
-		return changed
-	}
-	deleted := func([]byte, int) []byte { return nil }
+	mended := rewritten(`"revision":8`, `"revision":9`)
 	for name, test := range map[string]struct {
 		number  uint64
 		change  func(value []byte, at int) []byte
@@ -42,18 +35,9 @@ func TestTamperWithChanges(t *testing.T) {
 		"deleted at the new end": {4, deleted, nil, []string{"change 4 is missing"}},
 		"written anew":           {2, mended, []string{"record 4 is not the change 2 that is kept"}, []string{"change 3 does not follow change 2: one of them was changed"}},
 		"the last one anew":      {4, mended, []string{"record 6 is not the change 4 that is kept"}, []string{"change 4 is not the one that was written last"}},
-		"its kind": {2, func(value []byte, _ int) []byte {
-			value[1] ^= 8
-			return value
-		}, []string{"record 4 is not the change 2 that is kept"}, []string{"change 2 is listed as something else than it is"}},
-		"its time": {2, func(value []byte, _ int) []byte {
-			value[9] ^= 1
-			return value
-		}, []string{"record 4 is not the change 2 that is kept"}, []string{"change 2 is listed as something else than it is"}},
-		"its size": {2, func(value []byte, _ int) []byte {
-			value[17] ^= 1
-			return value
-		}, nil, []string{"change 2 has a wrong size", "change 3 has a wrong size"}},
+		"its kind":               {2, flipped(1, 8), []string{"record 4 is not the change 2 that is kept"}, []string{"change 2 is listed as something else than it is"}},
+		"its time":               {2, flipped(9, 1), []string{"record 4 is not the change 2 that is kept"}, []string{"change 2 is listed as something else than it is"}},
+		"its size":               {2, flipped(17, 1), nil, []string{"change 2 has a wrong size", "change 3 has a wrong size"}},
 		"no header": {2, func([]byte, int) []byte { return []byte("x") }, []string{"record 4 is not the change 2 that is kept"},
 			[]string{"change 2 cannot be read", "change 3 does not follow change 2: one of them was changed"}},
 		"no JSON": {4, func(value []byte, at int) []byte { return value[:at] }, []string{"record 6 is not the change 4 that is kept"},
@@ -81,9 +65,7 @@ func TestTamperWithChanges(t *testing.T) {
 					t.Fatal(err)
 				}
 				verify(t, l, want...)
-				if err := l.Close(); err != nil {
-					t.Fatal(err)
-				}
+				closed(t, l)
 				l = open(t, c)
 				verify(t, l, want...)
 				settle(t, l, "c-5") // and goes on
@@ -141,9 +123,7 @@ func TestInsertedChange(t *testing.T) {
 	insert(1)
 	verify(t, l, "change 1 is there and was removed")
 	insert(4)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 	_, err := decisionlog.Open(c)
 	code(t, err, authz.CodeInternal, "the decision log is damaged")
 }
@@ -153,7 +133,7 @@ func TestChangesTakenBack(t *testing.T) {
 	for name, test := range map[string]func(l *decisionlog.Log) error{
 		"the note of the last": func(l *decisionlog.Log) error { return l.TakeBackChanges(1) },
 		"and with it the last": func(l *decisionlog.Log) error {
-			return errors.Join(l.TakeBackChanges(1), l.TamperChange(2, func([]byte, int) []byte { return nil }))
+			return errors.Join(l.TakeBackChanges(1), l.TamperChange(2, deleted))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,23 +156,11 @@ func TestTamperWithStubs(t *testing.T) {
 		change   func(value []byte, at int) []byte
 		problems []string
 	}{
-		"deleted": {2, func([]byte, int) []byte { return nil }, []string{"record 2 is missing"}},
-		"its number": {2, func(value []byte, _ int) []byte {
-			value[57] ^= 2
-			return value
-		}, []string{"record 2 is of change 3, and change 1 comes next", "record 4 is of change 2, and change 4 comes next"}},
-		"its hash": {2, func(value []byte, _ int) []byte {
-			value[18] ^= 1
-			return value
-		}, []string{"record 2 is not the change 1 that is kept", "record 3 does not follow record 2: one of them was changed"}},
-		"what it follows": {2, func(value []byte, _ int) []byte {
-			value[58] ^= 1
-			return value
-		}, []string{"record 2 does not follow record 1: one of them was changed", "record 2 is not the change 1 that is kept"}},
-		"its size": {2, func(value []byte, _ int) []byte {
-			value[17] ^= 1
-			return value
-		}, []string{"record 2 has a wrong size", "record 3 has a wrong size"}},
+		"deleted":         {2, deleted, []string{"record 2 is missing"}},
+		"its number":      {2, flipped(57, 2), []string{"record 2 is of change 3, and change 1 comes next", "record 4 is of change 2, and change 4 comes next"}},
+		"its hash":        {2, flipped(18, 1), []string{"record 2 is not the change 1 that is kept", "record 3 does not follow record 2: one of them was changed"}},
+		"what it follows": {2, flipped(58, 1), []string{"record 2 does not follow record 1: one of them was changed", "record 2 is not the change 1 that is kept"}},
+		"its size":        {2, flipped(17, 1), []string{"record 2 has a wrong size", "record 3 has a wrong size"}},
 		"its length": {2, func(value []byte, _ int) []byte { return value[:60] }, []string{
 			"record 2 cannot be read", "record 3 does not follow record 2: one of them was changed",
 		}},
@@ -220,13 +188,6 @@ func TestVerifyLinesOfChanges(t *testing.T) {
 	record(t, l, denied("d-2"))
 	settle(t, l, "c-2")
 	whole, bare := exported(t, l, authz.RecordFilter{}, true), exported(t, l, authz.RecordFilter{}, false)
-	replaced := func(lines []string, i int, old, with string) []string {
-		lines = append([]string{}, lines...)
-		if lines[i] = strings.Replace(lines[i], old, with, 1); !strings.Contains(lines[i], with) {
-			t.Fatalf("%q is not there", old)
-		}
-		return lines
-	}
 	for name, test := range map[string]struct {
 		lines    []string
 		problems []string
@@ -235,10 +196,10 @@ func TestVerifyLinesOfChanges(t *testing.T) {
 		"withheld":          {bare, []string{}},
 		"some withheld":     {append([]string{bare[0]}, whole[1:]...), []string{}},
 		"a part":            {whole[1:4], []string{}},
-		"a changed change":  {replaced(whole, 2, `"outcome":"made"`, `"outcome":"failed"`), []string{"record 3 was changed: its content does not have its hash"}},
-		"a withheld denial": {replaced(bare, 3, `"prev":`, `"withheld":true,"prev":`), []string{"record 4 is withheld, as only a change may be"}},
-		"more than a place": {replaced(bare, 2, `"policy":`, `"service":"svc:x","policy":`), []string{"record 3 is withheld and has more, or less, than its place"}},
-		"another hash": {replaced(bare, 2, `"hash":"`, `"hash":"00`), []string{
+		"a changed change":  {replaced(t, whole, 2, `"outcome":"made"`, `"outcome":"failed"`), []string{"record 3 was changed: its content does not have its hash"}},
+		"a withheld denial": {replaced(t, bare, 3, `"prev":`, `"withheld":true,"prev":`), []string{"record 4 is withheld, as only a change may be"}},
+		"more than a place": {replaced(t, bare, 2, `"policy":`, `"service":"svc:x","policy":`), []string{"record 3 is withheld and has more, or less, than its place"}},
+		"another hash": {replaced(t, bare, 2, `"hash":"`, `"hash":"00`), []string{
 			"record 3 is withheld and has more, or less, than its place", "record 4 does not follow record 3: one of them was changed",
 		}},
 		"a missing one": {append([]string{whole[0], whole[1]}, whole[3:]...), []string{"record 3 is missing"}},
@@ -351,9 +312,7 @@ func TestDecisionsTakeNoChange(t *testing.T) {
 		}
 	}
 	check()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 	l = open(t, c)
 	check()
 }
@@ -419,9 +378,7 @@ func TestRetentionOfChangesByAge(t *testing.T) {
 	if report := verify(t, l); report.ChangesFrom != 4 || report.Changes != 2 {
 		t.Errorf("%+v", report)
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 	now = now.Add(10_000 * 24 * time.Hour)
 	l = open(t, c)
 	maintain(t, l)
@@ -440,15 +397,10 @@ func TestPendingIsSparedTwiceTheShare(t *testing.T) {
 	const share = 10_000
 	l := open(t, decisionlog.Config{InMemory: true, AuditMaxBytes: share, Now: func() time.Time { return start }})
 	announce(t, l, "open")
-	fill := func(bytes int64) {
-		for l.Stats().ChangeBytes < bytes {
-			settle(t, l, fmt.Sprint("c-", l.Head()))
-		}
-	}
-	fill(share * 3 / 2)
+	fillChanges(t, l, share*3/2)
 	maintain(t, l)
 	same(t, "pending within twice the share", []any{1, uint64(0)}, []any{l.Stats().Pending, l.Stats().RemovedChanges})
-	fill(share * 3)
+	fillChanges(t, l, share*3)
 	maintain(t, l)
 	if stats := l.Stats(); stats.Pending != 0 || stats.ChangeBytes > share {
 		t.Errorf("%+v", stats)
@@ -465,19 +417,14 @@ func TestRetentionOfChangesSparesReaders(t *testing.T) {
 	if _, err := l.Cursor("siem"); err != nil {
 		t.Fatal(err)
 	}
-	fill := func(bytes int64) {
-		for l.Stats().ChangeBytes < bytes {
-			settle(t, l, fmt.Sprint("c-", l.Head()))
-		}
-	}
-	fill(share * 3 / 2)
+	fillChanges(t, l, share*3/2)
 	maintain(t, l)
 	same(t, "removed within twice the share", uint64(0), l.Stats().RemovedChanges)
 	const read = 3
 	if err := l.SetCursor("siem", read); err != nil {
 		t.Fatal(err)
 	}
-	fill(share * 3)
+	fillChanges(t, l, share*3)
 	maintain(t, l)
 	gone := l.Stats().RemovedChanges
 	if gone <= read {
@@ -565,9 +512,7 @@ func ranAway(t *testing.T, c decisionlog.Config) *decisionlog.Log {
 func TestRunOfStubs(t *testing.T) {
 	c := decisionlog.Config{Dir: t.TempDir(), Input: input}
 	l := ranAway(t, c)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 	now := start.Add(2 * time.Hour)
 	c.Now = func() time.Time { return now }
 	l = open(t, c)
@@ -601,10 +546,10 @@ func TestRunKeepsDamage(t *testing.T) {
 		change   func(value []byte, at int) []byte
 		problems []string
 	}{
-		"its hash":   {func(value []byte, _ int) []byte { value[18] ^= 1; return value }, []string{"record 4 does not follow record 3: one of them was changed"}},
-		"its size":   {func(value []byte, _ int) []byte { value[17] ^= 1; return value }, []string{"record 3 has a wrong size", "record 4 has a wrong size"}},
-		"its number": {func(value []byte, _ int) []byte { value[57] ^= 8; return value }, []string{"record 3 is of change 10, and change 2 comes next", "record 4 is of change 3, and change 11 comes next"}},
-		"deleted":    {func([]byte, int) []byte { return nil }, []string{"record 3 is missing"}},
+		"its hash":   {flipped(18, 1), []string{"record 4 does not follow record 3: one of them was changed"}},
+		"its size":   {flipped(17, 1), []string{"record 3 has a wrong size", "record 4 has a wrong size"}},
+		"its number": {flipped(57, 8), []string{"record 3 is of change 10, and change 2 comes next", "record 4 is of change 3, and change 11 comes next"}},
+		"deleted":    {deleted, []string{"record 3 is missing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := start
@@ -628,14 +573,11 @@ func TestRunKeepsDamage(t *testing.T) {
 
 // TestTamperWithRuns changes the record that stands for several.
 func TestTamperWithRuns(t *testing.T) {
-	flipped := func(at int, bit byte) func([]byte, int) []byte {
-		return func(value []byte, _ int) []byte { value[at] ^= bit; return value }
-	}
 	for name, test := range map[string]struct {
 		change   func(value []byte, at int) []byte
 		problems []string
 	}{
-		"deleted":         {func([]byte, int) []byte { return nil }, []string{"records 2 to 6 are missing"}},
+		"deleted":         {deleted, []string{"records 2 to 6 are missing"}},
 		"its hash":        {flipped(18, 1), []string{"record 7 does not follow record 6: one of them was changed"}},
 		"what it follows": {flipped(58, 1), []string{"record 2 does not follow record 1: one of them was changed"}},
 		"its size":        {flipped(17, 1), []string{"record 6 has a wrong size", "record 7 has a wrong size"}},
@@ -694,10 +636,7 @@ func TestVerifyLinesOfRuns(t *testing.T) {
 		"over a decision": {3, `"change_number":6`, `"change_number":6,"places":2`, []string{"record 7 stands after record 7"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			changed := slices.Clone(lines)
-			if changed[test.line] = strings.Replace(lines[test.line], test.old, test.new, 1); !strings.Contains(lines[test.line], test.old) {
-				t.Fatalf("%q is not in %s", test.old, lines[test.line])
-			}
+			changed := replaced(t, lines, test.line, test.old, test.new)
 			same(t, "problems", append([]string{}, test.problems...), verifyLines(t, changed).Problems)
 		})
 	}
@@ -760,9 +699,7 @@ func TestOpenOlder(t *testing.T) {
 	announce(t, l, "c-1")
 	record(t, l, entry("d-9"))
 	settle(t, l, "c-1")
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 	l = open(t, c)
 	if report := verify(t, l); report.From != 4 || report.To != 11 || report.Changes != 2 {
 		t.Errorf("%+v", report)

@@ -134,7 +134,5 @@ func checkChangesAfterKill(t *testing.T, dir string, announced, settled map[stri
 	if got := pending(t, l); len(got) != 0 {
 		t.Errorf("want nothing pending, got %q", got)
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 }

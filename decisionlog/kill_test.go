@@ -175,9 +175,7 @@ func checkAfterKill(t *testing.T, dir string, acks []string) {
 	if len(kept) > 0 && missing == len(acks) {
 		t.Error("no acknowledged decision is kept")
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 }
 
 func writerOf(id string) string { return id[:strings.LastIndex(id, "-")] }

@@ -86,6 +86,14 @@ func open(t testing.TB, c decisionlog.Config) *decisionlog.Log {
 	return l
 }
 
+// closed closes a log before the test ends.
+func closed(t testing.TB, l *decisionlog.Log) {
+	t.Helper()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func openUnclosed(t testing.TB, c decisionlog.Config) *decisionlog.Log {
 	t.Helper()
 	if c.Input == nil {
@@ -244,9 +252,7 @@ func TestReopen(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := all(t, l)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 	code(t, l.Record(t.Context(), []authz.Entry{entry("d-x")}), authz.CodeUnavailable, "closed")
 	if _, err := l.Get(t.Context(), "d-1"); authz.CodeOf(err) != authz.CodeUnavailable {
 		t.Error(err)

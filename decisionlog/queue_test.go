@@ -115,9 +115,7 @@ func TestAsyncLoss(t *testing.T) {
 				}
 				stop()
 			}
-			if err := l.Close(); err != nil {
-				t.Fatal(err)
-			}
+			closed(t, l)
 			l = open(t, decisionlog.Config{Dir: dir})
 			if report := verify(t, l); report.Records != 6 || report.Losses != 1 || report.Lost != 7 {
 				t.Errorf("%+v", report)
@@ -167,9 +165,7 @@ func TestAsyncIsBoundedInBytes(t *testing.T) {
 
 func TestClosedTakesNoAsync(t *testing.T) {
 	l := open(t, decisionlog.Config{InMemory: true, Durability: authz.Async})
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 	code(t, l.Record(t.Context(), []authz.Entry{entry("d")}), authz.CodeUnavailable, "closed")
 }
 

@@ -56,9 +56,7 @@ func TestRetentionByAge(t *testing.T) {
 		}
 	}
 	check()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, l)
 	l = open(t, c)
 	check()
 

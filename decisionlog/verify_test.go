@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -19,6 +20,7 @@ import (
 
 // TestTamper changes stored records the way somebody with the files could.
 func TestTamper(t *testing.T) {
+	slower := rewritten(`"latency_us":310`, `"latency_us":311`)
 	for name, test := range map[string]struct {
 		seq      uint64
 		change   func(value []byte, at int) []byte
@@ -29,9 +31,9 @@ func TestTamper(t *testing.T) {
 		}, []string{
 			"record 2 was changed: its content does not have its hash", "record 2 is listed as something else than it is", "record 2 has a wrong size",
 		}},
-		"deleted":                {2, func([]byte, int) []byte { return nil }, []string{"record 2 is missing"}},
-		"deleted at the old end": {1, func([]byte, int) []byte { return nil }, []string{"record 1 is missing"}},
-		"deleted at the new end": {4, func([]byte, int) []byte { return nil }, []string{"record 4 is missing"}},
+		"deleted":                {2, deleted, []string{"record 2 is missing"}},
+		"deleted at the old end": {1, deleted, []string{"record 1 is missing"}},
+		"deleted at the new end": {4, deleted, []string{"record 4 is missing"}},
 		"what it is listed as": {2, func(value []byte, _ int) []byte {
 			return bytes.Replace(value, []byte("NO_EDGE"), []byte("XX_EDGE"), 1)
 		}, []string{"record 2 is listed as something else than it is"}},
@@ -39,12 +41,9 @@ func TestTamper(t *testing.T) {
 			value[1] |= 1
 			return value
 		}, []string{"record 2 is listed as something else than it is"}},
-		"its size": {2, func(value []byte, _ int) []byte {
-			value[11] ^= 1
-			return value
-		}, []string{"record 2 has a wrong size", "record 3 has a wrong size"}},
-		"written anew, with its hash": {2, rewritten, []string{"record 3 does not follow record 2: one of them was changed"}},
-		"the last one written anew":   {4, rewritten, []string{"record 4 is not the one that was written last"}},
+		"its size":                    {2, flipped(11, 1), []string{"record 2 has a wrong size", "record 3 has a wrong size"}},
+		"written anew, with its hash": {2, slower, []string{"record 3 does not follow record 2: one of them was changed"}},
+		"the last one written anew":   {4, slower, []string{"record 4 is not the one that was written last"}},
 		"no header": {3, func([]byte, int) []byte { return []byte("x") }, []string{
 			"record 3 cannot be read", "record 4 does not follow record 3: one of them was changed",
 		}},
@@ -60,9 +59,7 @@ func TestTamper(t *testing.T) {
 				t.Fatal(err)
 			}
 			verify(t, l, test.problems...)
-			if err := l.Close(); err != nil {
-				t.Fatal(err)
-			}
+			closed(t, l)
 			l = open(t, decisionlog.Config{Dir: dir})
 			verify(t, l, test.problems...)
 			record(t, l, entry("d-5")) // and goes on
@@ -73,12 +70,21 @@ func TestTamper(t *testing.T) {
 	}
 }
 
-// rewritten changes a digit of the latency and seals the record again.
-func rewritten(value []byte, at int) []byte {
-	changed := bytes.Replace(value, []byte(`"latency_us":310`), []byte(`"latency_us":311`), 1)
-	sum := sha256.Sum256(changed[at:])
-	copy(changed[18:], sum[:])
-	return changed
+// deleted and flipped are changes for Tamper and TamperChange.
+func deleted([]byte, int) []byte { return nil }
+
+func flipped(at int, bits byte) func([]byte, int) []byte {
+	return func(value []byte, _ int) []byte { value[at] ^= bits; return value }
+}
+
+// rewritten is a change that replaces a text in the JSON and seals it again.
+func rewritten(old, with string) func(value []byte, at int) []byte {
+	return func(value []byte, at int) []byte {
+		changed := bytes.Replace(value, []byte(old), []byte(with), 1)
+		sum := sha256.Sum256(changed[at:])
+		copy(changed[18:], sum[:])
+		return changed
+	}
 }
 
 // TestHeadTakenBack has a log whose newest records are cut off: it would write over
@@ -128,6 +134,17 @@ func export(t testing.TB, l *decisionlog.Log) []string {
 	return lines
 }
 
+// replaced is lines with old replaced in one of them, which must have it.
+func replaced(t testing.TB, lines []string, i int, old, with string) []string {
+	t.Helper()
+	if !strings.Contains(lines[i], old) {
+		t.Fatalf("%q is not in %s", old, lines[i])
+	}
+	lines = slices.Clone(lines)
+	lines[i] = strings.Replace(lines[i], old, with, 1)
+	return lines
+}
+
 func TestVerifyLines(t *testing.T) {
 	l := open(t, inMemory())
 	e := denied("d-2")
@@ -135,12 +152,7 @@ func TestVerifyLines(t *testing.T) {
 	record(t, l, entry("d-1"), e, denied("d-3"), entry("d-4"))
 	want := verify(t, l)
 	change := func(i int, old, with string) func([]string) []string {
-		return func(lines []string) []string {
-			if lines[i] = strings.Replace(lines[i], old, with, 1); !strings.Contains(lines[i], with) {
-				t.Errorf("%q is not there", old)
-			}
-			return lines
-		}
+		return func(lines []string) []string { return replaced(t, lines, i, old, with) }
 	}
 	for name, test := range map[string]struct {
 		change   func([]string) []string
