@@ -1,6 +1,7 @@
 package token
 
 import (
+	"context"
 	"math"
 	"slices"
 	"strconv"
@@ -9,7 +10,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Bounds of a client assertion.
+// Limits of a client assertion.
 const (
 	maxAssertionBytes = 8 << 10
 	maxAssertionLife  = 5 * time.Minute
@@ -20,7 +21,27 @@ const (
 	fixClientKey = "Sign with a key registered as a public_key credential of the machine user, and name it by its kid."
 )
 
-// credentialID names one revision of a credential.
+// checkAssertion verifies a client assertion and finds the machine user whose key
+// signed it.
+func (v *Verifier) checkAssertion(ctx context.Context, p *authz.Presentation) (proven, *authz.Fault) {
+	credentialsOf := func(machineUser string) ([]*authz.Credential, *authz.Fault) {
+		all, err := p.Directory.CredentialsOf(machineUser)
+		if err != nil {
+			return nil, v.lookupFault(ctx, causeCredentialLookup, err)
+		}
+		return all, nil
+	}
+	a, fault := v.verifyAssertion(p.Evidence.Assertion, p.Evidence.ClientID, credentialsOf, v.identifiers, p.Now, p.Rehearsal)
+	if fault != nil {
+		return proven{}, fault
+	}
+	return proven{
+		Principal:  authz.Principal{Subject: a.machineUser, Evidence: authz.EvidenceAssertion, Freshness: authz.Fresh},
+		credential: a.credential,
+	}, nil
+}
+
+// credentialID is one revision of a credential.
 type credentialID struct {
 	id       string
 	revision uint64
@@ -29,25 +50,25 @@ type credentialID struct {
 // assertion is a verified client assertion (private_key_jwt).
 type assertion struct {
 	machineUser string
-	// credential is the public key it is signed with, in any state: whether that
-	// state is accepted is for policies to judge.
+	// credential is the public key it is signed with, in any state: policies judge
+	// whether that state is accepted.
 	credential *authz.Credential
-	issuedAt   time.Time // zero when it has no iat
+	issuedAt   time.Time // zero if it has no iat
 	expiresAt  time.Time
 }
 
-// verifyAssertion verifies a client assertion (RFC 7523 section 3), which is held to
-// more than that: its aud is one string, it lives 5 minutes at most, and its jti is
-// good once. clientID may be empty; otherwise it must be the assertion's iss and sub.
-// credentials lists the credentials of a machine user; its fault is passed on.
+// verifyAssertion verifies a client assertion (RFC 7523 section 3), more strictly than
+// the RFC: its aud is one string, it is valid for 5 minutes at most, and its jti can be
+// used once. clientID may be empty; otherwise it must be the assertion's iss and sub.
+// credentials returns the credentials of a machine user; its fault is passed on.
 // audiences are our own identifiers, compared byte for byte: that of our issuer, and
 // the URL of our token endpoint, which RFC 7523 names.
 //
 // An assertion that no registered key signed is CREDENTIAL_UNKNOWN; one that is
-// malformed, late, for somebody else or used before is TOKEN_INVALID. Its jti is
-// used up last, only by an assertion that passed everything else; a rehearsal sees
-// that it was used and uses nothing.
-func (s *possession) verifyAssertion(text, clientID string, credentials func(machineUser string) ([]*authz.Credential, *authz.Fault), audiences []string, now time.Time, rehearsal bool) (*assertion, *authz.Fault) {
+// malformed, expired, for another audience or used before is TOKEN_INVALID. The jti is
+// used last, so only by an assertion that passed everything else. A rehearsal checks
+// whether it was used, and does not use it.
+func (s *proofVerifier) verifyAssertion(text, clientID string, credentials func(machineUser string) ([]*authz.Credential, *authz.Fault), audiences []string, now time.Time, rehearsal bool) (*assertion, *authz.Fault) {
 	c, h, fault := readAssertion(text)
 	if fault != nil {
 		return nil, fault
@@ -70,7 +91,7 @@ func (s *possession) verifyAssertion(text, clientID string, credentials func(mac
 		return nil, fault
 	}
 	a := &assertion{machineUser: machineUser, credential: credential}
-	if fault := s.judgeClaims(a, &claims, audiences, now); fault != nil {
+	if fault := s.checkClaims(a, &claims, audiences, now); fault != nil {
 		return nil, fault
 	}
 	if fault := s.useAssertion(a, &claims, now, rehearsal); fault != nil {
@@ -79,8 +100,8 @@ func (s *possession) verifyAssertion(text, clientID string, credentials func(mac
 	return a, nil
 }
 
-// readAssertion reads as far as the header. Every header member that a token may
-// have an assertion may have.
+// readAssertion parses an assertion and checks its header. It may have the header
+// members that a token may have.
 func readAssertion(text string) (compact, header, *authz.Fault) {
 	if len(text) > maxAssertionBytes {
 		return compact{}, header{}, invalid("assertion_malformed", "The client assertion is larger than 8 kB.", fixAssertion)
@@ -102,7 +123,8 @@ func readAssertion(text string) (compact, header, *authz.Fault) {
 	return c, h, nil
 }
 
-// client reads who made the assertion: iss and sub are one (RFC 7523 section 3).
+// client returns the machine user that made the assertion: iss and sub must be the same
+// (RFC 7523 section 3).
 func (c *claims) client(clientID string) (string, *authz.Fault) {
 	issuer, subject := c.id("iss"), c.id("sub")
 	switch {
@@ -116,9 +138,9 @@ func (c *claims) client(clientID string) (string, *authz.Fault) {
 	return subject, nil
 }
 
-// signerOf finds the public key credential that signed: those accepted now come
-// before those accepted at another time, and these before all others.
-func (s *possession) signerOf(c compact, h header, credentials []*authz.Credential, now time.Time) (*authz.Credential, *authz.Fault) {
+// signerOf returns the public key credential that signed. Credentials that are accepted
+// now come before those accepted at another time, and these before all others.
+func (s *proofVerifier) signerOf(c compact, h header, credentials []*authz.Credential, now time.Time) (*authz.Credential, *authz.Fault) {
 	var groups [3][]*authz.Credential
 	for _, credential := range credentials {
 		switch {
@@ -144,11 +166,10 @@ func (s *possession) signerOf(c compact, h header, credentials []*authz.Credenti
 	return nil, fault
 }
 
-// signerAmong tries the keys that the header names, in the order of their
-// credentials. The fault says why none of them will do; it is nil when there are
-// none.
-func (s *possession) signerAmong(c compact, h header, credentials []*authz.Credential) (*authz.Credential, *authz.Fault) {
-	named := s.named(h.kid, credentials)
+// signerAmong tries the keys that the header names, in the order of their credentials.
+// The fault says why none of them signed; it is nil if there is none.
+func (s *proofVerifier) signerAmong(c compact, h header, credentials []*authz.Credential) (*authz.Credential, *authz.Fault) {
+	named := s.keysNamed(h.kid, credentials)
 	if h.kid == nil && len(named) > 1 {
 		return nil, unknownKey("kid_required", "The machine user has more than one registered public key, and the client assertion has no kid.")
 	}
@@ -172,10 +193,11 @@ type credentialKey struct {
 	key        *key
 }
 
-// named lists the keys with a kid, at most one a credential, or all keys for nil.
-func (s *possession) named(kid *string, credentials []*authz.Credential) (named []credentialKey) {
+// keysNamed returns the keys with a kid, at most one of each credential, or all keys
+// for nil.
+func (s *proofVerifier) keysNamed(kid *string, credentials []*authz.Credential) (named []credentialKey) {
 	for _, credential := range credentials {
-		for name, key := range s.keysOf(credential) {
+		for name, key := range s.credentialKeys(credential) {
 			if kid == nil || *kid == name {
 				named = append(named, credentialKey{credential: credential, key: key})
 			}
@@ -184,22 +206,23 @@ func (s *possession) named(kid *string, credentials []*authz.Credential) (named 
 	return named
 }
 
-// keysOf are the keys of a credential, parsed once as long as they are remembered.
-func (s *possession) keysOf(c *authz.Credential) map[string]*key {
+// credentialKeys returns the keys of a credential, which are parsed once while they are
+// cached.
+func (s *proofVerifier) credentialKeys(c *authz.Credential) map[string]*key {
 	id := credentialID{id: c.ID, revision: c.Revision}
 	if set, ok := s.keys.Get(id); ok {
 		return set.keys
 	}
 	set, err := parseSet(c.Keys, authz.Algorithms())
 	if err != nil {
-		return nil // CheckCredential lets none be stored
+		return nil // CheckCredential lets no such credential be stored
 	}
 	s.keys.Add(id, set)
 	return set.keys
 }
 
-// judgeClaims holds the claims of a signed assertion against us and the time.
-func (s *possession) judgeClaims(a *assertion, c *claims, audiences []string, now time.Time) *authz.Fault {
+// checkClaims checks audience and times of a signed assertion.
+func (s *proofVerifier) checkClaims(a *assertion, c *claims, audiences []string, now time.Time) *authz.Fault {
 	audience, isText := text(c.get("aud"))
 	a.expiresAt, a.issuedAt = c.date("exp", math.Floor), c.date("iat", math.Floor)
 	notBefore := c.date("nbf", math.Ceil)
@@ -222,7 +245,7 @@ func (s *possession) judgeClaims(a *assertion, c *claims, audiences []string, no
 	return nil
 }
 
-// earliest is when the assertion may have been made at the earliest.
+// earliest returns the earliest time at which the assertion can have been made.
 func (a *assertion) earliest() time.Time {
 	if a.issuedAt.IsZero() {
 		return a.expiresAt.Add(-maxAssertionLife)
@@ -230,15 +253,16 @@ func (a *assertion) earliest() time.Time {
 	return a.issuedAt
 }
 
-func (s *possession) useAssertion(a *assertion, c *claims, now time.Time, rehearsal bool) *authz.Fault {
+// useAssertion uses the assertion's jti.
+func (s *proofVerifier) useAssertion(a *assertion, c *claims, now time.Time, rehearsal bool) *authz.Fault {
 	jti := c.text("jti")
 	if jti == "" || len(jti) > maxJTIBytes {
 		return invalid("assertion_jti", "The client assertion's jti is not a string of 1 to "+strconv.Itoa(maxJTIBytes)+" bytes.", fixAssertion)
 	}
-	switch s.spend("assertion:"+a.machineUser, jti, a.expiresAt, now, rehearsal) {
-	case fresh:
+	switch s.use("assertion:"+a.machineUser, jti, a.expiresAt, now, rehearsal) {
+	case firstUse:
 		return nil
-	case full:
+	case replayFull:
 		return invalid("replay_full", "No more client assertions can be remembered just now, so none is accepted.", fixLater)
 	}
 	return invalid("assertion_replayed", "The client assertion was used before; each may be used once.", fixAssertion)
@@ -246,45 +270,4 @@ func (s *possession) useAssertion(a *assertion, c *claims, now time.Time, rehear
 
 func unknownKey(cause, message string) *authz.Fault {
 	return &authz.Fault{Code: authz.CredentialUnknown, Cause: cause, Message: message, Fix: fixClientKey}
-}
-
-// CheckCredential says whether a credential may be stored: the keys of a public
-// key are public, strong, pinned to one algorithm each and told apart by kid, and
-// the names of a certificate have the spelling certificates are looked up by. It
-// complements Credential.Validate. The error is an *authz.Error that names the
-// field. A credential without any proves nobody here, and may be named by the
-// tokens of an issuer that verifies it.
-func CheckCredential(c *authz.Credential) error {
-	switch c.Kind {
-	case authz.KindPublicKey:
-		return checkKeys(c.Keys)
-	case authz.KindCertificate:
-		return checkNames(c.Names)
-	}
-	return nil
-}
-
-func checkKeys(document []byte) error {
-	if len(document) == 0 {
-		return nil // its issuer verifies it; here it is only named, by tokens got with it
-	}
-	set, err := parseSet(document, authz.Algorithms())
-	switch {
-	case err != nil:
-		return inKeys(err)
-	case set.refusal != nil:
-		return inKeys(set.refusal)
-	case len(set.keys) == 0:
-		return authz.Invalid("keys", "has no key that client assertions can be verified with")
-	}
-	return nil
-}
-
-func checkNames(names []string) error {
-	for i, name := range names {
-		if problem := checkName(name); problem != "" {
-			return authz.Invalid("names["+strconv.Itoa(i)+"]", problem)
-		}
-	}
-	return nil
 }

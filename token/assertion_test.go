@@ -157,7 +157,7 @@ func TestAssertion(t *testing.T) {
 		"made before the start": {c.sign(map[string]string{"iat": after(-2 * time.Hour), "exp": after(-2*time.Hour + time.Minute)}), "", inv, "assertion_expired"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newPossession(t, judged.Add(-time.Hour))
+			s := newProofVerifier(t, judged.Add(-time.Hour))
 			check := func(rehearsal bool) (*token.Assertion, *authz.Fault) {
 				return s.VerifyAssertion(row.text, row.clientID, credentials, []string{"https://verdict.example/oauth2/token", ourURL}, judged, rehearsal)
 			}
@@ -179,7 +179,7 @@ func TestAssertion(t *testing.T) {
 
 func TestAssertionSays(t *testing.T) {
 	c := newClient(t, "ES256", "k1")
-	a, fault := newPossession(t, judged).VerifyAssertion(c.sign(nil), "", registered(publicKey("cred-1", authz.CredentialActive, 1, c.public())), []string{ourURL}, judged, false)
+	a, fault := newProofVerifier(t, judged).VerifyAssertion(c.sign(nil), "", registered(publicKey("cred-1", authz.CredentialActive, 1, c.public())), []string{ourURL}, judged, false)
 	if fault != nil {
 		t.Fatalf("%+v", fault)
 	}
@@ -223,7 +223,7 @@ func TestAssertionFindsTheCredential(t *testing.T) {
 		"kid where the key has no one": {named(first, "1").sign(nil), []*authz.Credential{publicKey("a", active, 1, first.public())}, "", "no_key"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, fault := newPossession(t, judged).VerifyAssertion(row.text, "", registered(row.credentials...), []string{ourURL}, judged, false)
+			a, fault := newProofVerifier(t, judged).VerifyAssertion(row.text, "", registered(row.credentials...), []string{ourURL}, judged, false)
 			wantAssertionFault(t, a, fault, authz.CredentialUnknown, row.cause)
 			if row.cause == "" {
 				if _, credential, _, _ := a.Says(); credential != row.want {
@@ -237,7 +237,7 @@ func TestAssertionFindsTheCredential(t *testing.T) {
 // Keys are read once a revision: a changed credential is read anew.
 func TestAssertionOfChangedCredential(t *testing.T) {
 	old, replaced := newClient(t, "ES256", "k"), newClient(t, "ES256", "k")
-	s := newPossession(t, judged)
+	s := newProofVerifier(t, judged)
 	credential := publicKey("a", authz.CredentialActive, 1, old.public())
 	check := func(c client, jti string) *authz.Fault {
 		text := c.token(`{"alg":"ES256","kid":"k"}`, assertionPayload(jti, nil))
@@ -261,7 +261,7 @@ func TestAssertionMadeBeforeTheStart(t *testing.T) {
 	c := newClient(t, "ES256", "k1")
 	credentials := registered(publicKey("a", authz.CredentialActive, 1, c.public()))
 	check := func(started time.Time, changes map[string]string) (*token.Assertion, *authz.Fault) {
-		return newPossession(t, started).VerifyAssertion(c.sign(changes), "", credentials, []string{ourURL}, judged.Add(2*time.Second), false)
+		return newProofVerifier(t, started).VerifyAssertion(c.sign(changes), "", credentials, []string{ourURL}, judged.Add(2*time.Second), false)
 	}
 	a, fault := check(judged, nil)
 	wantAssertionFault(t, a, fault, "", "")
@@ -279,9 +279,9 @@ func TestAssertionWithoutDirectory(t *testing.T) {
 	broken := func(string) ([]*authz.Credential, *authz.Fault) {
 		return nil, &authz.Fault{Code: authz.IssuerUnavailable, Cause: "credential_lookup", Message: "m", Fix: "f"}
 	}
-	a, fault := newPossession(t, judged).VerifyAssertion(c.sign(nil), "", broken, []string{ourURL}, judged, false)
+	a, fault := newProofVerifier(t, judged).VerifyAssertion(c.sign(nil), "", broken, []string{ourURL}, judged, false)
 	wantAssertionFault(t, a, fault, authz.IssuerUnavailable, "credential_lookup")
-	a, fault = newPossession(t, judged).VerifyAssertion(c.sign(nil), "", registered(publicKey("a", authz.CredentialActive, 1, c.public())), nil, judged, false)
+	a, fault = newProofVerifier(t, judged).VerifyAssertion(c.sign(nil), "", registered(publicKey("a", authz.CredentialActive, 1, c.public())), nil, judged, false)
 	wantAssertionFault(t, a, fault, authz.TokenInvalid, "assertion_audience")
 }
 
@@ -366,7 +366,7 @@ func FuzzAssertion(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header, payload string) {
 		signer := c
 		signer.t = t
-		s := newPossession(t, judged.Add(-time.Hour))
+		s := newProofVerifier(t, judged.Add(-time.Hour))
 		text := signer.token(header, payload)
 		a, fault := s.VerifyAssertion(text, "", credentials, []string{ourURL}, judged, false)
 		if (a == nil) == (fault == nil) {

@@ -2,7 +2,9 @@ package token
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"slices"
 	"strconv"
 	"time"
@@ -10,10 +12,9 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// bind checks what was presented beside the evidence that named the subject: the
-// keys the token is bound to, and a certificate that speaks for the same machine
-// user. A proof that may be used once is looked at last, so that it is used up only
-// by evidence that is good.
+// bind checks what was presented with the evidence that names the subject: the keys
+// that a token is bound to, and a certificate, which must belong to the same machine
+// user. A single-use proof is checked last, so that only good evidence uses it.
 func (v *Verifier) bind(ctx context.Context, p *authz.Presentation, x *proven) *authz.Fault {
 	if x.Evidence == authz.EvidenceCertificate {
 		return nil
@@ -22,16 +23,17 @@ func (v *Verifier) bind(ctx context.Context, p *authz.Presentation, x *proven) *
 	if fault != nil {
 		return fault
 	}
-	if fault := x.holdsCertificate(presented); fault != nil {
+	if fault := x.checkCertificateBinding(presented); fault != nil {
 		return fault
 	}
-	if fault := v.accompany(ctx, p, x, presented); fault != nil {
+	if fault := v.checkCompanion(ctx, p, x, presented); fault != nil {
 		return fault
 	}
-	return v.holdsProof(p, x)
+	return v.checkProofBinding(p, x)
 }
 
-// presentedThumbprint is that of the certificate presented, "" of none.
+// presentedThumbprint returns the thumbprint of the certificate that was presented, ""
+// if there was none.
 func presentedThumbprint(c *authz.Certificate) (string, *authz.Fault) {
 	switch {
 	case c == nil:
@@ -46,10 +48,10 @@ func presentedThumbprint(c *authz.Certificate) (string, *authz.Fault) {
 	return presented, nil
 }
 
-// holdsCertificate compares the certificate a token is bound to with the one
-// presented (RFC 8705 section 3): by thumbprint alone, so that self-signed
-// certificates will do.
-func (x *proven) holdsCertificate(presented string) *authz.Fault {
+// checkCertificateBinding compares the certificate that a token is bound to with the
+// one that was presented (RFC 8705 section 3), by thumbprint only, so that a
+// self-signed certificate will do.
+func (x *proven) checkCertificateBinding(presented string) *authz.Fault {
 	bound := x.confirmation.thumbprint
 	switch {
 	case bound == "":
@@ -63,18 +65,19 @@ func (x *proven) holdsCertificate(presented string) *authz.Fault {
 	return nil
 }
 
-// holdsProof checks the DPoP proof a token is bound to (RFC 9449 section 7).
-func (v *Verifier) holdsProof(p *authz.Presentation, x *proven) *authz.Fault {
-	bound, made := x.confirmation.jkt, p.Evidence.Proof
+// checkProofBinding checks the DPoP proof that a token is bound to (RFC 9449 section
+// 7).
+func (v *Verifier) checkProofBinding(p *authz.Presentation, x *proven) *authz.Fault {
+	bound, presented := x.confirmation.jkt, p.Evidence.Proof
 	switch {
-	case bound == "" && made == nil:
+	case bound == "" && presented == nil:
 		return nil
 	case bound == "":
 		return mismatch("proof_unbound", "A DPoP proof came with a token that is bound to no DPoP key.", "Send an unbound token without a proof, or get one that is bound to the key.")
-	case made == nil:
+	case presented == nil:
 		return mismatch("proof_missing", "The token is bound to a DPoP key, and no proof was presented.", fixBinding)
 	}
-	if fault := v.checkProof(made, p.Evidence.Token, bound, p.Now, p.Rehearsal); fault != nil {
+	if fault := v.checkProof(presented, p.Evidence.Token, bound, p.Now, p.Rehearsal); fault != nil {
 		return fault
 	}
 	if x.Binding == "" {
@@ -83,12 +86,12 @@ func (v *Verifier) holdsProof(p *authz.Presentation, x *proven) *authz.Fault {
 	return nil
 }
 
-// accompany judges a certificate beside other evidence: it must speak for the same
-// machine user.
-func (v *Verifier) accompany(ctx context.Context, p *authz.Presentation, x *proven, presented string) *authz.Fault {
+// checkCompanion checks a certificate that was presented with other evidence: it must
+// belong to the same machine user.
+func (v *Verifier) checkCompanion(ctx context.Context, p *authz.Presentation, x *proven, presented string) *authz.Fault {
 	switch {
 	case x.Binding == authz.BindingCertificate:
-		return v.accompanyBound(ctx, p, x, presented)
+		return v.checkBoundCertificate(ctx, p, x, presented)
 	case p.Evidence.Certificate == nil || len(p.Evidence.Certificate.Chain) == 0:
 		return nil
 	}
@@ -96,54 +99,54 @@ func (v *Verifier) accompany(ctx context.Context, p *authz.Presentation, x *prov
 	if fault != nil {
 		return fault
 	}
-	return v.accompanyVouched(ctx, p, x, certificate)
+	return v.checkVerifiedCertificate(ctx, p, x, certificate)
 }
 
-// accompanyBound judges the certificate a token is bound to. It may also be of nobody
-// we know, of an authority nobody registered or that cannot be had, or known by its
-// thumbprint alone: then it proves the binding and nothing else. But what is known
-// of it always counts against it: the credentials that are registered under the names
-// it gives itself, and the one that is registered for this one certificate.
-func (v *Verifier) accompanyBound(ctx context.Context, p *authz.Presentation, x *proven, presented string) *authz.Fault {
+// checkBoundCertificate checks the certificate that a token is bound to. It need not be
+// registered: its authority may be unknown or unavailable, or there may be only its
+// thumbprint. It proves the binding then, and nothing else. But what is registered for
+// it always counts against it: credentials with the names it gives itself, and one with
+// its thumbprint.
+func (v *Verifier) checkBoundCertificate(ctx context.Context, p *authz.Presentation, x *proven, presented string) *authz.Fault {
 	if len(p.Evidence.Certificate.Chain) > 0 {
-		fault := v.accompanyKnown(ctx, p, x)
+		fault := v.checkBoundChain(ctx, p, x)
 		if fault == nil || fault.Cause != causeCertificateUnknown {
 			return fault
 		}
 	}
-	credential, fault := v.thumbprinted(ctx, p, presented)
+	credential, fault := v.thumbprintCredential(ctx, p, presented)
 	if fault != nil || credential == nil {
 		return fault
 	}
-	return x.join(credential)
+	return x.addCompanion(credential)
 }
 
-// accompanyKnown judges the certificate a token is bound to by its chain. The fault
-// causeCertificateUnknown says that no credential was found that way; x.Certificate is
-// set then.
-func (v *Verifier) accompanyKnown(ctx context.Context, p *authz.Presentation, x *proven) *authz.Fault {
+// checkBoundChain checks the chain of the certificate that a token is bound to. If it
+// leads to no credential, the fault has causeCertificateUnknown, and x.Certificate is
+// set.
+func (v *Verifier) checkBoundChain(ctx context.Context, p *authz.Presentation, x *proven) *authz.Fault {
 	certificate, fault := v.verifyCertificate(ctx, p)
 	switch {
 	case fault == nil:
-		return v.accompanyVouched(ctx, p, x, certificate)
+		return v.checkVerifiedCertificate(ctx, p, x, certificate)
 	case fault.Cause == causeIssuerLookup:
 		return fault
 	}
-	leaf, fault := unvouched(p.Evidence.Certificate.Chain[0])
+	leaf, fault := unverifiedPeer(p.Evidence.Certificate.Chain[0])
 	if fault != nil {
 		return fault
 	}
 	x.Certificate = leaf.facts()
-	if fault := v.holdAgainst(ctx, p, x, leaf.names); fault != nil {
+	if fault := v.checkClaimedNames(ctx, p, x, leaf.names); fault != nil {
 		return fault
 	}
 	return certificateUnknown()
 }
 
-// holdAgainst judges a certificate nobody vouches for by the names it gives itself:
-// they prove nothing, but whoever spoils the chain of a certificate that is revoked, or
-// another machine user's, must not be better off for it.
-func (v *Verifier) holdAgainst(ctx context.Context, p *authz.Presentation, x *proven, names []string) *authz.Fault {
+// checkClaimedNames looks up the names in a certificate that was not verified. They
+// prove nothing, but breaking the chain of a certificate that is revoked, or another
+// machine user's, must not help its sender.
+func (v *Verifier) checkClaimedNames(ctx context.Context, p *authz.Presentation, x *proven, names []string) *authz.Fault {
 	var best *authz.Credential
 	for _, name := range names {
 		named, err := p.Directory.CredentialsNamed(name)
@@ -151,7 +154,7 @@ func (v *Verifier) holdAgainst(ctx context.Context, p *authz.Presentation, x *pr
 			return v.lookupFault(ctx, causeCredentialLookup, err)
 		}
 		for _, c := range named {
-			if c.Kind == authz.KindCertificate && (best == nil || more(c, best, x.Subject, p.Now)) {
+			if c.Kind == authz.KindCertificate && (best == nil || moreRelevant(c, best, x.Subject, p.Now)) {
 				best = c
 			}
 		}
@@ -160,34 +163,34 @@ func (v *Verifier) holdAgainst(ctx context.Context, p *authz.Presentation, x *pr
 	case best == nil:
 		return nil
 	case best.MachineUser == x.Subject && best.AcceptedAt(p.Now):
-		x.Certificate.Credential = best.ID // for the list; it is not what proves anybody
+		x.Certificate.Credential = best.ID // only recorded; it proves nothing
 		return nil
 	}
-	return x.join(best)
+	return x.addCompanion(best)
 }
 
-// more says whether c is more of the subject's own than another credential: of the
-// same machine user, and of those accepted.
-func more(c, than *authz.Credential, subject string, now time.Time) bool {
+// moreRelevant reports whether c comes before than: credentials of the same machine
+// user first, then accepted ones.
+func moreRelevant(c, than *authz.Credential, subject string, now time.Time) bool {
 	if own := c.MachineUser == subject; own != (than.MachineUser == subject) {
 		return own
 	}
 	return c.AcceptedAt(now) && !than.AcceptedAt(now)
 }
 
-// accompanyVouched judges a certificate that leads to a registered issuer.
-func (v *Verifier) accompanyVouched(ctx context.Context, p *authz.Presentation, x *proven, certificate vouched) *authz.Fault {
+// checkVerifiedCertificate finds the credential of a verified certificate.
+func (v *Verifier) checkVerifiedCertificate(ctx context.Context, p *authz.Presentation, x *proven, certificate verifiedCertificate) *authz.Fault {
 	x.Certificate = certificate.peer.facts()
-	credential, name, fault := v.certified(ctx, p, certificate.peer)
+	credential, name, fault := v.certificateCredential(ctx, p, certificate.peer)
 	if fault != nil {
 		return fault
 	}
 	x.Certificate.Name = name
-	if fault := x.join(credential); fault != nil {
+	if fault := x.addCompanion(credential); fault != nil {
 		return fault
 	}
-	// What is stale or dead itself holds nothing up.
-	if certificate.freshness == authz.Fresh && certificate.peer.current(p.Now) && credential.AcceptedAt(p.Now) {
+	// It supports the principal only if it is fresh, valid and accepted itself.
+	if certificate.grade == authz.Fresh && certificate.peer.current(p.Now) && credential.AcceptedAt(p.Now) {
 		x.attested = certificate.issuer.Attested
 		x.Supports = append(x.Supports, authz.SupportCertificate)
 		slices.Sort(x.Supports)
@@ -195,15 +198,15 @@ func (v *Verifier) accompanyVouched(ctx context.Context, p *authz.Presentation, 
 	return nil
 }
 
-// unvouched reads what a certificate says of itself, which nobody we know vouches
-// for, with every name it could be registered as.
-func unvouched(der []byte) (*peer, *authz.Fault) {
+// unverifiedPeer reads a certificate without verifying it, with every name that it
+// could be registered under.
+func unverifiedPeer(der []byte) (*peer, *authz.Fault) {
 	if len(der) > maxCertificateBytes {
-		return nil, unreadable()
+		return nil, unreadableCertificate()
 	}
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil || len(leaf.URIs)+len(leaf.DNSNames) > maxSANs {
-		return nil, unreadable()
+		return nil, unreadableCertificate()
 	}
 	p := peerOf(leaf)
 	p.names = namesOf(leaf, p.thumbprint)
@@ -215,12 +218,13 @@ func unvouched(der []byte) (*peer, *authz.Fault) {
 	return &p, nil
 }
 
-func unreadable() *authz.Fault {
+func unreadableCertificate() *authz.Fault {
 	return malformed("The client certificate is not an X.509 certificate in DER of at most 16 kB and " + strconv.Itoa(maxSANs) + " names, so nothing can be held against it.")
 }
 
-// join has the credential of a certificate beside other evidence judged with it.
-func (x *proven) join(credential *authz.Credential) *authz.Fault {
+// addCompanion adds the credential of a certificate that was presented with other
+// evidence.
+func (x *proven) addCompanion(credential *authz.Credential) *authz.Fault {
 	if credential.MachineUser != x.Subject {
 		return &authz.Fault{
 			Code: authz.SubjectMismatch, Cause: "certificate_subject",
@@ -233,4 +237,73 @@ func (x *proven) join(credential *authz.Credential) *authz.Fault {
 		x.Certificate.Credential = credential.ID
 	}
 	return nil
+}
+
+// What a caller can do about a binding.
+const (
+	fixBinding = "Send the token with the proof it is bound to: the client certificate (x5t#S256) or a DPoP proof (jkt)."
+	fixProof   = "Make a new DPoP proof for this very request (RFC 9449 section 4.2) and send it with the method and URL the service received."
+)
+
+// confirmation has the keys that a token is bound to. If it has both, the token is
+// bound to both.
+type confirmation struct {
+	thumbprint string // x5t#S256 of a client certificate (RFC 8705 section 3.1), or ""
+	jkt        string // RFC 7638 thumbprint of a DPoP key (RFC 9449 section 6.1), or ""
+}
+
+// readConfirmation reads cnf (RFC 7800) from a payload; ok is false if there is none. A
+// cnf with anything that is not supported is a fault: a bound token must never pass as
+// a bearer token, nor as one with fewer bindings.
+func readConfirmation(payload object) (c confirmation, ok bool, fault *authz.Fault) {
+	value := payload.get("cnf")
+	if value == nil {
+		return confirmation{}, false, nil
+	}
+	members, err := readObject(value)
+	if err != nil || len(members) == 0 {
+		return confirmation{}, false, unsupportedBinding()
+	}
+	for _, m := range members {
+		named, valid := text(m.value)
+		if !valid || !isSHA256(named) {
+			return confirmation{}, false, unsupportedBinding()
+		}
+		switch m.name {
+		case authz.BindingCertificate:
+			c.thumbprint = named
+		case authz.BindingProof:
+			c.jkt = named
+		default:
+			return confirmation{}, false, unsupportedBinding()
+		}
+	}
+	return c, true, nil
+}
+
+func unsupportedBinding() *authz.Fault {
+	return mismatch("unsupported_binding",
+		"The token is bound to a key of its sender (cnf) in a way that cannot be checked here; only x5t#S256 and jkt can.",
+		"Have the issuer bind its tokens to a client certificate (RFC 8705) or a DPoP key (RFC 9449).")
+}
+
+// mismatch returns the fault of a token whose sender did not prove possession of the
+// key it is bound to.
+func mismatch(cause, message, fix string) *authz.Fault {
+	return &authz.Fault{Code: authz.TokenBindingMismatch, Cause: cause, Message: message, Fix: fix}
+}
+
+// Thumbprint returns the x5t#S256 of a certificate's DER (RFC 8705 section 3.1).
+func Thumbprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// isSHA256 reports whether encoded is the canonical base64url of 32 bytes.
+func isSHA256(encoded string) bool {
+	if len(encoded) != base64.RawURLEncoding.EncodedLen(sha256.Size) {
+		return false
+	}
+	sum, err := strict.DecodeString(encoded)
+	return err == nil && len(sum) == sha256.Size
 }

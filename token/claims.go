@@ -11,26 +11,26 @@ import (
 	"github.com/verdict-pdp/verdict/token/statuslist"
 )
 
-// Bounds of what a token may say.
+// Limits of claims.
 const (
-	maxDate       = 1 << 53 // NumericDate, in seconds: what every reader of JSON holds exactly
+	maxDate       = 1 << 53 // NumericDate, in seconds: the largest that every JSON parser represents exactly
 	maxListed     = 100     // audiences, scopes, methods
 	maxClaimBytes = 2000    // one audience, scope, method or jti
 )
 
-// claims reads mapped claims out of a payload and keeps the first fault.
+// claims reads the mapped claims of a payload. It keeps the first fault.
 type claims struct {
 	object
 	fault *authz.Fault
 }
 
-// readClaims reads what the payload of a JWT, or asserted claims, say. jti names
-// the token; fallback does when it has none.
-func readClaims(payload object, issuer *authz.Issuer, fallback string) (*said, *authz.Fault) {
+// readClaims reads the claims of a JWT, or asserted claims. fallback is the name of a
+// token without jti.
+func readClaims(payload object, issuer *authz.Issuer, fallback string) (*tokenClaims, *authz.Fault) {
 	c := claims{object: payload}
 	s := c.read(issuer, fallback)
 	s.token.ExpiresAt = c.expiry()
-	c.place(s, issuer)
+	c.statusReference(s, issuer)
 	if issuer.Kind == authz.IssuerSPIFFE {
 		c.checkSVID(s, issuer)
 	}
@@ -40,10 +40,10 @@ func readClaims(payload object, issuer *authz.Issuer, fallback string) (*said, *
 	return s, nil
 }
 
-// readAnswer reads what an issuer says of an opaque token (RFC 7662 section 2.2).
-// exp is optional there. A status claim is passed over: the answer itself says how
-// the token stands.
-func readAnswer(payload object, issuer *authz.Issuer, fallback string) (*said, *authz.Fault) {
+// readIntrospectionClaims reads an issuer's answer about an opaque token (RFC 7662
+// section 2.2). exp is optional there. A status claim is ignored: the answer itself is
+// the token's status.
+func readIntrospectionClaims(payload object, issuer *authz.Issuer, fallback string) (*tokenClaims, *authz.Fault) {
 	c := claims{object: payload}
 	s := c.read(issuer, fallback)
 	s.token.ExpiresAt = c.date("exp", math.Floor)
@@ -53,13 +53,13 @@ func readAnswer(payload object, issuer *authz.Issuer, fallback string) (*said, *
 	return s, nil
 }
 
-// read maps the payload's claims to what policies judge.
-func (c *claims) read(issuer *authz.Issuer, fallback string) *said {
+// read maps the payload's claims to those that policies see.
+func (c *claims) read(issuer *authz.Issuer, fallback string) *tokenClaims {
 	mapping := issuer.Claims
-	s := &said{token: authz.Token{
+	s := &tokenClaims{token: authz.Token{
 		Issuer:            issuer.ID,
 		IssuerURL:         issuer.URL,
-		ID:                authz.TokenID(issuer.URL, c.name("jti", fallback)),
+		ID:                authz.TokenID(issuer.URL, c.textOr("jti", fallback)),
 		NotBefore:         c.date("nbf", math.Ceil),
 		IssuedAt:          c.date("iat", math.Floor),
 		Audiences:         c.audiences(),
@@ -92,7 +92,7 @@ func (c *claims) outOfBounds(claim, why string) {
 	c.fail("claim_bounds", "The claim "+claim+" "+why+".", "Ask the issuer to correct the claim, or map another one in the issuer's claims.")
 }
 
-// text reads an optional string claim, "" when absent.
+// text returns an optional string claim, "" if it is absent.
 func (c *claims) text(claim string) string {
 	value := c.get(claim)
 	if value == nil {
@@ -110,14 +110,15 @@ func (c *claims) text(claim string) string {
 	return s
 }
 
-func (c *claims) name(claim, fallback string) string {
+func (c *claims) textOr(claim, fallback string) string {
 	if s := c.text(claim); s != "" {
 		return s
 	}
 	return fallback
 }
 
-// id reads an optional claim that policies look facts up by.
+// id returns an optional claim that is an entity id, because policies look facts up by
+// it.
 func (c *claims) id(claim string) string {
 	s := c.text(claim)
 	if s != "" && authz.ValidateID(claim, s) != nil {
@@ -126,32 +127,32 @@ func (c *claims) id(claim string) string {
 	return s
 }
 
-// subject reads whom the token is about: a machine user, or a name of the
-// issuer's own.
-func (c *claims) subject(s *said, issuer *authz.Issuer) {
+// subject reads the claim for the subject: a machine user, or the issuer's own name for
+// one.
+func (c *claims) subject(s *tokenClaims, issuer *authz.Issuer) {
 	claim := issuer.Claims.Subject
 	switch {
 	case c.get(claim) == nil:
 		c.fail("missing_sub", "The token names no subject: it has no claim "+strconv.Quote(claim)+".", fixIssuerClaims)
 	case issuer.SubjectIs == authz.SubjectIsFederated:
-		s.name = c.text(claim)
+		s.federatedName = c.text(claim)
 	default:
 		s.token.Subject = c.id(claim)
 	}
 }
 
-// defaultSubject is the claim that says whom a token was issued for when another
-// one names the machine user.
+// defaultSubject is the claim for whom a token was issued, if another one names the
+// machine user.
 const defaultSubject = "sub"
 
-// onBehalfOf reads sub of our own tokens that name the machine user elsewhere:
-// the user or tenant they were issued for, as "user:<id>" or "tenant:<id>".
-func (c *claims) onBehalfOf(s *said, issuer *authz.Issuer) {
+// onBehalfOf reads sub in our own tokens that name the machine user elsewhere: the user
+// or tenant that they were issued for, as "user:<id>" or "tenant:<id>".
+func (c *claims) onBehalfOf(s *tokenClaims, issuer *authz.Issuer) {
 	if !issuer.Own || issuer.Claims.Subject == defaultSubject || c.get(defaultSubject) == nil {
 		return
 	}
 	sub := c.text(defaultSubject)
-	if sub == "" || sub == s.token.Subject || sub == s.name {
+	if sub == "" || sub == s.token.Subject || sub == s.federatedName {
 		return
 	}
 	typ, id, _ := strings.Cut(sub, ":")
@@ -162,8 +163,8 @@ func (c *claims) onBehalfOf(s *said, issuer *authz.Issuer) {
 	s.token.OnBehalfOf = &authz.OnBehalfOf{Type: typ, ID: id}
 }
 
-// binding reads cnf: the keys the token is bound to.
-func (c *claims) binding(s *said) {
+// binding reads cnf: the keys that the token is bound to.
+func (c *claims) binding(s *tokenClaims) {
 	confirmation, bound, fault := readConfirmation(c.object)
 	if fault != nil && c.fault == nil {
 		c.fault = fault
@@ -173,8 +174,8 @@ func (c *claims) binding(s *said) {
 	}
 }
 
-// place reads status: where the token stands in one of its issuer's status lists.
-func (c *claims) place(s *said, issuer *authz.Issuer) {
+// statusReference reads status: the token's place in one of its issuer's status lists.
+func (c *claims) statusReference(s *tokenClaims, issuer *authz.Issuer) {
 	value := c.get("status")
 	if value == nil {
 		return
@@ -183,21 +184,21 @@ func (c *claims) place(s *said, issuer *authz.Issuer) {
 		c.fail("status_unchecked", "The token says where its status is listed, and no status list of its issuer is registered.", "Register the issuer's status_lists.")
 		return
 	}
-	place, err := statuslist.ParseReference(value)
+	reference, err := statuslist.ParseReference(value)
 	if err != nil {
 		c.fail("bad_status", "The claim status is no reference to a status list.", fixIssuerClaims)
 		return
 	}
-	if !slices.Contains(issuer.StatusLists, place.URI) {
+	if !slices.Contains(issuer.StatusLists, reference.URI) {
 		c.fail("status_list_unknown", "The token's status is in a list its issuer is not registered with.", "Add the list to the issuer's status_lists if it is the issuer's.")
 		return
 	}
-	s.place = &place
+	s.statusRef = &reference
 }
 
-// checkSVID holds the claims to the JWT-SVID specification, section 3.
-func (c *claims) checkSVID(s *said, issuer *authz.Issuer) {
-	if domain, ok := trustDomain(c.object); !ok || domain != issuer.URL || s.name == "" {
+// checkSVID checks the claims as the JWT-SVID specification, section 3, says.
+func (c *claims) checkSVID(s *tokenClaims, issuer *authz.Issuer) {
+	if domain, ok := trustDomain(c.object); !ok || domain != issuer.URL || s.federatedName == "" {
 		c.fail("bad_spiffe_id", "The token's subject is not a SPIFFE id of its trust domain.", fixNewToken)
 	}
 	if len(s.token.Audiences) == 0 {
@@ -205,9 +206,9 @@ func (c *claims) checkSVID(s *said, issuer *authz.Issuer) {
 	}
 }
 
-// date reads a NumericDate (RFC 7519 section 2) in whole seconds; round goes
-// to the stricter side. Dates before 1970 are refused: nothing was issued then,
-// and one of them is Go's zero time, which means an absent claim.
+// date reads a NumericDate (RFC 7519 section 2) in whole seconds; round is towards the
+// stricter side. Dates before 1970 are refused: no token was issued then, and one of
+// them is Go's zero time, which stands for an absent claim.
 func (c *claims) date(claim string, round func(float64) float64) time.Time {
 	value := c.get(claim)
 	if value == nil {
@@ -233,7 +234,7 @@ func (c *claims) expiry() time.Time {
 	return c.date("exp", math.Floor)
 }
 
-// audiences reads aud: one string, or an array of them (RFC 7519 section 4.1.3).
+// audiences reads aud: one string, or an array of strings (RFC 7519 section 4.1.3).
 func (c *claims) audiences() []string {
 	if value := c.get("aud"); value.Kind() == '"' {
 		return []string{c.text("aud")}
@@ -279,10 +280,10 @@ func (c *claims) bounded(claim string, list []string) []string {
 			return nil
 		}
 	}
-	return slices.Clip(list) // what one caller appends must not reach another
+	return slices.Clip(list) // so that appending cannot change another caller's list
 }
 
-// issuerURL reads iss, which comes before everything else a payload says.
+// issuerURL reads iss, which is read before all other claims.
 func issuerURL(payload object) (string, *authz.Fault) {
 	value := payload.get("iss")
 	if value == nil {

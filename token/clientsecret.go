@@ -9,21 +9,22 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Secrets compares client secrets with the hashes of credentials, and bounds how
-// many may be guessed.
+// Secrets compares client secrets with the hashes of credentials, and limits how many
+// may be guessed.
 type Secrets interface {
-	// CheckSecret returns the index of the candidate the secret is of. It is called
-	// without candidates too, for a client nobody knows, and must then take as long.
-	// source is who presents the secret and from where. The errors, which may be
-	// wrapped, are authz.ErrSecretMismatch, authz.ErrSecretThrottled and authz.ErrSecretBusy.
+	// CheckSecret returns the index of the candidate that the secret matches. For an
+	// unknown client it is called without candidates, and must take as long then. source
+	// is who presents the secret and from where. The errors, which may be wrapped, are
+	// authz.ErrSecretMismatch, authz.ErrSecretThrottled and authz.ErrSecretBusy.
 	CheckSecret(ctx context.Context, clientID, source, secret string, candidates []authz.SecretCandidate) (int, error)
 }
 
-// maxAcceptedSecrets is how many secrets one attempt is compared with, beside one that
-// would be denied anyway. Each costs a wrong guess as much as a right one.
+// maxAcceptedSecrets is how many secrets of a client one attempt is compared with,
+// apart from one that would be denied anyway. Each of them costs a run of the hash
+// function for a wrong guess, too.
 const maxAcceptedSecrets = 4
 
-// checkSecret proves the machine user whose secret was presented.
+// checkSecret verifies a client secret and finds the machine user it belongs to.
 func (v *Verifier) checkSecret(ctx context.Context, p *authz.Presentation) (proven, *authz.Fault) {
 	clientID := p.Evidence.ClientID
 	if clientID == "" {
@@ -41,7 +42,7 @@ func (v *Verifier) checkSecret(ctx context.Context, p *authz.Presentation) (prov
 	for i, c := range credentials {
 		candidates[i] = authz.SecretCandidate{ID: c.ID, Version: uint64(c.Generation), Hash: c.SecretHash, Spent: !c.AcceptedAt(p.Now)}
 	}
-	match, err := v.secrets.CheckSecret(ctx, clientID, guesserOf(p), p.Evidence.ClientSecret, candidates)
+	match, err := v.secrets.CheckSecret(ctx, clientID, secretSource(p), p.Evidence.ClientSecret, candidates)
 	if err != nil {
 		return proven{}, v.secretFault(ctx, err)
 	}
@@ -54,10 +55,10 @@ func (v *Verifier) checkSecret(ctx context.Context, p *authz.Presentation) (prov
 	}, nil
 }
 
-// withSecrets lists the credentials that a secret of the client may be of: those
+// withSecrets returns the credentials that a secret of the client may belong to: those
 // accepted now, then those that will be, newest generation first as the directory has
-// them, and then the newest of those that are over, so that the denial of a secret that
-// has just been replaced can say so.
+// them. Then comes the newest of those that are no longer accepted, so that the denial
+// of a secret that was just replaced can say so.
 func withSecrets(all []*authz.Credential, clientID string, now time.Time) []*authz.Credential {
 	var accepted, early, over []*authz.Credential
 	for _, c := range all {
@@ -75,9 +76,9 @@ func withSecrets(all []*authz.Credential, clientID string, now time.Time) []*aut
 	return append(listed[:min(len(listed), maxAcceptedSecrets)], over...)
 }
 
-// guesserOf names who presents a secret and from where. Whoever has one IPv6
-// address has the whole /64.
-func guesserOf(p *authz.Presentation) string {
+// secretSource returns the source that guesses are counted for. IPv6 addresses are cut
+// to their /64, because a client has all of it.
+func secretSource(p *authz.Presentation) string {
 	source := p.Source
 	if address, err := netip.ParseAddr(source); err == nil && address.Is6() && !address.Is4In6() {
 		source = netip.PrefixFrom(address.WithZone(""), 64).Masked().String()
@@ -100,8 +101,8 @@ func (v *Verifier) secretFault(ctx context.Context, err error) *authz.Fault {
 	return secretMismatch()
 }
 
-// secretMismatch is one fault for a wrong secret and a client nobody knows: a
-// guesser is not told which.
+// secretMismatch returns the same fault for a wrong secret and an unknown client, so
+// that an attacker cannot tell them apart.
 func secretMismatch() *authz.Fault {
 	return unknown("secret_mismatch", "The client id and secret are of no registered credential.", "Send the machine user's id and its current secret.")
 }

@@ -15,14 +15,15 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// copies keeps the last good document of each source in a directory. One without
-// a directory keeps nothing.
+// copies keeps the last good document of each source in a directory. Without a
+// directory it does nothing.
 type copies struct {
 	dir string
 }
 
-// copied is the content of one file. One of the URLs is set, and says what it is.
-type copied struct {
+// copyContent is the content of one file. One of the URLs is set, depending on the kind
+// of document.
+type copyContent struct {
 	Issuer    string    `json:"issuer"`
 	KeysURL   string    `json:"jwks_url,omitempty"`
 	ListURL   string    `json:"status_list_url,omitempty"`
@@ -42,13 +43,13 @@ func (c copies) path(id sourceID) string {
 	return filepath.Join(c.dir, hex.EncodeToString(sum[:])+copySuffix)
 }
 
-// save replaces the copy of id. On return it is durable and whole: a crash leaves
-// the old copy or the new one.
-func (c copies) save(id sourceID, f *fetched) error {
+// save replaces the copy of id. When it returns, the copy is durable and complete; a
+// crash leaves the old copy or the new one.
+func (c copies) save(id sourceID, f *fetchedDocument) error {
 	if c.dir == "" {
 		return nil
 	}
-	content := copied{Issuer: id.issuer, FetchedAt: f.at, ETag: f.etag, Body: string(f.body)}
+	content := copyContent{Issuer: id.issuer, FetchedAt: f.at, ETag: f.etag, Body: string(f.body)}
 	if id.kind == listDocument {
 		content.ListURL = id.url
 	} else {
@@ -61,7 +62,7 @@ func (c copies) save(id sourceID, f *fetched) error {
 	return disk.WriteFile(c.path(id), data, 0o600)
 }
 
-// remove drops the copy of id, if there is one.
+// remove removes the copy of id, if there is one.
 func (c copies) remove(id sourceID) error {
 	if c.dir == "" {
 		return nil
@@ -70,12 +71,12 @@ func (c copies) remove(id sourceID) error {
 }
 
 // load reads the copy in one file.
-func (c copies) load(path string) (sourceID, *fetched, error) {
+func (c copies) load(path string) (sourceID, *fetchedDocument, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return sourceID{}, nil, err
 	}
-	var content copied
+	var content copyContent
 	if err := ijson.Unmarshal(data, &content); err != nil {
 		return sourceID{}, nil, err
 	}
@@ -88,18 +89,18 @@ func (c copies) load(path string) (sourceID, *fetched, error) {
 	if err != nil {
 		return sourceID{}, nil, err
 	}
-	return id, &fetched{hints: hints, number: documents.Add(1), at: content.FetchedAt, etag: content.ETag, body: body}, nil
+	return id, &fetchedDocument{hints: hints, number: documents.Add(1), at: content.FetchedAt, etag: content.ETag, body: body}, nil
 }
 
-func (c copied) id() sourceID {
+func (c copyContent) id() sourceID {
 	if c.ListURL != "" {
 		return sourceID{issuer: c.Issuer, kind: listDocument, url: c.ListURL}
 	}
 	return sourceID{issuer: c.Issuer, kind: keyDocument, url: c.KeysURL}
 }
 
-// loadCopies gives the verifier the documents of its last life. A file that cannot be
-// used is passed over: the next fetch replaces it.
+// loadCopies loads the documents from before the restart. Files that cannot be used are
+// skipped: the next fetch replaces them.
 func (v *Verifier) loadCopies() error {
 	if v.copies.dir == "" {
 		return nil
@@ -114,7 +115,7 @@ func (v *Verifier) loadCopies() error {
 	for _, entry := range entries {
 		path, err := filepath.Join(v.copies.dir, entry.Name()), error(nil)
 		switch {
-		case disk.Unfinished(entry.Name()): // cut short by a crash
+		case disk.Unfinished(entry.Name()): // left by a crash
 			err = removeIfThere(path)
 		case strings.HasSuffix(entry.Name(), copySuffix):
 			err = v.loadCopy(path)
@@ -134,7 +135,7 @@ func (v *Verifier) loadCopy(path string) error {
 	if document.at.After(v.now()) {
 		return errors.New("was fetched in the future: one of the clocks is wrong")
 	}
-	v.begin(id).current.Store(document)
+	v.addSource(id).current.Store(document)
 	return nil
 }
 

@@ -2,7 +2,11 @@ package token
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -10,7 +14,7 @@ import (
 	"github.com/verdict-pdp/verdict/token/statuslist"
 )
 
-// documentKind says what a fetched document is.
+// documentKind is the kind of a fetched document.
 type documentKind int
 
 const (
@@ -24,8 +28,8 @@ const (
 	maxListBytes     = 2 << 20   // of a status list
 )
 
-// shortestRefresh is the shortest time between refreshes that a document asks for
-// itself: an issuer shall not have us fetch without end.
+// shortestRefresh is the shortest time between refreshes that a document can ask for,
+// so that an issuer cannot make us fetch without end.
 const shortestRefresh = 5 * time.Second
 
 func (k documentKind) maxBytes() int {
@@ -35,7 +39,7 @@ func (k documentKind) maxBytes() int {
 	return maxDocumentBytes
 }
 
-// accept is the Accept header a document is fetched with.
+// accept returns the Accept header of a fetch.
 func (k documentKind) accept() string {
 	if k == listDocument {
 		return "application/statuslist+jwt"
@@ -43,7 +47,7 @@ func (k documentKind) accept() string {
 	return "application/jwk-set+json, application/json"
 }
 
-// field is the issuer's field that holds the document's URL.
+// field returns the issuer's field that has the document's URL.
 func (k documentKind) field() string {
 	if k == listDocument {
 		return "status_lists"
@@ -51,7 +55,7 @@ func (k documentKind) field() string {
 	return "jwks_url"
 }
 
-// String names the document in logs.
+// String is the document's kind in logs.
 func (k documentKind) String() string {
 	if k == listDocument {
 		return "status list"
@@ -59,17 +63,17 @@ func (k documentKind) String() string {
 	return "keys"
 }
 
-// hints are what a document says about its own life.
+// hints has what a document says about its own lifetime.
 type hints struct {
-	refresh  time.Duration // fetch it anew after so long; 0 when it does not say
-	ends     time.Time     // never to be used from then on; zero when it does not end
-	sequence int64         // of a SPIFFE bundle; -1 of others
-	issued   time.Time     // of a status list; zero of others
+	refresh   time.Duration // fetch it again after this time; 0 if it does not say
+	expiresAt time.Time     // not to be used from then on; zero if it does not expire
+	sequence  int64         // of a SPIFFE bundle; -1 of others
+	issuedAt  time.Time     // of a status list; zero of others
 }
 
-// readHints sees that a document is what it should be, so that a broken one never
-// replaces a good one, and reads what it says about its own life. The error's text
-// continues "the document". It verifies no signature.
+// readHints checks the form of a document, so that a broken one never replaces a good
+// one, and returns its hints. It verifies no signature. The error's text continues "the
+// document".
 func readHints(id sourceID, body []byte) (hints, error) {
 	if len(body) > id.kind.maxBytes() {
 		return hints{}, authz.Errorf(authz.CodeTooLarge, "is larger than %d kB", id.kind.maxBytes()>>10)
@@ -99,10 +103,10 @@ func readHints(id sourceID, body []byte) (hints, error) {
 	return h, nil
 }
 
-// maxHint is the longest refresh hint looked at, in seconds: a year.
+// maxHint is the longest refresh hint that is used, in seconds: a year.
 const maxHint = 365 * 24 * 3600
 
-// wholeNumber reads an optional member that is a whole number, not negative.
+// wholeNumber reads an optional member that must be a whole number, not negative.
 func wholeNumber(o object, name string, absent int64) (int64, error) {
 	value := o.get(name)
 	if value == nil {
@@ -124,9 +128,96 @@ func listHints(url string, body []byte) (hints, error) {
 	if err != nil {
 		return hints{}, fmt.Errorf("is not a status list token: %w", err)
 	}
-	h := hints{ends: list.ExpiresAt(), sequence: -1, issued: list.IssuedAt()}
+	h := hints{expiresAt: list.ExpiresAt(), sequence: -1, issuedAt: list.IssuedAt()}
 	if list.TTL() > 0 {
 		h.refresh = max(shortestRefresh, list.TTL())
 	}
 	return h, nil
+}
+
+// Limits of one fetch.
+const (
+	maxHeaderBytes = 64 << 10
+	maxRedirects   = 3
+	fetchTimeout   = 10 * time.Second
+)
+
+// fetcher fetches documents over https, or over http from a loopback address.
+type fetcher struct {
+	client *http.Client
+}
+
+func newFetcher(transport http.RoundTripper) fetcher {
+	if transport == nil {
+		transport = &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			ForceAttemptHTTP2:      true,
+			TLSHandshakeTimeout:    fetchTimeout,
+			IdleConnTimeout:        time.Minute,
+			MaxResponseHeaderBytes: maxHeaderBytes,
+		}
+	}
+	return fetcher{client: &http.Client{Transport: transport, Timeout: fetchTimeout, CheckRedirect: checkRedirect}}
+}
+
+// checkRedirect allows redirects only within what the issuer is registered with: the
+// same host and port, and the same scheme.
+func checkRedirect(next *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	switch {
+	case len(via) > maxRedirects:
+		return errors.New("redirected too often")
+	case next.URL.Host != first.Host:
+		return errors.New("redirected to another host")
+	case next.URL.Scheme != first.Scheme:
+		return errors.New("redirected to another scheme")
+	}
+	return nil
+}
+
+// get fetches a document. If the server says that last has not changed, the result has
+// its number and body. The caller sets at. The error's text may be shown to operators.
+func (f fetcher) get(ctx context.Context, id sourceID, last *fetchedDocument) (*fetchedDocument, error) {
+	if err := authz.ValidateFetchURL(id.kind.field(), id.url); err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, id.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", id.kind.accept())
+	if last != nil && last.etag != "" {
+		request.Header.Set("If-None-Match", last.etag)
+	}
+	response, err := f.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusNotModified && last != nil {
+		return &fetchedDocument{hints: last.hints, number: last.number, etag: last.etag, body: last.body}, nil
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the server answered %d, not 200", response.StatusCode)
+	}
+	return readDocument(id, response, last)
+}
+
+// readDocument reads a whole answer and checks its form.
+func readDocument(id sourceID, response *http.Response, last *fetchedDocument) (*fetchedDocument, error) {
+	body, err := io.ReadAll(io.LimitReader(response.Body, int64(id.kind.maxBytes())+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	hints, err := readHints(id, body)
+	if err != nil {
+		return nil, fmt.Errorf("the answer %w", err)
+	}
+	document := &fetchedDocument{hints: hints, etag: response.Header.Get("ETag"), body: body}
+	if last != nil && bytes.Equal(last.body, body) {
+		document.number = last.number
+	} else {
+		document.number = documents.Add(1)
+	}
+	return document, nil
 }

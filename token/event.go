@@ -13,23 +13,23 @@ import (
 // securityEventType is the typ of a Security Event Token.
 const securityEventType = "secevent+jwt"
 
-// Errors of authz.EventRefusal.Err: RFC 8935 section 2.4.
+// Values of authz.EventRefusal.Err: RFC 8935 section 2.4.
 const (
-	EventInvalidRequest  = "invalid_request"  // it is no SET, or not one we take
+	EventInvalidRequest  = "invalid_request"  // it is no SET, or not one that is accepted
 	EventInvalidKey      = "invalid_key"      // it is not signed by a key of its issuer
-	EventInvalidIssuer   = "invalid_issuer"   // it is by nobody whose events are accepted
-	EventInvalidAudience = "invalid_audience" // it is for somebody else
+	EventInvalidIssuer   = "invalid_issuer"   // its issuer's events are not accepted
+	EventInvalidAudience = "invalid_audience" // it is for another audience
 )
 
-// VerifyEvent verifies a Security Event Token pushed to us: typ secevent+jwt, by a
-// registered issuer whose events are accepted, for the audience registered with
-// it, with jti, iat, sub_id and exactly one event, and without sub and exp, which
-// the Shared Signals Framework forbids so that no SET passes as an access token.
-// now decides only whether fetched keys are fresh, stale or too old: times and
-// repetitions are the caller's to judge.
+// VerifyEvent verifies a Security Event Token (SET) that an issuer pushed. Its typ must
+// be secevent+jwt, its issuer registered with events, and its audience the one
+// registered there. It must have jti, iat, sub_id and exactly one event, and neither
+// sub nor exp: the Shared Signals Framework forbids these so that no SET passes as an
+// access token. now is used for the freshness of fetched keys only; times and
+// repetitions are left to the caller.
 //
-// The error is an *authz.EventRefusal, which no repetition helps, or an *authz.Error of
-// CodeUnavailable.
+// The error is an *authz.EventRefusal, for which pushing again does not help, or an
+// *authz.Error of CodeUnavailable.
 func (v *Verifier) VerifyEvent(ctx context.Context, dir authz.Directory, text string, now time.Time) (authz.SecurityEvent, error) {
 	signed, header, payload, err := readEvent(text)
 	if err != nil {
@@ -49,7 +49,7 @@ func badEvent(description string) error {
 	return &authz.EventRefusal{Err: EventInvalidRequest, Description: description}
 }
 
-// readEvent reads a SET as far as its signature.
+// readEvent parses a SET without verifying its signature.
 func readEvent(text string) (compact, header, object, error) {
 	refuse := func(description string) (compact, header, object, error) {
 		return compact{}, header{}, nil, badEvent(description)
@@ -75,7 +75,7 @@ func readEvent(text string) (compact, header, object, error) {
 	return signed, h, payload, nil
 }
 
-// eventIssuer finds the issuer of a SET and sees that it is for us.
+// eventIssuer returns the issuer of a SET, and checks that the SET is for us.
 func (v *Verifier) eventIssuer(ctx context.Context, dir authz.Directory, payload object) (*authz.Issuer, error) {
 	url, fault := issuerURL(payload)
 	if fault != nil {
@@ -105,14 +105,14 @@ func (v *Verifier) checkEventSignature(signed compact, h header, issuer *authz.I
 	badKey := func(description string) error {
 		return &authz.EventRefusal{Err: EventInvalidKey, Description: description}
 	}
-	if !h.signedWithin(issuer) {
+	if !h.allowedBy(issuer) {
 		return badKey("The token is signed with an algorithm its issuer is not registered with.")
 	}
-	keys, fault := v.ring(issuer, now)
+	keys, fault := v.issuerKeys(issuer, now)
 	if fault != nil {
 		return authz.Errorf(authz.CodeUnavailable, "the issuer's keys cannot be had; push the event again")
 	}
-	key, fault := v.pick(keys, issuer, h)
+	key, fault := v.findKey(keys, issuer, h)
 	switch {
 	case fault != nil && fault.Code == authz.IssuerUnavailable:
 		return authz.Errorf(authz.CodeUnavailable, "the issuer's keys are stale and lack the token's key; push the event again")

@@ -9,33 +9,33 @@ import (
 
 // What tests of proofs, assertions and certificates need of the inside.
 type (
-	Possession   = possession
-	Trust        = trust
+	Possession   = proofVerifier
+	Trust        = trustAnchor
 	Peer         = peer
 	Assertion    = assertion
 	Confirmation = confirmation
-	Replay       = replay
+	Replay       = replayCache
 	UseResult    = useResult
 )
 
 const (
-	Used  = used
-	Full  = full
-	First = fresh
+	Used  = replayed
+	Full  = replayFull
+	First = firstUse
 
 	MaxUsedIDs = maxUsedIDs
 )
 
 var (
-	NewPossession = newPossession
-	NewReplay     = newReplay
+	NewPossession = newProofVerifier
+	NewReplay     = newReplayCache
 	ParseRoots    = parseRoots
 	ParseBundle   = parseBundle
 	SameTarget    = sameTarget
 )
 
 func NewTrust(issuer *authz.Issuer, authorities ...*x509.Certificate) Trust {
-	return trust{issuer: issuer, authorities: authorities}
+	return trustAnchor{issuer: issuer, authorities: authorities}
 }
 
 // VerifyPeer reads and verifies a client certificate.
@@ -61,20 +61,20 @@ func (a *assertion) Says() (machineUser, credential string, issuedAt, expiresAt 
 	return a.machineUser, a.credential.ID, a.issuedAt, a.expiresAt
 }
 
-func (s *possession) CheckProof(p *authz.Proof, token, jkt string, now time.Time, rehearsal bool) *authz.Fault {
+func (s *proofVerifier) CheckProof(p *authz.Proof, token, jkt string, now time.Time, rehearsal bool) *authz.Fault {
 	return s.checkProof(p, token, jkt, now, rehearsal)
 }
 
-func (s *possession) VerifyAssertion(text, clientID string, credentials func(string) ([]*authz.Credential, *authz.Fault), audiences []string, now time.Time, rehearsal bool) (*Assertion, *authz.Fault) {
+func (s *proofVerifier) VerifyAssertion(text, clientID string, credentials func(string) ([]*authz.Credential, *authz.Fault), audiences []string, now time.Time, rehearsal bool) (*Assertion, *authz.Fault) {
 	return s.verifyAssertion(text, clientID, credentials, audiences, now, rehearsal)
 }
 
-func (r *replay) Use(scope, id string, expires, now time.Time) UseResult {
+func (r *replayCache) Use(scope, id string, expires, now time.Time) UseResult {
 	return r.use(scope, id, expires, now)
 }
 
-func (r *replay) WouldUse(scope, id string, expires time.Time) UseResult {
-	return r.wouldUse(scope, id, expires)
+func (r *replayCache) WouldUse(scope, id string, expires time.Time) UseResult {
+	return r.check(scope, id, expires)
 }
 
 // ReadConfirmation reads the cnf of a payload's JSON.

@@ -3,34 +3,35 @@ package token
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// readJWT answers from memory when it can, and verifies otherwise. What may change
-// while a token lives is for complete.
-func (v *Verifier) readJWT(ctx context.Context, p *authz.Presentation) (word, *authz.Fault) {
+// readJWT verifies a JWT, from the cache if it can. What may change while the token is
+// valid is left to complete.
+func (v *Verifier) readJWT(ctx context.Context, p *authz.Presentation) (authenticToken, *authz.Fault) {
 	text := p.Evidence.Token
 	if len(text) > MaxTokenBytes {
-		return word{}, tooLarge()
+		return authenticToken{}, tooLarge()
 	}
-	name := sha256.Sum256([]byte(text))
-	known, issuer, keys, ok := v.recall(p, name)
+	hash := sha256.Sum256([]byte(text))
+	known, issuer, keys, ok := v.lookupToken(p, hash)
 	if !ok {
 		var fault *authz.Fault
 		if known, issuer, keys, fault = v.verifySignature(ctx, p, text); fault != nil {
-			return word{}, fault
+			return authenticToken{}, fault
 		}
-		v.remember(name, known, issuer)
+		v.cacheToken(hash, known, issuer)
 	}
-	return word{said: &known.said, issuer: issuer, standing: keys.standing}, nil
+	return authenticToken{tokenClaims: &known.claims, issuer: issuer, freshness: keys.freshness}, nil
 }
 
-// verifySignature is the whole check of a token not seen before.
-func (v *Verifier) verifySignature(ctx context.Context, p *authz.Presentation, text string) (*verified, *authz.Issuer, ring, *authz.Fault) {
-	refuse := func(fault *authz.Fault) (*verified, *authz.Issuer, ring, *authz.Fault) {
-		return nil, nil, ring{}, fault
+// verifySignature verifies a token that is not cached.
+func (v *Verifier) verifySignature(ctx context.Context, p *authz.Presentation, text string) (*verifiedToken, *authz.Issuer, issuerKeys, *authz.Fault) {
+	refuse := func(fault *authz.Fault) (*verifiedToken, *authz.Issuer, issuerKeys, *authz.Fault) {
+		return nil, nil, issuerKeys{}, fault
 	}
 	compact, fault := parseCompact(text)
 	if fault != nil {
@@ -51,28 +52,28 @@ func (v *Verifier) verifySignature(ctx context.Context, p *authz.Presentation, t
 	if fault := header.checkProfile(issuer); fault != nil {
 		return refuse(fault)
 	}
-	keys, fault := v.ring(issuer, p.Now)
+	keys, fault := v.issuerKeys(issuer, p.Now)
 	if fault != nil {
 		return refuse(fault)
 	}
-	key, fault := v.pick(keys, issuer, header)
+	key, fault := v.findKey(keys, issuer, header)
 	if fault != nil {
 		return refuse(fault)
 	}
 	if fault := key.verify(compact); fault != nil {
 		return refuse(fault)
 	}
-	said, fault := readClaims(payload, issuer, compact.fingerprint())
+	claims, fault := readClaims(payload, issuer, compact.fingerprint())
 	if fault != nil {
 		return refuse(fault)
 	}
-	said.token.KeyID = authz.IssuerKeyID(issuer.URL, key.kid)
-	return &verified{set: keys.id, said: *said}, issuer, keys, nil
+	claims.token.KeyID = authz.IssuerKeyID(issuer.URL, key.kid)
+	return &verifiedToken{keys: keys.id, claims: *claims}, issuer, keys, nil
 }
 
-// issuerOf finds who issued a JWT, or asserted claims: the trust domain of a
-// subject that is a SPIFFE id of a registered one (JWT-SVIDs need no iss), or else
-// the issuer that iss names.
+// issuerOf returns the issuer of a JWT, or of asserted claims: the trust domain, if the
+// subject is a SPIFFE ID of a registered one (JWT-SVIDs need no iss), or else the
+// issuer that iss names.
 func (v *Verifier) issuerOf(ctx context.Context, directory authz.Directory, payload object) (*authz.Issuer, *authz.Fault) {
 	domain, isSPIFFE := trustDomain(payload)
 	if isSPIFFE {
@@ -103,7 +104,7 @@ func (v *Verifier) issuerOf(ctx context.Context, directory authz.Directory, payl
 	return issuer, nil
 }
 
-// issuerByURL returns nil when no issuer has exactly this URL.
+// issuerByURL returns the issuer with exactly this URL, or nil.
 func (v *Verifier) issuerByURL(ctx context.Context, directory authz.Directory, url string) (*authz.Issuer, *authz.Fault) {
 	issuer, ok, err := directory.IssuerByURL(url)
 	if err != nil {
@@ -115,35 +116,35 @@ func (v *Verifier) issuerByURL(ctx context.Context, directory authz.Directory, u
 	return issuer, nil
 }
 
-// Causes of a directory that cannot be read.
+// Causes of faults when the directory cannot be read.
 const (
 	causeIssuerLookup     = "issuer_lookup"
 	causeCredentialLookup = "credential_lookup"
 )
 
-// lookupFault is the fault when the directory cannot be read. The log has it once,
-// until evidence proves somebody again.
+// lookupFault returns the fault for a directory that cannot be read. It is logged once,
+// until evidence is verified again.
 func (v *Verifier) lookupFault(ctx context.Context, cause string, err error) *authz.Fault {
-	if !v.unreadable.Swap(true) {
+	if !v.directoryDown.Swap(true) {
 		v.log.ErrorContext(ctx, "the directory cannot be read", "lookup", cause, "error", err)
 	}
 	return unavailable(cause, "The registered issuers and credentials cannot be read.")
 }
 
-// readable notes that the directory was read.
-func (v *Verifier) readable() {
-	if v.unreadable.Load() { // not to have all cores write on every decision
-		v.unreadable.Store(false)
+// directoryRead notes that evidence was verified, so the directory can be read.
+func (v *Verifier) directoryRead() {
+	if v.directoryDown.Load() { // read first, so that not every decision writes
+		v.directoryDown.Store(false)
 	}
 }
 
-// pick finds the key that signed. Only a fresh set can say that a key does not
-// exist (an issuer may have rotated while we could not reach it).
-func (v *Verifier) pick(keys ring, issuer *authz.Issuer, h header) (*key, *authz.Fault) {
+// findKey returns the key that the header names. Only a fresh set can tell that a key
+// does not exist: the issuer may have rotated since a stale one was fetched.
+func (v *Verifier) findKey(keys issuerKeys, issuer *authz.Issuer, h header) (*key, *authz.Fault) {
 	k, ok := keys.set.find(h.kid)
 	if !ok {
-		v.askFor(issuer, h.kid)
-		if keys.freshness != authz.Fresh {
+		v.requestRefetch(issuer, h.kid)
+		if keys.grade != authz.Fresh {
 			return nil, unavailable("keys_unavailable", "The token's key is not in the issuer's keys, which are stale because they cannot be fetched.")
 		}
 		return nil, invalid("unknown_key", "The token's key is not among its issuer's keys.", "Get a new token; if the issuer has just changed keys, retry shortly.")
@@ -154,12 +155,12 @@ func (v *Verifier) pick(keys ring, issuer *authz.Issuer, h header) (*key, *authz
 	return k, nil
 }
 
-// checkProfile holds the header against what the issuer is registered with.
+// checkProfile checks the header against the issuer's registration.
 func (h header) checkProfile(issuer *authz.Issuer) *authz.Fault {
 	if issuer.Kind != authz.IssuerJWT && issuer.Kind != authz.IssuerSPIFFE {
 		return refusedIssuer("issuer_kind", "The token's issuer is registered as one that signs no tokens.", "Register the issuer with kind jwt, or send the token with its issuer's id if it is opaque.")
 	}
-	if !h.signedWithin(issuer) {
+	if !h.allowedBy(issuer) {
 		return invalid("alg_not_allowed", "The token is signed with an algorithm its issuer is not registered with.", "Sign with one of the issuer's algorithms, or add this one to the issuer.")
 	}
 	if issuer.Kind == authz.IssuerSPIFFE {
@@ -180,10 +181,10 @@ func (h header) checkProfile(issuer *authz.Issuer) *authz.Fault {
 	return nil
 }
 
-// checkSVID holds the header to the JWT-SVID specification, section 2, whatever
-// the issuer's types say.
+// checkSVID checks the header as the JWT-SVID specification, section 2, says, whatever
+// the issuer's types are.
 func (h header) checkSVID() *authz.Fault {
-	if h.hinted {
+	if h.namesCertificate {
 		return invalid("header_member", "The token's header has a member other than alg, kid and typ, which a JWT-SVID must not have.", fixNewToken)
 	}
 	if h.typ != nil && *h.typ != "JWT" && *h.typ != "JOSE" {
@@ -192,12 +193,13 @@ func (h header) checkSVID() *authz.Fault {
 	return nil
 }
 
-// signedWithin says whether the issuer may sign with the header's algorithm.
-func (h header) signedWithin(issuer *authz.Issuer) bool {
+// allowedBy reports whether the issuer may sign with the header's algorithm.
+func (h header) allowedBy(issuer *authz.Issuer) bool {
 	return slices.Contains(algorithmsOf(issuer), h.alg) && slices.Contains(authz.Algorithms(), h.alg)
 }
 
-// algorithmsOf is the issuer's list, without the one no JWT-SVID is signed with.
+// algorithmsOf returns the issuer's algorithms, without EdDSA for trust domains,
+// because no JWT-SVID is signed with it.
 func algorithmsOf(issuer *authz.Issuer) []string {
 	if issuer.Kind != authz.IssuerSPIFFE || !slices.Contains(issuer.Algorithms, "EdDSA") {
 		return issuer.Algorithms
@@ -207,4 +209,72 @@ func algorithmsOf(issuer *authz.Issuer) []string {
 
 func tooLarge() *authz.Fault {
 	return invalid("too_large", "The token is larger than 16 kB.", "Ask the issuer for a smaller token.")
+}
+
+// verifiedToken is the cache entry of a token whose signature and claims were good. Its
+// key is the SHA-256 of the token. It holds for one revision of the issuer and one
+// document of its keys. Credential, status and binding are not part of it, and are
+// checked each time.
+type verifiedToken struct {
+	keys   keySetID
+	claims tokenClaims
+}
+
+// lookupToken returns the cached token, if its issuer is still registered and neither
+// the issuer nor its keys have changed since. All others are verified again, which also
+// finds the fault.
+func (v *Verifier) lookupToken(p *authz.Presentation, hash [sha256.Size]byte) (*verifiedToken, *authz.Issuer, issuerKeys, bool) {
+	if v.verifiedTokens == nil {
+		return nil, nil, issuerKeys{}, false
+	}
+	known, ok := v.verifiedTokens.Get(hash)
+	if !ok {
+		return nil, nil, issuerKeys{}, false
+	}
+	issuer, ok, err := p.Directory.IssuerByURL(known.claims.token.IssuerURL)
+	if err != nil || !ok {
+		return nil, nil, issuerKeys{}, false // verifying it reports the same
+	}
+	keys, fault := v.issuerKeys(issuer, p.Now)
+	if fault != nil || keys.id != known.keys {
+		return nil, nil, issuerKeys{}, false
+	}
+	return known, issuer, keys, true
+}
+
+// cacheToken caches a verified token. One whose subject is in a trust domain, but which
+// another issuer signed, is not cached: it must be noticed when the trust domain is
+// registered.
+func (v *Verifier) cacheToken(hash [sha256.Size]byte, known *verifiedToken, issuer *authz.Issuer) {
+	if v.verifiedTokens == nil || issuer.Kind != authz.IssuerSPIFFE && isSPIFFEName(known.claims.federatedName) {
+		return
+	}
+	v.verifiedTokens.Add(hash, known)
+}
+
+// acceptClaims checks claims that the enforcement point says it has verified: as those
+// of a token, without a signature. Whether the caller may assert claims is checked
+// elsewhere.
+func (v *Verifier) acceptClaims(ctx context.Context, p *authz.Presentation) (proven, *authz.Fault) {
+	raw := p.Evidence.Claims
+	if len(raw) > MaxTokenBytes {
+		return proven{}, tooLarge()
+	}
+	payload, err := readObject(raw)
+	if err != nil {
+		return proven{}, jsonFault("asserted claims", err)
+	}
+	issuer, fault := v.issuerOf(ctx, p.Directory, payload)
+	if fault != nil {
+		return proven{}, fault
+	}
+	if issuer.Kind == authz.IssuerX509 {
+		return proven{}, refusedIssuer("issuer_kind", "The claims' issuer is registered as a certificate authority, which makes no claims.", "Register the issuer with the kind it has.")
+	}
+	sum := sha256.Sum256(raw)
+	claims, fault := readClaims(payload, issuer, hex.EncodeToString(sum[:]))
+	if fault != nil {
+		return proven{}, fault
+	}
+	return v.complete(ctx, p, authz.EvidenceClaims, authenticToken{tokenClaims: claims, issuer: issuer, freshness: alwaysFresh})
 }

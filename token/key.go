@@ -18,29 +18,29 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// RSA moduli accepted, in bits. The upper bound keeps the dearest verification an
-// attacker can ask for, with a signature of noise, near a millisecond.
+// RSA moduli that are accepted, in bits. The upper limit keeps the most expensive
+// verification that an attacker can cause, with a random signature, near a millisecond.
 const (
 	minRSABits = 2048
 	maxRSABits = 4096
 )
 
-// key is one public key of an issuer, pinned to the one algorithm it is used with
-// (RFC 8725 section 3.1 and its successor).
+// key is a public key of an issuer, for one algorithm only (RFC 8725 section 3.1 and
+// its successor).
 type key struct {
-	kid    string // "" when the set has one key and it is nameless
+	kid    string // "" if it is the only key of its set and has none
 	alg    string
 	public crypto.PublicKey
 }
 
-// A keyProblem says why a JWK is not used. An unusable key is merely not for us;
-// an unsafe one must not be registered.
+// keyProblem is why a JWK is not used. An unusable key is not for us; an unsafe one
+// must not be registered.
 type keyProblem struct {
-	member  string // of the JWK; "" when it is the whole
+	member  string // of the JWK; "" for the whole
 	message string // continues the member's name
 	unsafe  bool
-	// elsewhere: the key is read for another purpose, so it is not ignored.
-	elsewhere bool
+	// otherPurpose: the key is used for another purpose, so it does not count as ignored.
+	otherPurpose bool
 }
 
 func unusableKey(member, message string) *keyProblem {
@@ -51,8 +51,7 @@ func unsafeKey(member, message string) *keyProblem {
 	return &keyProblem{member: member, message: message, unsafe: true}
 }
 
-// parseKey reads one JWK (RFC 7517 section 4) for an issuer that signs with
-// algorithms, and with keys for that purpose.
+// parseKey parses one JWK (RFC 7517 section 4) of an issuer that signs with algorithms.
 func parseKey(raw jsontext.Value, algorithms []string, purpose keyPurpose) (*key, *keyProblem) {
 	jwk, err := readObject(raw)
 	if err != nil {
@@ -79,7 +78,7 @@ func parseKey(raw jsontext.Value, algorithms []string, purpose keyPurpose) (*key
 	return k, nil
 }
 
-// checkPublic refuses material that has no place in a published set.
+// checkPublic refuses private and symmetric keys.
 func checkPublic(jwk object) *keyProblem {
 	kty, ok := text(jwk.get("kty"))
 	if !ok {
@@ -96,7 +95,7 @@ func checkPublic(jwk object) *keyProblem {
 	return nil
 }
 
-// keyPurpose is what an issuer's tokens are signed for, which its keys must allow.
+// keyPurpose is what an issuer's keys are used for, which they must allow.
 type keyPurpose int
 
 const (
@@ -110,7 +109,7 @@ func (p keyPurpose) check(jwk object) *keyProblem {
 	}
 	switch forJWT, forX509 := svidUse(jwk); {
 	case forX509:
-		return &keyProblem{message: "is an authority for certificates", elsewhere: true}
+		return &keyProblem{message: "is an authority for certificates", otherPurpose: true}
 	case !forJWT:
 		return unusableKey("use", "is not "+useJWTSVID)
 	case jwk.get("kid") == nil:
@@ -119,7 +118,7 @@ func (p keyPurpose) check(jwk object) *keyProblem {
 	return nil
 }
 
-// checkUse honours use and key_ops (RFC 7517 sections 4.2, 4.3).
+// checkUse checks use and key_ops (RFC 7517 sections 4.2, 4.3).
 func checkUse(jwk object) *keyProblem {
 	if value := jwk.get("use"); value != nil {
 		if use, ok := text(value); !ok || use != "sig" {
@@ -146,7 +145,7 @@ func readKid(jwk object) (string, *keyProblem) {
 	return kid, nil
 }
 
-// readPublic builds the public key and lists the algorithms that fit its type.
+// readPublic returns the public key and the algorithms that fit its type.
 func readPublic(jwk object) (crypto.PublicKey, []string, *keyProblem) {
 	kty, _ := text(jwk.get("kty"))
 	crv, _ := text(jwk.get("crv"))
@@ -224,7 +223,7 @@ func readEd25519(jwk object) (crypto.PublicKey, []string, *keyProblem) {
 	return ed25519.PublicKey(x), []string{"EdDSA"}, nil
 }
 
-// readBytes reads a base64url member.
+// readBytes decodes a base64url member.
 func readBytes(jwk object, name string) ([]byte, *keyProblem) {
 	encoded, ok := text(jwk.get(name))
 	if !ok || encoded == "" || strings.ContainsAny(encoded, "\r\n") {
@@ -237,8 +236,8 @@ func readBytes(jwk object, name string) ([]byte, *keyProblem) {
 	return b, nil
 }
 
-// pinAlgorithm settles the one algorithm of a key: its alg, or the only one its
-// type and its issuer leave.
+// pinAlgorithm returns the one algorithm of a key: its alg, or the only one that fits
+// its type and its issuer.
 func pinAlgorithm(jwk object, fitting, algorithms []string) (string, *keyProblem) {
 	both := slices.DeleteFunc(slices.Clone(fitting), func(alg string) bool { return !slices.Contains(algorithms, alg) })
 	value := jwk.get("alg")
@@ -263,7 +262,7 @@ func pinAlgorithm(jwk object, fitting, algorithms []string) (string, *keyProblem
 	return "", unsafeKey("alg", "does not fit the key's type or curve")
 }
 
-// verify checks the signature over the very bytes c was decoded from.
+// verify checks the signature over the same bytes that c was decoded from.
 func (k *key) verify(c compact) *authz.Fault {
 	bad := invalid("bad_signature", "The token's signature does not verify with its issuer's key.", fixNewToken)
 	jws, err := jose.ParseSigned(c.text)
@@ -277,8 +276,8 @@ func (k *key) verify(c compact) *authz.Fault {
 	return nil
 }
 
-// saltFits requires what RFC 7518 section 3.5 does of PS*: a salt as long as the
-// hash. The library accepts any.
+// saltFits reports whether the salt of a PS* signature is as long as the hash, as RFC
+// 7518 section 3.5 requires. The library accepts any length.
 func (k *key) saltFits(c compact) bool {
 	var hash crypto.Hash
 	switch k.alg {
@@ -298,4 +297,42 @@ func (k *key) saltFits(c compact) bool {
 	digest := hash.New()
 	digest.Write([]byte(c.input))
 	return rsa.VerifyPSS(public, hash, digest.Sum(nil), c.signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+}
+
+// soundEd25519 reports whether encoded is the canonical encoding of a point on
+// edwards25519 (RFC 8032 section 5.1.3) that is not of small order. With a point of
+// small order as key, anyone can make valid signatures without a private key; the
+// standard library accepts such keys.
+func soundEd25519(encoded []byte) bool {
+	p := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
+	one := big.NewInt(1)
+
+	// d = -121665/121666, the curve -x^2 + y^2 = 1 + d x^2 y^2.
+	d := new(big.Int).ModInverse(big.NewInt(121666), p)
+	d.Mul(d, big.NewInt(-121665)).Mod(d, p)
+
+	bigEndian := slices.Clone(encoded)
+	slices.Reverse(bigEndian)
+	bigEndian[0] &= 0x7f // the top bit is the sign of x
+	y := new(big.Int).SetBytes(bigEndian)
+	if y.Cmp(p) >= 0 {
+		return false
+	}
+	yy := new(big.Int).Mul(y, y)
+	yy.Mod(yy, p)
+
+	// x^2 = (y^2 - 1) / (d y^2 + 1) has a root, or y is no point's. The
+	// denominator is never 0, because -1/d is not a square.
+	denominator := new(big.Int).Mul(d, yy)
+	denominator.Add(denominator, one).ModInverse(denominator, p)
+	xx := new(big.Int).Sub(yy, one)
+	xx.Mul(xx, denominator).Mod(xx, p)
+	if big.Jacobi(xx, p) < 0 {
+		return false
+	}
+
+	// Orders 1 and 2 have x = 0, order 4 has y = 0, and doubling a point of order
+	// 8 gives one of order 4, whose y, proportional to x^2 + y^2, is 0.
+	sum := new(big.Int).Add(xx, yy)
+	return xx.Sign() != 0 && y.Sign() != 0 && sum.Mod(sum, p).Sign() != 0
 }

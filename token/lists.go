@@ -13,67 +13,67 @@ import (
 // statusListType is the typ of a Status List Token.
 const statusListType = "statuslist+jwt"
 
-// verifiedList is what a document says as a status list, verified with one key
-// set. It is immutable.
+// verifiedList is a document read as a status list, verified with one key set. It is
+// immutable.
 type verifiedList struct {
-	keys     setID
+	keys     keySetID
 	document uint64
-	list     *statuslist.List // nil when err is set
+	list     *statuslist.List // nil if err is set
 	err      error
 }
 
-// statusOf looks a token up in the fetched copy of one of its issuer's registered
-// status lists. A list that cannot be relied on denies as the issuer's fault, a
-// place outside the list as the token's.
-func (v *Verifier) statusOf(issuer *authz.Issuer, place statuslist.Reference, now time.Time) (status string, stands standing, fault *authz.Fault) {
-	s := v.source(sourceID{issuer: issuer.ID, kind: listDocument, url: place.URI})
+// statusOf returns the status of a token in the fetched copy of one of its issuer's
+// registered status lists. If the list cannot be relied on, the fault is the issuer's;
+// if the place is outside the list, it is the token's.
+func (v *Verifier) statusOf(issuer *authz.Issuer, reference statuslist.Reference, now time.Time) (status string, fresh freshness, fault *authz.Fault) {
+	s := v.source(sourceID{issuer: issuer.ID, kind: listDocument, url: reference.URI})
 	document := s.current.Load()
 	if document == nil {
-		return "", standing{}, listUnavailable("has not been fetched yet")
+		return "", freshness{}, listUnavailable("has not been fetched yet")
 	}
-	stands, usable := document.stands(issuer, now)
+	fresh, usable := document.freshness(issuer, now)
 	if !usable {
-		return "", standing{}, listUnavailable("is too old to be used and cannot be fetched")
+		return "", freshness{}, listUnavailable("is too old to be used and cannot be fetched")
 	}
-	keys, fault := v.ring(issuer, now)
+	keys, fault := v.issuerKeys(issuer, now)
 	if fault != nil {
-		return "", standing{}, fault
+		return "", freshness{}, fault
 	}
-	list, err := v.listIn(s, document, issuer, keys)
+	list, err := v.verifiedListOf(s, document, issuer, keys)
 	if err != nil {
-		return "", standing{}, listUnavailable("cannot be verified with its keys")
+		return "", freshness{}, listUnavailable("cannot be verified with its keys")
 	}
-	value, err := list.Value(place.Index)
+	value, err := list.Value(reference.Index)
 	if err != nil {
-		return "", standing{}, invalid("status_out_of_range", "The token's status is at a place its issuer's status list does not have.", fixNewToken)
+		return "", freshness{}, invalid("status_out_of_range", "The token's status is at a place its issuer's status list does not have.", fixNewToken)
 	}
-	return value.String(), stands, nil
+	return value.String(), fresh, nil
 }
 
 func listUnavailable(how string) *authz.Fault {
 	return unavailable("status_list_unavailable", "The issuer's status list "+how+".")
 }
 
-// listIn verifies and reads a document once for each key set: a list signed by a
-// key the issuer has dropped counts no more. When it does not verify, a fetch is
-// asked for.
-func (v *Verifier) listIn(s *source, document *fetched, issuer *authz.Issuer, keys ring) (*statuslist.List, error) {
+// verifiedListOf verifies and parses a document once for each key set: a list that was
+// signed with a key the issuer no longer has is not used. If it does not verify, a
+// fetch is requested.
+func (v *Verifier) verifiedListOf(s *source, document *fetchedDocument, issuer *authz.Issuer, keys issuerKeys) (*statuslist.List, error) {
 	known := s.list.Load()
 	if known == nil || known.keys != keys.id || known.document != document.number {
 		known = &verifiedList{keys: keys.id, document: document.number}
 		known.list, known.err = v.verifyList(s.id.url, document.body, issuer, keys)
 		s.list.Store(known)
 	}
-	if known.err != nil && s.ask(v.now()) {
+	if known.err != nil && s.requestFetch(v.now()) {
 		v.wakeUp()
 	}
 	return known.list, known.err
 }
 
-// verifyList checks a Status List Token (draft-ietf-oauth-status-list section
-// 8.3): typ, algorithm, signature, issuer and subject. The error's text continues
-// "the document".
-func (v *Verifier) verifyList(url string, body []byte, issuer *authz.Issuer, keys ring) (*statuslist.List, error) {
+// verifyList verifies a Status List Token (draft-ietf-oauth-status-list section 8.3):
+// typ, algorithm, signature, issuer and subject. The error's text continues "the
+// document".
+func (v *Verifier) verifyList(url string, body []byte, issuer *authz.Issuer, keys issuerKeys) (*statuslist.List, error) {
 	token, fault := parseCompact(string(bytes.TrimSpace(body)))
 	if fault != nil {
 		return nil, listError(fault)
@@ -85,10 +85,10 @@ func (v *Verifier) verifyList(url string, body []byte, issuer *authz.Issuer, key
 	if h.typ == nil || mediaType(*h.typ) != statusListType {
 		return nil, errors.New("is not of type " + statusListType)
 	}
-	if !h.signedWithin(issuer) {
+	if !h.allowedBy(issuer) {
 		return nil, errors.New("is signed with an algorithm its issuer is not registered with")
 	}
-	key, fault := v.pick(keys, issuer, h)
+	key, fault := v.findKey(keys, issuer, h)
 	if fault != nil {
 		return nil, listError(fault)
 	}

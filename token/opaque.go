@@ -5,55 +5,59 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// maxOpaqueBytes is the longest opaque token looked at.
+// maxOpaqueBytes is the length of the longest opaque token that is accepted.
 const maxOpaqueBytes = 4 << 10
 
-// Introspector asks issuers about opaque tokens (RFC 7662). It is where the
-// deadlines, breakers and memories of that are; source is where the token came
-// from, as Presentation.Source has it.
+// Introspector asks issuers about opaque tokens (RFC 7662). It has the deadlines,
+// circuit breakers and caches for that.
 type Introspector interface {
-	// Introspect returns authz.ErrInactive when the issuer says that the token is not
-	// active, and authz.ErrUnavailable when that cannot be said; both may be wrapped.
+	// Introspect returns the issuer's answer about a token that was presented from
+	// source, see Presentation.Source. The error is authz.ErrInactive if the issuer says
+	// that the token is not active, and authz.ErrUnavailable if it cannot be asked; both
+	// may be wrapped.
 	Introspect(ctx context.Context, issuer *authz.Issuer, token, source string) (authz.IntrospectionAnswer, error)
-	// Report adds to the status of an issuer how its being asked goes. It waits for
-	// nothing.
+	// Report adds the health of introspection to the status of an issuer. It does not
+	// block.
 	Report(issuer *authz.Issuer, status *authz.IssuerStatus)
 }
 
 // introspect asks the issuer of an opaque token about it.
-func (v *Verifier) introspect(ctx context.Context, p *authz.Presentation) (word, *authz.Fault) {
+func (v *Verifier) introspect(ctx context.Context, p *authz.Presentation) (authenticToken, *authz.Fault) {
 	text := p.Evidence.Token
 	switch {
 	case len(text) > MaxTokenBytes:
-		return word{}, tooLarge()
+		return authenticToken{}, tooLarge()
 	case len(text) > maxOpaqueBytes:
-		return word{}, invalid("too_large", "The token is no JWT and larger than 4 kB.", fixSendAsIssued)
+		return authenticToken{}, invalid("too_large", "The token is no JWT and larger than 4 kB.", fixSendAsIssued)
 	case !b64token(text):
-		return word{}, invalid("not_compact", "The token has a byte that no token has, opaque or not.", fixSendAsIssued)
+		return authenticToken{}, invalid("not_compact", "The token has a byte that no token has, opaque or not.", fixSendAsIssued)
 	}
 	issuer, fault := v.opaqueIssuer(ctx, p)
 	if fault != nil {
-		return word{}, fault
+		return authenticToken{}, fault
 	}
-	answer, fault := v.ask(ctx, issuer, p)
+	answer, fault := v.callIntrospector(ctx, issuer, p)
 	if fault != nil {
-		return word{}, fault
+		return authenticToken{}, fault
 	}
-	said, fault := readIntrospection(answer.Claims, issuer, text)
+	claims, fault := readIntrospection(answer.Claims, issuer, text)
 	if fault != nil {
-		return word{}, fault
+		return authenticToken{}, fault
 	}
-	stands := standing{freshness: answer.Freshness, age: answer.Age, fetched: true}
-	return word{said: said, issuer: issuer, standing: unfetched.and(stands), knownSource: answer.KnownSource}, nil
+	fresh := freshness{grade: answer.Freshness, age: answer.Age, fetched: true}
+	return authenticToken{tokenClaims: claims, issuer: issuer, freshness: alwaysFresh.combine(fresh), knownSource: answer.KnownSource}, nil
 }
 
-// ask has the Introspector ask an issuer about the token presented.
-func (v *Verifier) ask(ctx context.Context, issuer *authz.Issuer, p *authz.Presentation) (authz.IntrospectionAnswer, *authz.Fault) {
+// callIntrospector asks an issuer about the token that was presented.
+func (v *Verifier) callIntrospector(ctx context.Context, issuer *authz.Issuer, p *authz.Presentation) (authz.IntrospectionAnswer, *authz.Fault) {
 	if v.introspector == nil {
 		return authz.IntrospectionAnswer{}, unavailable("introspection_unavailable", "This node cannot ask issuers about opaque tokens.")
 	}
@@ -73,9 +77,9 @@ func inactive() *authz.Fault {
 	return invalid("inactive", "The token's issuer says that it is not active: expired, revoked or never issued.", fixNewToken)
 }
 
-// readIntrospection reads an answer about the token text. It looks at active once
-// more, because everything hangs on it.
-func readIntrospection(answer []byte, issuer *authz.Issuer, text string) (*said, *authz.Fault) {
+// readIntrospection reads an issuer's answer about the token text. It checks active
+// once more, because everything depends on it.
+func readIntrospection(answer []byte, issuer *authz.Issuer, text string) (*tokenClaims, *authz.Fault) {
 	payload, err := readObject(answer)
 	if err != nil {
 		return nil, jsonFault("issuer's answer about the token", err)
@@ -93,11 +97,11 @@ func readIntrospection(answer []byte, issuer *authz.Issuer, text string) (*said,
 		}
 	}
 	sum := sha256.Sum256([]byte(text))
-	return readAnswer(payload, issuer, hex.EncodeToString(sum[:]))
+	return readIntrospectionClaims(payload, issuer, hex.EncodeToString(sum[:]))
 }
 
-// opaqueIssuer says which issuer a token is shown to: the one the caller names,
-// or the one with the longest prefix the token starts with, or the only one.
+// opaqueIssuer returns the issuer that a token is sent to: the one that the caller
+// names, or the one with the longest prefix of the token, or the only one there is.
 func (v *Verifier) opaqueIssuer(ctx context.Context, p *authz.Presentation) (*authz.Issuer, *authz.Fault) {
 	if p.Evidence.Issuer != "" {
 		return v.hintedIssuer(ctx, p)
@@ -149,7 +153,7 @@ func tokenPrefix(issuer *authz.Issuer) string {
 	return issuer.Introspection.TokenPrefix
 }
 
-// b64token is the alphabet of bearer tokens, RFC 6750 section 2.1.
+// b64token reports whether text is a bearer token by RFC 6750 section 2.1.
 func b64token(text string) bool {
 	body := strings.TrimRight(text, "=")
 	for i := range len(body) {
@@ -158,4 +162,65 @@ func b64token(text string) bool {
 		}
 	}
 	return body != ""
+}
+
+// Limits of outages.
+const (
+	maxOutages = 1024 // issuers; beyond that, all are forgotten and logged again
+	maxCauses  = 8    // that are logged in one outage
+)
+
+// outages knows the issuers that cannot be asked about opaque tokens at present, so
+// that each cause is logged once in an outage, not for every token. The zero outages is
+// ready to use, and safe for concurrent use.
+type outages struct {
+	mu       sync.Mutex
+	byIssuer map[string]*outage // :: issuer id -> its outage; guarded by mu
+}
+
+// outage is that of one issuer.
+type outage struct {
+	causes []string // logged
+	failed time.Time
+}
+
+// shouldLog notes a failure and reports whether to log it.
+func (o *outages) shouldLog(issuer, cause string, at time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byIssuer == nil || len(o.byIssuer) >= maxOutages && o.byIssuer[issuer] == nil {
+		o.byIssuer = map[string]*outage{}
+	}
+	if o.byIssuer[issuer] == nil {
+		o.byIssuer[issuer] = &outage{}
+	}
+	last := o.byIssuer[issuer]
+	last.failed = at
+	if len(last.causes) == maxCauses || slices.Contains(last.causes, cause) {
+		return false
+	}
+	last.causes = append(last.causes, cause)
+	return true
+}
+
+// end ends the outage of an issuer that answered at the given time. A cached answer
+// from before the last failure does not end it.
+func (o *outages) end(issuer string, answered time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if last := o.byIssuer[issuer]; last != nil && answered.After(last.failed) {
+		delete(o.byIssuer, issuer)
+	}
+}
+
+// reportOutage logs why an issuer cannot be asked about a token, unless the caller gave
+// up, or that cause was logged already.
+func (v *Verifier) reportOutage(ctx context.Context, issuer *authz.Issuer, token string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	cause := strings.ReplaceAll(err.Error(), token, "[token]")
+	if v.outages.shouldLog(issuer.ID, cause, v.now()) {
+		v.log.WarnContext(ctx, "issuer cannot be asked about opaque tokens", "issuer", issuer.ID, "error", cause)
+	}
 }

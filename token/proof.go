@@ -16,40 +16,41 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Bounds of a DPoP proof.
+// Limits of a DPoP proof.
 const (
 	maxProofBytes = 8 << 10 // of the JWT, and of each URL
 	maxJTIBytes   = 256
-	// maxProofSkew is how long ago a proof may have been made.
+	// maxProofSkew is the age of the oldest proof that is accepted.
 	maxProofSkew = 60 * time.Second
 )
 
-// maxLead is how far the clock of one who proves a key may run ahead of ours.
+// maxLead is how far the clock of a client that proves possession of a key may be ahead
+// of ours.
 const maxLead = 10 * time.Second
 
-// proof is a DPoP proof read as far as its key.
+// proof is a DPoP proof whose header was read, with the key in it.
 type proof struct {
 	compact compact
 	key     key
 }
 
-// checkProof says whether a DPoP proof (RFC 9449 section 4.3) was made for this
-// token and request, by the key that jkt names. Whatever is wrong is
-// TOKEN_BINDING_MISMATCH with a cause of its own. The proof's jti is used up last,
-// only by a proof that passed everything else; a rehearsal sees that it was used
-// and uses nothing.
-func (s *possession) checkProof(p *authz.Proof, token, jkt string, now time.Time, rehearsal bool) *authz.Fault {
-	made, fault := readProof(p.JWT)
+// checkProof returns a fault unless the DPoP proof (RFC 9449 section 4.3) was made for
+// this token and request, with the key that jkt names. Every fault is
+// TOKEN_BINDING_MISMATCH, with a cause of its own. The proof's jti is used last, so
+// only by a proof that passed everything else. A rehearsal checks whether it was used,
+// and does not use it.
+func (s *proofVerifier) checkProof(p *authz.Proof, token, jkt string, now time.Time, rehearsal bool) *authz.Fault {
+	proof, fault := readProof(p.JWT)
 	if fault != nil {
 		return fault
 	}
-	if named, err := keyThumbprint(made.key.public); err != nil || named != jkt {
+	if named, err := keyThumbprint(proof.key.public); err != nil || named != jkt {
 		return mismatch("proof_key_mismatch", "The DPoP proof is made with another key than the token is bound to.", fixProof)
 	}
-	if made.key.verify(made.compact) != nil {
+	if proof.key.verify(proof.compact) != nil {
 		return mismatch("proof_signature", "The DPoP proof's signature does not verify with the key in its header.", fixProof)
 	}
-	payload, err := readObject(made.compact.payload)
+	payload, err := readObject(proof.compact.payload)
 	if err != nil {
 		return malformedProof("Its payload is not one JSON object with each member once.")
 	}
@@ -60,7 +61,7 @@ func (s *possession) checkProof(p *authz.Proof, token, jkt string, now time.Time
 	return s.useProof(claims, jkt, now, rehearsal)
 }
 
-// readProof bounds and reads a proof. Its key is sound before any library sees it.
+// readProof parses a proof and checks its key before any library uses it.
 func readProof(text string) (*proof, *authz.Fault) {
 	if len(text) > maxProofBytes {
 		return nil, malformedProof("It is larger than 8 kB.")
@@ -80,7 +81,7 @@ func readProof(text string) (*proof, *authz.Fault) {
 	return made, nil
 }
 
-// readProofHeader wants exactly typ, alg and jwk.
+// readProofHeader accepts exactly typ, alg and jwk.
 func readProofHeader(header object) (key, *authz.Fault) {
 	for _, m := range header {
 		if !slices.Contains([]string{"typ", "alg", "jwk"}, m.name) {
@@ -104,9 +105,9 @@ func readProofHeader(header object) (key, *authz.Fault) {
 	return key{alg: alg, public: public}, nil
 }
 
-// readProofKey reads the jwk of a proof: public, strong, and without members that
-// would make a library look further than the key. fitting are the algorithms it
-// may be used with.
+// readProofKey reads the jwk of a proof. It must be public and strong, without members
+// that could make a library look beyond the key. fitting are the algorithms that it may
+// be used with.
 func readProofKey(value jsontext.Value) (public crypto.PublicKey, fitting []string, fault *authz.Fault) {
 	jwk, err := readObject(value)
 	if err != nil {
@@ -134,13 +135,13 @@ func readProofKey(value jsontext.Value) (public crypto.PublicKey, fitting []stri
 	return public, fitting, nil
 }
 
-// keyThumbprint is the base64url RFC 7638 SHA-256 thumbprint of a public key.
+// keyThumbprint returns the base64url RFC 7638 SHA-256 thumbprint of a public key.
 func keyThumbprint(public crypto.PublicKey) (string, error) {
 	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
 	return base64.RawURLEncoding.EncodeToString(sum), err
 }
 
-// madeFor says whether a proof was made for this request and this token.
+// madeFor returns a fault unless the proof was made for this request and this token.
 func (c *claims) madeFor(p *authz.Proof, token string) *authz.Fault {
 	ath := sha256.Sum256([]byte(token))
 	method, target, hash := c.text("htm"), c.text("htu"), c.text("ath")
@@ -157,8 +158,8 @@ func (c *claims) madeFor(p *authz.Proof, token string) *authz.Fault {
 	return nil
 }
 
-// useProof judges when a proof was made, and uses it up.
-func (s *possession) useProof(c claims, jkt string, now time.Time, rehearsal bool) *authz.Fault {
+// useProof checks when a proof was made, and uses its jti.
+func (s *proofVerifier) useProof(c claims, jkt string, now time.Time, rehearsal bool) *authz.Fault {
 	made, jti := c.date("iat", math.Floor), c.text("jti")
 	switch {
 	case c.fault != nil:
@@ -172,10 +173,10 @@ func (s *possession) useProof(c claims, jkt string, now time.Time, rehearsal boo
 	case made.Before(s.replay.started):
 		return mismatch("before_start", "The DPoP proof was made before this node started, so it may have been used already.", fixAgain)
 	}
-	switch s.spend("dpop:"+jkt, jti, made.Add(maxProofSkew), now, rehearsal) {
-	case fresh:
+	switch s.use("dpop:"+jkt, jti, made.Add(maxProofSkew), now, rehearsal) {
+	case firstUse:
 		return nil
-	case full:
+	case replayFull:
 		return mismatch("replay_full", "No more DPoP proofs can be remembered just now, so none is accepted.", fixLater)
 	}
 	return mismatch("proof_replayed", "The DPoP proof was used before; each may be used once.", fixProof)
@@ -189,9 +190,9 @@ func badProofKey(why string) *authz.Fault {
 	return mismatch("proof_key", "The DPoP proof's jwk "+why+".", fixProof)
 }
 
-// sameTarget says whether two absolute http(s) URLs are one but for query and
-// fragment, after the normalization of RFC 3986 sections 6.2.2 and 6.2.3. A URL
-// that has no such form equals none, itself included.
+// sameTarget reports whether two absolute http(s) URLs are the same except for query
+// and fragment, after the normalization of RFC 3986 sections 6.2.2 and 6.2.3. A URL
+// without a normal form is equal to none, not even to itself.
 func sameTarget(a, b string) bool {
 	first, ok := normalizeTarget(a)
 	if !ok {
@@ -201,8 +202,8 @@ func sameTarget(a, b string) bool {
 	return ok && first == second
 }
 
-// normalizeTarget refuses what two readers might read in two ways: user info,
-// white space, backslashes, anything but ASCII.
+// normalizeTarget refuses URLs that two parsers might read differently: with user info,
+// white space, backslashes or anything but ASCII.
 func normalizeTarget(raw string) (string, bool) {
 	if len(raw) > maxProofBytes || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }) {
 		return "", false
@@ -218,7 +219,7 @@ func normalizeTarget(raw string) (string, bool) {
 	return u.Scheme + "://" + host + removeDots(normalizeEscapes(u.EscapedPath())), true
 }
 
-// normalizeHost is in lower case, without the scheme's own port.
+// normalizeHost returns the host in lower case, without the scheme's default port.
 func normalizeHost(u *url.URL) (string, bool) {
 	port := u.Port()
 	switch {
@@ -239,8 +240,8 @@ func normalizeHost(u *url.URL) (string, bool) {
 	return host, true
 }
 
-// normalizeEscapes decodes what needs no escape (RFC 3986 section 2.3) and writes
-// the other escapes in upper case. path has only whole escapes: it was parsed.
+// normalizeEscapes decodes what needs no escape (RFC 3986 section 2.3) and writes the
+// other escapes in upper case. path has complete escapes only: it was parsed.
 func normalizeEscapes(path string) string {
 	var b strings.Builder
 	for i := 0; i < len(path); i++ {
@@ -261,8 +262,8 @@ func normalizeEscapes(path string) string {
 
 func unreserved(c byte) bool { return base64url(c) || c == '.' || c == '~' }
 
-// removeDots removes dot segments (RFC 3986 section 5.2.4) and makes the empty path
-// the root. Empty segments stay: they are segments.
+// removeDots removes dot segments (RFC 3986 section 5.2.4), and returns "/" for the
+// empty path. Empty segments are kept.
 func removeDots(path string) string {
 	var kept []string
 	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")

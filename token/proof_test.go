@@ -49,7 +49,7 @@ func newProver(t testing.TB, alg string) prover {
 	return p
 }
 
-func newPossession(t testing.TB, started time.Time) *token.Possession {
+func newProofVerifier(t testing.TB, started time.Time) *token.Possession {
 	t.Helper()
 	p, err := token.NewPossession(started)
 	if err != nil {
@@ -202,7 +202,7 @@ func TestProof(t *testing.T) {
 			if jkt == "" {
 				jkt = p.jkt
 			}
-			s := newPossession(t, started)
+			s := newProofVerifier(t, started)
 			wantProofFault(t, s.CheckProof(c.proof, boundToken, jkt, judged, true), c.cause)
 			wantProofFault(t, s.CheckProof(c.proof, boundToken, jkt, judged, false), c.cause)
 			again := c.cause
@@ -218,7 +218,7 @@ func TestProof(t *testing.T) {
 // A proof that fails uses nothing up, and an id belongs to its key.
 func TestProofUsesItsIDLast(t *testing.T) {
 	p, other := newProver(t, "ES256"), newProver(t, "ES256")
-	s := newPossession(t, judged.Add(-time.Hour))
+	s := newProofVerifier(t, judged.Add(-time.Hour))
 	good := proofOf(p.token(p.proofHeader("ES256"), proofPayload("j", judged, nil)))
 	wantProofFault(t, s.CheckProof(&authz.Proof{JWT: good.JWT, Method: "GET", URL: proofURL}, boundToken, p.jkt, judged, false), "proof_method")
 	wantProofFault(t, s.CheckProof(good, boundToken, p.jkt, judged.Add(time.Hour), false), "proof_time")
@@ -232,14 +232,14 @@ func TestProofMadeBeforeTheStart(t *testing.T) {
 	p := newProver(t, "ES256")
 	proof := proofOf(p.token(p.proofHeader("ES256"), proofPayload("j", judged, nil)))
 	for _, rehearsal := range []bool{true, false} {
-		wantProofFault(t, newPossession(t, judged.Add(time.Second)).CheckProof(proof, boundToken, p.jkt, judged.Add(2*time.Second), rehearsal), "before_start")
-		wantProofFault(t, newPossession(t, judged).CheckProof(proof, boundToken, p.jkt, judged, rehearsal), "")
+		wantProofFault(t, newProofVerifier(t, judged.Add(time.Second)).CheckProof(proof, boundToken, p.jkt, judged.Add(2*time.Second), rehearsal), "before_start")
+		wantProofFault(t, newProofVerifier(t, judged).CheckProof(proof, boundToken, p.jkt, judged, rehearsal), "")
 	}
 }
 
 func TestProofIsAcceptedOnceAmongMany(t *testing.T) {
 	p := newProver(t, "ES256")
-	s := newPossession(t, judged)
+	s := newProofVerifier(t, judged)
 	proof := proofOf(p.token(p.proofHeader("ES256"), proofPayload("j", judged, nil)))
 	var accepted atomic.Int64
 	var callers sync.WaitGroup
@@ -288,7 +288,7 @@ func TestRFC9449Proofs(t *testing.T) {
 		at := time.Unix(example.At, 0)
 		proof := &authz.Proof{JWT: example.Proof, Method: example.Method, URL: example.URL}
 		check := func(now time.Time, jkt string) *authz.Fault {
-			return newPossession(t, at).CheckProof(proof, e.RFC9449.AccessToken, jkt, now, false)
+			return newProofVerifier(t, at).CheckProof(proof, e.RFC9449.AccessToken, jkt, now, false)
 		}
 		want := ""
 		if !example.Hashed { // made for the token endpoint
@@ -393,7 +393,7 @@ func FuzzProof(f *testing.F) {
 		if header == "" {
 			header = p.proofHeader("ES256")
 		}
-		s := newPossession(t, judged.Add(-time.Hour))
+		s := newProofVerifier(t, judged.Add(-time.Hour))
 		proof := proofOf(signer.token(header, payload))
 		fault := s.CheckProof(proof, boundToken, p.jkt, judged, false)
 		if fault != nil {

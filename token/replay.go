@@ -9,70 +9,71 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// Bounds of what is remembered as used.
+// Limits of the replay cache.
 const (
 	maxUsedIDs   = 1_000_000 // some 80 MB when full
 	replayShards = 64        // a power of two below 256: the first byte of a hash picks one
 	maxUsedShard = maxUsedIDs / replayShards
-	// usedBucket is how long one bucket's ids are remembered beyond the last of them.
+	// usedBucket is the period of one bucket: ids expire together at its end.
 	usedBucket = time.Minute
 )
 
-// possession judges evidence that its holder makes anew for every use: DPoP proofs
-// and client assertions. It is safe for use by any number of goroutines.
-type possession struct {
-	replay *replay
+// proofVerifier verifies evidence that is made anew for every use: DPoP proofs and
+// client assertions. It is safe for concurrent use.
+type proofVerifier struct {
+	replay *replayCache
 	keys   *lru.Cache[credentialID, *keySet] // of registered public keys
 }
 
-// newPossession remembers uses from started on: when the process began to accept
-// evidence.
-func newPossession(started time.Time) (*possession, error) {
+// newProofVerifier returns a proofVerifier that knows uses since started: when the
+// process began to accept evidence.
+func newProofVerifier(started time.Time) (*proofVerifier, error) {
 	keys, err := lru.New[credentialID, *keySet](maxParsedSets)
 	if err != nil {
 		return nil, err
 	}
-	return &possession{replay: newReplay(started), keys: keys}, nil
+	return &proofVerifier{replay: newReplayCache(started), keys: keys}, nil
 }
 
-// What a caller can do about evidence that may be used once.
+// What a caller can do about single-use evidence.
 const (
 	fixAgain = "Make a new one and retry; if this stays, set the client's clock."
 	fixLater = "Make a new one and retry shortly."
 )
 
-// spend uses an id up, or on rehearsal only says what would become of it.
-func (s *possession) spend(scope, id string, expires, now time.Time, rehearsal bool) useResult {
+// use uses an id, or, in a rehearsal, only returns what a use would.
+func (s *proofVerifier) use(scope, id string, expires, now time.Time, rehearsal bool) useResult {
 	if rehearsal {
-		return s.replay.wouldUse(scope, id, expires)
+		return s.replay.check(scope, id, expires)
 	}
 	return s.replay.use(scope, id, expires, now)
 }
 
-// useResult is what became of a use. The zero useResult refuses.
+// useResult is the result of a use. The zero useResult refuses.
 type useResult int
 
 const (
-	used  useResult = iota // before, or perhaps before
-	full                   // cannot be remembered, so must not be accepted
-	fresh                  // for the first time
+	replayed   useResult = iota // used before, or perhaps before
+	replayFull                  // cannot be remembered, so it must not be accepted
+	firstUse                    // not used before
 )
 
-// replay remembers ids that may be used once, until they expire. It is safe for
-// use by any number of goroutines. It refuses rather than forgets: at most
-// 1,000,000 ids are held at a time, and ids beyond that are full.
+// replayCache remembers ids that may be used once, until they expire. It is safe for
+// concurrent use. It never forgets an id early: it holds at most 1,000,000, and refuses
+// further ones with replayFull.
 //
-// It lives in memory. What was used before started is not known, so evidence made
-// before then must be refused by whoever asks: a client whose clock is behind is
-// refused for as long as it is behind, once after every restart. Evidence
-// post-dated by a clock that runs ahead, used before a restart and seen by somebody
-// else, could be used once more after it; that is bounded by maxLead.
-type replay struct {
+// It is in memory. Uses before started are not known, so callers must refuse evidence
+// that was made before: a client whose clock is behind is refused for as long as it is
+// behind, after every restart. If a client's clock is ahead, its evidence may be dated
+// after a restart that follows its use. Someone who saw that evidence could use it once
+// more. maxLead limits how long.
+type replayCache struct {
 	started time.Time
 	shards  [replayShards]replayShard
 }
 
-// replayShard holds the ids whose hash begins alike, in buckets by when they expire.
+// replayShard has the ids whose hashes begin alike, in buckets by the minute they
+// expire.
 type replayShard struct {
 	mu      sync.Mutex
 	buckets map[int64]map[usedID]struct{} // :: minute of expiry -> ids
@@ -80,20 +81,20 @@ type replayShard struct {
 	swept   int64                         // the latest minute whose bucket was dropped
 }
 
-// usedID is a hash of a scope and an id, so that their lengths cost nothing.
+// usedID is a hash of a scope and an id, so that long ones take no memory.
 type usedID [sha256.Size]byte
 
-func newReplay(started time.Time) *replay {
-	r := &replay{started: started}
+func newReplayCache(started time.Time) *replayCache {
+	r := &replayCache{started: started}
 	for i := range r.shards {
 		r.shards[i].buckets = map[int64]map[usedID]struct{}{}
 	}
 	return r
 }
 
-// use uses an id up, within a scope, until it expires. An id whose memory has been
-// dropped already, which takes a clock that went back, counts as used.
-func (r *replay) use(scope, id string, expires, now time.Time) useResult {
+// use uses an id, within a scope, until it expires. An id whose bucket was dropped
+// already, which can be only if the clock went back, counts as used.
+func (r *replayCache) use(scope, id string, expires, now time.Time) useResult {
 	name := hashUsed(scope, id)
 	s := r.shard(name)
 	s.mu.Lock()
@@ -102,36 +103,36 @@ func (r *replay) use(scope, id string, expires, now time.Time) useResult {
 	bucket := minute(expires)
 	switch {
 	case bucket <= s.swept || s.hasLocked(name):
-		return used
+		return replayed
 	case s.count >= maxUsedShard:
-		return full
+		return replayFull
 	}
 	if s.buckets[bucket] == nil {
 		s.buckets[bucket] = map[usedID]struct{}{}
 	}
 	s.buckets[bucket][name] = struct{}{}
 	s.count++
-	return fresh
+	return firstUse
 }
 
-// wouldUse says what use would, and uses nothing.
-func (r *replay) wouldUse(scope, id string, expires time.Time) useResult {
+// check returns what use would, without using the id.
+func (r *replayCache) check(scope, id string, expires time.Time) useResult {
 	name := hashUsed(scope, id)
 	s := r.shard(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case minute(expires) <= s.swept || s.hasLocked(name):
-		return used
+		return replayed
 	case s.count >= maxUsedShard:
-		return full
+		return replayFull
 	}
-	return fresh
+	return firstUse
 }
 
-func (r *replay) shard(name usedID) *replayShard { return &r.shards[name[0]%replayShards] }
+func (r *replayCache) shard(name usedID) *replayShard { return &r.shards[name[0]%replayShards] }
 
-// hasLocked looks into every bucket: an id may come back with another expiry.
+// hasLocked looks into every bucket, because an id may come again with another expiry.
 func (s *replayShard) hasLocked(name usedID) bool {
 	for _, ids := range s.buckets {
 		if _, ok := ids[name]; ok {
@@ -141,7 +142,7 @@ func (s *replayShard) hasLocked(name usedID) bool {
 	return false
 }
 
-// sweepLocked drops the buckets whose last moment is over.
+// sweepLocked drops the buckets that have expired.
 func (s *replayShard) sweepLocked(now int64) {
 	last := now - 1
 	if last <= s.swept {

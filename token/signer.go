@@ -18,18 +18,17 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// signerRSABits is the size of RSA keys NewSigner makes.
+// signerRSABits is the size of the RSA keys of NewSigner.
 const signerRSABits = 2048
 
-// Signer signs tokens with one key of its own. It is the other side of a
-// Verifier: the demo issuer and tests are made of it. It is safe for use by any
-// number of goroutines.
+// Signer signs tokens with its own key. It is the counterpart of a Verifier, for our
+// token service, the demo issuer and tests. It is safe for concurrent use.
 type Signer struct {
 	key jose.JSONWebKey
 }
 
-// NewSigner makes a key for one of authz.Algorithms(). Its kid is the key's
-// RFC 7638 thumbprint.
+// NewSigner generates a key for one of authz.Algorithms(). Its kid is the key's RFC
+// 7638 thumbprint.
 func NewSigner(alg string) (*Signer, error) {
 	private, err := generate(alg)
 	if err != nil {
@@ -61,7 +60,7 @@ func generate(alg string) (crypto.PrivateKey, error) {
 	return rsa.GenerateKey(rand.Reader, signerRSABits) // RS*, PS*
 }
 
-// ParseSigner undoes MarshalPrivate.
+// ParseSigner is the inverse of MarshalPrivate.
 func ParseSigner(data []byte) (*Signer, error) {
 	var s Signer
 	if err := json.Unmarshal(data, &s.key); err != nil {
@@ -73,24 +72,22 @@ func ParseSigner(data []byte) (*Signer, error) {
 	return &s, nil
 }
 
-// MarshalPrivate writes the private key as a JWK, to be kept in a file of mode
-// 0600.
+// MarshalPrivate returns the private key as a JWK, to be stored in a file of mode 0600.
 func (s *Signer) MarshalPrivate() ([]byte, error) { return json.Marshal(s.key) }
 
-// Algorithm is the alg of the tokens it signs.
+// Algorithm returns the alg of the tokens that it signs.
 func (s *Signer) Algorithm() string { return s.key.Algorithm }
 
-// KeyID is the kid of its key.
+// KeyID returns the kid of its key.
 func (s *Signer) KeyID() string { return s.key.KeyID }
 
-// PublicSet is the JWK Set to register as the issuer's keys.
+// PublicSet returns the JWK Set to register as the issuer's keys.
 func (s *Signer) PublicSet() ([]byte, error) {
 	return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{s.key.Public()}})
 }
 
-// Sign signs claims, which become JSON as encoding/json has it, as a compact
-// token. Its header has alg, kid, typ "at+jwt", and what extra adds or, save for
-// alg, replaces.
+// Sign returns a compact token with claims, encoded by encoding/json. Its header has
+// alg, kid, typ "at+jwt", and extra, which may replace all but alg.
 func (s *Signer) Sign(extra map[string]any, claims any) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
@@ -111,10 +108,10 @@ func (s *Signer) Sign(extra map[string]any, claims any) (string, error) {
 	return signed.CompactSerialize()
 }
 
-// Verify gives the payload of a compact token that this very key signed and names by
-// its kid; ok is false for every other text, of which nothing may be read. The header
-// has what Sign writes without extras, or less. Claims are not looked at, nor is the
-// time.
+// Verify returns the payload of a compact token that this key signed and whose kid
+// names it; ok is false for any other text, and there is no payload to use then. The
+// header must have what Sign writes without extra, or less. Claims and times are not
+// checked.
 func (s *Signer) Verify(text string) (payload []byte, ok bool) {
 	if len(text) > MaxTokenBytes {
 		return nil, false

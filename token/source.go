@@ -5,38 +5,40 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// setID names one parsed key set: what an issuer's revision makes of one
-// document. Another revision may have other algorithms or other keys.
-type setID struct {
+// keySetID identifies a parsed key set: one document, parsed for one revision of an
+// issuer, because another revision may have other algorithms or keys.
+type keySetID struct {
 	issuer   string
 	revision uint64
-	document uint64 // 0 for the set given in the issuer
+	document uint64 // 0 for keys in the issuer itself
 }
 
-// ring is an issuer's key set as it stands at a moment.
-type ring struct {
-	standing
-	id  setID
+// issuerKeys is an issuer's key set, with its freshness.
+type issuerKeys struct {
+	freshness
+	id  keySetID
 	set *keySet
 }
 
-// sourceID names a document that is fetched for an issuer: from another URL
-// begins another history.
+// sourceID identifies a document that is fetched for an issuer. From another URL it is
+// another document.
 type sourceID struct {
 	issuer string
 	kind   documentKind
 	url    string
 }
 
-// keySource names where an issuer's keys are fetched.
+// keySource returns the source of an issuer's keys.
 func keySource(issuer *authz.Issuer) sourceID {
 	return sourceID{issuer: issuer.ID, kind: keyDocument, url: issuer.JWKSURL}
 }
 
-// sourcesOf lists what is fetched for an issuer, its keys first.
+// sourcesOf returns all sources of an issuer, that of its keys first.
 func sourcesOf(issuer *authz.Issuer) []sourceID {
 	var all []sourceID
 	if issuer.JWKSURL != "" {
@@ -48,123 +50,132 @@ func sourcesOf(issuer *authz.Issuer) []sourceID {
 	return all
 }
 
-// source is one document that is fetched for an issuer, and the plan to refresh
-// it.
+// source is one document that is fetched for an issuer, and the plan of its next fetch.
 type source struct {
 	id      sourceID
-	current atomic.Pointer[fetched]      // nil until the first fetch or loaded copy
-	list    atomic.Pointer[verifiedList] // what current says, of a status list
+	current atomic.Pointer[fetchedDocument] // nil until it is fetched, or its copy loaded
+	list    atomic.Pointer[verifiedList]    // current as a status list, if it is one
 
-	mu       sync.Mutex // guards what follows
-	running  bool       // a fetch is under way
-	atOnce   bool       // a fetch is due whatever the plan says
-	failures int        // fetches failed in a row
-	retryAt  time.Time  // when the next fetch is due while failures > 0
-	spread   float64    // share of its fresh time after which the document is refreshed
-	failed   string     // why the last fetch, or keeping its copy, failed; "" when it did not
-	failedAt time.Time
-	askedAt  time.Time // when evidence last made a fetch due
+	mu           sync.Mutex // guards the fields below
+	running      bool       // a fetch is in flight
+	dueNow       bool       // the next fetch is due at once, whatever the plan is
+	retry        backoff.ExponentialBackOff
+	retryAt      time.Time // when the next fetch is due after a failure; zero after a success
+	refreshAfter float64   // after this share of its fresh time the document is refreshed
+	lastError    string    // of the last fetch, or of saving its copy; "" if there was none
+	lastErrorAt  time.Time
+	requestedAt  time.Time // when evidence last requested a fetch
 }
 
-// fetched is one document as an issuer served it. It is immutable.
-type fetched struct {
+// newSource returns a source whose document is due.
+func newSource(id sourceID) *source {
+	// The jitter is not the library's, but that of Config.Random.
+	return &source{id: id, retry: backoff.ExponentialBackOff{InitialInterval: firstRetry, Multiplier: 2, MaxInterval: lastRetry}}
+}
+
+// fetchedDocument is a document as an issuer served it. It is immutable.
+type fetchedDocument struct {
 	hints
-	number uint64    // of the document; equal numbers, equal bodies
-	at     time.Time // when the issuer last said that this is the document
+	number uint64    // identifies the body within the process
+	at     time.Time // when it was last requested with success
 	etag   string
 	body   []byte
 }
 
-// documents numbers documents across all verifiers of the process.
+// documents counts documents over all verifiers of the process.
 var documents atomic.Uint64
 
-// stands classes the document's age; one that is not usable stands for nothing.
-func (f *fetched) stands(issuer *authz.Issuer, now time.Time) (s standing, usable bool) {
-	s = standing{freshness: authz.Fresh, age: max(0, now.Sub(f.at)), fetched: true}
+// freshness returns the document's age and grade; usable is false if it is too old.
+func (f *fetchedDocument) freshness(issuer *authz.Issuer, now time.Time) (s freshness, usable bool) {
+	s = freshness{grade: authz.Fresh, age: max(0, now.Sub(f.at)), fetched: true}
 	switch {
-	case f.ended(now):
-		return standing{}, false
+	case f.expired(now):
+		return freshness{}, false
 	case s.age <= f.freshFor(issuer):
 		return s, true
 	case s.age <= time.Duration(issuer.UsableForS)*time.Second:
-		s.freshness = authz.Stale
+		s.grade = authz.Stale
 		return s, true
 	}
-	return standing{}, false
+	return freshness{}, false
 }
 
-// usable says whether anything may still be verified with the document.
-func (f *fetched) usable(issuer *authz.Issuer, now time.Time) bool {
-	_, usable := f.stands(issuer, now)
+// usable reports whether the document may still be used to verify anything.
+func (f *fetchedDocument) usable(issuer *authz.Issuer, now time.Time) bool {
+	_, usable := f.freshness(issuer, now)
 	return usable
 }
 
-// issuedBy is when a status list had been issued at the latest. It was when it was
-// fetched, whatever it says: a date ahead of its time must not keep later lists out.
-func (f *fetched) issuedBy() time.Time {
-	if f.at.Before(f.issued) {
+// latestIssuedAt returns the latest time at which a status list can have been issued:
+// not after it was fetched, whatever iat says, because a date in the future must not
+// keep out later lists.
+func (f *fetchedDocument) latestIssuedAt() time.Time {
+	if f.at.Before(f.issuedAt) {
 		return f.at
 	}
-	return f.issued
+	return f.issuedAt
 }
 
-// freshFor is how long after a fetch the document counts as fresh: as the issuer is
-// registered, or shorter if it says so itself.
-func (f *fetched) freshFor(issuer *authz.Issuer) time.Duration {
+// freshFor returns how long after a fetch the document is fresh: as the issuer is
+// registered, or shorter if the document says so.
+func (f *fetchedDocument) freshFor(issuer *authz.Issuer) time.Duration {
 	life := time.Duration(issuer.FreshForS) * time.Second
 	if f.refresh > 0 {
 		life = min(life, f.refresh)
 	}
-	if !f.ends.IsZero() {
-		life = min(life, max(0, f.ends.Sub(f.at)))
+	if !f.expiresAt.IsZero() {
+		life = min(life, max(0, f.expiresAt.Sub(f.at)))
 	}
 	return life
 }
 
-// until is when something that holds for so long ends.
-func (f *fetched) until(life time.Duration) time.Time {
+// until returns when a period after the fetch ends, at the latest when the document
+// expires.
+func (f *fetchedDocument) until(life time.Duration) time.Time {
 	end := f.at.Add(life)
-	if !f.ends.IsZero() && f.ends.Before(end) {
-		return f.ends
+	if !f.expiresAt.IsZero() && f.expiresAt.Before(end) {
+		return f.expiresAt
 	}
 	return end
 }
 
-func (f *fetched) ended(now time.Time) bool { return !f.ends.IsZero() && !now.Before(f.ends) }
+func (f *fetchedDocument) expired(now time.Time) bool {
+	return !f.expiresAt.IsZero() && !now.Before(f.expiresAt)
+}
 
-// ring gives the issuer's keys at now. A set that is missing or too old is
-// nobody's fault but the issuer's.
-func (v *Verifier) ring(issuer *authz.Issuer, now time.Time) (ring, *authz.Fault) {
+// issuerKeys returns the issuer's keys at now. If they are missing or too old, the
+// fault is the issuer's.
+func (v *Verifier) issuerKeys(issuer *authz.Issuer, now time.Time) (issuerKeys, *authz.Fault) {
 	if issuer.JWKSURL == "" {
-		return v.parsed(issuer, 0, issuer.Keys, unfetched)
+		return v.parseKeys(issuer, 0, issuer.Keys, alwaysFresh)
 	}
 	document := v.source(keySource(issuer)).current.Load()
 	if document == nil {
-		return ring{}, unavailable("keys_unavailable", "The issuer's keys have not been fetched yet.")
+		return issuerKeys{}, unavailable("keys_unavailable", "The issuer's keys have not been fetched yet.")
 	}
-	stands, usable := document.stands(issuer, now)
+	fresh, usable := document.freshness(issuer, now)
 	if !usable {
-		return ring{}, unavailable("keys_unavailable", "The issuer's keys are too old to be used and cannot be fetched.")
+		return issuerKeys{}, unavailable("keys_unavailable", "The issuer's keys are too old to be used and cannot be fetched.")
 	}
-	return v.parsed(issuer, document.number, document.body, stands)
+	return v.parseKeys(issuer, document.number, document.body, fresh)
 }
 
-// parsed parses a document for an issuer, once as long as it is remembered.
-func (v *Verifier) parsed(issuer *authz.Issuer, number uint64, document []byte, stands standing) (ring, *authz.Fault) {
-	id := setID{issuer: issuer.ID, revision: issuer.Revision, document: number}
+// parseKeys parses a document for an issuer, once while it is cached.
+func (v *Verifier) parseKeys(issuer *authz.Issuer, number uint64, document []byte, fresh freshness) (issuerKeys, *authz.Fault) {
+	id := keySetID{issuer: issuer.ID, revision: issuer.Revision, document: number}
 	set, ok := v.sets.Get(id)
 	if !ok {
 		var err error
 		if set, err = readSet(issuer, document); err != nil {
-			return ring{}, unavailable("keys_unavailable", "What is registered or fetched as the issuer's keys cannot be read as such.")
+			return issuerKeys{}, unavailable("keys_unavailable", "What is registered or fetched as the issuer's keys cannot be read as such.")
 		}
 		v.sets.Add(id, set)
 	}
-	return ring{id: id, set: set, standing: stands}, nil
+	return issuerKeys{id: id, set: set, freshness: fresh}, nil
 }
 
-// readSet reads what an issuer verifies with: keys, of a trust domain authorities
-// too, of a certificate authority those alone.
+// readSet parses what an issuer's evidence is verified with: keys, for a trust domain
+// also authorities, and for a certificate authority only those.
 func readSet(issuer *authz.Issuer, document []byte) (*keySet, error) {
 	switch issuer.Kind {
 	case authz.IssuerX509:
@@ -176,7 +187,7 @@ func readSet(issuer *authz.Issuer, document []byte) (*keySet, error) {
 	return parseSet(document, issuer.Algorithms)
 }
 
-// readBundle reads a SPIFFE bundle.
+// readBundle parses a SPIFFE bundle.
 func readBundle(document []byte, algorithms []string) (*keySet, error) {
 	set, err := parseSetFor(forJWTSVID, document, algorithms)
 	if err != nil {
@@ -191,30 +202,31 @@ func readBundle(document []byte, algorithms []string) (*keySet, error) {
 	return set, nil
 }
 
-// source finds a source, or begins it and has Run fetch it.
+// source returns a source. If it is new, Run will fetch it.
 func (v *Verifier) source(id sourceID) *source {
 	v.mu.RLock()
 	s := v.sources[id]
 	v.mu.RUnlock()
 	if s == nil {
-		s = v.begin(id)
+		s = v.addSource(id)
 		v.wakeUp()
 	}
 	return s
 }
 
-func (v *Verifier) begin(id sourceID) *source {
+// addSource returns a source, a new one if there is none.
+func (v *Verifier) addSource(id sourceID) *source {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s := v.sources[id]
 	if s == nil {
-		s = &source{id: id}
+		s = newSource(id)
 		v.sources[id] = s
 	}
 	return s
 }
 
-// wakeUp makes Run look at its sources. It never blocks.
+// wakeUp makes Run look at the sources. It never blocks.
 func (v *Verifier) wakeUp() {
 	select {
 	case v.wake <- struct{}{}:

@@ -11,32 +11,35 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/verdict-pdp/verdict/authz"
 )
 
-// maxParsedSets bounds the parsed key sets kept; an evicted one is parsed again.
+// maxParsedSets limits the parsed key sets that are cached; an evicted one is parsed
+// again.
 const maxParsedSets = 1024
 
-// Config is what a Verifier needs. The zero Config is usable: fetched keys then
-// do not survive a restart.
+// Config has the dependencies and limits of a Verifier. The zero Config is usable, but
+// fetched keys do not survive a restart then.
 type Config struct {
-	// Identifiers are what we are called in the aud of client assertions: the URLs
-	// of our token endpoint and issuer. Without any, no assertion is accepted.
+	// Identifiers are the accepted values of aud in client assertions: the URLs of our
+	// token endpoint and issuer. Without any, no assertion is accepted.
 	Identifiers []string
-	// Introspector asks issuers about opaque tokens; nil accepts none.
+	// Introspector asks issuers about opaque tokens. If it is nil, none is accepted.
 	Introspector Introspector
-	// Secrets compares client secrets; nil accepts none.
+	// Secrets compares client secrets. If it is nil, none is accepted.
 	Secrets Secrets
-	// Dir is where last good copies of what issuers publish are kept. It is made,
-	// mode 0700, when missing. Empty keeps none.
+	// Dir is the directory of the last good copies of what issuers publish. It is made,
+	// with mode 0700, if it is missing. If Dir is empty, there are no copies.
 	Dir string
-	// CacheSize is how many verified tokens are remembered, and as many verified
-	// client certificates, so that one seen again costs no signature check. 0 means
-	// 10,000, negative none.
+	// CacheSize is how many verified tokens are cached, and how many verified client
+	// certificates, so that the next use needs no signature check. 0 means
+	// 10,000; if it is negative, nothing is cached.
 	CacheSize int
 	// Transport fetches what issuers publish. Nil means one like http.DefaultTransport.
 	Transport http.RoundTripper
-	// Log receives what an operator should know of fetching, introspection and the
-	// directory; nil discards it.
+	// Log receives failures of fetching, introspection and the directory; nil discards
+	// them.
 	Log *slog.Logger
 	// Now, After and Random (0 <= x < 1) are the clock and the jitter of the
 	// refresh; nil means time.Now, time.After and math/rand.
@@ -45,13 +48,13 @@ type Config struct {
 	Random func() float64
 }
 
-// Verifier verifies evidence. It is safe for use by any number of goroutines.
+// Verifier verifies evidence. It is safe for concurrent use.
 type Verifier struct {
-	*possession // what proves a key anew each time, and what was used up
+	*proofVerifier // of DPoP proofs and client assertions
 
 	identifiers  []string
-	introspector Introspector // nil accepts no opaque tokens
-	secrets      Secrets      // nil accepts no client secrets
+	introspector Introspector // nil: no opaque token is accepted
+	secrets      Secrets      // nil: no client secret is accepted
 
 	log    *slog.Logger
 	now    func() time.Time
@@ -60,23 +63,23 @@ type Verifier struct {
 	fetch  fetcher
 	copies copies
 
-	verified *lru.Cache[[sha256.Size]byte, *verified] // nil remembers none
-	peers    *lru.Cache[[sha256.Size]byte, *knownPeer]
-	sets     *lru.Cache[setID, *keySet]
-	asked    *lru.Cache[askedKid, time.Time] // unknown kids a refetch was asked for
+	verifiedTokens *lru.Cache[[sha256.Size]byte, *verifiedToken] // nil: nothing is cached
+	verifiedPeers  *lru.Cache[[sha256.Size]byte, *cachedPeer]
+	sets           *lru.Cache[keySetID, *keySet]
+	refetches      *lru.Cache[refetchKey, time.Time] // :: unknown kid -> when a refetch was requested for it
 
-	unreadable atomic.Bool // the directory is, and the log says so
-	outages    outages     // of introspection, and the log says so
+	directoryDown atomic.Bool // it cannot be read, which was logged
+	outages       outages     // of introspection, which were logged
 
-	wake chan struct{} // tells Run to look at its sources again
+	wake chan struct{} // makes Run look at the sources again
 
 	mu      sync.RWMutex
 	sources map[sourceID]*source // guarded by mu
 }
 
-// New makes a Verifier and loads the last good documents from config.Dir. It
-// fails when Dir cannot be made or read. Run keeps what issuers publish fresh;
-// without it there is what New loaded and nothing else.
+// New returns a Verifier that has loaded the last good documents from config.Dir. It
+// fails if Dir cannot be made or read. Run keeps what issuers publish fresh; without
+// it, there is only what New loaded.
 func New(config Config) (*Verifier, error) {
 	v := &Verifier{
 		identifiers:  slices.Clone(config.Identifiers),
@@ -94,7 +97,7 @@ func New(config Config) (*Verifier, error) {
 	}
 	v.fillDefaults()
 	var err error
-	if v.possession, err = newPossession(v.now()); err != nil {
+	if v.proofVerifier, err = newProofVerifier(v.now()); err != nil {
 		return nil, err
 	}
 	if err := v.makeCaches(config.CacheSize); err != nil {
@@ -122,10 +125,10 @@ func (v *Verifier) fillDefaults() {
 }
 
 func (v *Verifier) makeCaches(size int) (err error) {
-	if v.sets, err = lru.New[setID, *keySet](maxParsedSets); err != nil {
+	if v.sets, err = lru.New[keySetID, *keySet](maxParsedSets); err != nil {
 		return err
 	}
-	if v.asked, err = lru.New[askedKid, time.Time](maxAskedKids); err != nil {
+	if v.refetches, err = lru.New[refetchKey, time.Time](maxRefetchKeys); err != nil {
 		return err
 	}
 	if size < 0 {
@@ -134,9 +137,49 @@ func (v *Verifier) makeCaches(size int) (err error) {
 	if size == 0 {
 		size = 10_000
 	}
-	if v.verified, err = lru.New[[sha256.Size]byte, *verified](size); err != nil {
+	if v.verifiedTokens, err = lru.New[[sha256.Size]byte, *verifiedToken](size); err != nil {
 		return err
 	}
-	v.peers, err = lru.New[[sha256.Size]byte, *knownPeer](size)
+	v.verifiedPeers, err = lru.New[[sha256.Size]byte, *cachedPeer](size)
 	return err
+}
+
+// What a caller can do about the common faults.
+const (
+	fixSendAsIssued = "Send the token exactly as the issuer returned it: three base64url parts joined by dots, without \"Bearer\"."
+	fixJSON         = "Send a token exactly as its issuer returned it; send claims as one JSON object with each member once."
+	fixNewToken     = "Get a new token from the issuer and send that."
+	fixIssuerClaims = "Ask the issuer to put the claim in its tokens, or map another claim in the issuer's claims."
+	fixWait         = "Retry shortly. If it stays, an operator should see how the issuer stands (GET /v1/issuers) and what this node logs of it."
+)
+
+// invalid returns the fault of a token, or of asserted claims, that is not valid.
+func invalid(cause, message, fix string) *authz.Fault {
+	return &authz.Fault{Code: authz.TokenInvalid, Cause: cause, Message: message, Fix: fix}
+}
+
+// unavailable returns the fault of an issuer that cannot be reached, or of what it
+// publishes. That is not the token's fault, so it is not TOKEN_INVALID.
+func unavailable(cause, message string) *authz.Fault {
+	return &authz.Fault{Code: authz.IssuerUnavailable, Cause: cause, Message: message, Fix: fixWait}
+}
+
+// refusedIssuer returns the fault of evidence by an issuer that is not trusted for it.
+func refusedIssuer(cause, message, fix string) *authz.Fault {
+	return &authz.Fault{Code: authz.IssuerUntrusted, Cause: cause, Message: message, Fix: fix}
+}
+
+// unknown returns the fault of evidence that belongs to no registered credential.
+func unknown(cause, message, fix string) *authz.Fault {
+	return &authz.Fault{Code: authz.CredentialUnknown, Cause: cause, Message: message, Fix: fix}
+}
+
+// missing returns the fault of evidence that was not sent.
+func missing(cause, message, fix string) *authz.Fault {
+	return &authz.Fault{Code: authz.CredentialMissing, Cause: cause, Message: message, Fix: fix}
+}
+
+// refused returns the principal of evidence with a fault, which has no subject.
+func refused(evidence string, fault *authz.Fault) authz.Principal {
+	return authz.Principal{Evidence: evidence, Fault: fault}
 }

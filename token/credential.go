@@ -9,8 +9,9 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// federated finds the credential of the machine user an issuer calls name.
-func (v *Verifier) federated(ctx context.Context, p *authz.Presentation, issuer *authz.Issuer, name string) (*authz.Credential, *authz.Fault) {
+// federatedCredential returns the credential of the machine user that an issuer calls
+// name.
+func (v *Verifier) federatedCredential(ctx context.Context, p *authz.Presentation, issuer *authz.Issuer, name string) (*authz.Credential, *authz.Fault) {
 	named, err := p.Directory.CredentialsNamed(name)
 	if err != nil {
 		return nil, v.lookupFault(ctx, causeCredentialLookup, err)
@@ -22,10 +23,10 @@ func (v *Verifier) federated(ctx context.Context, p *authz.Presentation, issuer 
 		return nil, unknown("federated_unknown", "The token's subject is the name of no registered federated credential of its issuer.",
 			"Register a credential of kind federated with the issuer's id and this name.")
 	}
-	return choose(named, p.Now)
+	return chooseCredential(named, p.Now)
 }
 
-// causeCertificateUnknown: a good certificate of nobody who is registered.
+// causeCertificateUnknown is the cause if a verified certificate is not registered.
 const causeCertificateUnknown = "certificate_unknown"
 
 func certificateUnknown() *authz.Fault {
@@ -33,9 +34,9 @@ func certificateUnknown() *authz.Fault {
 		"Register a credential of kind certificate with the issuer's id and one of the certificate's names.")
 }
 
-// certified finds the credential of the machine user a verified certificate is
-// of, and the name it was found by.
-func (v *Verifier) certified(ctx context.Context, p *authz.Presentation, of *peer) (*authz.Credential, string, *authz.Fault) {
+// certificateCredential returns the credential of a verified certificate, and the name
+// it was found by.
+func (v *Verifier) certificateCredential(ctx context.Context, p *authz.Presentation, of *peer) (*authz.Credential, string, *authz.Fault) {
 	var found []*authz.Credential
 	for _, name := range of.names {
 		named, err := p.Directory.CredentialsNamed(name)
@@ -43,7 +44,7 @@ func (v *Verifier) certified(ctx context.Context, p *authz.Presentation, of *pee
 			return nil, "", v.lookupFault(ctx, causeCredentialLookup, err)
 		}
 		for _, c := range named {
-			if c.Kind == authz.KindCertificate && slices.Contains(c.Names, name) && of.speaksFor(c, name) {
+			if c.Kind == authz.KindCertificate && slices.Contains(c.Names, name) && of.matches(c, name) {
 				found = append(found, c)
 			}
 		}
@@ -51,19 +52,19 @@ func (v *Verifier) certified(ctx context.Context, p *authz.Presentation, of *pee
 	if len(found) == 0 {
 		return nil, "", certificateUnknown()
 	}
-	credential, fault := choose(found, p.Now)
+	credential, fault := chooseCredential(found, p.Now)
 	if fault != nil {
 		return nil, "", fault
 	}
 	at := slices.IndexFunc(of.names, func(name string) bool {
-		return slices.Contains(credential.Names, name) && of.speaksFor(credential, name)
+		return slices.Contains(credential.Names, name) && of.matches(credential, name)
 	})
 	return credential, of.names[at], nil
 }
 
-// thumbprinted finds the credential that is registered for one certificate, whoever
-// issued it; nil when none is.
-func (v *Verifier) thumbprinted(ctx context.Context, p *authz.Presentation, thumbprint string) (*authz.Credential, *authz.Fault) {
+// thumbprintCredential returns the credential that is registered for one certificate,
+// whichever issuer it has, or nil.
+func (v *Verifier) thumbprintCredential(ctx context.Context, p *authz.Presentation, thumbprint string) (*authz.Credential, *authz.Fault) {
 	name := authz.NameThumbprint + thumbprint
 	named, err := p.Directory.CredentialsNamed(name)
 	if err != nil {
@@ -75,33 +76,34 @@ func (v *Verifier) thumbprinted(ctx context.Context, p *authz.Presentation, thum
 	if len(named) == 0 {
 		return nil, nil
 	}
-	return choose(named, p.Now)
+	return chooseCredential(named, p.Now)
 }
 
-// speaksFor says whether name means c in a certificate of p's issuer: a thumbprint
-// names one certificate whoever issued it.
-func (p *peer) speaksFor(c *authz.Credential, name string) bool {
+// matches reports whether a name that c has means p: c must be for p's issuer. A
+// thumbprint means one certificate, whichever issuer it has.
+func (p *peer) matches(c *authz.Credential, name string) bool {
 	return c.Issuer == p.issuer || c.Issuer == "" && strings.HasPrefix(name, authz.NameThumbprint)
 }
 
-// choose picks of the credentials found by a name the one that is judged: one that is
-// accepted now before the others, then one that is accepted at another time, then the
-// newest generation, then the first id. There is at least one, and all must be of one
-// machine user.
-func choose(found []*authz.Credential, now time.Time) (*authz.Credential, *authz.Fault) {
+// chooseCredential returns the credential that policies judge, of those found by a
+// name: first one that is accepted now, then one that is accepted at another time, then
+// the newest generation, then the first id. There is at least one, and all must belong
+// to one machine user.
+func chooseCredential(found []*authz.Credential, now time.Time) (*authz.Credential, *authz.Fault) {
 	best := found[0]
 	for _, c := range found[1:] {
 		if c.MachineUser != best.MachineUser {
 			return nil, unknown("ambiguous", "The name is registered for more than one machine user.", "Take the name off the credentials of all machine users but one.")
 		}
-		if better(c, best, now) {
+		if preferred(c, best, now) {
 			best = c
 		}
 	}
 	return best, nil
 }
 
-func better(c, than *authz.Credential, now time.Time) bool {
+// preferred reports whether c comes before than.
+func preferred(c, than *authz.Credential, now time.Time) bool {
 	switch {
 	case c.AcceptedAt(now) != than.AcceptedAt(now):
 		return c.AcceptedAt(now)
@@ -113,12 +115,12 @@ func better(c, than *authz.Credential, now time.Time) bool {
 	return c.ID < than.ID
 }
 
-// resolve finds the registered credential a token says it was got with. Of our own
-// issuers it must be registered. A third party may name credentials of its own there,
-// which we do not know, and it has no word on ours: that a machine user holds a secret,
-// a key or a certificate is proved to us alone, so naming one that is accepted says
-// nothing. One that is not is judged whoever names it.
-func (v *Verifier) resolve(ctx context.Context, p *authz.Presentation, x *proven) *authz.Fault {
+// addCredential adds the registered credential that a token says it was issued for. For
+// our own issuers it must be registered. A third party may name its own credentials
+// there, which we do not know. Its tokens prove none of ours: that a machine user holds
+// a secret, a key or a certificate is proved to us only, so naming an accepted one says
+// nothing. One that is not accepted is judged, whichever issuer names it.
+func (v *Verifier) addCredential(ctx context.Context, p *authz.Presentation, x *proven) *authz.Fault {
 	if x.credential != nil || x.Token == nil || x.Token.Credential == "" {
 		return nil
 	}
@@ -132,31 +134,31 @@ func (v *Verifier) resolve(ctx context.Context, p *authz.Presentation, x *proven
 		return nil
 	case credential.MachineUser != x.Subject:
 		return unknown("credential_subject", "The token was got with a credential of another machine user.", fixNewToken)
-	case !x.Token.Own && !provedElsewhere(credential, x.Token.Issuer) && credential.AcceptedAt(p.Now):
+	case !x.Token.Own && !mayBeProvedTo(credential, x.Token.Issuer) && credential.AcceptedAt(p.Now):
 		return nil
 	}
 	x.credential = credential
 	return nil
 }
 
-// provedElsewhere says whether a credential may be proved to an issuer rather than to
+// mayBeProvedTo reports whether a credential may be proved to an issuer rather than to
 // us: it is registered for that issuer, or with nothing that we could verify.
-func provedElsewhere(c *authz.Credential, issuer string) bool {
+func mayBeProvedTo(c *authz.Credential, issuer string) bool {
 	return c.Issuer == issuer || c.SecretHash == "" && len(c.Keys) == 0 && len(c.Names) == 0
 }
 
-// judged is the credential policies judge. A certificate beside other evidence
-// adds its own when there is no other, or when it is no longer accepted: what one
-// dead credential supports must not pass because another is well.
-func (x *proven) judged(now time.Time) *authz.Credential {
+// judgedCredential returns the credential that policies judge. The companion is judged
+// if there is no other, or if it is not accepted: a good credential must not hide a
+// revoked one beside it.
+func (x *proven) judgedCredential(now time.Time) *authz.Credential {
 	if x.companion != nil && (x.credential == nil || !x.companion.AcceptedAt(now)) {
 		return x.companion
 	}
 	return x.credential
 }
 
-// proved is what policies see of a credential; nil of none.
-func proved(c *authz.Credential) *authz.Proved {
+// provedCredential returns what policies see of a credential, or nil.
+func provedCredential(c *authz.Credential) *authz.Proved {
 	if c == nil {
 		return nil
 	}

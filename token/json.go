@@ -13,18 +13,18 @@ import (
 // maxDepth is the deepest nesting accepted in a header, payload or JWK Set.
 const maxDepth = 32
 
-// errTooDeep and errNotObject are what readObject adds to the errors of jsontext.
+// Errors of readObject beside those of jsontext.
 var (
 	errTooDeep   = errors.New("nested too deep")
 	errNotObject = errors.New("not one JSON object")
 )
 
-// object is a JSON object read strictly: members in their order, names unique at
-// every level and compared byte for byte after unescaping.
+// object is a JSON object, read strictly: members in their order, names unique at every
+// level and compared byte for byte after unescaping.
 //
-// It is read with jsontext rather than ijson, because a token may carry claims
-// that are nobody's business here: a number too large for a double must not
-// refuse a token whose mapped claims are fine.
+// It is read with jsontext instead of ijson, because a token may have claims that are
+// not used here: a number too large for a double must not refuse a token whose mapped
+// claims are good.
 type object []member
 
 type member struct {
@@ -66,8 +66,8 @@ func readObject(data []byte) (object, error) {
 	return o, nil
 }
 
-// readArray reads the elements of exactly one JSON array; ok is false when value
-// is none.
+// readArray returns the elements of exactly one JSON array; ok is false if value is not
+// an array.
 func readArray(value jsontext.Value) (elements []jsontext.Value, ok bool) {
 	if value.Kind() != '[' {
 		return nil, false
@@ -86,8 +86,8 @@ func readArray(value jsontext.Value) (elements []jsontext.Value, ok bool) {
 	return elements, true
 }
 
-// readValue reads the next value as a slice of data, the bytes d reads from:
-// what the decoder returns is valid only until its next call.
+// readValue reads the next value as a slice of data, the bytes that d reads: what the
+// decoder returns is valid only until its next call.
 func readValue(d *jsontext.Decoder, data []byte) (jsontext.Value, error) {
 	value, err := d.ReadValue()
 	if err != nil {
@@ -128,7 +128,7 @@ func (o object) get(name string) jsontext.Value {
 	return nil
 }
 
-// text is the value of a JSON string; ok is false when value is none.
+// text returns the value of a JSON string; ok is false if value is not a string.
 func text(value jsontext.Value) (s string, ok bool) {
 	if value.Kind() != '"' {
 		return "", false
@@ -137,7 +137,7 @@ func text(value jsontext.Value) (s string, ok bool) {
 	return string(unquoted), err == nil
 }
 
-// texts are the elements of a JSON array of strings.
+// texts returns the elements of a JSON array of strings.
 func texts(value jsontext.Value) (list []string, ok bool) {
 	elements, ok := readArray(value)
 	if !ok {
@@ -153,7 +153,7 @@ func texts(value jsontext.Value) (list []string, ok bool) {
 	return list, true
 }
 
-// jsonFault says what is wrong with the JSON of a part of the evidence.
+// jsonFault returns the fault of evidence with bad JSON in one of its parts.
 func jsonFault(part string, err error) *authz.Fault {
 	switch {
 	case errors.Is(err, errTooDeep):
