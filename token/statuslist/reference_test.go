@@ -30,7 +30,7 @@ func TestParseReference(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Error(diff)
+				t.Errorf("reference (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -88,7 +88,7 @@ func FuzzParseReference(f *testing.F) {
 		got, err := statuslist.ParseReference(data)
 		if err != nil {
 			if code := authz.CodeOf(err); code != authz.CodeInvalid && code != authz.CodeTooLarge {
-				t.Fatalf("%s: %v", code, err)
+				t.Fatalf("error %v of code %s, want CodeInvalid or CodeTooLarge", err, code)
 			}
 			return
 		}
@@ -104,4 +104,25 @@ func FuzzParseReference(f *testing.F) {
 			t.Errorf("out of bounds: %+v", got)
 		}
 	})
+}
+
+func TestStatusNames(t *testing.T) {
+	// :: status -> name; those not listed are reserved
+	want := map[statuslist.Status]string{
+		0: "valid", 1: "invalid", 2: "suspended", 3: "application_specific",
+		12: "application_12", 13: "application_13", 14: "application_14", 15: "application_15",
+	}
+	got := map[statuslist.Status]string{}
+	for i := range 256 {
+		status := statuslist.Status(i)
+		if status.Valid() != (i == 0) {
+			t.Errorf("%d is valid: %v", i, status.Valid())
+		}
+		if name := status.String(); name != "reserved" {
+			got[status] = name
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
 }

@@ -67,11 +67,11 @@ func TestDraftVectors(t *testing.T) {
 		read[vector.Bits] += nonZero
 	}
 	if diff := cmp.Diff(map[int]int{1: 11, 2: 11, 4: 15, 8: 255}, read); diff != "" {
-		t.Error(diff)
+		t.Errorf("entries that are not valid, by bits (-want +got):\n%s", diff)
 	}
 }
 
-// The short vectors, both ways: the bytes that Encode packs are the draft's.
+// The short vectors, both ways: packed by encode, they are the draft's bytes.
 func TestDraftShortVectors(t *testing.T) {
 	read := map[int]int{} // :: bits -> entries
 	for _, vector := range draft(t).Short {
@@ -89,7 +89,7 @@ func TestDraftShortVectors(t *testing.T) {
 		read[vector.Bits] += len(want)
 	}
 	if diff := cmp.Diff(map[int]int{1: 16, 2: 12}, read); diff != "" {
-		t.Error(diff)
+		t.Errorf("entries by bits (-want +got):\n%s", diff)
 	}
 }
 
@@ -120,6 +120,6 @@ func TestDraftExamples(t *testing.T) {
 		t.Errorf("entry %d of %d is %v, %v", reference.Index, list.Len(), status, err)
 	}
 	if list.IssuedAt().Unix() != 1686920170 || list.ExpiresAt().Unix() != 2291720170 || list.TTL().Seconds() != 43200 {
-		t.Errorf("%v, %v, %v", list.IssuedAt(), list.ExpiresAt(), list.TTL())
+		t.Errorf("issued at %v, expires at %v, ttl %v; want 1686920170, 2291720170, 12h", list.IssuedAt(), list.ExpiresAt(), list.TTL())
 	}
 }
