@@ -135,7 +135,6 @@ func (l *Log) recordSome(entries []authz.Entry, sizes []int64) {
 	}
 	queued := l.commits.Enqueue(w.drafts...)
 	l.commits.Lead()
-	<-queued.Done()
 	if queued.Err() != nil {
 		l.lose(uint64(len(w.drafts)))
 	}

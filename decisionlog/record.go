@@ -81,7 +81,6 @@ func (l *Log) submit(ctx context.Context, w write) error {
 	if !l.commits.TryLead() {
 		return l.submitSlowly(ctx, w, queued, nil)
 	}
-	<-queued.Done()
 	return queued.Err()
 }
 

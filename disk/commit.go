@@ -21,11 +21,11 @@ type Committer[T Queued] struct {
 	closing <-chan struct{}
 
 	// lock is held, by sending, to commit. It is a channel so that waiting for it can end.
-	lock  chan struct{}
-	spare []T // empty, the queue of the commit before, to be used again; guarded by lock
+	lock chan struct{}
 
 	mu    sync.Mutex
 	queue []T // guarded by mu
+	taken []T // the queue before, which who holds lock commits; its memory is used again
 }
 
 // Item is what a Committer knows of an item: embed it. Zero is one that is not queued.
@@ -103,7 +103,6 @@ func (c *Committer[T]) Wait(ctx context.Context, s *Submission, expired <-chan t
 	case <-s.done:
 	case c.lock <- struct{}{}:
 		c.lead()
-		<-s.done
 	case <-c.closing:
 		return Closing
 	case <-ctx.Done():
@@ -114,7 +113,8 @@ func (c *Committer[T]) Wait(ctx context.Context, s *Submission, expired <-chan t
 	return Done
 }
 
-// TryLead commits everything that is queued, unless somebody is committing now.
+// TryLead commits everything that is queued, unless somebody is committing now. When it
+// did, that is answered.
 func (c *Committer[T]) TryLead() (led bool) {
 	select {
 	case c.lock <- struct{}{}:
@@ -126,7 +126,7 @@ func (c *Committer[T]) TryLead() (led bool) {
 }
 
 // Lead commits everything that is queued, after the commit under way, also while the
-// Committer is being closed.
+// Committer is being closed. Then all of it is answered.
 func (c *Committer[T]) Lead() {
 	c.lock <- struct{}{}
 	c.lead()
@@ -198,13 +198,9 @@ func (c *Committer[T]) Waiting() int {
 func (c *Committer[T]) take() []T {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	taken := c.queue
-	c.queue, c.spare = c.spare, nil
-	return taken
+	c.queue, c.taken = c.taken[:0], c.queue
+	return c.taken
 }
-
-// maxSpare is for how many items the memory of a queue is kept.
-const maxSpare = 1024
 
 // lead commits everything that is queued and unlocks the Committer, which the caller
 // has locked.
@@ -213,9 +209,7 @@ func (c *Committer[T]) lead() {
 	all := c.take()
 	defer func() {
 		c.abandon(all)
-		if clear(all); cap(all) <= maxSpare {
-			c.spare = all[:0]
-		}
+		clear(all)
 	}()
 	for rest := all; len(rest) > 0; {
 		n := c.commit(rest)

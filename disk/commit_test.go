@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -178,6 +179,9 @@ func (b *bench) committed(t *testing.T, want ...[]string) {
 	t.Helper()
 	if diff := cmp.Diff(want, b.groups); diff != "" {
 		t.Errorf("groups committed (-want +got):\n%s", diff)
+	}
+	if len(b.failed) > 0 {
+		t.Errorf("fail was called with %v, want nothing left for it", b.failed)
 	}
 }
 
@@ -361,6 +365,7 @@ func TestLeaderThatPanics(t *testing.T) {
 				if len(b.failed) != 1 {
 					t.Errorf("fail was called %d times, want once", len(b.failed))
 				}
+				b.failed = nil
 				later.waits(t)
 				b.next(step{n: 1})
 				later.is(t, disk.Done, false, nil)
@@ -429,21 +434,67 @@ func TestLock(t *testing.T) {
 func TestLead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
-		go func() { b.steps <- step{n: 1}; b.steps <- step{n: 2} }()
+		go func() { b.steps <- step{n: 1} }()
 		s := b.Enqueue(&item{name: "a"})
 		if !b.TryLead() {
 			t.Error("did not lead, though nobody else does")
 		}
 		<-s.Done()
+		leader := b.submit(nil, "b")
 		close(b.closing)
-		s = b.Enqueue(&item{name: "b"}, &item{name: "c"})
-		b.Lead()
+		s = b.Enqueue(&item{name: "c"}, &item{name: "d"})
+		led := make(chan struct{})
+		go func() { b.Lead(); close(led) }()
+		synctest.Wait()
+		b.next(step{n: 1})
+		leader.is(t, disk.Done, false, nil)
+		b.next(step{n: 2})
+		<-led
 		<-s.Done()
 		if err := s.Err(); err != nil {
-			t.Error(err)
+			t.Errorf("what Lead committed: %v", err)
 		}
-		b.committed(t, []string{"a"}, []string{"b", "c"})
+		b.committed(t, []string{"a"}, []string{"b"}, []string{"c", "d"})
 	})
+}
+
+// TestAgain: an item that was answered may be queued again.
+func TestAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		i := &item{name: "a"}
+		for _, err := range []error{errors.New("the first time"), nil} {
+			c := b.call(nil, true, []*item{i})
+			b.next(step{n: 1, err: err})
+			c.is(t, disk.Done, false, err)
+			i.released = 0
+		}
+		b.committed(t, []string{"a"})
+	})
+}
+
+// TestNothingIsKept: an item that was answered can be collected, though the memory of
+// the queue is used again.
+func TestNothingIsKept(t *testing.T) {
+	var c *disk.Committer[*item]
+	c = disk.NewCommitter(make(chan struct{}), func(items []*item) int {
+		c.Answer(items[0], nil)
+		return 1
+	}, func(cause error) error { return cause }, nil)
+	var made [3]weak.Pointer[item]
+	for n := range made {
+		i := &item{}
+		made[n] = weak.Make(i)
+		c.Enqueue(i)
+	}
+	c.Lead()
+	runtime.GC()
+	for n, i := range made {
+		if i.Value() != nil {
+			t.Errorf("item %d is kept, want it gone", n)
+		}
+	}
+	runtime.KeepAlive(c)
 }
 
 // TestManyCallers: with callers that come and go as they like, and no order among them
