@@ -83,9 +83,9 @@ func (b *background) take() ([]authz.Entry, []int64) {
 func (l *Log) lose(n uint64) {
 	l.lost.Add(n)
 	l.stats.lost.Add(n)
-	if l.toldLoss.due(l.config.Now()) {
+	l.lossLog.Do(func() {
 		l.config.Log.Warn("decisions are lost for the log: the queue of async is full, or the log cannot be written", "lost", l.stats.lost.Load())
-	}
+	})
 }
 
 // recordBackground records what async left, as it comes, until ctx ends.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"golang.org/x/time/rate"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/disk"
@@ -35,7 +36,8 @@ type Log struct {
 	lost     atomic.Uint64 // records lost that no loss record stands for yet
 	stats    counters
 
-	toldLoss, toldUnmaskable seldom
+	// What may happen with every decision must not fill the operator's log.
+	lossLog, unmaskableLog rate.Sometimes
 
 	waiting    quota      // of the drafts of spool and required
 	changing   quota      // of the drafts of intents and changes: decisions take none of it
@@ -77,6 +79,9 @@ func Open(config Config) (*Log, error) {
 		changing:   quota{maxEntries: MaxPending, maxBytes: maxChangingBytes},
 		background: newBackground(config),
 		cursors:    make(map[string]uint64),
+
+		lossLog:       rate.Sometimes{Interval: logInterval},
+		unmaskableLog: rate.Sometimes{Interval: logInterval},
 	}
 	l.commits = disk.NewCommitter(db.Closing(), l.commitGroup, l.fail, (*draft).release)
 	if err := l.load(); err != nil {
@@ -84,6 +89,9 @@ func Open(config Config) (*Log, error) {
 	}
 	return l, nil
 }
+
+// logInterval is the pause between two messages about what may happen with every decision.
+const logInterval = 10 * time.Second
 
 // load reads where the chain begins and ends.
 func (l *Log) load() error {

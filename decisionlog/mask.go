@@ -55,14 +55,13 @@ func (l *Log) masksFor(ctx context.Context, r *authz.Record) (masks []authz.Mask
 // unmaskable logs, now and then, that records are stored without their input, and
 // returns why. Of the cause only what is safe to show is logged.
 func (l *Log) unmaskable(why string, cause error) string {
-	if !l.toldUnmaskable.due(l.config.Now()) {
-		return why
-	}
-	attributes := []any{"why", why}
-	var ours *authz.Error
-	if errors.As(cause, &ours) {
-		attributes = append(attributes, "error", ours)
-	}
-	l.config.Log.Error("decisions are recorded without their input", attributes...)
+	l.unmaskableLog.Do(func() {
+		attributes := []any{"why", why}
+		var ours *authz.Error
+		if errors.As(cause, &ours) {
+			attributes = append(attributes, "error", ours)
+		}
+		l.config.Log.Error("decisions are recorded without their input", attributes...)
+	})
 	return why
 }

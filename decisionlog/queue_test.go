@@ -1,9 +1,11 @@
 package decisionlog_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strconv"
 	"strings"
@@ -149,6 +151,31 @@ func TestRunTellsAndSyncs(t *testing.T) {
 	}
 	until(t, func() bool { return l.Stats().Syncs > 0 })
 	code(t, func() error { _, err := l.Get(t.Context(), "d-1"); return err }(), authz.CodeNotFound, "no record")
+}
+
+// TestSeldomLogged: what may happen with every decision is logged once, and not again
+// right after that.
+func TestSeldomLogged(t *testing.T) {
+	var log bytes.Buffer
+	l := open(t, decisionlog.Config{
+		InMemory: true, Durability: authz.Async, Queue: 1, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Mask: func(context.Context, *authz.Record) ([]authz.Mask, error) { return nil, errors.New("boom") },
+	})
+	for i := range 5 {
+		e := entry(strconv.Itoa(i))
+		record(t, l, e) // one finds room
+		e.Decision.Durability = authz.Spool
+		e.Decision.ID = "spool-" + e.Decision.ID
+		record(t, l, e)
+	}
+	for _, message := range []string{"decisions are lost for the log", "decisions are recorded without their input"} {
+		if n := strings.Count(log.String(), message); n != 1 {
+			t.Errorf("%q was logged %d times, want once:\n%s", message, n, &log)
+		}
+	}
+	if stats := l.Stats(); stats.Lost != 4 || stats.Unmaskable != 5 {
+		t.Errorf("%d lost and %d unmaskable, want 4 and 5", stats.Lost, stats.Unmaskable)
+	}
 }
 
 func TestAsyncIsBoundedInBytes(t *testing.T) {
