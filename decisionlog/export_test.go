@@ -27,6 +27,17 @@ func (l *Log) BlockCommits(proceed <-chan struct{}) (begun <-chan struct{}) {
 	return beginning
 }
 
+// BlockSyncs makes every later sync wait until proceed is closed.
+func (l *Log) BlockSyncs(proceed <-chan struct{}) {
+	l.commits.Stop()
+	defer l.commits.Unlock()
+	sync := l.sync
+	l.sync = func() error {
+		<-proceed
+		return sync()
+	}
+}
+
 // FailSyncs makes every later sync fail with err.
 func (l *Log) FailSyncs(err error) {
 	l.commits.Stop()

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/verdict-pdp/verdict/authz"
@@ -241,6 +242,81 @@ func TestCloseEndsWaiting(t *testing.T) {
 		t.Error(err)
 	}
 	code(t, <-done, authz.CodeUnavailable, "closed")
+}
+
+// TestCloseWhileCommitting: Close waits for the commit under way. Callers whose records
+// are in it hear what became of them, and those behind it that they were not recorded.
+func TestCloseWhileCommitting(t *testing.T) {
+	for name, broken := range map[string]error{"done": nil, "failed": errors.New("i/o error")} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := openUnclosed(t, decisionlog.Config{InMemory: true, Wait: time.Minute})
+				if broken != nil {
+					l.FailCommits(broken)
+				}
+				proceed := make(chan struct{})
+				begun := l.BlockCommits(proceed)
+				release := l.Hold()
+				results := make(chan error, 3)
+				put := func(id string) {
+					go func() { results <- l.Record(t.Context(), []authz.Entry{entry(id)}) }()
+					synctest.Wait()
+				}
+				put("d-1")
+				put("d-2")
+				release()
+				<-begun
+				put("d-3")
+				closed := make(chan error, 1)
+				go func() { closed <- l.Close() }()
+				synctest.Wait()
+				code(t, <-results, authz.CodeUnavailable, "the decision log is closed")
+				if len(results) > 0 || len(closed) > 0 {
+					t.Fatalf("%d callers are back and %d has closed the log, while it commits; want neither", len(results), len(closed))
+				}
+				close(proceed)
+				for range 2 {
+					if err := <-results; (err != nil) != (broken != nil) || !errors.Is(err, broken) {
+						t.Errorf("a record that was being committed: %v, want %v", err, broken)
+					}
+				}
+				if err := <-closed; err != nil {
+					t.Errorf("closing: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestSyncIsNotWaitedFor: a record that need not be on the disk is answered before the
+// sync for one that must be.
+func TestSyncIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := openUnclosed(t, decisionlog.Config{InMemory: true, Wait: time.Minute})
+		proceed := make(chan struct{})
+		l.BlockSyncs(proceed)
+		release := l.Hold()
+		results := make(chan authz.Durability, 2)
+		for _, durability := range []authz.Durability{authz.Required, authz.Spool} {
+			go func() {
+				e := entry(string(durability))
+				e.Decision.Durability = durability
+				record(t, l, e)
+				results <- durability
+			}()
+			synctest.Wait()
+		}
+		release()
+		synctest.Wait()
+		if got := <-results; got != authz.Spool || len(results) > 0 {
+			t.Errorf("%s was answered first, and %d more during the sync; want spool alone", got, len(results))
+		}
+		close(proceed)
+		<-results
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestRoomIsWaitedFor holds the only place of the queue and lets it go in time.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,4 +85,136 @@ func TestGroupCommit(t *testing.T) {
 	if diff := cmp.Diff([]string{"1 first", "2 u", "3 u"}, feed); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// watched is a context that tells when its error is asked for.
+type watched struct {
+	context.Context
+	asked chan struct{}
+}
+
+func (w watched) Err() error {
+	w.asked <- struct{}{}
+	return w.Context.Err()
+}
+
+// TestCommitIsWaitedFor: a write that is being committed is made, though its context
+// ended, and its caller hears so.
+func TestCommitIsWaitedFor(t *testing.T) {
+	s := open(t, store.Config{InMemory: true})
+	begun, proceed := store.HoldCommits(s)
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan struct{}, 10)
+	answers := make(chan error)
+	apply := func(ctx context.Context, id string) {
+		go func() {
+			_, err := s.Apply(ctx, []store.Op{{Entity: storetest.User(id, "t")}})
+			answers <- err
+		}()
+	}
+	apply(t.Context(), "first")
+	<-begun
+	for _, id := range []string{"u", "v"} {
+		apply(watched{ctx, asked}, id)
+	}
+	for store.Queued(s) != 2 {
+		runtime.Gosched()
+	}
+	proceed <- struct{}{}
+	<-begun
+	cancel()
+	<-asked // by the one that does not lead
+	proceed <- struct{}{}
+	for range 3 {
+		if err := <-answers; err != nil {
+			t.Errorf("a write that was committed: %v", err)
+		}
+	}
+	if got := s.Revision(); got != 3 {
+		t.Errorf("revision %d, want 3", got)
+	}
+}
+
+// TestCloseWhileQueued: Close waits for the commit under way, and what is queued behind
+// it is not made.
+func TestCloseWhileQueued(t *testing.T) {
+	s := open(t, store.Config{InMemory: true})
+	begun, proceed := store.HoldCommits(s)
+	put := func(id string) <-chan error {
+		answer := make(chan error, 1)
+		go func() {
+			_, err := s.Apply(t.Context(), []store.Op{{Entity: storetest.User(id, "t")}})
+			answer <- err
+		}()
+		return answer
+	}
+	first := put("first")
+	<-begun
+	queued := put("queued")
+	for store.Queued(s) != 1 {
+		runtime.Gosched()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	code(t, <-queued, authz.CodeUnavailable, "the store is closed")
+	select {
+	case err := <-closed:
+		t.Fatalf("it was closed during a commit: %v", err)
+	default:
+	}
+	proceed <- struct{}{}
+	if err := errors.Join(<-first, <-closed); err != nil {
+		t.Errorf("the commit under way, and Close: %v", err)
+	}
+	code(t, <-put("later"), authz.CodeUnavailable, "the store is closed")
+}
+
+// TestFailedGroup: of a group whose commit fails, a write that was refused has its own
+// error, and one that changes nothing has none.
+func TestFailedGroup(t *testing.T) {
+	s := open(t, store.Config{InMemory: true})
+	storetest.Put(t, s, storetest.User("u", "t"))
+	begun, proceed := store.HoldCommits(s)
+	type answer struct {
+		name string
+		err  error
+	}
+	answers := make(chan answer)
+	queue := func(name string, write func() error) {
+		before := store.Queued(s)
+		go func() { answers <- answer{name, write()} }()
+		for store.Queued(s) == before && name != "first" {
+			runtime.Gosched()
+		}
+	}
+	apply := func(op store.Op) func() error {
+		return func() error {
+			_, err := s.Apply(t.Context(), []store.Op{op})
+			return err
+		}
+	}
+	queue("first", apply(store.Op{Entity: storetest.User("first", "t")}))
+	<-begun
+	queue("made", apply(store.Op{Entity: storetest.User("made", "t")}))
+	queue("refused", apply(store.Op{Entity: storetest.User("u", "t"), If: authz.AsNew()}))
+	line := `{"collection":"users","entity":{"id":"u","tenant":"t"}}` + "\n"
+	queue("same", func() error {
+		report, err := s.Import(t.Context(), strings.NewReader(line), store.ImportOptions{})
+		if err == nil && report.Unchanged != 1 {
+			t.Errorf("the import reports %+v, want one line unchanged", report)
+		}
+		return err
+	})
+	store.FailCommits(s, errors.New("i/o error"))
+	proceed <- struct{}{}
+	want := map[string]string{"first": "", "made": "mend the disk and restart", "refused": "exists", "same": ""}
+	for range want {
+		got := <-answers
+		if (got.err == nil) != (want[got.name] == "") || got.err != nil && !strings.Contains(got.err.Error(), want[got.name]) {
+			t.Errorf("%s: %v, want %q", got.name, got.err, want[got.name])
+		}
+	}
+	_, err := s.Apply(t.Context(), []store.Op{{Entity: storetest.User("later", "t")}})
+	code(t, err, authz.CodeUnavailable, "mend the disk and restart")
+	code(t, s.Writable(), authz.CodeUnavailable, "mend the disk and restart")
 }
