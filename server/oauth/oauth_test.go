@@ -62,8 +62,12 @@ func start(t testing.TB) *node {
 	n.service, err = tokenservice.New(t.Context(), tokenservice.Config{
 		Issuer:  "https://verdict.example",
 		Service: "svc:token",
-		Dir:     t.TempDir(),
-		Log:     slog.New(slog.DiscardHandler),
+
+		Lifetime:    5 * time.Minute,
+		KeyLifetime: 30 * 24 * time.Hour,
+
+		Dir: t.TempDir(),
+		Log: slog.New(slog.DiscardHandler),
 		Decide: func(ctx context.Context, r authz.Request) (authz.Decision, error) {
 			if !r.Simulated {
 				n.asked = append(n.asked, r)
