@@ -29,30 +29,15 @@ import (
 	"github.com/verdict-pdp/verdict/bundles"
 )
 
-// opaFolder is where opaCommand is built, for as long as the tests run.
-var opaFolder string
-
-// opaCommand builds the opa command of go.mod once for all tests.
+// opaCommand builds the opa command of tools/go.mod, which the go command keeps, and gives
+// its path.
 var opaCommand = sync.OnceValues(func() (string, error) {
-	binary := filepath.Join(opaFolder, "opa")
-	out, err := exec.Command("go", "build", "-modfile=../tools/go.mod", "-o", binary, "github.com/open-policy-agent/opa").CombinedOutput()
+	out, err := exec.Command("go", "tool", "-n", "-modfile=../tools/go.mod", "opa").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
-	return binary, nil
+	return strings.TrimSpace(string(out)), nil
 })
-
-func TestMain(m *testing.M) {
-	var err error
-	if opaFolder, err = os.MkdirTemp("", "opa"); err != nil {
-		panic(err)
-	}
-	code := m.Run()
-	if err := os.RemoveAll(opaFolder); err != nil {
-		panic(err)
-	}
-	os.Exit(code)
-}
 
 // opa runs the real opa command in dir and returns what it printed.
 func opa(t testing.TB, dir string, args ...string) []byte {

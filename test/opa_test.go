@@ -3,12 +3,11 @@ package test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,17 +17,14 @@ import (
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
-// opaBinary builds OPA's own program, of the version this module requires, once.
+// opaBinary builds OPA's own program, of the version the product is built with, and gives
+// its path.
 var opaBinary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "opa")
+	out, err := exec.Command("go", "tool", "-n", "-modfile=../tools/go.mod", "opa").CombinedOutput()
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w\n%s", err, out)
 	}
-	path := filepath.Join(dir, "opa")
-	if out, err := exec.Command("go", "build", "-modfile=../tools/go.mod", "-o", path, "github.com/open-policy-agent/opa").CombinedOutput(); err != nil {
-		return "", errors.Join(errors.New(string(out)), err)
-	}
-	return path, nil
+	return strings.TrimSpace(string(out)), nil
 })
 
 // runOPA starts `opa run --server` with these arguments and returns its URL once it
