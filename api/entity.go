@@ -18,11 +18,3 @@ type (
 	// LineError is why one line of an import was not written.
 	LineError = authz.LineError
 )
-
-// Status answers PathStatus.
-type Status struct {
-	Version      string            `json:"version"`
-	DataRevision uint64            `json:"data_revision"`
-	Policy       PolicyRef         `json:"policy"`
-	Collections  map[string]uint64 `json:"collections"` // entities by collection
-}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -59,6 +60,8 @@ type Daemon struct {
 	shade      *replay.Shadow
 	pdp        *pdp.PDP
 	server     *server.Server
+	started    time.Time
+	overTLS    map[string]*tls.Config // :: listener -> what it is served with; nil is plain HTTP
 
 	// Written lists the key files Open made, for the one who started it.
 	Written []string
@@ -86,6 +89,7 @@ func (e *StepError) Unwrap() error { return e.Err }
 // before Run. When it fails, nothing stays open.
 func Open(ctx context.Context, c Config) (_ *Daemon, err error) {
 	d := &Daemon{config: c.withDefaults()}
+	d.started = d.config.Now()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -353,3 +357,9 @@ func (d *Daemon) collectors() []prometheus.Collector {
 func StoreDir(data string) string { return filepath.Join(data, "store") }
 
 func (d *Daemon) path(name string) string { return filepath.Join(d.config.Data, name) }
+
+// data is the store as the pipeline sees it.
+type data struct{ *store.Store }
+
+// View implements pdp.Data.
+func (d data) View() (pdp.View, error) { return d.Snapshot() }

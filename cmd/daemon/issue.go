@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/control"
+	"github.com/verdict-pdp/verdict/events"
 	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/tokenservice"
 )
@@ -36,5 +38,21 @@ func (d *Daemon) openTokenService(ctx context.Context) (err error) {
 // revokeOwn stores the revocation of a token of ours.
 func (d *Daemon) revokeOwn(ctx context.Context, r *authz.Revocation) error {
 	_, err := d.store.Apply(ctx, []store.Op{{Entity: r}})
+	return err
+}
+
+// eventStore is the store as the events room sees it.
+type eventStore struct{ control.Vault }
+
+// View implements events.Store.
+func (s eventStore) View() (events.View, error) { return s.Snapshot() }
+
+func (d *Daemon) openReceiver(context.Context) (err error) {
+	d.receiver, err = events.New(events.Config{
+		Store:  eventStore{control.Vault{Store: d.store}},
+		Verify: d.verifier.VerifyEvent,
+		Logger: d.config.Logger,
+		Now:    d.config.Now,
+	})
 	return err
 }

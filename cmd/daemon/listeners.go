@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/server"
 	"github.com/verdict-pdp/verdict/server/admin"
 	surface "github.com/verdict-pdp/verdict/server/api"
@@ -11,6 +13,7 @@ import (
 	"github.com/verdict-pdp/verdict/server/oauth"
 	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/tlsfiles"
+	"github.com/verdict-pdp/verdict/store"
 	"github.com/verdict-pdp/verdict/tokenservice"
 )
 
@@ -31,6 +34,7 @@ func (d *Daemon) listeners() ([]server.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serving the admin API over TLS: %w; correct admin_tls.cert, admin_tls.key and admin_tls.client_ca, or their files", err)
 	}
+	d.overTLS = map[string]*tls.Config{decisionsListener: overTLS, adminListener: adminOverTLS}
 	decisions, administration := d.rooms()
 	return []server.Listener{
 		{Name: decisionsListener, Addr: c.Listen, Setting: "listen", Net: c.DecisionsListener, TLS: overTLS, Rooms: decisions, Quiet: true},
@@ -73,9 +77,24 @@ func (d *Daemon) adminRoom() *admin.Handler {
 		Policy:  d.policy,
 		Now:     c.Now,
 		Version: c.Version,
+		Node: admin.Node{
+			StartedAt: d.started, SchemaVersion: store.SchemaVersion, Writable: d.store.Writable,
+			Log: d.log.Status, Sinks: d.sinkStatus, Certificates: d.certificates,
+		},
 
 		BodyLimit: c.HTTP.BodyLimit,
 	}
+}
+
+// certificates are those that listeners are served with.
+func (d *Daemon) certificates() (all []authz.CertificateStatus) {
+	for _, name := range []string{decisionsListener, adminListener} {
+		if c := d.overTLS[name]; c != nil {
+			from, to := tlsfiles.Life(c)
+			all = append(all, authz.CertificateStatus{Listener: name, NotBefore: from, NotAfter: to})
+		}
+	}
+	return all
 }
 
 // DecisionsURL is where decisions are served: an http or https URL, or unix: and the

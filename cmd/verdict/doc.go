@@ -31,6 +31,7 @@
 // # Commands
 //
 //	serve                          run the server
+//	status                         how the server stands, and what is wrong with it
 //	decide                         ask for a decision, or with --file for a batch
 //	decisions list|tail|show       what was decided, as it is decided, and why
 //	decisions export|verify        the records, and whether all are there unaltered
@@ -184,4 +185,5 @@
 //	8  issuer list --check only: an issuer is not fresh
 //	9  rotate only: the rotation is not done; nobody watches it any more, or it was aborted
 //	10  replay --fail-on-flip only: a recorded decision would be decided otherwise
+//	11  status only: something is wrong with the server, and the output says what
 package main

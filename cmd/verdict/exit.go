@@ -16,6 +16,7 @@ const (
 	exitNotFresh    exitStatus = 8
 	exitNotRotated  exitStatus = 9
 	exitFlips       exitStatus = 10
+	exitUnwell      exitStatus = 11
 )
 
 // exitMeaning is one row of the list of exit codes.
@@ -37,5 +38,6 @@ func exitMeanings() []exitMeaning {
 		{exitNotFresh, "issuer list --check only: an issuer is not fresh"},
 		{exitNotRotated, "rotate only: the rotation is not done; nobody watches it any more, or it was aborted"},
 		{exitFlips, "replay --fail-on-flip only: a recorded decision would be decided otherwise"},
+		{exitUnwell, "status only: something is wrong with the server, and the output says what"},
 	}
 }

@@ -55,7 +55,7 @@ with every reason. One binary holds the server and the commands that talk to it.
 		&cobra.Group{ID: "credentials", Title: "Credentials and tokens:"},
 		&cobra.Group{ID: "data", Title: "Data:"},
 	)
-	add(root, "server", newServe(c), newConfig(c), newKey(c), newAudit(c), newVersion(c))
+	add(root, "server", newServe(c), newStatus(c), newConfig(c), newKey(c), newAudit(c), newVersion(c))
 	add(root, "decisions", newDecide(c), newDecisions(c), newReplay(c), newDemo(c))
 	add(root, "policies", newBundle(c), newGuard(c), newShadow(c), newTest(c))
 	add(root, "credentials", newIssuer(c), newCredential(c), newSecret(c), newToken(c), newRotate(c), newRevoke(c), newRenew(c))

@@ -1,6 +1,10 @@
 package sink
 
-import "time"
+import (
+	"time"
+
+	"github.com/verdict-pdp/verdict/authz"
+)
 
 // Stats says how a sink does. Counts are since the start of the process.
 type Stats struct {
@@ -50,3 +54,9 @@ func (r *Runner) Stats() Stats {
 
 // Name is the name of the sink, as in Config.
 func (r *Runner) Name() string { return r.config.Name }
+
+// Status says the same to an operator.
+func (r *Runner) Status() authz.SinkStatus {
+	s := r.Stats()
+	return authz.SinkStatus{Name: r.Name(), LagRecords: s.LagRecords, LagS: s.LagSeconds, LastSuccess: s.LastSuccess, LastError: s.LastError}
+}

@@ -607,12 +607,3 @@ func TestKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) { expect(t, mint(test.body), test.status, test.field) })
 	}
 }
-
-func TestStatus(t *testing.T) {
-	o := start(t, nil)
-	expect(t, o.send("PUT", "/v1/users/a", `{}`), http.StatusCreated, "")
-	want := `{"version":"test","data_revision":2,"policy":{"generation":3,"digest":"sha256:ab"},"collections":{"api_keys":1,"credentials":0,"edges":0,"entitlements":0,"issuers":0,"machine_users":0,"plans":0,"renewals":0,"revocations":0,"rotation_sets":0,"rotations":0,"services":0,"tenants":0,"users":1}}`
-	if diff := gocmp.Diff(want, o.send("GET", api.PathStatus, "").Body); diff != "" {
-		t.Error(diff)
-	}
-}

@@ -15,7 +15,7 @@ import (
 func (h *Handler) dataRows() []route.Row {
 	lines := route.Answer{Status: http.StatusOK, Type: api.TypeNDJSON, Body: api.Line[authz.Entity]{}, Headers: []string{api.HeaderRevision}}
 	return []route.Row{
-		{Method: "GET", Path: api.PathStatus, ID: "status", Roles: readers, Handler: route.Get(h.status)},
+		{Method: "GET", Path: api.PathStatus, ID: "status", Roles: policyReaders, Handler: route.Get(h.status)},
 		{Method: "GET", Path: api.PathChanges, ID: "changes", Roles: readers,
 			Params:  []route.Param{{Name: "after", Kind: route.Number, High: math.MaxInt64, Doc: "after"}, limit, waitS},
 			Handler: route.Get(h.changes)},
@@ -23,20 +23,6 @@ func (h *Handler) dataRows() []route.Row {
 		{Method: "GET", Path: api.PathExport, ID: "export", Roles: readers, Params: []route.Param{{Name: "collection", Kind: route.Many}}, Answers: []route.Answer{lines}, Handler: route.Stream(h.exportLines)},
 		{Method: "GET", Path: api.PathBackup, ID: "backup", Roles: operators, Answers: []route.Answer{{Status: http.StatusOK, Type: api.TypeBackup}}, Handler: route.Stream(h.backup)},
 	}
-}
-
-func (h *Handler) status(*route.Call) (route.Reply[api.Status], error) {
-	counts := h.Data.Counts()
-	collections := make(map[string]uint64, len(counts))
-	for name, count := range counts {
-		collections[string(name)] = count
-	}
-	return route.Show(api.Status{
-		Version:      h.Version,
-		DataRevision: h.Data.Revision(),
-		Policy:       h.Policy(),
-		Collections:  collections,
-	}), nil
 }
 
 // maxWaitS is how long a change may be waited for, in seconds.

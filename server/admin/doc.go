@@ -22,7 +22,7 @@
 //	GET    /v1/keys                operate           never the secrets, nor their hashes
 //	POST   /v1/keys                operate           the one answer with a secret
 //	DELETE /v1/keys/{id}           operate           revoke
-//	GET    /v1/status              operate, review
+//	GET    /v1/status              author, operate, review   how the node stands, and what is wrong
 //
 // Policies and decisions:
 //

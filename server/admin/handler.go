@@ -30,6 +30,8 @@ type Handler struct {
 	Policy  func() authz.PolicyRef
 	Now     func() time.Time
 	Version string // of the program
+	// Node is what a status tells of the process.
+	Node Node
 	// BodyLimit bounds the body of one entity, in bytes; 0 means
 	// api.DefaultBodyLimit.
 	BodyLimit int64

@@ -51,6 +51,12 @@ func (f Files) Config() (*tls.Config, error) {
 	return served, nil
 }
 
+// Life is from when until when the certificate is good that c, made by Config, serves now.
+func Life(c *tls.Config) (from, to time.Time) {
+	served, _ := c.GetCertificate(nil) // that of Config does not fail
+	return served.Leaf.NotBefore, served.Leaf.NotAfter
+}
+
 // requireClients judges each connection by the authorities of now, none by those that a
 // session began with.
 func (f *watched) requireClients(served *tls.Config) {
