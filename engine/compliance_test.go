@@ -164,7 +164,7 @@ func evaluateCase(ctx context.Context, c cases.TestCase, compiler *ast.Compiler,
 	if err != nil {
 		return nil, errCaseQuery
 	}
-	rules, release := engine.NewAnswers()
+	rules, release := engine.NewRuleCache()
 	defer release()
 	q := topdown.NewQuery(query).
 		WithCompiler(compiler).

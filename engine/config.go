@@ -24,7 +24,7 @@ type Config struct {
 	// DecodedFacts is how many facts are kept decoded between evaluations; 0
 	// means DefaultDecodedFacts.
 	DecodedFacts int
-	// Fault is told why an evaluation failed where the reason must not say it:
+	// Fault gets why an evaluation failed where the reason must not say it:
 	// facts that could not be read, and panics with their stack. It may be nil,
 	// must not block, and may be called by many goroutines at once.
 	Fault func(context.Context, error)

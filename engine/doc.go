@@ -15,7 +15,7 @@
 //	POLICY_CONFLICT     rules gave different values for one thing
 //	POLICY_ERROR        a built-in failed, the facts could not be read, or a fault of the engine
 //	POLICY_TIMEOUT      evaluation took longer than its limit, or the caller went away
-//	POLICY_OVER_BUDGET  it asked for more store keys than its limit, or for a collection whole
+//	POLICY_OVER_BUDGET  it read more store keys than its limit, or a collection whole
 //	POLICY_MALFORMED    the result is not a decision object
 //	POLICY_MISSING      no policy is active
 //
@@ -59,6 +59,6 @@
 // Explain and ExplainInput judge once as Evaluate does and then evaluate again, with
 // a tracer and without rule index, to say of each rule that could deny whether it
 // held, and where it stopped when it did not; which facts were read; and, by taking
-// denials away and asking again, the smallest sets of them that would have to go.
+// denials away and evalArgs again, the smallest sets of them that would have to go.
 // None of it is paid for by Evaluate.
 package engine

@@ -281,7 +281,7 @@ func TestConfig(t *testing.T) {
 	s := compile(t, "allow := true\n", nil)
 	for _, c := range []engine.Config{{Timeout: -1}, {MaxKeys: -1}, {DecodedFacts: -1}} {
 		if _, err := engine.New(s, c); authz.CodeOf(err) != authz.CodeInvalid {
-			t.Errorf("%+v: %v", c, err)
+			t.Errorf("New with %+v: error %v, want %s", c, err, authz.CodeInvalid)
 		}
 	}
 }
@@ -401,7 +401,7 @@ func TestRefusedBuiltinNeverLoads(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := bundles.Compile(a, bundles.Options{}); err == nil || !strings.Contains(err.Error(), "guards/b.rego:10: ") {
-			t.Errorf("%s: %v", body, err)
+			t.Errorf("compiling %s: error %v, want one at guards/b.rego:10", body, err)
 		}
 	}
 }

@@ -98,7 +98,7 @@ func (p *Policy) ExplainInput(ctx context.Context, input []byte, f authz.Facts) 
 	return p.explain(ctx, func() (ast.Value, time.Time, error) { return readInput(input) }, f)
 }
 
-func (p *Policy) explain(ctx context.Context, read document, f authz.Facts) (authz.Judgement, *authz.Explanation) {
+func (p *Policy) explain(ctx context.Context, read inputReader, f authz.Facts) (authz.Judgement, *authz.Explanation) {
 	j := p.judge(ctx, read, f)
 	e := &authz.Explanation{Guards: []authz.GuardTrace{}, Rules: []authz.RuleTrace{}, Facts: []authz.FactRead{}}
 	if !j.Allow {
@@ -122,7 +122,7 @@ func engineSays(j authz.Judgement) bool {
 
 // fill writes an explanation of the judgement j. The error is the first of what
 // could not be found out.
-func (p *Policy) fill(ctx context.Context, e *authz.Explanation, j authz.Judgement, read document, f authz.Facts) (err error) {
+func (p *Policy) fill(ctx context.Context, e *authz.Explanation, j authz.Judgement, read inputReader, f authz.Facts) (err error) {
 	defer catch(&err)
 	x, err := p.explanations()
 	if err != nil {
@@ -132,7 +132,7 @@ func (p *Policy) fill(ctx context.Context, e *authz.Explanation, j authz.Judgeme
 	if err != nil {
 		return err
 	}
-	i := inquiry{policy: p, facts: f, input: input, at: at}
+	i := evaluator{policy: p, facts: f, input: input, at: at}
 	if err := x.trace(ctx, i, e); err != nil {
 		return err
 	}
@@ -147,10 +147,10 @@ func (p *Policy) fill(ctx context.Context, e *authz.Explanation, j authz.Judgeme
 }
 
 // trace evaluates the entrypoint and notes what happens, up to where it fails.
-func (x *explanations) trace(ctx context.Context, i inquiry, e *authz.Explanation) error {
-	facts, t := noted(i.facts), newTracer()
+func (x *explanations) trace(ctx context.Context, i evaluator, e *authz.Explanation) error {
+	facts, t := newFactRecorder(i.facts), newTracer()
 	i.facts = facts
-	_, err := i.run(ctx, asking{query: &x.traced, input: i.input, tracer: t})
+	_, err := i.run(ctx, evalArgs{query: &x.traced, input: i.input, tracer: t})
 	e.Facts = facts.reads()
 	denials := map[*ast.Rule]bool{}
 	for _, g := range x.guards {
@@ -172,16 +172,16 @@ func (g guardRules) trace(t *tracer) authz.GuardTrace {
 	return guard
 }
 
-// inquiry is one question that is being explained.
-type inquiry struct {
+// evaluator evaluates queries for one question that is being explained.
+type evaluator struct {
 	policy *Policy
 	facts  authz.Facts
 	input  ast.Value
 	at     time.Time
 }
 
-// run evaluates by a view of its own until ctx ends.
-func (i inquiry) run(ctx context.Context, a asking) (value ast.Value, err error) {
+// run evaluates with a view of its own until ctx ends.
+func (i evaluator) run(ctx context.Context, a evalArgs) (value ast.Value, err error) {
 	defer catch(&err)
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -270,7 +270,7 @@ func TestExplainWithoutTimeOrPolicy(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if j, e := p.Explain(gone, question(nil), newFacts(nil)); j.Allow || j.Reasons[0].Code != authz.PolicyTimeout || e == nil {
-		t.Errorf("%+v, %+v", j, e)
+		t.Errorf("the caller is gone: %+v, explanation %+v, want a deny with %s and an explanation", j, e, authz.PolicyTimeout)
 	}
 	j, e := (*engine.Policy)(nil).Explain(t.Context(), question(nil), newFacts(nil))
 	want := &authz.Explanation{Guards: []authz.GuardTrace{}, Rules: []authz.RuleTrace{}, Facts: []authz.FactRead{}, Needs: [][]authz.Need{{

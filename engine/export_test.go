@@ -34,8 +34,8 @@ func NewView(facts authz.Facts, maxKeys int) storage.Transaction {
 	return newView(facts, decoded, maxKeys)
 }
 
-// NewAnswers is the cache of rules of one evaluation, and how it ends.
-func NewAnswers() (topdown.VirtualCache, func()) {
-	a := newAnswers()
+// NewRuleCache is the cache of rules of one evaluation, and how it ends.
+func NewRuleCache() (topdown.VirtualCache, func()) {
+	a := newRuleCache()
 	return a, a.release
 }

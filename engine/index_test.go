@@ -43,7 +43,7 @@ func TestIndexChangesNothing(t *testing.T) {
 		}
 		s, err := bundles.Compile(a, bundles.Options{})
 		if err != nil {
-			t.Fatalf("%v\n%s", err, decision)
+			t.Fatalf("compiling: %v\n%s", err, decision)
 		}
 		indexed, err := engine.New(s, config)
 		if err != nil {

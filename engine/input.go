@@ -14,8 +14,7 @@ import (
 
 // Input is the policy's input document for q as JSON, members sorted by their
 // bytes and numbers as they were sent: equal questions give equal bytes, and
-// EvaluateInput judges them as Evaluate judges q. Evidence that proved nobody has
-// one too. The error, an *authz.Error, means that q has no time, or one outside
+// EvaluateInput judges them as Evaluate judges q. Evidence at fault has one too. The error, an *authz.Error, means that q has no time, or one outside
 // the years 0 to 9999, or holds what is not JSON, such as text that is not UTF-8.
 func Input(q authz.Question) ([]byte, error) {
 	if q.Time.IsZero() {
@@ -37,9 +36,9 @@ func unwritable(err error) error {
 	return &authz.Error{Code: authz.CodeInvalid, Message: "the question cannot be written as JSON", Cause: err}
 }
 
-// document reads an input document and the time to judge at. A function keeps the
-// question on the stack of who asks.
-type document func() (ast.Value, time.Time, error)
+// inputReader reads an input document and the time to judge at. A function keeps the
+// question on the stack of the caller.
+type inputReader func() (ast.Value, time.Time, error)
 
 func readQuestion(q authz.Question) (ast.Value, time.Time, error) {
 	value, err := questionValue(q)

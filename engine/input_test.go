@@ -157,7 +157,7 @@ func TestEvaluateInputRefuses(t *testing.T) {
 	for _, input := range []string{``, `null`, `[]`, `{`, `{}`, `{"time":"2026-11-22T12:00:00Z"} {}`, `{"time":1}`, `{"time":"noon"}`, `{"time":"2026-11-22T12:00:00Z","time":"2026-11-22T12:00:00Z"}`} {
 		got := p.EvaluateInput(t.Context(), []byte(input), newFacts(nil))
 		if got.Allow || len(got.Reasons) != 1 || got.Reasons[0].Code != authz.PolicyError {
-			t.Errorf("%s: %+v", input, got)
+			t.Errorf("EvaluateInput(%s) = %+v, want a deny with %s alone", input, got, authz.PolicyError)
 		}
 	}
 	if got := p.EvaluateInput(t.Context(), []byte(`{"time":"2026-11-22T12:00:00Z"}`), newFacts(nil)); !got.Allow {

@@ -104,7 +104,7 @@ func (w *textWriter) object(m map[string]any) {
 	w.end()
 }
 
-// value writes what is not plain text in the way OPA reads it.
+// value writes a string as it is, and what else there is in the way OPA reads it.
 func (w *textWriter) value(v any) {
 	switch v := v.(type) {
 	case string:

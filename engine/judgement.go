@@ -27,7 +27,7 @@ func judgement(value ast.Value) authz.Judgement {
 	return d.judgement
 }
 
-// decision reads a decision object and keeps the first thing wrong with it.
+// decision reads a decision object and notes the first thing wrong with it.
 type decision struct {
 	judgement authz.Judgement
 	hasAllow  bool
@@ -260,31 +260,31 @@ func (d *decision) open(name string, value ast.Value) map[string]any {
 		d.refuse("%s is %s, not an object", name, kind(value))
 		return nil
 	}
-	m, ok := plain(o).(map[string]any)
+	m, ok := jsonValue(o).(map[string]any)
 	if !ok {
 		d.refuse("%s has a member whose name is not a string", name)
 	}
 	return m
 }
 
-// plain turns a value into what JSON encoders know. Sets become sorted lists.
+// jsonValue converts a value to what JSON encoders know. Sets become sorted lists.
 // It is nil for an object whose member names are not all strings.
-func plain(value ast.Value) any {
+func jsonValue(value ast.Value) any {
 	switch v := value.(type) {
 	case ast.Boolean:
 		return bool(v)
 	case ast.String:
 		return string(v)
 	case ast.Number:
-		return plainNumber(v)
+		return jsonNumber(v)
 	case *ast.Array:
 		list := make([]any, 0, v.Len())
-		v.Foreach(func(t *ast.Term) { list = append(list, plain(t.Value)) })
+		v.Foreach(func(t *ast.Term) { list = append(list, jsonValue(t.Value)) })
 		return list
 	case ast.Set:
 		list := make([]any, 0, v.Len())
 		for _, t := range v.Slice() {
-			list = append(list, plain(t.Value))
+			list = append(list, jsonValue(t.Value))
 		}
 		return list
 	case ast.Object:
@@ -293,7 +293,7 @@ func plain(value ast.Value) any {
 		v.Foreach(func(k, t *ast.Term) {
 			name, ok := k.Value.(ast.String)
 			named = named && ok
-			m[string(name)] = plain(t.Value)
+			m[string(name)] = jsonValue(t.Value)
 		})
 		if !named {
 			return nil
@@ -303,8 +303,8 @@ func plain(value ast.Value) any {
 	return nil
 }
 
-// plainNumber is an int where the number is whole and fits, else a float64.
-func plainNumber(n ast.Number) any {
+// jsonNumber is an int where the number is whole and fits, else a float64.
+func jsonNumber(n ast.Number) any {
 	if i, ok := n.Int(); ok {
 		return i
 	}

@@ -55,7 +55,7 @@ func TestMalformed(t *testing.T) {
 	for text, wrong := range tests {
 		got := engine.Judge(ast.MustParseTerm(text).Value)
 		if got.Allow || len(got.Reasons) != 1 || got.Reasons[0].Code != authz.PolicyMalformed {
-			t.Errorf("%s: %+v", text, got)
+			t.Errorf("Judge(%s) = %+v, want a deny with %s alone", text, got, authz.PolicyMalformed)
 			continue
 		}
 		if diff := cmp.Diff(map[string]any{"wrong": wrong}, got.Reasons[0].Details); diff != "" {

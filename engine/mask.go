@@ -26,40 +26,40 @@ var maskRule = ast.MustParseRef("data.verdict.log.mask")
 // not known what to hide.
 func (p *Policy) Mask(ctx context.Context, input, result []byte) ([]authz.Mask, error) {
 	if p == nil {
-		return nil, unmasked(errors.New("no policy is active"))
+		return nil, maskError(errors.New("no policy is active"))
 	}
 	value, err := p.mask(ctx, input, result)
 	if err != nil {
-		return nil, unmasked(err)
+		return nil, maskError(err)
 	}
 	masks, err := masksIn(value)
 	if err != nil {
-		return nil, unmasked(err)
+		return nil, maskError(err)
 	}
 	return masks, nil
 }
 
-// unmasked keeps the values in a failure out of what callers see.
-func unmasked(cause error) error {
+// maskError keeps the values in a failure out of what callers see.
+func maskError(cause error) error {
 	return &authz.Error{Code: authz.CodeInternal, Message: "the policy could not say what to mask", Cause: cause}
 }
 
-// masking is the query for masks, and what of its input it can ask for.
-type masking struct {
+// maskQuery is the query for masks, and what it can read of its input.
+type maskQuery struct {
 	none          bool // the policy defines no masks: there is nothing to ask
 	query         rego.PreparedEvalQuery
 	input, result *parts // the rest of a record is not decoded
 	known         names
 }
 
-func newMasking(compiler *ast.Compiler, store *store) (masking, error) {
+func newMaskQuery(compiler *ast.Compiler, store *store) (maskQuery, error) {
 	if undefinedIn(compiler, store.data, maskRule) {
-		return masking{none: true}, nil
+		return maskQuery{none: true}, nil
 	}
 	asked := partsAsked(compiler, maskRule)
 	asked.add(ast.StringTerm("input"), ast.StringTerm("time"))
 	query, err := prepareQuery(compiler, store, ast.NewExpr(ast.NewTerm(maskRule)))
-	return masking{query: query, input: asked.of([]byte("input")), result: asked.of([]byte("result")), known: store.names}, err
+	return maskQuery{query: query, input: asked.of([]byte("input")), result: asked.of([]byte("result")), known: store.names}, err
 }
 
 // mask is nil when the policy defines none.
@@ -68,14 +68,14 @@ func (p *Policy) mask(ctx context.Context, input, result []byte) (value ast.Valu
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	masking, err := p.masks()
+	q, err := p.masks()
 	if err != nil {
 		return nil, err
 	}
-	if masking.none {
+	if q.none {
 		return nil, nil
 	}
-	asked, err := decodeParts(input, masking.input, masking.known)
+	asked, err := decodeParts(input, q.input, q.known)
 	if err != nil {
 		return nil, err
 	}
@@ -83,12 +83,12 @@ func (p *Policy) mask(ctx context.Context, input, result []byte) (value ast.Valu
 	if err != nil {
 		return nil, err
 	}
-	answered, err := decodeParts(result, masking.result, masking.known)
+	answered, err := decodeParts(result, q.result, q.known)
 	if err != nil {
 		return nil, err
 	}
 	both := make(object, 0, 2).with("input", ast.NewTerm(asked)).with("result", ast.NewTerm(answered)).term()
-	return p.run(ctx, asking{query: &masking.query, input: both.Value, at: at, facts: none{}, limit: p.config.Timeout})
+	return p.run(ctx, evalArgs{query: &q.query, input: both.Value, at: at, facts: none{}, limit: p.config.Timeout})
 }
 
 // undefinedIn reports whether ref, a constant path of data, can have no value: no rule
@@ -136,7 +136,7 @@ func maskOf(value ast.Value) (authz.Mask, error) {
 }
 
 func maskObject(o ast.Object) (authz.Mask, error) {
-	m, ok := plain(o).(map[string]any)
+	m, ok := jsonValue(o).(map[string]any)
 	if !ok {
 		return authz.Mask{}, errors.New("a mask has a member whose name is not a string")
 	}

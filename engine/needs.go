@@ -59,7 +59,7 @@ type denial struct {
 
 func newDenial(guard string, term *ast.Term) denial {
 	d := denial{guard: guard, term: term}
-	if said, ok := plain(term.Value).(map[string]any); ok {
+	if said, ok := jsonValue(term.Value).(map[string]any); ok {
 		d.said = said
 	}
 	return d
@@ -75,7 +75,7 @@ func (d denial) text(name string) string {
 	return text
 }
 
-// isBehind says whether r can be what a decision made of d. What a guard denies
+// isBehind reports whether r can be what a decision made of d. What a guard denies
 // without a code may be behind each of its reasons.
 func (d denial) isBehind(r authz.Reason) bool {
 	return r.Guard == d.guard && (r.Code == d.code() || d.code() == "")
@@ -97,8 +97,8 @@ func (d denial) details() map[string]any {
 // smallest may be missing, and when none was found yet the one set is of all the
 // denials that matter; fewer might do. Past maxDenials there are no sets. The error
 // says what ended the search, if something did.
-func (q *needQueries) find(ctx context.Context, i inquiry, judged authz.Judgement) ([][]authz.Need, error) {
-	raised, err := i.run(ctx, asking{query: &q.raised, input: i.input})
+func (q *needQueries) find(ctx context.Context, i evaluator, judged authz.Judgement) ([][]authz.Need, error) {
+	raised, err := i.run(ctx, evalArgs{query: &q.raised, input: i.input})
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (q *needQueries) find(ctx context.Context, i inquiry, judged authz.Judgemen
 	}
 	s.ask = func(denials *ast.Term) (ast.Value, error) {
 		input := object{}.with("question", ast.NewTerm(i.input)).with("denials", denials).term()
-		return i.run(ctx, asking{query: &q.without, input: input.Value})
+		return i.run(ctx, evalArgs{query: &q.without, input: input.Value})
 	}
 	return s.sets()
 }
@@ -197,7 +197,7 @@ func (s *search) rest(gone []int) *ast.Term {
 	return guards.term()
 }
 
-// enough says whether it is enough that the denials in gone go.
+// enough reports whether nothing but what stays is denied without the denials in gone.
 func (s *search) enough(gone []int) bool {
 	j, ok := s.without(gone)
 	if !ok || len(s.stays) == 0 {

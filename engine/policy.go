@@ -21,9 +21,9 @@ import (
 	"github.com/verdict-pdp/verdict/bundles"
 )
 
-// Policy is one snapshot ready to be asked, with all that is to be said of it: whoever
-// loads the active one once has its generation, its guards, their modes, its masks and
-// its decisions from one and the same set. It implements authz.Evaluator,
+// Policy is one snapshot ready for evaluation. A caller that loads the active one once has
+// its generation, its guards, their modes, its masks and its decisions from one and the
+// same set. It implements authz.Evaluator,
 // authz.Explainer and authz.Rejudger, and is safe for concurrent use.
 type Policy struct {
 	ref    authz.PolicyRef
@@ -34,8 +34,8 @@ type Policy struct {
 	facts  *decodedFacts
 	shared []rego.EvalOption // the same for every evaluation
 
-	// What decisions do not need is prepared by who needs it first.
-	masks        func() (masking, error)
+	// What decisions do not need is prepared at its first use.
+	masks        func() (maskQuery, error)
 	explanations func() (*explanations, error)
 }
 
@@ -82,7 +82,7 @@ func prepare(ref authz.PolicyRef, compiler *ast.Compiler, data ast.Object, confi
 	}
 	return &Policy{
 		ref: ref, config: config, query: query, facts: facts, shared: shared,
-		masks:        sync.OnceValues(func() (masking, error) { return newMasking(compiler, store) }),
+		masks:        sync.OnceValues(func() (maskQuery, error) { return newMaskQuery(compiler, store) }),
 		explanations: sync.OnceValues(func() (*explanations, error) { return newExplanations(compiler, store) }),
 	}, nil
 }
@@ -91,7 +91,7 @@ func prepare(ref authz.PolicyRef, compiler *ast.Compiler, data ast.Object, confi
 var entrypoint = ast.MustParseRef(bundles.Entrypoint)
 
 // prepareQuery prepares a copy of expr: OPA rewrites the terms of a query in place, and
-// among them may be terms that everybody has, such as OPA's own for input and data.
+// among them may be shared terms, such as OPA's own for input and data.
 func prepareQuery(compiler *ast.Compiler, store *store, expr *ast.Expr) (rego.PreparedEvalQuery, error) {
 	return rego.New(
 		rego.ParsedQuery(ast.NewBody(expr.Copy())),
@@ -182,7 +182,7 @@ func (p *Policy) EvaluateInput(ctx context.Context, input []byte, f authz.Facts)
 	return p.judge(ctx, func() (ast.Value, time.Time, error) { return readInput(input) }, f)
 }
 
-func (p *Policy) judge(ctx context.Context, read document, f authz.Facts) (j authz.Judgement) {
+func (p *Policy) judge(ctx context.Context, read inputReader, f authz.Facts) (j authz.Judgement) {
 	if p == nil {
 		return denied(missing())
 	}
@@ -195,11 +195,11 @@ func (p *Policy) judge(ctx context.Context, read document, f authz.Facts) (j aut
 		j.KeysRead = v.keys
 	}()
 	value, err := p.evaluate(ctx, read, v)
-	return p.settle(ctx, value, v.first(err))
+	return p.judgementOf(ctx, value, v.first(err))
 }
 
-// settle makes a judgement of how an evaluation of the entrypoint ended.
-func (p *Policy) settle(ctx context.Context, value ast.Value, err error) authz.Judgement {
+// judgementOf makes a judgement of how an evaluation of the entrypoint ended.
+func (p *Policy) judgementOf(ctx context.Context, value ast.Value, err error) authz.Judgement {
 	if err == nil {
 		return judgement(value)
 	}
@@ -210,8 +210,8 @@ func (p *Policy) settle(ctx context.Context, value ast.Value, err error) authz.J
 	return denied(failed(ctx, err, p.config))
 }
 
-// evaluate asks for a decision. The result is nil when the entrypoint is undefined.
-func (p *Policy) evaluate(ctx context.Context, read document, v *view) (ast.Value, error) {
+// evaluate evaluates the entrypoint. The result is nil when it is undefined.
+func (p *Policy) evaluate(ctx context.Context, read inputReader, v *view) (ast.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -219,28 +219,28 @@ func (p *Policy) evaluate(ctx context.Context, read document, v *view) (ast.Valu
 	if err != nil {
 		return nil, err
 	}
-	return p.run(ctx, asking{query: &p.query, input: input, at: at, facts: v, limit: p.config.Timeout})
+	return p.run(ctx, evalArgs{query: &p.query, input: input, at: at, facts: v, limit: p.config.Timeout})
 }
 
-// asking is one query of one evaluation.
-type asking struct {
+// evalArgs are a query and what it is evaluated with.
+type evalArgs struct {
 	query  *rego.PreparedEvalQuery
 	input  ast.Value
 	at     time.Time           // what time.now_ns returns
 	facts  storage.Transaction // a view, or none
 	limit  time.Duration
-	tracer topdown.QueryTracer // nil where nobody is to be told
+	tracer topdown.QueryTracer // may be nil
 }
 
 // run evaluates a query of one expression. The result is nil when it is undefined.
-func (p *Policy) run(ctx context.Context, a asking) (ast.Value, error) {
+func (p *Policy) run(ctx context.Context, a evalArgs) (ast.Value, error) {
 	cancel := topdown.NewCancel()
 	timer := time.AfterFunc(a.limit, cancel.Cancel)
 	defer timer.Stop()
 	if ctx.Done() != nil {
 		defer context.AfterFunc(ctx, cancel.Cancel)()
 	}
-	rules := newAnswers()
+	rules := newRuleCache()
 	results, err := a.query.Eval(ctx, append(p.shared[:len(p.shared):len(p.shared)], func(e *rego.EvalContext) {
 		rego.EvalParsedInput(a.input)(e)
 		rego.EvalTransaction(a.facts)(e)

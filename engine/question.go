@@ -10,8 +10,8 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// writer is told an input document: of each object the members in the order of
-// their names, each at most once.
+// writer writes an input document: of each object the members in the order of their
+// names, each at most once.
 type writer interface {
 	begin(name string) // an object
 	end()
@@ -24,7 +24,7 @@ type writer interface {
 	open(name string, m map[string]any) // what the caller chose
 }
 
-// write tells w the members of the input document of a question that has a time, in
+// write writes to w the members of the input document of a question that has a time, in
 // the shape that authz.Question documents.
 func write(w writer, q *authz.Question) {
 	w.begin("action")

@@ -228,7 +228,7 @@ func TestDecodeJSON(t *testing.T) {
 		}
 		got, err := engine.DecodeJSON(text)
 		if err != nil {
-			t.Fatalf("%v: %v", want, err)
+			t.Fatalf("decoding %s: %v", text, err)
 		}
 		if got.Compare(want) != 0 || got.Hash() != want.Hash() {
 			t.Fatalf("decoded %v, want %v", got, want)

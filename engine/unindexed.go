@@ -26,19 +26,19 @@ func withoutIndexes(node *ast.TreeNode) *ast.TreeNode {
 	return &n
 }
 
-// everyRule is an index that is told nothing of the question, so that it cannot
-// leave a rule out.
+// everyRule is an index that knows nothing of the question, so that it cannot leave a
+// rule out.
 type everyRule struct{ ast.RuleIndex }
 
 // AllRules implements ast.RuleIndex.
 func (x everyRule) AllRules(ast.ValueResolver) (*ast.IndexResult, error) {
-	return x.RuleIndex.AllRules(untold{})
+	return x.RuleIndex.AllRules(unresolved{})
 }
 
-// untold resolves nothing.
-type untold struct{}
+// unresolved resolves nothing.
+type unresolved struct{}
 
-var errUntold = errors.New("an index is not told the question")
+var errUnresolved = errors.New("an index does not know the question")
 
 // Resolve implements ast.ValueResolver.
-func (untold) Resolve(ast.Ref) (ast.Value, error) { return nil, errUntold }
+func (unresolved) Resolve(ast.Ref) (ast.Value, error) { return nil, errUnresolved }

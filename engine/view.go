@@ -237,7 +237,7 @@ func member(group ast.Value, name string) ast.Value {
 	return nil
 }
 
-// isID says whether part can be the id of an entity. Anything else names none,
+// isID reports whether part can be the id of an entity. Anything else names none,
 // and must not reach the store: a separator in a value of the question could
 // otherwise read another entity.
 func isID(part string) bool { return authz.ValidateID("", part) == nil }

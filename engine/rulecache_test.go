@@ -21,7 +21,7 @@ func TestAnswersAreWhatOPAKeeps(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		for range 3 {
-			got, release := engine.NewAnswers()
+			got, release := engine.NewRuleCache()
 			want, frames := topdown.NewVirtualCache(), 1
 			t.Repeat(map[string]func(*rapid.T){
 				"": func(t *rapid.T) {

@@ -8,19 +8,19 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// notedFacts are facts that note what is read of them. It is used by one
+// factRecorder records which of the facts behind it are read. It is used by one
 // goroutine.
-type notedFacts struct {
+type factRecorder struct {
 	authz.Facts
 	read map[factKey]uint64 // :: key -> revision, 0 when there is none
 }
 
-func noted(f authz.Facts) *notedFacts {
-	return &notedFacts{Facts: f, read: map[factKey]uint64{}}
+func newFactRecorder(f authz.Facts) *factRecorder {
+	return &factRecorder{Facts: f, read: map[factKey]uint64{}}
 }
 
 // Fact implements authz.Facts.
-func (n *notedFacts) Fact(c authz.Collection, key string) (authz.Fact, bool, error) {
+func (n *factRecorder) Fact(c authz.Collection, key string) (authz.Fact, bool, error) {
 	fact, ok, err := n.Facts.Fact(c, key)
 	if err == nil {
 		n.read[factKey{c, key}] = fact.Revision
@@ -28,9 +28,9 @@ func (n *notedFacts) Fact(c authz.Collection, key string) (authz.Fact, bool, err
 	return fact, ok, err
 }
 
-// Under implements authz.Facts. That there is nothing under first is noted as
+// Under implements authz.Facts. That there is nothing under first is recorded as
 // well, under the key of its first id alone.
-func (n *notedFacts) Under(c authz.Collection, first string, limit int) ([]authz.Fact, bool, error) {
+func (n *factRecorder) Under(c authz.Collection, first string, limit int) ([]authz.Fact, bool, error) {
 	facts, more, err := n.Facts.Under(c, first, limit)
 	for _, fact := range facts {
 		n.read[factKey{c, fact.Key}] = fact.Revision
@@ -42,7 +42,7 @@ func (n *notedFacts) Under(c authz.Collection, first string, limit int) ([]authz
 }
 
 // reads lists what was read, by collection and key.
-func (n *notedFacts) reads() []authz.FactRead {
+func (n *factRecorder) reads() []authz.FactRead {
 	keys := slices.SortedFunc(maps.Keys(n.read), func(a, b factKey) int {
 		return cmp.Or(cmp.Compare(a.collection, b.collection), cmp.Compare(a.key, b.key))
 	})

@@ -7,50 +7,50 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// answers keeps what the rules of one evaluation answered, so that each is
+// ruleCache caches the values of the rules of one evaluation, so that each is
 // evaluated once. It implements topdown.VirtualCache: a stack of frames, one
 // more inside every expression that has "with". OPA's own makes garbage for
-// every part of every reference; this one is used again by other evaluations.
+// every part of every reference; this one is pooled between evaluations.
 // It is used by one goroutine.
-type answers struct {
-	frames []*answerFrame // the last is active; those past it are kept for the next Push
+type ruleCache struct {
+	frames []*cacheFrame // the last is active; those past it are kept for the next Push
 }
 
-// answerFrame is a hash table with chaining.
-type answerFrame struct {
+// cacheFrame is a hash table with chaining.
+type cacheFrame struct {
 	first   map[int]int // :: hash of a reference -> index of its last entry, plus one
-	entries []answer
+	entries []cacheEntry
 	parts   []*ast.Term // of the references of all entries, one after the other
 }
 
-type answer struct {
+type cacheEntry struct {
 	from, to int       // of parts
 	value    *ast.Term // nil when undefined
 	next     int       // index of an entry of the same hash, plus one
 }
 
 // A frame that grew beyond this is left to the garbage collector.
-const maxAnswersKept = 1024
+const maxKeptEntries = 1024
 
-var answersPool = sync.Pool{New: func() any { return new(answers) }}
+var ruleCaches = sync.Pool{New: func() any { return new(ruleCache) }}
 
-// newAnswers gives an empty cache with one frame. Give it back with release.
-func newAnswers() *answers {
-	a := answersPool.Get().(*answers)
+// newRuleCache gives an empty cache with one frame. Give it back with release.
+func newRuleCache() *ruleCache {
+	a := ruleCaches.Get().(*ruleCache)
 	a.Push()
 	return a
 }
 
 // release forgets everything. What was read stays valid.
-func (a *answers) release() {
+func (a *ruleCache) release() {
 	for len(a.frames) > 0 {
 		a.Pop()
 	}
-	answersPool.Put(a)
+	ruleCaches.Put(a)
 }
 
 // Push implements topdown.VirtualCache.
-func (a *answers) Push() {
+func (a *ruleCache) Push() {
 	n := len(a.frames)
 	if n < cap(a.frames) {
 		a.frames = a.frames[:n+1]
@@ -58,14 +58,14 @@ func (a *answers) Push() {
 		a.frames = append(a.frames, nil)
 	}
 	if a.frames[n] == nil {
-		a.frames[n] = &answerFrame{first: make(map[int]int, 128)}
+		a.frames[n] = &cacheFrame{first: make(map[int]int, 128)}
 	}
 }
 
 // Pop implements topdown.VirtualCache.
-func (a *answers) Pop() {
+func (a *ruleCache) Pop() {
 	top := len(a.frames) - 1
-	if len(a.frames[top].entries) > maxAnswersKept {
+	if len(a.frames[top].entries) > maxKeptEntries {
 		a.frames[top] = nil
 	} else {
 		a.frames[top].clear()
@@ -73,11 +73,11 @@ func (a *answers) Pop() {
 	a.frames = a.frames[:top]
 }
 
-func (a *answers) active() *answerFrame { return a.frames[len(a.frames)-1] }
+func (a *ruleCache) active() *cacheFrame { return a.frames[len(a.frames)-1] }
 
 // Get implements topdown.VirtualCache: nil and true when ref is known to be
 // undefined, nil and false when it is not known.
-func (a *answers) Get(ref ast.Ref) (*ast.Term, bool) {
+func (a *ruleCache) Get(ref ast.Ref) (*ast.Term, bool) {
 	f := a.active()
 	if e := f.find(ref, hashOf(ref)); e != nil {
 		return e.value, e.value == nil
@@ -86,7 +86,7 @@ func (a *answers) Get(ref ast.Ref) (*ast.Term, bool) {
 }
 
 // Put implements topdown.VirtualCache. A value of nil means undefined.
-func (a *answers) Put(ref ast.Ref, value *ast.Term) {
+func (a *ruleCache) Put(ref ast.Ref, value *ast.Term) {
 	f, hash := a.active(), hashOf(ref)
 	if e := f.find(ref, hash); e != nil {
 		e.value = value
@@ -94,12 +94,12 @@ func (a *answers) Put(ref ast.Ref, value *ast.Term) {
 	}
 	from := len(f.parts)
 	f.parts = append(f.parts, ref...)
-	f.entries = append(f.entries, answer{from: from, to: len(f.parts), value: value, next: f.first[hash]})
+	f.entries = append(f.entries, cacheEntry{from: from, to: len(f.parts), value: value, next: f.first[hash]})
 	f.first[hash] = len(f.entries)
 }
 
 // Keys implements topdown.VirtualCache.
-func (a *answers) Keys() []ast.Ref {
+func (a *ruleCache) Keys() []ast.Ref {
 	f := a.active()
 	var keys []ast.Ref
 	for _, e := range f.entries {
@@ -111,7 +111,7 @@ func (a *answers) Keys() []ast.Ref {
 }
 
 // find is the entry of ref, nil when there is none.
-func (f *answerFrame) find(ref ast.Ref, hash int) *answer {
+func (f *cacheFrame) find(ref ast.Ref, hash int) *cacheEntry {
 	for i := f.first[hash]; i > 0; i = f.entries[i-1].next {
 		if e := &f.entries[i-1]; slices.EqualFunc(f.parts[e.from:e.to], ref, (*ast.Term).Equal) {
 			return e
@@ -120,7 +120,7 @@ func (f *answerFrame) find(ref ast.Ref, hash int) *answer {
 	return nil
 }
 
-func (f *answerFrame) clear() {
+func (f *cacheFrame) clear() {
 	clear(f.first)
 	clear(f.entries)
 	clear(f.parts)
