@@ -1,5 +1,5 @@
-// Package usage knows when each credential was last used, and from where, and has
-// it written: often enough to act on, seldom enough to cost nothing.
+// Package usage notes when each credential was last used, and from where, and has that
+// written: often enough to act on, seldom enough to cost nothing.
 //
 //	Observe -> Seen -> known, in memory -> due -> Config.Write
 //
@@ -11,8 +11,8 @@
 // A use is due at once when none of its credential was ever stored, else Every
 // after the one stored last. Run writes what is due, once per First. So every use
 // is stored, or a later one of the same credential is, within Every plus First; and
-// of one credential at most one use per Every is. What could not be written is kept
-// and tried again, after First, then after twice as long each time, up to Every.
+// of one credential at most one use per Every is. What could not be written stays pending
+// and is tried again, after First, then after twice as long each time, up to Every.
 // When its context ends, Run writes everything that is pending once more.
 //
 // What is pending when the process is killed is lost: at most the uses of the last

@@ -14,16 +14,16 @@ import (
 // decision proves that it is in use. Whether a rotation may go on hangs on it. Like Seen,
 // it is for the hot path.
 func (u *Uses) Observe(_ context.Context, r authz.Request, d authz.Decision) {
-	if d.Credential != "" && proves(r.Evidence, d) {
+	if d.Credential != "" && isInUse(r.Evidence, d) {
 		u.Seen(d.Credential, time.Time{}, u.config.Now(), sourceOf(r))
 	}
 }
 
-// proves reports whether a decision is evidence that a credential is in use. A secret,
-// an assertion or a certificate was proved by whoever has it. A token only says what
-// it was got with: one that is expired, revoked or of an issuer that may not speak for
-// the machine user says nothing, or anybody's token could move a rotation on.
-func proves(e authz.Evidence, d authz.Decision) bool {
+// isInUse reports whether a decision is evidence that its credential is in use. A secret,
+// an assertion or a certificate was proved by its holder. A token only names the credential
+// that it was got with: one that is expired, revoked or of an issuer that may not speak for
+// the machine user is no evidence, or any token could move a rotation on.
+func isInUse(e authz.Evidence, d authz.Decision) bool {
 	if e.Token == "" && len(e.Claims) == 0 {
 		return true
 	}

@@ -26,7 +26,7 @@ type record struct {
 	gone   bool // evicted while it was being written
 }
 
-// late says whether a use at this time comes after one already known.
+// late reports whether a use at a time is earlier than one already known.
 func (r *record) late(at time.Time) bool { return !at.After(r.use.At) || !at.After(r.stored) }
 
 // queue is the pending records as a heap (container/heap), the one due first at

@@ -6,7 +6,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Store keeps credentials.
+// Store holds credentials.
 type Store interface {
 	// Get reads an entity as a value the caller may change. CodeNotFound when there is
 	// none.

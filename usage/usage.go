@@ -8,10 +8,10 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Uses knows the latest use of credentials. It is safe for concurrent use.
+// Uses holds the latest use of credentials. It is safe for concurrent use.
 type Uses struct {
-	config Config
-	turn   chan struct{} // full while somebody writes
+	config    Config
+	writeLock chan struct{} // full during a write
 
 	mu      sync.Mutex // guards the rest and every record; never held during a write
 	known   *simplelru.LRU[string, *record]
@@ -27,12 +27,12 @@ type Stats struct {
 	Failures       uint64 // writes that failed
 }
 
-// New knows nothing yet. It fails when config is not valid.
+// New makes a Uses that is empty. The error means that config is not valid.
 func New(config Config) (*Uses, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	u := &Uses{config: config.withDefaults(), turn: make(chan struct{}, 1)}
+	u := &Uses{config: config.withDefaults(), writeLock: make(chan struct{}, 1)}
 	known, err := simplelru.NewLRU(u.config.Max, u.evictLocked)
 	if err != nil {
 		return nil, err
@@ -41,9 +41,9 @@ func New(config Config) (*Uses, error) {
 	return u, nil
 }
 
-// Seen notes that a credential proved somebody at a time. Stored is its
-// LastUsedAt as the decision read it: zero when it was never used. It is for the
-// hot path: it writes nothing and waits for no write.
+// Seen notes that a credential was used at a time. Stored is its LastUsedAt as the
+// decision read it: zero when it was never used. It is for the hot path: it writes
+// nothing and waits for no write.
 func (u *Uses) Seen(credential string, stored, at time.Time, from string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

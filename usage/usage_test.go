@@ -208,7 +208,7 @@ func TestTheEndIsBounded(t *testing.T) {
 	end := s.run()
 	s.seen("a", 0, 1)
 	if err := end(); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
+		t.Errorf("the end of Run: error %v, want %v", err, context.DeadlineExceeded)
 	}
 }
 
@@ -281,7 +281,7 @@ func TestFlushFails(t *testing.T) {
 	full := errors.New("disk full")
 	s.setFail(full)
 	if err := s.Flush(t.Context()); !errors.Is(err, full) {
-		t.Errorf("got %v", err)
+		t.Errorf("Flush: error %v, want that of the write", err)
 	}
 	s.setFail(nil)
 	if err := s.Flush(t.Context()); err != nil {
@@ -324,7 +324,7 @@ func TestFlushWaitsForTheWriteUnderWay(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Flush(gone); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+		t.Errorf("Flush with a context that ended: error %v, want %v", err, context.Canceled)
 	}
 	s.Seen("a", never, at(2), "") // neither Seen nor Last waits for the write
 	if got, _ := s.Last("a"); got.At != at(2) {
@@ -451,7 +451,7 @@ func TestConfigIsChecked(t *testing.T) {
 	} {
 		var invalid *authz.Error
 		if _, err := usage.New(config); !errors.As(err, &invalid) || invalid.Field != field {
-			t.Errorf("%s: %v", field, err)
+			t.Errorf("New without a good %s: error %v, want one that names it", field, err)
 		}
 	}
 	if _, err := usage.New(usage.Config{Write: write}); err != nil {

@@ -34,13 +34,13 @@ func (u *Uses) writeDue(ctx context.Context) error {
 // written twice.
 func (u *Uses) write(ctx context.Context, due func(*record) bool) error {
 	select {
-	case u.turn <- struct{}{}:
-		defer func() { <-u.turn }()
+	case u.writeLock <- struct{}{}:
+		defer func() { <-u.writeLock }()
 	case <-ctx.Done():
 		return fmt.Errorf("waiting to write last uses: %w", context.Cause(ctx))
 	}
 	var written []claim
-	defer func() { u.settle(written) }()
+	defer func() { u.markStored(written) }()
 	for {
 		claims := u.claim(due)
 		if len(claims) == 0 {
@@ -51,7 +51,7 @@ func (u *Uses) write(ctx context.Context, due func(*record) bool) error {
 			uses[i] = c.use
 		}
 		if err := u.config.Write(ctx, uses); err != nil {
-			u.giveBack(claims)
+			u.requeue(claims)
 			return fmt.Errorf("writing the last uses of %d credentials: %w", len(uses), err)
 		}
 		written = append(written, claims...)
@@ -71,15 +71,15 @@ func (u *Uses) claim(due func(*record) bool) []claim {
 	return claims
 }
 
-// settle ends the writing of claims that are stored. It comes after all batches,
+// markStored ends the writing of claims that are stored. It comes after all batches,
 // so that a credential in steady use is not claimed over and over.
-func (u *Uses) settle(claims []claim) {
+func (u *Uses) markStored(claims []claim) {
 	for batch := range slices.Chunk(claims, maxBatch) {
-		u.settleBatch(batch)
+		u.markStoredBatch(batch)
 	}
 }
 
-func (u *Uses) settleBatch(claims []claim) {
+func (u *Uses) markStoredBatch(claims []claim) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, c := range claims {
@@ -92,8 +92,8 @@ func (u *Uses) settleBatch(claims []claim) {
 	}
 }
 
-// giveBack makes claims that could not be stored pending again.
-func (u *Uses) giveBack(claims []claim) {
+// requeue makes claims that could not be stored pending again.
+func (u *Uses) requeue(claims []claim) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.stats.Failures++
