@@ -1,7 +1,7 @@
 // Package events says what a security event means here: it maps one verified
 // security event token (RFC 8417, SSF 1.0, CAEP 1.0) to entries of the revocation
 // and renewal lists and to the end of credentials, and receives events once each. It
-// verifies no signature, keeps nothing on disk and knows no HTTP.
+// verifies no signature, stores nothing on disk and knows no HTTP.
 //
 // # What an event does
 //
@@ -41,14 +41,14 @@
 //   - complex means what matches all of its members, and an entry has one name. So the
 //     narrowest member that covers every such token is taken: a session that is a
 //     jwt_id; else the user; else an application or device that is a machine user;
-//     else the tenant, from our own issuers only, whose word it is that tenants are
-//     named by. A user that nobody here knows matches no token, whatever the
+//     else the tenant, from our own issuers only, whose names of tenants are those
+//     used here. A user that is not known here matches no token, whatever the
 //     other members are. Opaque sessions, groups and org units only narrow further
 //     and are passed over.
 //
-// A subject nobody here knows is accepted and ignored: transmitters do not know whom
+// A subject that is not known here is accepted and ignored: transmitters do not know whom
 // we know. A subject that another issuer named (another iss) is refused with
-// access_denied unless a member of the issuer's own settles it: an issuer takes back
+// access_denied unless a member of the issuer's own names the target: an issuer takes back
 // what is its own, nothing else. A list entry by machine user has no issuer, so it
 // also stops the tokens that other issuers gave that machine user until then; they
 // are stopped, not lost, since new ones are good at once.
@@ -58,7 +58,7 @@
 // Shared secrets and public keys are between a machine user and us; no event touches
 // them. Of the credential types of CAEP x509 has a counterpart here. Named by
 // x509_issuer and x509_serial it is that certificate, but only from an issuer of our
-// own, since nobody can tell whose certificates a stranger's serial numbers mean. Any
+// own, since serial numbers of a stranger do not tell whose certificates they mean. Any
 // other way it is every certificate credential of the subject that is registered with
 // this issuer. An issuer may also send the type "federated" for the names it gave.
 // These entries have no end, and with its entry the credential is put in the state
@@ -73,7 +73,7 @@
 // # Entries
 //
 // Events never weaken the lists, in whatever order they come. An entry that exists
-// and has not ended keeps the later issued_before and the later end (none at all
+// and has not ended gets the later issued_before and the later end (none at all
 // being the latest), a renewal the earlier deadline; the price is that two events
 // may together stop a little more than each alone, and that the second renewal may have
 // no grace of its own. Entries by token, machine user and tenant end

@@ -46,8 +46,8 @@ var changes = map[string]func(*mapping) error{
 // Entries is what e writes to the revocation and renewal lists, as they are in data:
 // *authz.Revocation and *authz.Renewal, and with them any *authz.Credential that it
 // revokes, each valid. The Revision of each is that of the one it replaces, 0 when
-// there is none; they are computed from each other, so whoever writes them writes
-// all, and only while that holds. No entries means that nothing is to be written: the
+// there is none; they are computed from each other, so the caller writes all of them,
+// and only while that holds. No entries means that nothing is to be written: the
 // event is of a type, or about a subject, that is not known here, or the lists say it
 // already.
 //
@@ -64,7 +64,7 @@ func Entries(e authz.SecurityEvent, data Data, now time.Time, options Options) (
 	if err := m.read(); err != nil {
 		return nil, err
 	}
-	if m.target.nobody() && m.target.foreign {
+	if m.target.isEmpty() && m.target.foreign {
 		return nil, &authz.EventRefusal{Err: ErrAccessDenied, Description: "the subject is another issuer's; an issuer's events are about what it issued itself"}
 	}
 	if err := change(m); err != nil {

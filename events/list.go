@@ -7,7 +7,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// list gathers what one event writes: entries, each merged with the one it replaces,
+// list collects what one event writes: entries, each merged with the one it replaces,
 // and credentials that are revoked.
 type list struct {
 	data    Data
@@ -93,7 +93,7 @@ func (l *list) add(e authz.Entity) error {
 	return nil
 }
 
-// bothReasons keeps why an entry was there beside why it grew, while there is room.
+// bothReasons joins why an entry was there and why it grew, while there is room.
 func bothReasons(was, now string) string {
 	switch both := was + "; " + now; {
 	case was == "", len(both) > authz.MaxTextLength:

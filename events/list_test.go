@@ -127,7 +127,7 @@ func TestReasonsStayBounded(t *testing.T) {
 	}
 }
 
-// stops says whether the lists of w stop, at a time, a token of mu:billing issued at
+// stops reports whether the lists of w stop, at a time, a token of mu:billing issued at
 // another, by revocation or by a renewal that is due.
 func stops(w *world, issued, when time.Time) bool {
 	for _, e := range w.entities {

@@ -14,13 +14,13 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// View is Data that whoever opened it closes.
+// View is Data that the caller who opened it closes.
 type View interface {
 	Data
 	Close()
 }
 
-// Store is where entries are kept.
+// Store holds entries.
 type Store interface {
 	View() (View, error)
 	// Write makes one write of all entities, durably, and gives its data revision.
@@ -62,7 +62,7 @@ func New(config Config) (*Receiver, error) {
 	return &Receiver{config: config, done: done}, nil
 }
 
-// Receive does what one security event token asks for. When it returns nil that is
+// Receive applies one security event token. When it returns nil what that writes is
 // durable, and seen by the next decision. A *authz.EventRefusal says that the token is at fault;
 // after any other error it is worth sending again.
 func (r *Receiver) Receive(ctx context.Context, text string) error {

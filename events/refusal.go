@@ -6,8 +6,8 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// What Entries may refuse an event with. Of those of RFC 8935 section 2.4, the others
-// are for whoever verifies its token to say.
+// Codes that Entries may refuse an event with. The others of RFC 8935 section 2.4 are for
+// the verifier of its token.
 const (
 	ErrInvalidRequest = "invalid_request" // it cannot be read, or says what it may not
 	ErrAccessDenied   = "access_denied"   // its issuer has no say in what it is about

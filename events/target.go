@@ -14,7 +14,7 @@ type Data interface {
 	Entity(c authz.Collection, key string) (authz.Entity, error)
 }
 
-// target is whose tokens an event is about. The zero target is nobody's.
+// target is whose tokens an event is about. The zero target is empty: it is about none.
 type target struct {
 	tokens       []string // jti values of the issuer
 	machineUsers []string
@@ -22,7 +22,7 @@ type target struct {
 	foreign      bool // it was named by another issuer, wholly or in part
 }
 
-func (t *target) nobody() bool {
+func (t *target) isEmpty() bool {
 	return len(t.tokens) == 0 && len(t.machineUsers) == 0 && t.tenant == ""
 }
 
@@ -32,7 +32,7 @@ type finder struct {
 	data   Data
 }
 
-// find settles on the narrowest member that covers all that the subject means: see
+// find picks the narrowest member that covers all that the subject means: see
 // the package comment.
 func (f *finder) find(s subject) (target, error) {
 	if whole, ok := s[memberWhole]; ok {
@@ -45,7 +45,7 @@ func (f *finder) find(s subject) (target, error) {
 	for _, member := range []string{memberUser, memberApplication, memberDevice} {
 		ids, given := s[member]
 		t, err := f.named(ids)
-		if err != nil || !t.nobody() || given && member == memberUser {
+		if err != nil || !t.isEmpty() || given && member == memberUser {
 			return t, err
 		}
 		foreign = foreign || t.foreign
@@ -87,8 +87,8 @@ func (f *finder) named(ids []identifier) (target, error) {
 	return t, nil
 }
 
-// machineUsers are those the issuer calls name. A name of several is of all of them:
-// no token with it would be believed, and none is spared.
+// machineUsers are those the issuer calls name. A name of several is of all of them: no
+// token with it is accepted, and the tokens of none are spared.
 func (f *finder) machineUsers(name string) ([]string, error) {
 	var found []string
 	credentials, err := f.data.CredentialsNamed(name)
@@ -96,7 +96,7 @@ func (f *finder) machineUsers(name string) ([]string, error) {
 		return nil, err
 	}
 	for _, c := range credentials {
-		if c.Issuer == f.issuer.ID && c.Accepted() { // a dead one gives its issuer no say
+		if c.Issuer == f.issuer.ID && c.Accepted() { // one that is not accepted any more gives its issuer no say
 			found = append(found, c.MachineUser)
 		}
 	}
@@ -110,8 +110,7 @@ func (f *finder) machineUsers(name string) ([]string, error) {
 	return found, err
 }
 
-// speaksFor says whether id is a machine user that tokens of the issuer are believed
-// about.
+// speaksFor reports whether id is a machine user that tokens of the issuer may be about.
 func (f *finder) speaksFor(id string) (bool, error) {
 	entity, err := f.entity(authz.MachineUsers, id)
 	if err != nil || entity == nil {

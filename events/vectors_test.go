@@ -43,8 +43,8 @@ func publicSets(t *testing.T) []authz.SecurityEvent {
 	return sets
 }
 
-// everybody is a machine user that goes by every name in the examples.
-func everybody() authz.Entity {
+// knownByAllNames is a machine user that goes by every name in the examples.
+func knownByAllNames() authz.Entity {
 	return &authz.Credential{
 		Header: authz.Header{ID: "fed-known"}, MachineUser: "mu:known", Kind: authz.KindFederated, Issuer: "idp",
 		Names: []string{
@@ -92,7 +92,7 @@ func TestPublicExamples(t *testing.T) {
 		t.Fatalf("%d examples, %d expectations", len(sets), len(want))
 	}
 	for i, e := range sets {
-		same(t, want[i].example, entries(t, newWorld(everybody()), e, events.Options{}), want[i].known)
+		same(t, want[i].example, entries(t, newWorld(knownByAllNames()), e, events.Options{}), want[i].known)
 		same(t, want[i].example+", nobody known", entries(t, newWorld(), e, events.Options{}), want[i].unknown)
 	}
 }
