@@ -265,7 +265,7 @@ func TestARevokedCredentialIsOver(t *testing.T) {
 	}
 	for id, state := range map[string]string{"fed-twin": "active", "crt-ci": "active", "crt-own": "active", "sec-ci": "active"} {
 		if c := w.entities["credentials/"+id].(*authz.Credential); c.State != state {
-			t.Errorf("%s is %s", id, c.State)
+			t.Errorf("%s is %s, want it as it was: %s", id, c.State, state)
 		}
 	}
 	same(t, "again", entries(t, w, event, events.Options{}), nil)
@@ -278,7 +278,7 @@ func TestARevokedCredentialIsOver(t *testing.T) {
 	} {
 		for _, entry := range entries(t, newWorld(), set(idp(), kind, ci, members), events.Options{}) {
 			if strings.HasSuffix(entry, "is revoked") {
-				t.Errorf("%s: %s", kind, entry)
+				t.Errorf("%s writes %s, want no credential revoked", kind, entry)
 			}
 		}
 	}
@@ -368,7 +368,7 @@ func TestDataOutOfReach(t *testing.T) {
 		w.fail = authz.Errorf(authz.CodeUnavailable, "closed")
 		got, err := events.Entries(set(own(), events.TypeSessionRevoked, subject, ""), w, now, events.Options{})
 		if !errors.Is(err, w.fail) || got != nil {
-			t.Errorf("%s: %v, %v", subject, got, err)
+			t.Errorf("%s: entries %v, error %v, want none and %v", subject, got, err, w.fail)
 		}
 	}
 	if _, err := events.Entries(authz.SecurityEvent{Type: events.TypeSessionRevoked}, newWorld(), now, events.Options{}); authz.CodeOf(err) != authz.CodeInternal {

@@ -104,7 +104,7 @@ func TestReasonsStayBounded(t *testing.T) {
 		e.Payload = fmt.Appendf(nil, `{"event_timestamp":%d,"reason_admin":{"en":"%s"}}`, now.Unix()-300+int64(i), strings.Repeat("same", 10))
 		got, err := events.Entries(e, w, now, events.Options{})
 		if err != nil || len(got) != 1 {
-			t.Fatalf("%v, %v", show(got), err)
+			t.Fatalf("event %d: entries %v, error %v, want one entry", i, show(got), err)
 		}
 		if _, err := w.Write(t.Context(), got); err != nil {
 			t.Fatal(err)
@@ -112,14 +112,14 @@ func TestReasonsStayBounded(t *testing.T) {
 	}
 	r := w.entities["revocations/subject/mu:billing"].(*authz.Revocation)
 	if want := "an operator's; session-revoked by own: " + strings.Repeat("same", 10); r.Reason != want {
-		t.Errorf("%q", r.Reason)
+		t.Errorf("reason = %q, want %q", r.Reason, want)
 	}
 	for i := range 100 {
 		e := set(own(), events.TypeSessionRevoked, billing, "")
 		e.Payload = fmt.Appendf(nil, `{"event_timestamp":%d,"reason_admin":{"en":"%s"}}`, now.Unix()-100+int64(i), strings.Repeat(fmt.Sprint(i), 100))
 		got, err := events.Entries(e, w, now, events.Options{}) // each is valid
 		if err != nil || len(got) != 1 {
-			t.Fatalf("%v, %v", show(got), err)
+			t.Fatalf("event %d: entries %v, error %v, want one entry", i, show(got), err)
 		}
 		if _, err := w.Write(t.Context(), got); err != nil {
 			t.Fatal(err)
@@ -234,13 +234,13 @@ func FuzzEntries(f *testing.F) {
 		if err != nil {
 			var refusal *authz.EventRefusal
 			if !errors.As(err, &refusal) || refusal.Description == "" || len(got) > 0 {
-				t.Fatalf("%v, %v", show(got), err)
+				t.Fatalf("entries %v, error %v, want a refusal with a description alone", show(got), err)
 			}
 			return
 		}
 		for _, entry := range got {
 			if err := entry.Validate(); err != nil {
-				t.Fatalf("%v: %v", show(got), err)
+				t.Fatalf("entries %v are not valid: %v", show(got), err)
 			}
 			for _, foreign := range []string{"mu:partner", "mu:twin", "crt-ci", "fed-ci", "sec-ci"} {
 				if strings.HasSuffix(entry.Head().ID, "/"+foreign) {

@@ -82,7 +82,7 @@ func TestReceive(t *testing.T) {
 		err := r.Receive(t.Context(), c.text)
 		var refusal *authz.EventRefusal
 		if got := errors.As(err, &refusal); got != (c.refused != "") || got && refusal.Err != c.refused || !got && err != nil {
-			t.Errorf("%s: %v", c.text, err)
+			t.Errorf("Receive(%s): error %v, want the refusal %q", c.text, err, c.refused)
 		}
 		counted(t, r, c.want)
 	}
@@ -98,16 +98,16 @@ func TestReceiveAgainAfterAFailure(t *testing.T) {
 	r := receiver(t, w, nil)
 	text := pushed(t, set(own(), events.TypeSessionRevoked, billing, ""))
 	if err := r.Receive(t.Context(), "keys away"); authz.CodeOf(err) != authz.CodeUnavailable {
-		t.Errorf("%v", err)
+		t.Errorf("without keys: error %v, want %s", err, authz.CodeUnavailable)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := r.Receive(ctx, text); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
+		t.Errorf("with a context that ended: error %v, want %v", err, context.Canceled)
 	}
 	w.race = func() { w.fail = authz.Errorf(authz.CodeUnavailable, "the disk is full") }
 	if err := r.Receive(t.Context(), text); authz.CodeOf(err) != authz.CodeUnavailable {
-		t.Errorf("%v", err)
+		t.Errorf("with a full disk: error %v, want %s", err, authz.CodeUnavailable)
 	}
 	w.fail = nil
 	if err := r.Receive(t.Context(), text); err != nil {
@@ -141,7 +141,7 @@ func (always) Write(context.Context, []authz.Entity) (uint64, error) {
 func TestReceiveGivesUp(t *testing.T) {
 	r := receiver(t, always{newWorld()}, nil)
 	if err := r.Receive(t.Context(), pushed(t, set(own(), events.TypeSessionRevoked, billing, ""))); authz.CodeOf(err) != authz.CodeUnavailable {
-		t.Errorf("%v", err)
+		t.Errorf("error %v, want %s", err, authz.CodeUnavailable)
 	}
 	counted(t, r, events.Stats{Failed: 1})
 }
@@ -254,6 +254,6 @@ func TestReceiveConcurrently(t *testing.T) {
 	same(t, "list", show([]authz.Entity{entity}), []string{"revoke subject/mu:billing <09:00:09 ..8808h"})
 	stats := r.Stats()
 	if stats.Applied == 0 || stats.Applied+stats.Ignored != transmitters*each {
-		t.Errorf("%+v", stats)
+		t.Errorf("stats %+v, want %d events applied or ignored", stats, transmitters*each)
 	}
 }

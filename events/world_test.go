@@ -243,7 +243,7 @@ func entries(t *testing.T, w *world, e authz.SecurityEvent, options events.Optio
 	}
 	for _, entry := range got {
 		if err := entry.Validate(); err != nil {
-			t.Errorf("%v: %v", show([]authz.Entity{entry}), err)
+			t.Errorf("entry %v is not valid: %v", show([]authz.Entity{entry}), err)
 		}
 	}
 	return show(got)

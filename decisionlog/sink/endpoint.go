@@ -78,7 +78,7 @@ func (p *poster) post(ctx context.Context, contentType string, body []byte) ([]b
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		return nil, p.fault(err)
+		return nil, p.transportError(err)
 	}
 	defer response.Body.Close()
 	if err := refusal(response); err != nil {
@@ -86,7 +86,7 @@ func (p *poster) post(ctx context.Context, contentType string, body []byte) ([]b
 	}
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
 	if err != nil {
-		return nil, p.fault(err)
+		return nil, p.transportError(err)
 	}
 	if len(answer) > maxAnswerBytes {
 		return nil, fmt.Errorf("the answer is longer than %d bytes", maxAnswerBytes)
@@ -105,12 +105,12 @@ func (p *poster) request(ctx context.Context, contentType string, body []byte) (
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, zipped)
 	if err != nil {
-		return nil, errors.New("the URL cannot be asked")
+		return nil, errors.New("the URL cannot be posted to")
 	}
 	request.Header.Set("Content-Type", contentType)
 	request.Header.Set("Content-Encoding", "gzip")
 	// Sending twice is harmless. An empty list, which is not sent, lets net/http
-	// repeat the request when a kept connection turns out to be closed.
+	// repeat the request when a pooled connection turns out to be closed.
 	request.Header["Idempotency-Key"] = []string{}
 	if p.tokenFile == "" {
 		return request, nil
@@ -135,15 +135,15 @@ func readToken(path string) (string, error) {
 		return "", fmt.Errorf("reading the token file: %w", err)
 	}
 	token := bytes.TrimSpace(text)
-	if len(token) == 0 || len(text) > maxTokenBytes || bytes.ContainsFunc(token, unfit) {
+	if len(token) == 0 || len(text) > maxTokenBytes || bytes.ContainsFunc(token, notInToken) {
 		return "", fmt.Errorf("the token file %s holds no token: one word of at most %d bytes", path, maxTokenBytes)
 	}
 	return string(token), nil
 }
 
-func unfit(r rune) bool { return r <= ' ' || r > '~' }
+func notInToken(r rune) bool { return r <= ' ' || r > '~' }
 
-// refusal is what an answer other than a success says about the records.
+// refusal is the error of an answer other than a success.
 func refusal(response *http.Response) error {
 	switch status := response.StatusCode; status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
@@ -160,7 +160,7 @@ func refusal(response *http.Response) error {
 	}
 }
 
-// busyError is a server that wants to be left alone for a while.
+// busyError is the answer of a server that takes nothing for a while.
 type busyError struct {
 	status int
 	after  time.Duration // 0: it did not say how long
@@ -183,8 +183,8 @@ func retryAfter(header http.Header) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// fault says what failed without what the server sent: net/http quotes it.
-func (p *poster) fault(err error) error {
+// transportError says what failed without what the server sent: net/http quotes it.
+func (p *poster) transportError(err error) error {
 	var network *net.OpError
 	var certificate *tls.CertificateVerificationError
 	switch {

@@ -119,7 +119,7 @@ func TestRecordThatIsNotJSONIsRefusedAlone(t *testing.T) {
 	for name, s := range map[string]sink.Sink{"stream": sink.NewStream(out), "file": newFile(t, path)} {
 		err := s.Send(t.Context(), []authz.Record{decision(6), bad})
 		if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), "record 7") {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: error %v, want %v that names record 7", name, err, sink.ErrRefused)
 		}
 	}
 	if _, err := os.Stat(path); out.Len() > 0 || !errors.Is(err, os.ErrNotExist) {

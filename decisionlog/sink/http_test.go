@@ -98,7 +98,7 @@ func TestOPAEventsAreAsOPAReadsThem(t *testing.T) {
 	sends(t, s, decision(1), denied, unmasked, loss)
 
 	if len(got()) != 1 || got()[0].Path != "/opa/logs" || got()[0].ContentType != "application/json" || got()[0].Authorization != "" {
-		t.Fatalf("%+v", got())
+		t.Fatalf("requests %+v, want one to /opa/logs without a token", got())
 	}
 	var events []opalogs.EventV1
 	if err := json.Unmarshal(got()[0].Body, &events); err != nil {
@@ -139,7 +139,7 @@ func TestOPAEventsAreAsOPAReadsThem(t *testing.T) {
 		t.Errorf("input %v, custom %v", events[2].Input, events[2].Custom)
 	}
 	if e := events[3]; e.DecisionID != "loss-4" || e.Path != "" || e.Bundles != nil || e.Custom["lost"] != 12.0 || e.Custom["decision"] != nil {
-		t.Errorf("%+v", e)
+		t.Errorf("event of a loss: %+v, want its id and how many were lost alone", e)
 	}
 }
 
@@ -166,7 +166,7 @@ func TestOTLPLogs(t *testing.T) {
 	anonymous.Subject = ""
 	sends(t, s, anonymous, authz.Record{Seq: 2, Kind: authz.RecordLoss, At: time.Unix(9, 0).UTC(), Lost: 12})
 	if len(got()) != 1 || got()[0].Path != "/v1/logs" || got()[0].ContentType != "application/x-protobuf" {
-		t.Fatalf("%+v", got())
+		t.Fatalf("requests %+v, want one of protobuf to /v1/logs", got())
 	}
 	var request collector.ExportLogsServiceRequest
 	if err := proto.Unmarshal(got()[0].Body, &request); err != nil {
@@ -445,14 +445,14 @@ func TestTokenIsReadForEachRequest(t *testing.T) {
 		sends(t, s, decision(1))
 	}
 	if got()[0].Authorization != "Bearer one-1" || got()[1].Authorization != "Bearer two.2" {
-		t.Errorf("%+v", got())
+		t.Errorf("requests %+v, want the token of the file as it was at each", got())
 	}
 	for name, content := range map[string]string{"empty": " \n", "two words": "tok s3cret", "a header": "a\r\nX-B: s3cret", "long": strings.Repeat("s3cret", 4000)} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Send(t.Context(), []authz.Record{decision(1)}); err == nil || strings.Contains(err.Error(), "s3cret") || errors.Is(err, sink.ErrRefused) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: error %v, want one without the token, to be tried again", name, err)
 		}
 	}
 	if err := os.Remove(path); err != nil {
@@ -473,7 +473,7 @@ func TestEndpointsThatAreRefused(t *testing.T) {
 		for _, err := range []error{opa, otlp} {
 			var fault *authz.Error
 			if !errors.As(err, &fault) || fault.Field != "url" {
-				t.Errorf("%q: %v", url, err)
+				t.Errorf("URL %q: error %v, want one of the field url", url, err)
 			}
 		}
 	}
@@ -527,6 +527,6 @@ func TestRunnerAndCollectorTogether(t *testing.T) {
 	}
 	st.end()
 	if got := st.runner.Stats(); got.Sent < 4 || got.Skipped != 1 || got.Failed != 3 {
-		t.Errorf("%+v", got)
+		t.Errorf("stats %+v, want 4 sent at least, 1 skipped and 3 failures", got)
 	}
 }

@@ -28,7 +28,7 @@ func TestFileOfARealLogVerifies(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !report.OK || report.From != 1 || report.To != 604 || report.Records != 604 || report.Changes != 4 {
-		t.Errorf("%+v", report)
+		t.Errorf("report %+v, want 604 records that hold together, 4 of changes", report)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // OPA sends records as OPA uploads its decision logs: gzipped JSON arrays of events
 // posted to <url>/logs. An event has the decision's own id, the masked input and
 // result, path verdict/decision, the policy generation as revision of the bundle
-// "verdict", who asked as requested_by, and under custom what OPA has no member for,
+// "verdict", the caller as requested_by, and under custom what OPA has no member for,
 // hashes of the chain included. A loss is an event with the id "loss-<seq>", without
 // path, input and result.
 //
@@ -126,6 +126,42 @@ func (s *OPA) event(r *authz.Record) *opaEvent {
 	if r.Policy.Generation > 0 {
 		e.Bundles = map[string]opaSource{opaBundle: {Revision: strconv.FormatUint(r.Policy.Generation, 10)}}
 	}
-	e.Erased, e.Masked = sortMasked(r)
+	e.Erased, e.Masked = splitMasked(r)
 	return e
+}
+
+// splitMasked returns the pointers of what was removed and of what was replaced, which a
+// record lists together: what was replaced is still there.
+func splitMasked(r *authz.Record) (erased, replaced []string) {
+	if len(r.Masked) == 0 {
+		return nil, nil
+	}
+	whole := map[string]any{"input": valueOf(r.Input), "result": valueOf(r.Result)}
+	for _, text := range r.Masked {
+		if present(whole, text) {
+			replaced = append(replaced, text)
+		} else {
+			erased = append(erased, text)
+		}
+	}
+	return erased, replaced
+}
+
+// valueOf reads JSON; what is absent or broken has no members.
+func valueOf(raw json.RawMessage) any {
+	var value any
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return nil
+	}
+	return value
+}
+
+// present reports whether a JSON pointer leads to a value.
+func present(document any, pointer string) bool {
+	p, err := ijson.ParsePointer(pointer)
+	if err != nil {
+		return false
+	}
+	_, ok := p.Get(document)
+	return ok
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// freeSkips is how many records in a row are skipped without a back-off.
-const freeSkips = 10
+// immediateSkips is how many records in a row are skipped without a back-off.
+const immediateSkips = 10
 
 // Log is the decision log as a Runner reads it.
 type Log interface {
@@ -26,7 +26,7 @@ type Log interface {
 	Head() uint64
 }
 
-// Cursors keeps how far each sink got: the number of the last record it is done with,
+// Cursors stores how far each sink got: the number of the last record it is done with,
 // 0 for a sink that is new.
 type Cursors interface {
 	Cursor(name string) (uint64, error)
@@ -123,7 +123,7 @@ func New(config Config) (*Runner, error) {
 // Run sends records until ctx ends; it fails at nothing. What it did not send waits
 // in the log for the next Run. It is called once.
 func (r *Runner) Run(ctx context.Context) error {
-	if !r.retry(ctx, r.restore) {
+	if !r.retry(ctx, r.loadCursor) {
 		return nil
 	}
 	for {
@@ -139,8 +139,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 }
 
-// retry does something until it succeeds, with back-off, or until ctx ends, which it
-// answers with false.
+// retry calls do until it succeeds, with back-off, and reports whether it did before ctx
+// ended.
 func (r *Runner) retry(ctx context.Context, do func() error) bool {
 	for ctx.Err() == nil {
 		err := do()
@@ -152,18 +152,18 @@ func (r *Runner) retry(ctx context.Context, do func() error) bool {
 	return false
 }
 
-func (r *Runner) restore() error {
+func (r *Runner) loadCursor() error {
 	seq, err := r.config.Cursors.Cursor(r.config.Name)
 	if err != nil {
 		return err
 	}
 	r.cursor = seq
-	r.note(func(p *progress) { p.cursor, p.begun = seq, true })
+	r.update(func(p *progress) { p.cursor, p.started = seq, true })
 	return nil
 }
 
-// errNothing keeps a log that contradicts itself from being asked in a hot loop.
-var errNothing = errors.New("the log says there are later records and gives none")
+// errNoRecords is a failure, so that a log that contradicts itself is not read in a hot loop.
+var errNoRecords = errors.New("the log says there are later records and gives none")
 
 // read waits for records and reads some.
 func (r *Runner) read(ctx context.Context) ([]authz.Record, error) {
@@ -178,12 +178,12 @@ func (r *Runner) read(ctx context.Context) ([]authz.Record, error) {
 		return nil, err
 	}
 	if len(batch) == 0 || batch[0].Seq <= r.cursor {
-		return nil, errNothing
+		return nil, errNoRecords
 	}
 	missed := max(batch[0].First(), r.cursor+1) - r.cursor - 1
 	if r.cursor > 0 && missed > 0 {
 		r.config.Logger.WarnContext(ctx, "sink missed records that the log no longer keeps", "sink", r.config.Name, "missed", missed)
-		r.note(func(p *progress) { p.Missed += missed })
+		r.update(func(p *progress) { p.Missed += missed })
 	}
 	return batch, nil
 }
@@ -192,11 +192,11 @@ func (r *Runner) read(ctx context.Context) ([]authz.Record, error) {
 func (r *Runner) deliver(ctx context.Context, batch []authz.Record) {
 	for len(batch) > 0 && ctx.Err() == nil {
 		part := batch[:r.portion(batch)]
-		r.note(func(p *progress) { p.oldest = part[0].At })
+		r.update(func(p *progress) { p.oldest = part[0].At })
 		done := r.send(ctx, part)
 		batch = batch[done:]
 	}
-	r.note(func(p *progress) { p.oldest = time.Time{} })
+	r.update(func(p *progress) { p.oldest = time.Time{} })
 }
 
 // portion is how many records of a batch go into the next Send, at least one.
@@ -211,8 +211,8 @@ func (r *Runner) portion(batch []authz.Record) int {
 	return limit
 }
 
-// send sends some records and says how many of them are done with: all or none. When
-// it says none it has waited, or made the next part smaller.
+// send sends some records and returns how many of them are done with: all, the one that is
+// skipped, or none. After none it has waited, or made the next part smaller.
 func (r *Runner) send(ctx context.Context, records []authz.Record) (done int) {
 	wanted := r.wanted(records)
 	if len(wanted) == 0 {
@@ -236,7 +236,7 @@ func (r *Runner) send(ctx context.Context, records []authz.Record) (done int) {
 	case len(records) > 1:
 		r.size = len(records) / 2
 		return 0
-	case r.skips >= freeSkips && !r.paused:
+	case r.skips >= immediateSkips && !r.paused:
 		r.fail(ctx, err)
 		r.paused = true
 		return 0
@@ -263,7 +263,7 @@ func (r *Runner) wanted(records []authz.Record) []authz.Record {
 // leaveOut is done with records, of which wanted are those that the sink takes.
 func (r *Runner) leaveOut(ctx context.Context, records, wanted []authz.Record) {
 	if n := len(records) - len(wanted); n > 0 {
-		r.note(func(p *progress) { p.LeftOut += uint64(n) })
+		r.update(func(p *progress) { p.LeftOut += uint64(n) })
 	}
 	r.move(ctx, records[len(records)-1].Seq)
 }
@@ -273,7 +273,7 @@ func (r *Runner) taken(ctx context.Context, records, wanted []authz.Record, reje
 	r.skips, r.paused = 0, false
 	r.size = min(2*r.size, r.config.Batch)
 	var recovered bool
-	r.note(func(p *progress) {
+	r.update(func(p *progress) {
 		recovered = p.failing
 		p.failing, p.LastError, p.LastSuccess = false, "", r.config.Now()
 		p.Sent += uint64(len(wanted) - rejected)
@@ -290,21 +290,21 @@ func (r *Runner) skip(ctx context.Context, seq uint64, err error) {
 	r.config.Logger.ErrorContext(ctx, "sink refuses a record, which is skipped", "sink", r.config.Name, "seq", seq, "error", err)
 	r.skips++
 	r.paused = false
-	r.note(func(p *progress) {
+	r.update(func(p *progress) {
 		p.Skipped++
 		p.LastError = err.Error()
 	})
 	r.move(ctx, seq)
 }
 
-// move moves the cursor. One that cannot be kept matters after a restart only, when
+// move moves the cursor. One that cannot be stored matters after a restart only, when
 // records arrive again.
 func (r *Runner) move(ctx context.Context, seq uint64) {
 	r.cursor = seq
-	r.note(func(p *progress) { p.cursor = seq })
+	r.update(func(p *progress) { p.cursor = seq })
 	if err := r.config.Cursors.SetCursor(r.config.Name, seq); err != nil {
 		r.config.Logger.ErrorContext(ctx, "cursor of a sink cannot be kept", "sink", r.config.Name, "seq", seq, "error", err)
-		r.note(func(p *progress) { p.LastError = err.Error() })
+		r.update(func(p *progress) { p.LastError = err.Error() })
 	}
 }
 
@@ -315,7 +315,7 @@ func (r *Runner) fail(ctx context.Context, err error) {
 	}
 	delay := r.delay(err)
 	r.config.Logger.WarnContext(ctx, "sink failed", "sink", r.config.Name, "error", err, "next_attempt_in", delay)
-	r.note(func(p *progress) {
+	r.update(func(p *progress) {
 		p.Failed++
 		p.failing, p.LastError = true, err.Error()
 	})

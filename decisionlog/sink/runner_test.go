@@ -333,7 +333,7 @@ func TestFailingSinkIsTriedAgainWithBackOff(t *testing.T) {
 		st := run(t, log, s, func(c *sink.Config) { c.MinDelay, c.MaxDelay = time.Second, 16*time.Second })
 		pass(30 * time.Second)
 		if got := st.runner.Stats(); got.LastError != "down" || got.LagRecords != 5 || got.Failed == 0 || !got.LastSuccess.IsZero() {
-			t.Errorf("%+v", got)
+			t.Errorf("stats of a sink that is down: %+v, want its error and 5 records of lag", got)
 		}
 		st.cursorIs(0)
 		pass(time.Minute)
@@ -356,7 +356,7 @@ func TestFailingSinkIsTriedAgainWithBackOff(t *testing.T) {
 			t.Error(diff)
 		}
 		if got := st.runner.Stats(); got.LastError != "" || got.LagRecords != 0 || got.LagSeconds != 0 || got.Sent != 5 {
-			t.Errorf("%+v", got)
+			t.Errorf("stats once it is up: %+v, want no error, no lag and 5 sent", got)
 		}
 
 		// Down once more, the back-off begins anew.
@@ -429,7 +429,7 @@ func TestUnkeptCursorSendsAgain(t *testing.T) {
 		first.took(upTo(1, 5)) // once, as long as the process lives
 		first.cursorIs(3)
 		if got := first.runner.Stats(); got.LastError != "the disk is full" || got.LagRecords != 0 {
-			t.Errorf("%+v", got)
+			t.Errorf("stats %+v, want the error of the cursor and no lag", got)
 		}
 		first.end()
 		log.change(func() { log.setting = nil })
@@ -452,7 +452,7 @@ func TestOneBadRecordAmongGood(t *testing.T) {
 				st.cursorIs(1000)
 				got := st.runner.Stats()
 				if got.Sent != 999 || got.Skipped != 1 || got.Failed != 0 || got.LagRecords != 0 {
-					t.Errorf("%+v", got)
+					t.Errorf("stats %+v, want 999 sent and 1 skipped without a failure", got)
 				}
 				if n := len(s.sent); n > 80 {
 					t.Errorf("%d sends to find one bad record", n)
@@ -477,7 +477,7 @@ func TestManyBadRecordsAmongGoodAreSkippedAtOnce(t *testing.T) {
 		synctest.Wait()
 		st.took(good)
 		if got := st.runner.Stats(); got.Skipped != 50 || got.Failed != 0 {
-			t.Errorf("%+v", got)
+			t.Errorf("stats %+v, want 50 skipped without a failure", got)
 		}
 	})
 }
@@ -528,7 +528,7 @@ func TestPartialIsNotSentAgain(t *testing.T) {
 		pass(time.Hour)
 		st.took(upTo(1, 10))
 		if got := st.runner.Stats(); got.Sent != 7 || got.Skipped != 3 || got.LagRecords != 0 {
-			t.Errorf("%+v", got)
+			t.Errorf("stats %+v, want 7 sent, 3 skipped and no lag", got)
 		}
 	})
 }
@@ -566,7 +566,7 @@ func TestMissedRecordsAreCounted(t *testing.T) {
 		synctest.Wait()
 		st.took(upTo(61, 100))
 		if got := st.runner.Stats(); got.Missed != 40 {
-			t.Errorf("%+v", got)
+			t.Errorf("stats %+v, want 40 missed", got)
 		}
 	})
 	for places, want := range map[uint64]uint64{11: 30, 41: 0, 50: 0} {
@@ -592,7 +592,7 @@ func TestMissedRecordsAreCounted(t *testing.T) {
 			synctest.Wait()
 			st.took(upTo(61, 100))
 			if got := st.runner.Stats(); got.Missed != 0 {
-				t.Errorf("%+v", got)
+				t.Errorf("stats %+v, want none missed by a sink that is new", got)
 			}
 		})
 	})
@@ -634,7 +634,7 @@ func TestNewRefusesWhatCannotRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var fault *authz.Error
 			if r, err := sink.New(config); r != nil || !errors.As(err, &fault) {
-				t.Errorf("%v, %v", r, err)
+				t.Errorf("New = %v, error %v, want an error that can be shown alone", r, err)
 			}
 		})
 	}

@@ -26,11 +26,11 @@ type Chooser interface {
 	Takes(*authz.Record) bool
 }
 
-// ErrRefused says that a sink does not take these records as they are: fewer of
-// them may do.
+// ErrRefused means that a sink does not take these records as they are: it may take fewer
+// of them.
 var ErrRefused = errors.New("the records are refused as they are")
 
-// Partial says that a sink is done with a batch and took all records but Rejected of
+// Partial means that a sink is done with a batch and took all records but Rejected of
 // them, which must not be sent again.
 type Partial struct {
 	Rejected int

@@ -6,12 +6,12 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Stats says how a sink does. Counts are since the start of the process.
+// Stats is the state of a sink. Counts are since the start of the process.
 type Stats struct {
 	Sent    uint64 // records the sink took
 	Failed  uint64 // attempts that failed, reading the log included
 	Skipped uint64 // records the sink refused or rejected
-	Missed  uint64 // records the log no longer kept when it was their turn
+	Missed  uint64 // records the log no longer had when the sink came to them
 	LeftOut uint64 // records the sink does not take, see Chooser
 	// LagRecords is how many records the sink does not have yet, LagSeconds how long
 	// ago the oldest of those under way was decided; 0 when none are.
@@ -26,24 +26,24 @@ type Stats struct {
 // progress is Stats with what its lag is made of.
 type progress struct {
 	Stats
-	begun   bool      // the cursor is known
+	started bool      // the cursor is known
 	failing bool      // the last attempt failed
 	cursor  uint64    // the last record done with
 	oldest  time.Time // when the first record under way was decided; zero when none is
 }
 
-func (r *Runner) note(change func(*progress)) {
+func (r *Runner) update(change func(*progress)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.progress)
 }
 
-// Stats says how the sink does. It waits for nothing.
+// Stats is the state of the sink. It waits for nothing.
 func (r *Runner) Stats() Stats {
 	r.mu.Lock()
 	p := r.progress
 	r.mu.Unlock()
-	if head := r.config.Log.Head(); p.begun && head > p.cursor {
+	if head := r.config.Log.Head(); p.started && head > p.cursor {
 		p.LagRecords = head - p.cursor
 	}
 	if !p.oldest.IsZero() {

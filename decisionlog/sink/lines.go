@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,65 @@ import (
 	"os"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// filePerm lets nobody but the owner read who may call what.
+// linesOf writes each record as one line of JSON, in the form its hash is made over.
+func linesOf(records []authz.Record) (*bytes.Buffer, error) {
+	lines := &bytes.Buffer{}
+	for i := range records {
+		line, err := ijson.Marshal(&records[i])
+		if err != nil {
+			return nil, unwritable(records[i].Seq, err)
+		}
+		lines.Write(line)
+		lines.WriteByte('\n')
+	}
+	return lines, nil
+}
+
+func unwritable(seq uint64, err error) error {
+	return fmt.Errorf("%w: record %d cannot be written: %w", ErrRefused, seq, err)
+}
+
+// Stream writes records as lines of JSON to a writer, such as standard output. A
+// batch is one Write. A write that broke off leaves a broken line; the next one
+// begins on a line of its own, and repeats what was broken off.
+//
+// Nothing can end a Write that hangs: it delays this sink alone, and the end of its
+// Runner.
+type Stream struct {
+	w    io.Writer
+	torn bool // the last write ended within a line
+}
+
+// NewStream makes a Stream. The writer stays the caller's to close.
+func NewStream(w io.Writer) *Stream { return &Stream{w: w} }
+
+// Send implements Sink.
+func (s *Stream) Send(_ context.Context, records []authz.Record) error {
+	lines, err := linesOf(records)
+	if err != nil {
+		return err
+	}
+	text := lines.Bytes()
+	if s.torn {
+		text = append([]byte{'\n'}, text...)
+	}
+	n, err := s.w.Write(text)
+	if n > 0 {
+		s.torn = text[n-1] != '\n'
+	}
+	if err == nil && n < len(text) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return fmt.Errorf("writing records: %w", err)
+	}
+	return nil
+}
+
+// filePerm lets only the owner read who may call what.
 const filePerm = 0o600
 
 // File appends records as lines of JSON to a file, which it makes when there is none.
