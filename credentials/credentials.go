@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -57,9 +58,6 @@ type Keeper struct {
 // New makes a Keeper.
 func New(config Config) *Keeper { return &Keeper{config: config} }
 
-// attempts is how often a write that lost a race is computed anew.
-const attempts = 8
-
 // write computes entities from a view and writes them, again while another write
 // came in between.
 func (k *Keeper) write(ctx context.Context, plan func(View) ([]authz.Entity, error)) (revision uint64, err error) {
@@ -68,17 +66,16 @@ func (k *Keeper) write(ctx context.Context, plan func(View) ([]authz.Entity, err
 
 // commit is write by another method of the store. What plan refuses is final.
 func (k *Keeper) commit(ctx context.Context, plan func(View) ([]authz.Entity, error), write func(context.Context, []authz.Entity) (uint64, error)) (revision uint64, err error) {
-	for range attempts {
+	var final error
+	err = authz.Retry(ctx, "try again", func() error {
 		var entities []authz.Entity
-		if entities, err = k.plan(plan); err != nil {
-			return 0, err
+		if entities, final = k.plan(plan); final != nil {
+			return nil
 		}
 		revision, err = write(ctx, entities)
-		if authz.CodeOf(err) != authz.CodePrecondition || ctx.Err() != nil {
-			return revision, err
-		}
-	}
-	return 0, &authz.Error{Code: authz.CodeUnavailable, Message: "other writes kept coming in between; try again", Cause: err}
+		return err
+	})
+	return revision, cmp.Or(final, err)
 }
 
 func (k *Keeper) plan(plan func(View) ([]authz.Entity, error)) ([]authz.Entity, error) {

@@ -71,17 +71,12 @@ func (r *Receiver) Receive(ctx context.Context, text string) error {
 	return err
 }
 
-// attempts is how often entries that lost a race with another write are computed anew.
-const attempts = 8
-
 func (r *Receiver) receive(ctx context.Context, text string) (result result, err error) {
-	for range attempts {
+	err = authz.Retry(ctx, "send the event again", func() error {
 		result, err = r.try(ctx, text)
-		if authz.CodeOf(err) != authz.CodePrecondition || ctx.Err() != nil {
-			return result, err
-		}
-	}
-	return failed, &authz.Error{Code: authz.CodeUnavailable, Message: "other writes kept coming in between; send the event again", Cause: err}
+		return err
+	})
+	return result, err
 }
 
 // try is one whole reception, on one view of the data.

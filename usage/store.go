@@ -16,20 +16,11 @@ type Store interface {
 	Write(ctx context.Context, entities []authz.Entity) (revision uint64, err error)
 }
 
-// attempts is how often last uses are read and written anew when another write changed
-// one of the credentials in between.
-const attempts = 5
-
 // WriteTo is a Config.Write that stores uses in their credentials. A credential that is
 // gone is passed over.
 func WriteTo(s Store) func(context.Context, []Use) error {
-	return func(ctx context.Context, uses []Use) (err error) {
-		for range attempts {
-			if err = tryWrite(ctx, s, uses); authz.CodeOf(err) != authz.CodePrecondition {
-				return err
-			}
-		}
-		return err
+	return func(ctx context.Context, uses []Use) error {
+		return authz.Retry(ctx, "last uses are written later", func() error { return tryWrite(ctx, s, uses) })
 	}
 }
 

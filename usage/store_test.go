@@ -65,8 +65,8 @@ func TestWriteTo(t *testing.T) {
 		"written together":            {uses: []usage.Use{used("a"), used("b")}, written: []string{"a", "b"}, writes: 1},
 		"one that is gone":            {uses: []usage.Use{used("gone"), used("b")}, written: []string{"b"}, writes: 1},
 		"all are gone":                {uses: []usage.Use{used("gone")}},
-		"a lost race is made good":    {uses: []usage.Use{used("a")}, races: 4, written: []string{"a"}, writes: 5},
-		"races without end":           {uses: []usage.Use{used("a")}, races: 100, writes: 5, want: authz.CodePrecondition},
+		"a lost race is made good":    {uses: []usage.Use{used("a")}, races: 7, written: []string{"a"}, writes: 8},
+		"races without end":           {uses: []usage.Use{used("a")}, races: 100, writes: 8, want: authz.CodeUnavailable},
 		"a store that cannot be read": {uses: []usage.Use{used("a")}, fails: authz.Errorf(authz.CodeUnavailable, "closed"), want: authz.CodeUnavailable},
 	}
 	for name, test := range tests {
