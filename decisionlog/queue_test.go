@@ -379,7 +379,9 @@ func TestFailedCommit(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Error(err)
 	}
+	release := l.Hold() // it is not waited for
 	code(t, l.Record(t.Context(), []authz.Entry{entry("d-3")}), authz.CodeUnavailable, "mend the disk")
+	release()
 	code(t, l.SetCursor("siem", 1), authz.CodeUnavailable, "mend the disk")
 	code(t, l.Ready(), authz.CodeUnavailable, "mend the disk")
 	if report := verify(t, l); report.Records != 1 || l.Stats().Refused != 2 {

@@ -170,9 +170,9 @@ func TestCloseWhileQueued(t *testing.T) {
 }
 
 // TestFailedGroup: of a group whose commit fails, a write that was refused has its own
-// error, and one that changes nothing has none.
+// error, and one that changes nothing has none. Nothing is written after it.
 func TestFailedGroup(t *testing.T) {
-	s := open(t, store.Config{InMemory: true})
+	s := open(t, store.Config{InMemory: true, ChangeRetention: 1})
 	storetest.Put(t, s, storetest.User("u", "t"))
 	begun, proceed := store.HoldCommits(s)
 	type answer struct {
@@ -214,7 +214,9 @@ func TestFailedGroup(t *testing.T) {
 			t.Errorf("%s: %v, want %q", got.name, got.err, want[got.name])
 		}
 	}
+	store.FailCommits(s, nil) // whether it would work now is not tried
 	_, err := s.Apply(t.Context(), []store.Op{{Entity: storetest.User("later", "t")}})
 	code(t, err, authz.CodeUnavailable, "mend the disk and restart")
 	code(t, s.Writable(), authz.CodeUnavailable, "mend the disk and restart")
+	code(t, s.Maintain(t.Context()), authz.CodeUnavailable, "mend the disk and restart")
 }
