@@ -66,6 +66,18 @@ func (c Caller) mayVouch(role Role, field, instead string) error {
 	}
 }
 
+// APIKeys are the keys of callers.
+const APIKeys Collection = "api_keys"
+
+var apiKeyKind = Kind{
+	Collection: APIKeys, Code: 12, New: func() Entity { return new(APIKey) },
+	One: "API key", About: "Who may call this API, and what it may do.",
+	Columns: []string{"name", "roles", "revoked", "expires_at"},
+	Hot:     everyKey, Apart: true,
+	NotPut:     "api_keys are not written this way; make them with POST /v1/keys or `verdict key create`",
+	NotDeleted: "api_keys are revoked and kept, so that their use can be explained",
+}
+
 // APIKey lets a caller use the API. The key itself is shown once, at creation;
 // Hash is all that is kept.
 type APIKey struct {
@@ -78,6 +90,13 @@ type APIKey struct {
 	Revoked   bool      `json:"revoked,omitzero"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	noExpiry            // kept after ExpiresAt, so that its use can be explained
+}
+
+// Redacted implements Redactor: no answer has the hash.
+func (k *APIKey) Redacted() Entity {
+	without := *k
+	without.Hash = ""
+	return &without
 }
 
 // Collection is APIKeys.

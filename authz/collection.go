@@ -1,83 +1,148 @@
 package authz
 
+import (
+	"slices"
+	"time"
+)
+
 // Collection names one kind of entity, as it stands in URLs (/v1/edges), in
 // import lines and, for those a policy may see, in Rego (data.edges).
 type Collection string
 
-// The collections.
-const (
-	MachineUsers Collection = "machine_users"
-	Users        Collection = "users"
-	Tenants      Collection = "tenants"
-	Plans        Collection = "plans"
-	Services     Collection = "services"
-	Edges        Collection = "edges"
-	Entitlements Collection = "entitlements"
-	Credentials  Collection = "credentials"
-	RotationSets Collection = "rotation_sets"
-	Rotations    Collection = "rotations"
-	Issuers      Collection = "issuers"
-	Revocations  Collection = "revocations"
-	Renewals     Collection = "renewals"
-	APIKeys      Collection = "api_keys"
-)
-
-// collectionInfo is what the vocabulary knows of a collection.
-type collectionInfo struct {
-	new     func() Entity
-	pair    bool     // keyed by two ids: data.edges[from][to]
-	fact    bool     // policies see it
-	filters []string // JSON names of the fields a list may be filtered by
+// kinds lists every kind of entity in the order an import should write them, referenced
+// before referring. A new kind is a file with its type, its Collection and its Kind, and
+// a line here: storage, the admin API with its document, and the command line follow.
+var kinds = []Kind{
+	planKind,
+	tenantKind,
+	userKind,
+	serviceKind,
+	machineUserKind,
+	edgeKind,
+	entitlementKind,
+	issuerKind,
+	credentialKind,
+	rotationSetKind,
+	rotationKind,
+	revocationKind,
+	renewalKind,
+	apiKeyKind,
 }
 
-func collections() map[Collection]collectionInfo {
-	return map[Collection]collectionInfo{
-		MachineUsers: {new: func() Entity { return new(MachineUser) }, fact: true, filters: []string{"tenant", "env", "owner", "kind", "origin", "state"}},
-		Users:        {new: func() Entity { return new(User) }, fact: true, filters: []string{"tenant", "state"}},
-		Tenants:      {new: func() Entity { return new(Tenant) }, fact: true, filters: []string{"plan", "state"}},
-		Plans:        {new: func() Entity { return new(Plan) }, fact: true},
-		Services:     {new: func() Entity { return new(Service) }, fact: true, filters: []string{"env", "owner", "data_class"}},
-		Edges:        {new: func() Entity { return new(Edge) }, pair: true, fact: true, filters: []string{"from", "to", "owner"}},
-		Entitlements: {new: func() Entity { return new(Entitlement) }, pair: true, fact: true, filters: []string{"holder", "feature", "source"}},
-		Credentials:  {new: func() Entity { return new(Credential) }, filters: []string{"machine_user", "kind", "state"}},
-		RotationSets: {new: func() Entity { return new(RotationSet) }, filters: []string{"owner"}},
-		Rotations:    {new: func() Entity { return new(Rotation) }, filters: []string{"phase"}},
-		Issuers:      {new: func() Entity { return new(Issuer) }, filters: []string{"url", "kind"}},
-		Revocations:  {new: func() Entity { return new(Revocation) }, pair: true, fact: true, filters: []string{"by"}},
-		Renewals:     {new: func() Entity { return new(Renewal) }, pair: true, fact: true, filters: []string{"by"}},
-		APIKeys:      {new: func() Entity { return new(APIKey) }},
+// Kind describes the entities of a collection: what there is to know of them beside
+// their type.
+type Kind struct {
+	Collection Collection
+	// Code stands for the collection in keys and records of the store. It is on disk:
+	// never change or reuse one. The next is one more than the highest.
+	Code byte
+	New  func() Entity // an empty one
+
+	One   string // what one of them is called: "machine user"
+	About string // what one is, as a sentence
+
+	// First and Second are the JSON names of the two ids that name an entity of a pair
+	// collection; empty when one id does. Example is such a key.
+	First, Second string
+	Example       string
+	// Filters are the JSON names of the fields a list may be filtered by, which
+	// Entity.Field gives.
+	Filters []string
+	// Columns are the JSON names of the members that a table has between the ids and
+	// the revision.
+	Columns []string
+
+	// Fact lets policies see the collection as data.<collection>.
+	Fact bool
+	// Hot are the prefixes of the keys whose entities are kept in memory: those that
+	// decisions read, where there are not many. "" is every key.
+	Hot []string
+	// KeptAfterEnd is how long an entity is kept after it ended by itself; 0 leaves it
+	// to the configuration of the store.
+	KeptAfterEnd time.Duration
+
+	// Apart has the collection neither served beside the others nor exported.
+	Apart bool
+	// NotPut and NotDeleted say why entities are not written, or not deleted, one by one
+	// like those of other collections, and what is done instead; empty where they are.
+	NotPut, NotDeleted string
+}
+
+// everyKey is Kind.Hot of a collection that is kept in memory whole.
+var everyKey = []string{""}
+
+var known = byCollection()
+
+func byCollection() map[Collection]*Kind {
+	all := make(map[Collection]*Kind, len(kinds))
+	for i := range kinds {
+		all[kinds[i].Collection] = &kinds[i]
 	}
+	return all
 }
 
-var known = collections()
+// Kinds describes every kind of entity, in the order of AllCollections.
+func Kinds() []Kind { return slices.Clone(kinds) }
 
 // AllCollections lists every collection in the order an import should write
 // them, referenced before referring.
-func AllCollections() []Collection {
-	return []Collection{Plans, Tenants, Users, Services, MachineUsers, Edges, Entitlements, Issuers, Credentials, RotationSets, Rotations, Revocations, Renewals, APIKeys}
+func AllCollections() []Collection { return collections(func(Kind) bool { return true }) }
+
+// ServedCollections lists those that are read, written and exported as entities, in the
+// same order: all but API keys.
+func ServedCollections() []Collection { return collections(func(k Kind) bool { return !k.Apart }) }
+
+func collections(which func(Kind) bool) []Collection {
+	var all []Collection
+	for _, k := range kinds {
+		if which(k) {
+			all = append(all, k.Collection)
+		}
+	}
+	return all
 }
 
-// Known says whether c is one of the collections.
-func (c Collection) Known() bool { _, ok := known[c]; return ok }
+var unknown Kind
 
-// New is an empty entity of c, or nil when c is not known.
+func (c Collection) kind() *Kind {
+	if k := known[c]; k != nil {
+		return k
+	}
+	return &unknown
+}
+
+// Kind describes the entities of c; the zero Kind when c is not known.
+func (c Collection) Kind() Kind { return *c.kind() }
+
+// Known reports whether c is one of the collections.
+func (c Collection) Known() bool { return known[c] != nil }
+
+// New returns an empty entity of c, or nil when c is not known.
 func (c Collection) New() Entity {
-	if info, ok := known[c]; ok {
-		return info.new()
+	if k := known[c]; k != nil {
+		return k.New()
 	}
 	return nil
 }
 
-// Pair says whether entities of c are keyed by two ids.
-func (c Collection) Pair() bool { return known[c].pair }
+// Pair reports whether entities of c are named by two ids: data.edges[from][to].
+func (c Collection) Pair() bool { return c.kind().First != "" }
 
-// Fact says whether policies see c as data.<c>.
-func (c Collection) Fact() bool { return known[c].fact }
+// Fact reports whether policies see c as data.<c>.
+func (c Collection) Fact() bool { return c.kind().Fact }
 
 // Filters lists the fields a list of c may be filtered by, by JSON name.
-func (c Collection) Filters() []string { return known[c].filters }
+func (c Collection) Filters() []string { return c.kind().Filters }
 
-// ValidateKey says whether key may name an entity of c: one id, or for a pair
+// IDs are the JSON names of what an entity of c is named by: id, or the two of a pair.
+func (c Collection) IDs() []string {
+	if k := c.kind(); k.First != "" {
+		return []string{k.First, k.Second}
+	}
+	return []string{"id"}
+}
+
+// ValidateKey reports whether key may name an entity of c: one id, or for a pair
 // collection two ids joined by a slash.
 func (c Collection) ValidateKey(key string) error {
 	if !c.Pair() {

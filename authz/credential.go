@@ -40,6 +40,17 @@ const (
 	NameSPIFFE     = "spiffe://"
 )
 
+// Credentials are how machine users prove themselves over a long time.
+const Credentials Collection = "credentials"
+
+var credentialKind = Kind{
+	Collection: Credentials, Code: 8, New: func() Entity { return new(Credential) },
+	One: "credential", About: "A long-lived proof of a machine user; never its secret. No policy sees it.",
+	Filters: []string{"machine_user", "kind", "state"},
+	Columns: []string{"machine_user", "kind", "generation", "state", "not_after"},
+	Hot:     everyKey,
+}
+
 // Credential is a long-lived proof of a machine user, with a generation. No
 // policy sees it whole; Verdict never stores a secret, only its hash.
 type Credential struct {
@@ -67,6 +78,13 @@ type Credential struct {
 	LastUsedAt   time.Time `json:"last_used_at,omitzero"`
 	LastUsedFrom string    `json:"last_used_from,omitempty"`
 	noExpiry
+}
+
+// Redacted implements Redactor: no answer has the hash of the secret.
+func (c *Credential) Redacted() Entity {
+	without := *c
+	without.SecretHash = ""
+	return &without
 }
 
 // Collection is Credentials.

@@ -18,6 +18,17 @@ const (
 	OriginExternal = "external"
 )
 
+// MachineUsers are the subjects of decisions.
+const MachineUsers Collection = "machine_users"
+
+var machineUserKind = Kind{
+	Collection: MachineUsers, Code: 5, New: func() Entity { return new(MachineUser) },
+	One: "machine user", About: "A non-human subject.",
+	Filters: []string{"tenant", "env", "owner", "kind", "origin", "state"},
+	Columns: []string{"kind", "origin", "tenant", "env", "owner", "tier", "state"},
+	Fact:    true, Hot: everyKey,
+}
+
 // MachineUser is a non-human subject. Rego: data.machine_users[id].
 type MachineUser struct {
 	Header
@@ -121,6 +132,17 @@ type Address struct {
 	Verified bool   `json:"verified"`
 }
 
+// Users are people.
+const Users Collection = "users"
+
+var userKind = Kind{
+	Collection: Users, Code: 3, New: func() Entity { return new(User) },
+	One: "user", About: "A person, as a recipient and a holder of entitlements.",
+	Filters: []string{"tenant", "state"},
+	Columns: []string{"tenant", "state", "opt_outs"},
+	Fact:    true,
+}
+
 // User is a person, as a recipient and a holder of entitlements. Rego: data.users[id].
 type User struct {
 	Header
@@ -177,6 +199,17 @@ func (u *User) Validate() error {
 	return nil
 }
 
+// Tenants are customers.
+const Tenants Collection = "tenants"
+
+var tenantKind = Kind{
+	Collection: Tenants, Code: 2, New: func() Entity { return new(Tenant) },
+	One: "tenant", About: "A customer.",
+	Filters: []string{"plan", "state"},
+	Columns: []string{"name", "plan", "state"},
+	Fact:    true, Hot: everyKey,
+}
+
 // Tenant is a customer. Rego: data.tenants[id].
 type Tenant struct {
 	Header
@@ -211,6 +244,16 @@ func (t *Tenant) Validate() error {
 		validateOptionalID("plan", t.Plan),
 		validateOneOf("state", t.State, StateActive, StateSuspended),
 	)
+}
+
+// Plans are what tenants buy.
+const Plans Collection = "plans"
+
+var planKind = Kind{
+	Collection: Plans, Code: 1, New: func() Entity { return new(Plan) },
+	One: "plan", About: "What a tenant bought.",
+	Columns: []string{"name"},
+	Fact:    true, Hot: everyKey,
 }
 
 // Plan is what a tenant bought. Rego: data.plans[id].

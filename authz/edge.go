@@ -46,6 +46,18 @@ type Exception struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
+// Edges say who may call what.
+const Edges Collection = "edges"
+
+var edgeKind = Kind{
+	Collection: Edges, Code: 6, New: func() Entity { return new(Edge) },
+	One: "edge", About: "A declared permission of a machine user to call a service.",
+	First: "from", Second: "to", Example: "mu:user-svc/svc:email",
+	Filters: []string{"from", "to", "owner"},
+	Columns: []string{"actions", "mode", "owner", "expires_at"},
+	Fact:    true, Hot: everyKey,
+}
+
 // Edge is a declared permission of a machine user to call a service. Its id is
 // "from/to". Rego: data.edges[from][to].
 type Edge struct {

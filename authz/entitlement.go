@@ -11,6 +11,19 @@ const (
 	EffectWithhold = "withhold"
 )
 
+// Entitlements say who is owed what.
+const Entitlements Collection = "entitlements"
+
+// Users are many, so what they hold themselves is read from disk.
+var entitlementKind = Kind{
+	Collection: Entitlements, Code: 7, New: func() Entity { return new(Entitlement) },
+	One: "entitlement", About: "What a user, tenant or plan is owed, or explicitly not.",
+	First: "holder", Second: "feature", Example: "plan:business/email.invoice.issued",
+	Filters: []string{"holder", "feature", "source"},
+	Columns: []string{"effect", "address_purpose", "source", "expires_at"},
+	Fact:    true, Hot: []string{"plan:", "tenant:"},
+}
+
 // Entitlement is what a user, tenant or plan is owed, or explicitly not. Its id
 // is "holder/feature". Rego: data.entitlements[holder][feature].
 type Entitlement struct {

@@ -47,6 +47,13 @@ type Successor interface {
 	Succeed(previous Entity, at time.Time) error
 }
 
+// Redactor is an Entity with members that no answer may have, such as the hash of a
+// secret. Redacted is a copy without them.
+type Redactor interface {
+	Entity
+	Redacted() Entity
+}
+
 // Head returns h, so that embedding Header gives an entity its head.
 func (h *Header) Head() *Header { return h }
 

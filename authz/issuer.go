@@ -107,6 +107,17 @@ func (s *IssuerStatus) Until(issuer *Issuer, freshFor time.Duration, end func(ti
 	return int(max(0, first.Sub(now)) / time.Second)
 }
 
+// Issuers are the authorities whose tokens are accepted.
+const Issuers Collection = "issuers"
+
+var issuerKind = Kind{
+	Collection: Issuers, Code: 9, New: func() Entity { return new(Issuer) },
+	One: "issuer", About: "An authority whose tokens are accepted.",
+	Filters: []string{"url", "kind"},
+	Columns: []string{"url", "kind", "algorithms", "audiences", "own"},
+	Hot:     everyKey,
+}
+
 // Issuer is an authority whose tokens or certificates are accepted. Policies see
 // only its id and url in input.token.
 type Issuer struct {

@@ -114,6 +114,21 @@ func (l *Listed) Field(name string) string {
 	return ""
 }
 
+// Revocations stop tokens and credentials.
+const Revocations Collection = "revocations"
+
+var revocationKind = Kind{
+	Collection: Revocations, Code: 10, New: func() Entity { return new(Revocation) },
+	One: "revocation", About: "Stops tokens now.",
+	First: "by", Second: "of", Example: "subject/mu:user-svc",
+	Filters: []string{"by"},
+	Columns: []string{"issued_before", "until", "reason"},
+	Fact:    true, Hot: everyKey, KeptAfterEnd: keptListed,
+}
+
+// keptListed is long enough for clocks that disagree.
+const keptListed = time.Hour
+
 // Revocation stops tokens now, and by credential, subject, tenant, issuer or
 // certificate the secrets and certificates presented without one. Its id is "by/of". Rego: data.revocations[by][of].
 type Revocation struct {
@@ -163,6 +178,18 @@ func (r *Revocation) Validate() error {
 		return Invalid("issued_before", "is required for everything: without it no token would ever be good again")
 	}
 	return firstError(r.validate(), validatePairID(r.ID, "by", r.By, "of", r.Of))
+}
+
+// Renewals have tokens renewed.
+const Renewals Collection = "renewals"
+
+var renewalKind = Kind{
+	Collection: Renewals, Code: 11, New: func() Entity { return new(Renewal) },
+	One: "renewal", About: "Makes tokens renew by a deadline.",
+	First: "by", Second: "of", Example: "subject/mu:user-svc",
+	Filters: []string{"by"},
+	Columns: []string{"issued_before", "deadline", "until", "reason"},
+	Fact:    true, Hot: everyKey, KeptAfterEnd: keptListed,
 }
 
 // Renewal makes tokens issued before IssuedBefore renew by a deadline: until

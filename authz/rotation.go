@@ -7,6 +7,16 @@ import (
 	"time"
 )
 
+// RotationSets say whose credentials are rotated together.
+const RotationSets Collection = "rotation_sets"
+
+var rotationSetKind = Kind{
+	Collection: RotationSets, Code: 13, New: func() Entity { return new(RotationSet) },
+	One: "rotation set", About: "Machine users whose credentials are rotated together.",
+	Filters: []string{"owner"},
+	Columns: []string{"members", "kind", "shared", "quiet_s", "owner"},
+}
+
 // RotationSet is machine users whose credentials of one kind are rotated
 // together: a pair, a trio, or more.
 type RotationSet struct {
@@ -97,6 +107,19 @@ const (
 	AdvanceAuto   = "auto"   // the server, as soon as there is evidence for it
 	AdvanceManual = "manual" // an operator, who asks for each
 )
+
+// Rotations are how far the rotations of sets are.
+const Rotations Collection = "rotations"
+
+var rotationKind = Kind{
+	Collection: Rotations, Code: 14, New: func() Entity { return new(Rotation) },
+	One: "rotation", About: "How far the current, or else the last, rotation of a set is. Its steps write it.",
+	Filters: []string{"phase"},
+	Columns: []string{"phase", "kind", "quiet_s"},
+	NotPut:  writtenByItsSteps, NotDeleted: writtenByItsSteps,
+}
+
+const writtenByItsSteps = "rotations are written by their steps alone"
 
 // Rotation is how far the current, or else the last, rotation of a set is. Its id
 // is the set's. Only Verdict writes it.

@@ -8,6 +8,17 @@ type RequiredLevel struct {
 	External *int `json:"external,omitzero"`
 }
 
+// Services are what machine users call.
+const Services Collection = "services"
+
+var serviceKind = Kind{
+	Collection: Services, Code: 4, New: func() Entity { return new(Service) },
+	One: "service", About: "A callable target.",
+	Filters: []string{"env", "owner", "data_class"},
+	Columns: []string{"tier", "business_criticality", "security_criticality", "data_class", "env", "owner"},
+	Fact:    true, Hot: everyKey,
+}
+
 // Service is a callable target. Rego: data.services[id].
 type Service struct {
 	Header

@@ -40,11 +40,8 @@ func (s *Service) apply(ctx context.Context, c *authz.AuditedChange, op store.Op
 
 // acceptable holds an entity to everything it must meet before it is written.
 func (s *Service) acceptable(e authz.Entity) error {
-	switch e.Collection() {
-	case authz.APIKeys:
-		return authz.Invalid("collection", "api_keys are not written this way; make them with POST /v1/keys or `verdict key create`")
-	case authz.Rotations:
-		return authz.Invalid("collection", "rotations are written by their steps alone")
+	if why := e.Collection().Kind().NotPut; why != "" {
+		return authz.Invalid("collection", why)
 	}
 	if err := e.Validate(); err != nil {
 		return err
@@ -62,7 +59,7 @@ func (s *Service) check(e authz.Entity) error {
 	}
 	switch e := e.(type) {
 	case *authz.APIKey:
-		return authz.Invalid("collection", "api_keys are not written this way; make them with POST /v1/keys or `verdict key create`")
+		return authz.Invalid("collection", authz.APIKeys.Kind().NotPut)
 	case *authz.Edge:
 		return s.checkModes(e)
 	case *authz.Issuer:
@@ -214,11 +211,10 @@ func (s *Service) Delete(ctx context.Context, by authz.Author, collection authz.
 
 // deletable refuses to delete what only its room may end.
 func (s *Service) deletable(collection authz.Collection, key string) error {
+	if why := collection.Kind().NotDeleted; why != "" {
+		return authz.Invalid("collection", why)
+	}
 	switch collection {
-	case authz.APIKeys:
-		return authz.Invalid("collection", "api_keys are revoked and kept, so that their use can be explained")
-	case authz.Rotations:
-		return authz.Invalid("collection", "rotations are written by their steps alone")
 	case authz.Issuers:
 		if s.config.OwnIssuer != "" && key == s.config.OwnIssuer {
 			return authz.Errorf(authz.CodeConflict, "issuer %s is the token service's own; to stop its tokens revoke by issuer, or replace its keys", key)

@@ -44,10 +44,6 @@ const memTableSize = 32 << 20
 // live as long as the log explains them, so it switches them off as well.
 const NoChangeLog = -1
 
-// endedRetention is how long revocations and renewals are kept after they
-// ended: long enough for clocks that disagree.
-const endedRetention = time.Hour
-
 // Config says where and how a Store keeps its data. Zero fields take defaults.
 type Config struct {
 	// Dir is the data directory, made when missing. One process at a time.
@@ -138,14 +134,6 @@ func defaultTo[T comparable](field *T, value T) {
 
 // logsChanges says whether the change log is on.
 func (c Config) logsChanges() bool { return c.ChangeRetention != NoChangeLog }
-
-// keepExpired is how long expired entities of collection stay.
-func (c Config) keepExpired(collection authz.Collection) time.Duration {
-	if collection == authz.Revocations || collection == authz.Renewals {
-		return endedRetention
-	}
-	return c.ExpiredRetention
-}
 
 // badger is how the data directory is opened.
 func (c Config) badger() disk.Options {

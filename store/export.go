@@ -16,7 +16,7 @@ import (
 // the hashes of their secrets, without which an import could not bring them back.
 func (s *Store) Export(ctx context.Context, w io.Writer, wanted ...authz.Collection) (revision uint64, err error) {
 	if len(wanted) == 0 {
-		wanted = exportedByDefault()
+		wanted = authz.ServedCollections()
 	}
 	for _, c := range wanted {
 		if codeOf(c) == 0 {
@@ -38,16 +38,6 @@ func (s *Store) Export(ctx context.Context, w io.Writer, wanted ...authz.Collect
 		return 0, notTaken("the export", err)
 	}
 	return view.Revision(), nil
-}
-
-func exportedByDefault() []authz.Collection {
-	var wanted []authz.Collection
-	for _, c := range authz.AllCollections() {
-		if c != authz.APIKeys {
-			wanted = append(wanted, c)
-		}
-	}
-	return wanted
 }
 
 func (v *Snapshot) export(ctx context.Context, out *bufio.Writer, c authz.Collection) error {

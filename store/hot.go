@@ -6,80 +6,25 @@ import (
 	"strings"
 )
 
-// slot is one hot collection. Entitlements of tenants and plans are one; those
-// of users are not hot.
-type slot byte
-
-const (
-	coldSlot slot = iota // not a hot collection
-	plansSlot
-	tenantsSlot
-	servicesSlot
-	machineUsersSlot
-	edgesSlot
-	sharedEntitlementsSlot
-	issuersSlot
-	revocationsSlot
-	renewalsSlot
-	apiKeysSlot
-	credentialsSlot
-
-	slotLimit
-)
-
-var sharedHolders = []string{"plan:", "tenant:"}
-
-// slotOf is where an entity is kept hot. It also serves keys of a pair
-// collection's first id alone.
-func slotOf(code collCode, key string) slot {
-	switch code {
-	case plansCode:
-		return plansSlot
-	case tenantsCode:
-		return tenantsSlot
-	case servicesCode:
-		return servicesSlot
-	case machineUsersCode:
-		return machineUsersSlot
-	case edgesCode:
-		return edgesSlot
-	case entitlementsCode:
-		if strings.HasPrefix(key, sharedHolders[0]) || strings.HasPrefix(key, sharedHolders[1]) {
-			return sharedEntitlementsSlot
+// isHot reports whether the entity of a key is kept in memory. It also serves keys of a
+// pair collection's first id alone. Entitlements of tenants and plans are, those of
+// users are not.
+func isHot(code collCode, key string) bool {
+	for _, prefix := range code.kind().Hot {
+		if strings.HasPrefix(key, prefix) {
+			return true
 		}
-	case issuersCode:
-		return issuersSlot
-	case revocationsCode:
-		return revocationsSlot
-	case renewalsCode:
-		return renewalsSlot
-	case apiKeysCode:
-		return apiKeysSlot
-	case credentialsCode:
-		return credentialsSlot
 	}
-	return coldSlot
+	return false
 }
 
-// prefixes are the data keys a slot holds.
-func (s slot) prefixes() [][]byte {
-	if s == sharedEntitlementsSlot {
-		var all [][]byte
-		for _, holder := range sharedHolders {
-			all = append(all, append(dataPrefix(entitlementsCode), holder...))
-		}
-		return all
+// hotPrefixes are the data keys of what is kept in memory of a collection.
+func hotPrefixes(code collCode) [][]byte {
+	var all [][]byte
+	for _, prefix := range code.kind().Hot {
+		all = append(all, append(dataPrefix(code), prefix...))
 	}
-	return [][]byte{dataPrefix(s.code())}
-}
-
-func (s slot) code() collCode {
-	for code := collCode(1); code < codeLimit; code++ {
-		if slotOf(code, sharedHolders[0]) == s {
-			return code
-		}
-	}
-	return 0
+	return all
 }
 
 const shardCount = 256
@@ -121,7 +66,7 @@ func (e *shardEdit[V]) set(key string, v V)      { e.own(key)[key] = v }
 func (e *shardEdit[V]) delete(key string)        { delete(e.own(key), key) }
 func (e *shardEdit[V]) get(key string) (V, bool) { return e.next.get(key) }
 
-// hotCollection holds every entity of a slot. It is immutable.
+// hotCollection holds every hot entity of a collection. It is immutable.
 type hotCollection struct {
 	records shards[*record]
 	index   hotIndex // nil for collections that are read by key alone

@@ -19,7 +19,7 @@ type hotIndex interface {
 // newHotIndex is the empty index of a collection, nil when it needs none.
 func newHotIndex(code collCode) hotIndex {
 	switch {
-	case code.collection().Pair():
+	case code.kind().First != "":
 		return new(pairIndex)
 	case code == issuersCode:
 		return new(issuerIndex)

@@ -23,102 +23,54 @@ var (
 	historyKey = []byte("mhistory")
 )
 
-// collCode is the byte that stands for a collection in keys and records. The
-// numbers are on disk: never change or reuse one.
+// collCode is the byte that stands for a collection in keys and records: authz.Kind.Code.
 type collCode byte
 
-const (
-	plansCode collCode = iota + 1
-	tenantsCode
-	usersCode
-	servicesCode
-	machineUsersCode
-	edgesCode
-	entitlementsCode
-	credentialsCode
-	issuersCode
-	revocationsCode
-	renewalsCode
-	apiKeysCode
-	rotationSetsCode
-	rotationsCode
+// codeLimit is one past the highest code there may be.
+const codeLimit = 32
 
-	codeLimit // one past the last
+var kinds = tableOfKinds()
+
+// kindTable is authz.Kinds by code.
+type kindTable struct {
+	byCode [codeLimit]authz.Kind         // the zero Kind where no collection has the code
+	codes  map[authz.Collection]collCode // :: collection -> its code
+	known  []collCode                    // in order
+}
+
+func tableOfKinds() *kindTable {
+	t := &kindTable{codes: map[authz.Collection]collCode{}}
+	for _, k := range authz.Kinds() {
+		t.byCode[k.Code] = k
+		t.codes[k.Collection] = collCode(k.Code)
+		t.known = append(t.known, collCode(k.Code))
+	}
+	slices.Sort(t.known)
+	return t
+}
+
+// countsStored is how many counts the stored state has: up to that of the highest code.
+func (t *kindTable) countsStored() int { return int(t.known[len(t.known)-1]) + 1 }
+
+// codeOf is the code of c, 0 when c is not known.
+func codeOf(c authz.Collection) collCode { return kinds.codes[c] }
+
+// kind is the zero Kind of a code that no collection has.
+func (c collCode) kind() *authz.Kind {
+	if c >= codeLimit {
+		c = 0 // which no collection has
+	}
+	return &kinds.byCode[c]
+}
+
+func (c collCode) collection() authz.Collection { return c.kind().Collection }
+
+// Collections that this package finds by more than their key, for the Directory.
+var (
+	issuersCode     = codeOf(authz.Issuers)
+	apiKeysCode     = codeOf(authz.APIKeys)
+	credentialsCode = codeOf(authz.Credentials)
 )
-
-var collections = [codeLimit]authz.Collection{
-	plansCode:        authz.Plans,
-	tenantsCode:      authz.Tenants,
-	usersCode:        authz.Users,
-	servicesCode:     authz.Services,
-	machineUsersCode: authz.MachineUsers,
-	edgesCode:        authz.Edges,
-	entitlementsCode: authz.Entitlements,
-	credentialsCode:  authz.Credentials,
-	issuersCode:      authz.Issuers,
-	revocationsCode:  authz.Revocations,
-	renewalsCode:     authz.Renewals,
-	apiKeysCode:      authz.APIKeys,
-	rotationSetsCode: authz.RotationSets,
-	rotationsCode:    authz.Rotations,
-}
-
-// codeOf is the code of c, 0 when c is not known. It is a switch because it is
-// on the path of every read.
-func codeOf(c authz.Collection) collCode {
-	switch c {
-	case authz.Plans:
-		return plansCode
-	case authz.Tenants:
-		return tenantsCode
-	case authz.Users:
-		return usersCode
-	case authz.Services:
-		return servicesCode
-	case authz.MachineUsers:
-		return machineUsersCode
-	case authz.Edges:
-		return edgesCode
-	case authz.Entitlements:
-		return entitlementsCode
-	case authz.Credentials:
-		return credentialsCode
-	case authz.Issuers:
-		return issuersCode
-	case authz.Revocations:
-		return revocationsCode
-	case authz.Renewals:
-		return renewalsCode
-	case authz.APIKeys:
-		return apiKeysCode
-	case authz.RotationSets:
-		return rotationSetsCode
-	case authz.Rotations:
-		return rotationsCode
-	}
-	return 0
-}
-
-func (c collCode) collection() authz.Collection {
-	if c < codeLimit {
-		return collections[c]
-	}
-	return ""
-}
-
-// firstField is the filter that orders the entities of a pair collection, "" for
-// others. It needs no index.
-func firstField(c authz.Collection) string {
-	switch c {
-	case authz.Edges:
-		return "from"
-	case authz.Entitlements:
-		return "holder"
-	case authz.Revocations, authz.Renewals:
-		return "by"
-	}
-	return ""
-}
 
 // ref names one entity.
 type ref struct {
@@ -155,14 +107,13 @@ func indexPrefix(code collCode, index, value string) []byte {
 
 // sideKeysOf are the index and expiry entries of an entity stored under key.
 func sideKeysOf(code collCode, key string, entity authz.Entity) [][]byte {
-	c := code.collection()
 	var keys [][]byte
 	if expires := entity.Expires(); !expires.IsZero() {
 		keys = append(keys, expiryKey(code, key, expires.UnixMilli()))
 	}
-	for _, filter := range c.Filters() {
+	for _, filter := range code.kind().Filters {
 		value := entity.Field(filter)
-		if value == "" || filter == firstField(c) {
+		if value == "" || filter == code.kind().First { // the order of a pair's keys needs no index
 			continue
 		}
 		keys = append(keys, append(indexPrefix(code, filter, value), key...))

@@ -169,7 +169,7 @@ func (q *query) streams(txn *badger.Txn) []*keyStream {
 	code := codeOf(q.Collection)
 	var streams []*keyStream
 	for _, name := range slices.Sorted(maps.Keys(q.Filters)) {
-		if name == firstField(q.Collection) {
+		if name == code.kind().First {
 			first := authz.PairKey(q.Filters[name], "")
 			streams = append(streams, newKeyStream(txn, dataPrefix(code), first))
 			continue

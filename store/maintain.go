@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -42,8 +43,8 @@ const sweepBatch = 1000
 // sweep deletes expired entities, by ordinary writes.
 func (s *Store) sweep(ctx context.Context) error {
 	now := s.config.Now()
-	for code := collCode(1); code < codeLimit; code++ {
-		limit := now.Add(-s.config.keepExpired(code.collection())).UnixMilli()
+	for _, code := range kinds.known {
+		limit := now.Add(-cmp.Or(code.kind().KeptAfterEnd, s.config.ExpiredRetention)).UnixMilli()
 		for {
 			swept, err := s.sweepCollection(ctx, code, limit)
 			if err != nil {

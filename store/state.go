@@ -9,7 +9,7 @@ import (
 // is immutable; the store swaps the pointer.
 type state struct {
 	persisted
-	hot [slotLimit]*hotCollection // nil is cold
+	hot [codeLimit]*hotCollection // :: code; nil is cold
 	// superseded is closed when a state of a higher revision is published.
 	superseded chan struct{}
 }
@@ -27,7 +27,7 @@ func (p *persisted) value() []byte {
 	v := binary.BigEndian.AppendUint64(nil, p.revision)
 	v = binary.BigEndian.AppendUint64(v, p.floor)
 	v = binary.BigEndian.AppendUint64(v, p.nextChange)
-	for _, count := range p.counts {
+	for _, count := range p.counts[:kinds.countsStored()] {
 		v = binary.BigEndian.AppendUint64(v, count)
 	}
 	return v
@@ -36,7 +36,7 @@ func (p *persisted) value() []byte {
 // readPersisted undoes value. A shorter list of counts is one of fewer collections.
 func readPersisted(v []byte) (persisted, error) {
 	var p persisted
-	if len(v) < 24 || len(v)%8 != 0 || len(v) > 24+8*len(p.counts) {
+	if len(v) < 24 || len(v)%8 != 0 || len(v) > 24+8*kinds.countsStored() {
 		return p, corrupt(fmt.Errorf("state is %d bytes", len(v)))
 	}
 	p.revision = binary.BigEndian.Uint64(v)
@@ -52,32 +52,36 @@ func readPersisted(v []byte) (persisted, error) {
 // limit turns cold.
 func (s *state) with(p persisted, changes []hotChange, limit int) *state {
 	next := &state{persisted: p, hot: s.hot, superseded: make(chan struct{})}
-	var bySlot [slotLimit][]hotChange
+	var hot [codeLimit][]hotChange
 	for _, change := range changes {
-		at := slotOf(change.code, change.key)
-		bySlot[at] = append(bySlot[at], change)
+		if s.hot[change.code] != nil && isHot(change.code, change.key) {
+			hot[change.code] = append(hot[change.code], change)
+		}
 	}
-	for at := coldSlot + 1; at < slotLimit; at++ {
-		if len(bySlot[at]) == 0 || s.hot[at] == nil {
+	for code, changes := range hot {
+		if len(changes) == 0 {
 			continue
 		}
-		collection := s.hot[at].with(bySlot[at])
+		collection := s.hot[code].with(changes)
 		if collection.count > limit {
 			collection = nil
 		}
-		next.hot[at] = collection
+		next.hot[code] = collection
 	}
 	return next
 }
 
 // hotFor is the hot collection that would hold key, nil when it is cold.
 func (s *state) hotFor(code collCode, key string) *hotCollection {
-	return s.hot[slotOf(code, key)]
+	if hot := s.hot[code]; hot != nil && isHot(code, key) {
+		return hot
+	}
+	return nil
 }
 
 // issuers is the index of the issuers, nil when they are cold.
 func (s *state) issuers() *issuerIndex {
-	if hot := s.hot[issuersSlot]; hot != nil {
+	if hot := s.hot[issuersCode]; hot != nil {
 		return hot.index.(*issuerIndex)
 	}
 	return nil
@@ -85,7 +89,7 @@ func (s *state) issuers() *issuerIndex {
 
 // credentials is the index of the credentials, nil when they are cold.
 func (s *state) credentials() *credentialIndex {
-	if hot := s.hot[credentialsSlot]; hot != nil {
+	if hot := s.hot[credentialsCode]; hot != nil {
 		return hot.index.(*credentialIndex)
 	}
 	return nil

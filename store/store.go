@@ -75,8 +75,8 @@ func (s *Store) load() error {
 	first := &state{persisted: stored, superseded: make(chan struct{})}
 	txn := s.db.NewTransactionAt(stored.revision, false)
 	defer txn.Discard()
-	for at := coldSlot + 1; at < slotLimit; at++ {
-		if first.hot[at], err = loadHot(txn, at, s.config.HotLimit); err != nil {
+	for _, code := range kinds.known {
+		if first.hot[code], err = loadHot(txn, code, s.config.HotLimit); err != nil {
 			return err
 		}
 	}
@@ -84,11 +84,14 @@ func (s *Store) load() error {
 	return nil
 }
 
-// loadHot reads a hot collection, nil when it has more than limit entities.
-func loadHot(txn *badger.Txn, at slot, limit int) (*hotCollection, error) {
+// loadHot reads a hot collection, nil when it is not one or has more than limit entities.
+func loadHot(txn *badger.Txn, code collCode, limit int) (*hotCollection, error) {
+	prefixes := hotPrefixes(code)
+	if len(prefixes) == 0 {
+		return nil, nil
+	}
 	var changes []hotChange
-	code := at.code()
-	for _, prefix := range at.prefixes() {
+	for _, prefix := range prefixes {
 		err := scan(txn, prefix, nil, true, func(item *badger.Item) (bool, error) {
 			r := dataRef(item.Key())
 			rec, err := itemRecord(item, r.key)
@@ -163,8 +166,8 @@ func (s *Store) Revision() uint64 { return s.state.Load().revision }
 // Counts is how many entities each collection has.
 func (s *Store) Counts() map[authz.Collection]uint64 {
 	now := s.state.Load()
-	counts := make(map[authz.Collection]uint64, codeLimit-1)
-	for code := collCode(1); code < codeLimit; code++ {
+	counts := make(map[authz.Collection]uint64, len(kinds.known))
+	for _, code := range kinds.known {
 		counts[code.collection()] = now.counts[code]
 	}
 	return counts

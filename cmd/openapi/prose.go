@@ -8,23 +8,19 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/verdict-pdp/verdict/authz"
 )
 
 // prose is what prose.yaml has.
 type prose struct {
 	Document   object               // as it stands
 	Components object               // headers, answers and the like, as they stand
-	Nouns      map[string]noun      // :: collection -> what one of it is called
 	Parameters map[string]string    // :: parameter, or operation.parameter -> description
 	Entities   map[string]operation // :: list, get, create, put or delete -> of any collection
 	Operations map[string]operation // :: operation id -> its own
 
 	used map[string]bool // :: what was said that a row has
-}
-
-type noun struct {
-	One   string // machine user
-	About string
 }
 
 // operation is what is said of an operation. In those of entities, ONE and MANY stand
@@ -53,29 +49,39 @@ func (p *prose) of(id, collection string) (operation, error) {
 		p.used["operation "+id] = true
 		return op, nil
 	}
-	n, ok := p.Nouns[collection]
-	if !ok {
+	kind := authz.Collection(collection).Kind()
+	if kind.One == "" {
 		return operation{}, fmt.Errorf("prose.yaml says nothing of the operation %s", id)
 	}
 	for verb, op := range p.Entities {
 		if strings.HasPrefix(id, verb) {
-			return op.about(n), nil
+			return op.about(kind), nil
 		}
 	}
 	return operation{}, fmt.Errorf("prose.yaml says nothing of the operation %s", id)
 }
 
-func (op operation) about(n noun) operation {
+func (op operation) about(kind authz.Kind) operation {
 	article := "a"
-	if strings.ContainsRune("aeio", rune(n.One[0])) {
+	if strings.ContainsRune("aeio", rune(kind.One[0])) {
 		article = "an"
 	}
-	words := strings.NewReplacer("A ONE", article+" "+n.One, "ONE", n.One, "MANY", n.One+"s", "ABOUT", n.About)
+	many := strings.ReplaceAll(string(kind.Collection), "_", " ")
+	words := strings.NewReplacer("A ONE", article+" "+kind.One, "ONE", kind.One, "MANY", many, "ABOUT", aboutKind(kind))
 	said := operation{Tag: op.Tag, Summary: words.Replace(op.Summary), Description: words.Replace(op.Description), Answers: map[int]string{}}
 	for status, text := range op.Answers {
 		said.Answers[status] = words.Replace(text)
 	}
 	return said
+}
+
+// aboutKind is what an entity is, and where policies find it.
+func aboutKind(kind authz.Kind) string {
+	if !kind.Fact {
+		return kind.About
+	}
+	ids := strings.Join(kind.Collection.IDs(), "][")
+	return kind.About + " Policies: data." + string(kind.Collection) + "[" + ids + "]."
 }
 
 // parameter is what is said of a parameter: for an operation, else for all, else what

@@ -78,7 +78,7 @@ func newSchemas(comments map[string]string, source []byte) (*schemas, error) {
 }
 
 func collectionNames() []string {
-	return slices.DeleteFunc(plainTexts(authz.AllCollections()), func(name string) bool { return name == string(authz.APIKeys) })
+	return plainTexts(authz.ServedCollections())
 }
 
 // parameter is the schema that a parameter has by its name.

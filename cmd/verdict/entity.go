@@ -27,15 +27,7 @@ between: mu:user-svc/svc:email.`
 
 // collectionNames lists the collections entities are read and written in. API
 // keys have commands of their own.
-func collectionNames() []string {
-	var names []string
-	for _, c := range authz.AllCollections() {
-		if c != authz.APIKeys {
-			names = append(names, string(c))
-		}
-	}
-	return names
-}
+func collectionNames() []string { return words(authz.ServedCollections()) }
 
 // parseCollection takes a collection's name, with - for _ too.
 func parseCollection(name string) (authz.Collection, error) {
@@ -59,21 +51,11 @@ func parseEntity(name, key string) (authz.Collection, error) {
 	if err := c.ValidateKey(key); err != nil {
 		fix := "An id is letters, digits and . _ : @ -"
 		if c.Pair() {
-			fix = "Write two ids with a slash between, such as " + pairExample(c) + "."
+			fix = "Write two ids with a slash between, such as " + c.Kind().Example + "."
 		}
 		return "", usage(err.Error(), fix)
 	}
 	return c, nil
-}
-
-func pairExample(c authz.Collection) string {
-	switch c {
-	case authz.Edges:
-		return "mu:user-svc/svc:email"
-	case authz.Entitlements:
-		return "plan:business/email.invoice.issued"
-	}
-	return "subject/mu:user-svc"
 }
 
 // entityPath is the path of one entity; key has been validated.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
@@ -11,35 +12,7 @@ import (
 
 // columns are the members of an entity worth a column, by JSON name.
 func columns(c authz.Collection) []string {
-	switch c {
-	case authz.MachineUsers:
-		return []string{"id", "kind", "origin", "tenant", "env", "owner", "tier", "state", "revision"}
-	case authz.Users:
-		return []string{"id", "tenant", "state", "opt_outs", "revision"}
-	case authz.Tenants:
-		return []string{"id", "name", "plan", "state", "revision"}
-	case authz.Plans:
-		return []string{"id", "name", "revision"}
-	case authz.Services:
-		return []string{"id", "tier", "business_criticality", "security_criticality", "data_class", "env", "owner", "revision"}
-	case authz.Edges:
-		return []string{"from", "to", "actions", "mode", "owner", "expires_at", "revision"}
-	case authz.Entitlements:
-		return []string{"holder", "feature", "effect", "address_purpose", "source", "expires_at", "revision"}
-	case authz.Credentials:
-		return []string{"id", "machine_user", "kind", "generation", "state", "not_after", "revision"}
-	case authz.RotationSets:
-		return []string{"id", "members", "kind", "shared", "quiet_s", "owner", "revision"}
-	case authz.Rotations:
-		return []string{"id", "phase", "kind", "quiet_s", "revision"}
-	case authz.Issuers:
-		return []string{"id", "url", "kind", "algorithms", "audiences", "own", "revision"}
-	case authz.Revocations:
-		return []string{"by", "of", "issued_before", "until", "reason", "revision"}
-	case authz.Renewals:
-		return []string{"by", "of", "issued_before", "deadline", "until", "reason", "revision"}
-	}
-	return []string{"id", "revision"}
+	return slices.Concat(c.IDs(), c.Kind().Columns, []string{"revision"})
 }
 
 // entityTable prints entities of one collection, page after page.

@@ -39,7 +39,7 @@ func (h *Handler) changes(c *route.Call) (reply route.Reply[authz.Changes[authz.
 	}
 	changes.Changes = slices.Clone(changes.Changes)
 	for i := range changes.Changes {
-		changes.Changes[i].Entity = bare(changes.Changes[i].Entity)
+		changes.Changes[i].Entity = redacted(changes.Changes[i].Entity)
 	}
 	return route.Show(changes), nil
 }
@@ -92,18 +92,18 @@ func (h *Handler) exportLines(c *route.Call) error {
 // named, in the order an import should write them.
 func exported(names []string) ([]authz.Collection, error) {
 	if len(names) == 0 {
-		return Collections(), nil
+		return authz.ServedCollections(), nil
 	}
 	asked := map[authz.Collection]bool{}
 	for _, name := range names {
 		collection := authz.Collection(name)
-		if !collection.Known() || collection == authz.APIKeys {
+		if !collection.Known() || collection.Kind().Apart {
 			return nil, authz.Invalid("collection", "must name collections that can be exported: all but "+string(authz.APIKeys))
 		}
 		asked[collection] = true
 	}
 	var ordered []authz.Collection
-	for _, collection := range Collections() {
+	for _, collection := range authz.ServedCollections() {
 		if asked[collection] {
 			ordered = append(ordered, collection)
 		}

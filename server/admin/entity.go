@@ -10,35 +10,11 @@ import (
 	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// Collections lists the collections with routes of their own: all but API keys.
-func Collections() []authz.Collection {
-	var served []authz.Collection
-	for _, c := range authz.AllCollections() {
-		if c != authz.APIKeys {
-			served = append(served, c)
-		}
-	}
-	return served
-}
-
 func listPath(c authz.Collection) string { return api.PathV1 + string(c) }
 
-// entityPath is the route of one entity; its parameters are those of idParams.
+// entityPath is the route of one entity; its parameters are the ids.
 func entityPath(c authz.Collection) string {
-	return listPath(c) + "/:" + strings.Join(idParams(c), "/:")
-}
-
-// idParams names the ids in the path of an entity of c.
-func idParams(c authz.Collection) []string {
-	switch c {
-	case authz.Edges:
-		return []string{"from", "to"}
-	case authz.Entitlements:
-		return []string{"holder", "feature"}
-	case authz.Revocations, authz.Renewals:
-		return []string{"by", "of"}
-	}
-	return []string{"id"}
+	return listPath(c) + "/:" + strings.Join(c.IDs(), "/:")
 }
 
 // resource serves the entities of one collection.
@@ -59,16 +35,18 @@ var (
 	deleted     = []route.Answer{{Status: http.StatusNoContent, Headers: []string{api.HeaderRevision}}}
 )
 
-// rows are the routes of a collection. Rotations are written by their steps alone.
+// rows are the routes of a collection. What is not written like other entities is read
+// alone.
 func (r resource) rows() []route.Row {
-	c, one := r.collection, camel(strings.TrimSuffix(string(r.collection), "s"))
+	c, kind := r.collection, r.collection.Kind()
+	one, many := camel(kind.One, " "), camel(string(c), "_")
 	entity := c.New()
 	rows := []route.Row{
-		{Method: "GET", Path: listPath(c), ID: "list" + one + "s", Roles: readers, Params: listParams(c), Shows: authz.Page[authz.Entity]{}, Handler: route.Get(r.list)},
+		{Method: "GET", Path: listPath(c), ID: "list" + many, Roles: readers, Params: listParams(c), Shows: authz.Page[authz.Entity]{}, Handler: route.Get(r.list)},
 		{Method: "GET", Path: entityPath(c), ID: "get" + one, Roles: readers, Params: []route.Param{ifMatch, ifNoneMatch}, Shows: entity,
 			Answers: []route.Answer{{Status: http.StatusOK, Headers: tagged}, unchanged}, Handler: route.Get(r.get)},
 	}
-	if c == authz.Rotations {
+	if kind.NotPut != "" {
 		return rows
 	}
 	read := func() authz.Entity { return c.New() }
@@ -82,10 +60,10 @@ func (r resource) rows() []route.Row {
 	)
 }
 
-// camel is a name with underscores as operations are named: machine_user, MachineUser.
-func camel(name string) string {
+// camel is words as operations are named: machine user, MachineUser.
+func camel(words, between string) string {
 	var b strings.Builder
-	for word := range strings.SplitSeq(name, "_") {
+	for word := range strings.SplitSeq(words, between) {
 		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
 	}
 	return b.String()
@@ -94,7 +72,7 @@ func camel(name string) string {
 // named is the entity that a path names.
 func (r resource) named(path func(string) string) authz.AuditedChange {
 	var ids []string
-	for _, name := range idParams(r.collection) {
+	for _, name := range r.collection.IDs() {
 		ids = append(ids, path(name))
 	}
 	key := strings.Join(ids, "/")
@@ -224,30 +202,21 @@ func (r resource) answer(w authz.Written) route.Reply[authz.Entity] {
 	return reply
 }
 
-// shown is an entity as reads and writes answer it: bare, and an issuer with how
-// it stands now.
+// shown is an entity as reads and writes answer it: redacted, and an issuer with its
+// present status.
 func (h *Handler) shown(e authz.Entity) authz.Entity {
-	issuer, ok := e.(*authz.Issuer)
-	if !ok || h.IssuerStatus == nil {
-		return bare(e)
+	if issuer, ok := e.(*authz.Issuer); ok && h.IssuerStatus != nil {
+		with := *issuer
+		status := h.IssuerStatus(issuer)
+		with.Status = &status
+		return &with
 	}
-	with := *issuer
-	status := h.IssuerStatus(issuer)
-	with.Status = &status
-	return &with
+	return redacted(e)
 }
 
-// bare is an entity without the hashes of secrets.
-func bare(e authz.Entity) authz.Entity {
-	switch e := e.(type) {
-	case *authz.APIKey:
-		without := *e
-		without.Hash = ""
-		return &without
-	case *authz.Credential:
-		without := *e
-		without.SecretHash = ""
-		return &without
+func redacted(e authz.Entity) authz.Entity {
+	if r, ok := e.(authz.Redactor); ok {
+		return r.Redacted()
 	}
 	return e
 }

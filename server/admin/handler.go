@@ -67,7 +67,7 @@ func (h *Handler) Mount(e *echo.Echo) {
 // Rows is what the admin API serves.
 func (h *Handler) Rows() []route.Row {
 	var rows []route.Row
-	for _, c := range Collections() {
+	for _, c := range authz.ServedCollections() {
 		rows = append(rows, resource{h, c}.rows()...)
 	}
 	for _, some := range [][]route.Row{
