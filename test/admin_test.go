@@ -24,7 +24,7 @@ func changesAfter(t *testing.T, p *pdptest.PDP, after string) []change {
 	t.Helper()
 	answer := p.Call(http.MethodGet, p.AdminURL()+api.PathChanges+"?after="+after, p.Operator(), nil)
 	if answer.Status != http.StatusOK {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 	}
 	var list api.ChangeList[*authz.Tenant]
 	if err := json.Unmarshal(answer.Body, &list); err != nil {
@@ -95,7 +95,7 @@ func TestWhatOneExportsAnotherImports(t *testing.T) {
 	send := func() (report api.ImportReport) {
 		answer := to.Call(http.MethodPost, to.AdminURL()+api.PathImport, to.Operator(), exported, "Content-Type", api.TypeNDJSON)
 		if answer.Status != http.StatusOK {
-			t.Fatalf("%d %s", answer.Status, answer.Body)
+			t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 		}
 		unmarshal(t, answer.Body, &report)
 		return report
@@ -136,13 +136,13 @@ func TestAListEntryNamesARegisteredIssuer(t *testing.T) {
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	const bad = `{"by":"token","issuer":"demo","name":"j1"}`
 	if a := p.Call(http.MethodPost, p.AdminURL()+"/v1/revocations", p.Operator(), []byte(bad)); a.Status != 400 || !bytes.Contains(a.Body, []byte(`"field":"issuer"`)) {
-		t.Errorf("%d %s", a.Status, a.Body)
+		t.Errorf("got status %d, body %s; want status 400, body with `\"field\":\"issuer\"`", a.Status, a.Body)
 	}
 	line := []byte(`{"collection":"revocations","entity":` + bad + "}\n")
 	var report api.ImportReport
 	unmarshal(t, p.Call(http.MethodPost, p.AdminURL()+api.PathImport, p.Operator(), line, "Content-Type", api.TypeNDJSON).Body, &report)
 	if report.Failed != 1 {
-		t.Errorf("%+v", report)
+		t.Errorf("got %+v; want Failed 1", report)
 	}
 
 	claims := p.Claims("mu:user-svc")
@@ -171,7 +171,7 @@ func TestWritesThatWouldDoNothingAreRefused(t *testing.T) {
 			var problem api.Problem
 			unmarshal(t, a.Body, &problem)
 			if a.Status != http.StatusBadRequest || problem.Field != test.field {
-				t.Errorf("%d %s", a.Status, a.Body)
+				t.Errorf("got status %d, body %s; want status 400, problem.Field %q", a.Status, a.Body, test.field)
 			}
 		})
 	}

@@ -64,7 +64,7 @@ func TestAssurance(t *testing.T) {
 						want.Decision, want.Codes = api.Deny, []string{"AUTH_TOO_WEAK"}
 					}
 					if diff := cmp.Diff(want, got); diff != "" {
-						t.Errorf("%s\n%+v", diff, d.Reasons)
+						t.Errorf("(-want +got):\n%s\ngot %+v", diff, d.Reasons)
 					}
 				})
 			}

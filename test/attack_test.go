@@ -146,7 +146,7 @@ func TestAttacks(t *testing.T) {
 			answer := a.ask(t, attack.credential)
 			if answer.Status != http.StatusOK {
 				if answer.Status < 400 || answer.Status > 499 {
-					t.Errorf("%d %s", answer.Status, answer.Body)
+					t.Errorf("got status %d, body %s; want status 4xx", answer.Status, answer.Body)
 				}
 				return
 			}
@@ -189,7 +189,7 @@ func (a *arena) decision(t testing.TB, credential map[string]any) api.Decision {
 	t.Helper()
 	answer := a.ask(t, credential)
 	if answer.Status != http.StatusOK {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 	}
 	var d api.Decision
 	unmarshal(t, answer.Body, &d)
@@ -261,7 +261,7 @@ func TestKeysThatMustNotBeRegistered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			answer := p.Call(http.MethodPut, p.AdminURL()+api.PathV1+test.path, p.Operator(), []byte(test.body))
 			if answer.Status < 400 || answer.Status > 499 {
-				t.Errorf("%d %s", answer.Status, answer.Body)
+				t.Errorf("got status %d, body %s; want status 4xx", answer.Status, answer.Body)
 			}
 			after := p.Call(http.MethodGet, p.AdminURL()+api.PathV1+test.path, p.Operator(), nil)
 			if after.Status != http.StatusNotFound {

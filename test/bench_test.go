@@ -95,7 +95,7 @@ func BenchmarkDecide(b *testing.B) {
 			for b.Loop() {
 				d, err := p.Decide(b.Context(), question(p, token, n))
 				if err != nil || d.Outcome != authz.Allow {
-					b.Fatalf("%+v %v", d, err)
+					b.Fatalf("got d %+v, error %v; want no error, Outcome Allow", d, err)
 				}
 				keys += d.KeysRead
 			}
@@ -149,7 +149,7 @@ func BenchmarkHTTP(b *testing.B) {
 			_, err = io.Copy(io.Discard, response.Body)
 			response.Body.Close()
 			if err != nil || response.StatusCode != http.StatusOK {
-				b.Errorf("%d %v", response.StatusCode, err)
+				b.Errorf("got status %d, error %v; want no error, status 200", response.StatusCode, err)
 				return
 			}
 		}
@@ -198,7 +198,7 @@ func reopen(b *testing.B, dir string, n int) (r reopened) {
 	cmd.Env = append(os.Environ(), reopenEnv+"="+dir, reopenEnv+"_USERS="+strconv.Itoa(n))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		b.Fatalf("%v\n%s", err, out)
+		b.Fatalf("got error %v, out %s; want no error", err, out)
 	}
 	for line := range strings.Lines(string(out)) {
 		if text, ok := strings.CutPrefix(line, "REOPENED "); ok {
@@ -227,7 +227,7 @@ func TestReopenChild(t *testing.T) {
 	token := p.Token("mu:user-svc")
 	ask := func() {
 		if d, err := p.Decide(context.Background(), question(p, token, n)); err != nil || d.Outcome != authz.Allow {
-			t.Fatalf("%+v %v", d, err)
+			t.Fatalf("got d %+v, error %v; want no error, Outcome Allow", d, err)
 		}
 	}
 	ask()

@@ -52,7 +52,7 @@ func TestTheConnectionsOwnCertificate(t *testing.T) {
 			q["credential"] = credential
 			answer := p.CallOver(p.Over(test.certificate), http.MethodPost, p.DecisionsURL()+api.PathDecide, p.PEP(), marshal(t, q))
 			if answer.Status != test.status {
-				t.Fatalf("%d %s", answer.Status, answer.Body)
+				t.Fatalf("got status %d, body %s; want status %d", answer.Status, answer.Body, test.status)
 			}
 			if test.status != http.StatusOK {
 				return
@@ -60,7 +60,7 @@ func TestTheConnectionsOwnCertificate(t *testing.T) {
 			var d api.Decision
 			unmarshal(t, answer.Body, &d)
 			if diff := cmp.Diff(append([]string{}, test.codes...), pdptest.Codes(d.Reasons)); diff != "" || (d.Outcome == api.Allow) != (test.codes == nil) || d.Trust.Level != test.level {
-				t.Errorf("%s%+v", diff, d)
+				t.Errorf("got diff %s, d %+v; want no diff, Allow %v, Trust.Level %d", diff, d, (test.codes == nil), test.level)
 			}
 		})
 	}

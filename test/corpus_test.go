@@ -174,7 +174,7 @@ func (c corpusCase) runBatch(t *testing.T, p *pdptest.PDP, evidence authz.Eviden
 
 	answer := p.Call(http.MethodPost, p.DecisionsURL()+api.PathBatch, p.PEP(), marshal(t, body))
 	if answer.Status != http.StatusOK {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 	}
 	var over api.BatchResponse
 	unmarshal(t, answer.Body, &over)
@@ -300,7 +300,7 @@ func askHTTP(t *testing.T, p *pdptest.PDP, path string, body map[string]any) api
 	}
 	answer := p.Call(http.MethodPost, p.DecisionsURL()+path, key, marshal(t, body))
 	if answer.Status != http.StatusOK {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 	}
 	var d api.Decision
 	unmarshal(t, answer.Body, &d)
@@ -368,6 +368,6 @@ func marshal(t testing.TB, v any) []byte {
 func unmarshal(t testing.TB, data []byte, v any) {
 	t.Helper()
 	if err := json.Unmarshal(data, v); err != nil {
-		t.Fatalf("%s: %v", data, err)
+		t.Fatalf("%s: got error %v; want no error", data, err)
 	}
 }

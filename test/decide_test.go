@@ -42,7 +42,7 @@ func TestAllowNamesTheAddressToUse(t *testing.T) {
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday})
 	d := p.Ask(invoiceToAna(p.Token("mu:user-svc")))
 	if d.Outcome != api.Allow {
-		t.Fatalf("%+v", d)
+		t.Fatalf("got %+v; want Outcome Allow", d)
 	}
 	want := []api.Duty{{"id": "use_address", "address_id": "addr-ana-billing"}}
 	if diff := cmp.Diff(want, d.Obligations); diff != "" {
@@ -91,7 +91,7 @@ func TestEachRefusalHasItsOwnCode(t *testing.T) {
 				t.Fatalf("allowed: %+v", d)
 			}
 			if diff := cmp.Diff([]string{test.want}, pdptest.Codes(d.Reasons)); diff != "" {
-				t.Fatalf("%s\n%+v", diff, d.Reasons)
+				t.Fatalf("(-want +got):\n%s\ngot %+v", diff, d.Reasons)
 			}
 			r := d.Reasons[0]
 			if test.cause != "" && r.Details["cause"] != test.cause {
@@ -142,7 +142,7 @@ func TestNextDecisionSeesTheWrite(t *testing.T) {
 	const grant = "plan:business/email.invoice.issued"
 	q := invoiceToAna(p.Token("mu:user-svc"))
 	if d := p.Ask(q); d.Outcome != api.Allow {
-		t.Fatalf("%+v", d)
+		t.Fatalf("got %+v; want Outcome Allow", d)
 	}
 
 	removed := p.Delete(authz.Entitlements, grant)
@@ -157,7 +157,7 @@ func TestNextDecisionSeesTheWrite(t *testing.T) {
 	granted := p.Put(&authz.Entitlement{Holder: "user:u-ana", Feature: "email.invoice.issued"})
 	q["at_least"] = granted
 	if d := p.Ask(q); d.Outcome != api.Allow || d.DataRevision != granted {
-		t.Errorf("%+v", d)
+		t.Errorf("got %+v; want Outcome Allow, DataRevision %d", d, granted)
 	}
 
 	p.Put(&authz.Revocation{Listed: authz.Listed{By: authz.BySubject, Of: "mu:user-svc"}})
@@ -177,14 +177,14 @@ func TestAtLeastBeyondTheDataIsAnError(t *testing.T) {
 	}
 	answer := p.Call(http.MethodPost, p.DecisionsURL()+api.PathDecide, p.PEP(), body)
 	if answer.Status != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf(`got status %d, body %s; want status 503, answer.Header.Get("Retry-After") other than ""`, answer.Status, answer.Body)
 	}
 	var problem api.Problem
 	if err := json.Unmarshal(answer.Body, &problem); err != nil {
 		t.Fatal(err)
 	}
 	if problem.Code != string(authz.CodeBehind) || !strings.Contains(problem.Detail, "revision") {
-		t.Errorf("%+v", problem)
+		t.Errorf(`got %+v; want Code "data_behind", Detail with "revision"`, problem)
 	}
 }
 
@@ -213,7 +213,7 @@ func TestBadBodiesMakeNoDecision(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			answer := p.Call(http.MethodPost, p.DecisionsURL()+api.PathDecide, p.PEP(), []byte(test.body), "Content-Type", "application/json")
 			if answer.Status != test.status {
-				t.Fatalf("%d %s", answer.Status, answer.Body)
+				t.Fatalf("got status %d, body %s; want status %d", answer.Status, answer.Body, test.status)
 			}
 			if got := answer.Header.Get("Content-Type"); got != "application/problem+json" {
 				t.Errorf("Content-Type %q", got)

@@ -33,7 +33,7 @@ func BenchmarkShadow(b *testing.B) {
 			g := p.Push("acme", pdptest.Acme("shadow", "acme.never"))
 			if shadowed == "shadowed" {
 				if answer := p.Call("POST", p.AdminURL()+api.PathShadow, p.Operator(), marshal(b, api.ShadowRequest{Generation: g.Number})); answer.Status != 200 {
-					b.Fatalf("%d %s", answer.Status, answer.Body)
+					b.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 				}
 			}
 			load(b, p.DecisionsURL()+api.PathDecide, p.PEP(), marshal(b, invoiceToAna(p.Token("mu:user-svc"))), `"decision":"allow"`)

@@ -56,7 +56,7 @@ func (l *life) wants(what string, p proof, codes ...string) api.Decision {
 	l.T.Helper()
 	d := l.ask(p)
 	if diff := cmp.Diff(append([]string{}, codes...), pdptest.Codes(d.Reasons)); diff != "" {
-		l.T.Errorf("%s: %s", what, diff)
+		l.T.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 	return d
 }
@@ -292,7 +292,7 @@ func TestRenewBy(t *testing.T) {
 	old := l.jwt(map[string]any{"exp": sunday.Add(10 * time.Minute).Unix()})
 	entry := l.renew(api.RenewRequest{Naming: api.Naming{By: authz.BySubject, Of: jobID}, WithinS: 240})
 	if !entry.IssuedBefore.Equal(sunday) || !entry.Deadline.Equal(sunday.Add(4*time.Minute)) {
-		t.Errorf("%+v", entry)
+		t.Errorf("got %+v; want IssuedBefore %v, Deadline sunday.Add(4*time.Minute)", entry, sunday)
 	}
 	advice := func(leftS float64) []api.Duty { return []api.Duty{{"id": "renew_token", "within_s": leftS}} }
 	same(t, "advice at once", advice(240), l.wants("at once", old).Advice)
@@ -303,7 +303,7 @@ func TestRenewBy(t *testing.T) {
 	l.Clock.Set(sunday.Add(4*time.Minute + time.Second))
 	d := l.wants("after the deadline", old, "TOKEN_RENEWAL_REQUIRED")
 	if d.Reasons[0].Status != http.StatusUnauthorized || d.Reasons[0].Details["by"] != authz.BySubject {
-		t.Errorf("%+v", d.Reasons[0])
+		t.Errorf(`got d.Reasons[0] %+v; want d.Reasons[0].Status 401, d.Reasons[0].Details["by"] "subject"`, d.Reasons[0])
 	}
 	same(t, "advice for a new token", nil, l.wants("renewed, after the deadline", renewed).Advice)
 }
@@ -355,7 +355,7 @@ func TestRetiredIsFinal(t *testing.T) {
 
 			write.State = authz.CredentialActive
 			if problem := l.refused(http.StatusBadRequest, http.MethodPut, "/v1/credentials/"+id, write); problem.Field != "state" || !strings.Contains(problem.Detail, "final") {
-				t.Errorf("%+v", problem)
+				t.Errorf(`got %+v; want Field "state", Detail with "final"`, problem)
 			}
 			line := marshal(t, api.Line[authz.Entity]{Collection: authz.Credentials, Entity: write})
 			var report api.ImportReport
@@ -381,7 +381,7 @@ func TestLastUseIsKnownAndCostsLittle(t *testing.T) {
 		question["credential"] = p()
 		question["context"].(map[string]any)["source_ip"] = source
 		if d := l.Ask(question); d.Outcome != api.Allow {
-			t.Fatalf("%+v", d.Reasons)
+			t.Fatalf("got d.Reasons %+v; want d.Outcome Allow", d.Reasons)
 		}
 	}
 	before := l.revision()

@@ -84,7 +84,7 @@ func spared(t *testing.T, load *pdptest.Load) {
 	tally := load.Stop()
 	t.Log("others meanwhile:", tally)
 	if tally.Decisions == 0 || tally.Denied() > 0 || len(tally.Failures) > 0 {
-		t.Errorf("%v %v", tally.Denials, tally.Failures)
+		t.Errorf("got tally.Denials %v, tally.Failures %v; want tally.Decisions other than 0, tally.Denied() 0, no tally.Failures", tally.Denials, tally.Failures)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestAnIssuerStopped(t *testing.T) {
 		t.Helper()
 		got := map[string]answer{"template, tier 3": o.answer(o.template()), "audit, tier 1": o.answer(o.audit()), "unknown key": o.answer(o.unknownKey())}
 		if diff := cmp.Diff(map[string]answer{"template, tier 3": template, "audit, tier 1": audit, "unknown key": unknown}, got); diff != "" {
-			t.Errorf("%s: %s", when, diff)
+			t.Errorf("%s (-want +got):\n%s", when, diff)
 		}
 	}
 	stands := func(when, state string, left time.Duration) {
@@ -332,7 +332,7 @@ func TestNobodyWaitsForASickIssuer(t *testing.T) {
 	for range 100 {
 		same(t, "another issuer", allowedFresh, o.answer(o.courier()))
 		if d := o.Ask(invoiceToAna(o.Token("mu:user-svc"))); d.Outcome != api.Allow {
-			t.Fatalf("%+v", d.Reasons)
+			t.Fatalf("got d.Reasons %+v; want d.Outcome Allow", d.Reasons)
 		}
 		same(t, "keys known already", allowedFresh, o.answer(o.template()))
 	}
@@ -371,7 +371,7 @@ func BenchmarkHealthyIssuerWhileAnotherHangs(b *testing.B) {
 			for b.Loop() {
 				began := time.Now()
 				if d := o.Ask(question); d.Outcome != api.Allow {
-					b.Fatalf("%+v", d.Reasons)
+					b.Fatalf("got d.Reasons %+v; want d.Outcome Allow", d.Reasons)
 				}
 				took = append(took, time.Since(began))
 			}

@@ -28,7 +28,7 @@ func (a author) call(method, path, schema string, body, into any) {
 	}
 	answer := a.p.Call(method, a.p.AdminURL()+path, a.key, content)
 	if answer.Status >= 300 {
-		t.Fatalf("%s %s: %d %s", method, path, answer.Status, answer.Body)
+		t.Fatalf("%s %s: got status %d, body %s; want status below 300", method, path, answer.Status, answer.Body)
 	}
 	if err := servertest.ValidateAs(schema, answer.Body); err != nil {
 		t.Errorf("%s %s is not the %s of the document: %v", method, path, schema, err)
@@ -51,7 +51,7 @@ func TestPolicyLife(t *testing.T) {
 	var candidate authz.Generation
 	unmarshal(t, answer.Body, &candidate)
 	if answer.Status != http.StatusCreated || candidate.State != authz.GenerationCandidate || candidate.Message != "no mail" {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf(`got status %d, body %s; want status 201, candidate.State "candidate", candidate.Message "no mail"`, answer.Status, answer.Body)
 	}
 	if report := candidate.Gate.Replay; report.AllowToDeny != 12 || report.DenyToAllow != 0 || report.ByCode[0].Name != "ACME_FORBIDDEN" || report.ByEdge[0].Name != "mu:user-svc>svc:email" || report.ByMachineUser[0].Name != "mu:user-svc" {
 		t.Errorf("the gate's replay: %+v", report)
@@ -95,12 +95,12 @@ func TestPolicyLife(t *testing.T) {
 	someone.call(http.MethodPost, fmt.Sprintf("%s/%d/activate", api.PathGenerations, candidate.Number), "Generation", api.ActivateRequest{}, &g)
 	denied := ask()
 	if !slices.Equal(pdptest.Codes(denied.Reasons), []string{"ACME_FORBIDDEN"}) || denied.Policy.Generation != candidate.Number {
-		t.Errorf("%+v", denied)
+		t.Errorf(`got %+v; want pdptest.Codes(Reasons) []string{"ACME_FORBIDDEN"}, Policy.Generation %d`, denied, candidate.Number)
 	}
 	var status authz.PolicyStatus
 	someone.call(http.MethodGet, api.PathPolicyStatus, "PolicyStatus", nil, &status)
 	if status.Active.Generation != candidate.Number || status.Previous != 1 {
-		t.Errorf("%+v", status)
+		t.Errorf("got %+v; want Active.Generation %d, Previous 1", status, candidate.Number)
 	}
 	someone.call(http.MethodPost, api.PathRollback, "Generation", api.RollbackRequest{}, &g)
 	if d := ask(); d.Outcome != api.Allow || d.Policy.Generation != 1 {
@@ -121,7 +121,7 @@ func TestPolicyLife(t *testing.T) {
 	}
 	reviewer.call(http.MethodGet, api.PathDecisions+"?code=ACME_FORBIDDEN&outcome=deny&guard=acme&subject=mu:user-svc&service=svc:email", "RecordList", nil, &list)
 	if len(list.Items) != 1 || list.Items[0].ID != denied.ID {
-		t.Errorf("%+v", list)
+		t.Errorf("got %+v; want len(Items) 1, Items[0].ID %q", list, denied.ID)
 	}
 	var chain struct {
 		OK      bool   `json:"ok"`
@@ -135,7 +135,7 @@ func TestPolicyLife(t *testing.T) {
 
 	refused := func(key, method, path string) {
 		if answer := p.Call(method, p.AdminURL()+path, key, []byte("{}")); answer.Status != http.StatusForbidden {
-			t.Errorf("%s %s: %d", method, path, answer.Status)
+			t.Errorf("%s %s: got status %d; want status 403", method, path, answer.Status)
 		}
 	}
 	refused(reviewer.key, http.MethodPost, api.PathRollback)
@@ -166,7 +166,7 @@ func TestModesGoUpStepByStep(t *testing.T) {
 		return p.Ask(question)
 	}
 	if d := ask(); d.Outcome != api.Deny {
-		t.Fatalf("%+v", d)
+		t.Fatalf("got %+v; want Outcome Deny", d)
 	}
 	if got := set(authz.ModeOff); got != http.StatusOK {
 		t.Fatal(got)
@@ -185,7 +185,7 @@ func TestModesGoUpStepByStep(t *testing.T) {
 	}
 	g := guard()
 	if g.Mode != authz.ModeObserve || g.Bundle != authz.ModeEnforce || g.Next != authz.ModeFlag || g.Evidence.Denied != 1 || g.Evidence.WouldDeny != 1 || g.Evidence.WouldFlip != 1 || g.Evidence.Edges[0].Name != "mu:user-svc>svc:email" {
-		t.Errorf("%+v", g)
+		t.Errorf(`got %+v; want Mode "observe", Bundle "enforce", Next "flag", Evidence.Denied 1, Evidence.WouldDeny 1, Evidence.WouldFlip 1, Evidence.Edges[0].Name "mu:user-svc>svc:email"`, g)
 	}
 	for _, mode := range []string{authz.ModeFlag, authz.ModeEnforce} {
 		if got := set(mode); got != http.StatusOK {

@@ -85,7 +85,7 @@ func pullingOPA(t *testing.T, p *pdptest.PDP) string {
 func put(t *testing.T, url string, document any) {
 	t.Helper()
 	if answer := callOPA(t, http.MethodPut, url, document); answer.Status >= 300 {
-		t.Fatalf("%s: %d %s", url, answer.Status, answer.Body)
+		t.Fatalf("%s: got status %d, body %s; want status below 300", url, answer.Status, answer.Body)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestKeysReadDoNotGrow(t *testing.T) {
 	read := func() int {
 		d, err := p.Decide(t.Context(), question(p, token, 1))
 		if err != nil || d.Outcome != authz.Allow {
-			t.Fatalf("%+v %v", d, err)
+			t.Fatalf("got d %+v, error %v; want no error, Outcome Allow", d, err)
 		}
 		return d.KeysRead
 	}
@@ -35,7 +35,7 @@ func TestKeysReadDoNotGrow(t *testing.T) {
 		}
 		answer := p.Call(http.MethodPost, p.AdminURL()+api.PathImport, p.Operator(), lines.Bytes(), "Content-Type", "application/x-ndjson")
 		if answer.Status != http.StatusOK {
-			t.Fatalf("%d %s", answer.Status, answer.Body)
+			t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 		}
 	}
 	grow(0, 1)

@@ -126,7 +126,7 @@ func (r *trio) deniedAs(m *trioMember, secret, code string) {
 	r.T.Helper()
 	d := r.Ask(m.questionWith(secret))
 	if diff := cmp.Diff([]string{code}, pdptest.Codes(d.Reasons)); diff != "" || d.Outcome != api.Deny {
-		r.T.Errorf("%s: %s %s", m.id, d.Outcome, diff)
+		r.T.Errorf("%s: got d.Outcome %s, diff %s; want no diff, d.Outcome Deny", m.id, d.Outcome, diff)
 	}
 }
 
@@ -175,7 +175,7 @@ func each(state string) []string { return []string{state, state, state} }
 func same[T any](t testing.TB, what string, want, got T) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s: %s", what, diff)
+		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
 
@@ -198,7 +198,7 @@ func TestRotationUnderLoad(t *testing.T) {
 			tally := load.Stop()
 			t.Log(tally)
 			if tally.Denied() > 0 || len(tally.Failures) > 0 {
-				t.Errorf("%v %v", tally.Denials, tally.Failures)
+				t.Errorf("got tally.Denials %v, tally.Failures %v; want tally.Denied() 0, no tally.Failures", tally.Denials, tally.Failures)
 			}
 
 			view := r.status()
@@ -265,7 +265,7 @@ func TestRotationWaitsForTheOneThatStays(t *testing.T) {
 	r.staysIn(authz.PhaseDrain, "mu:ledger to use generation 2")
 	same(t, "advice", []api.Duty{{"id": "retiring_credential", "credential": "mu:ledger.secret.1", "generation": 1.0}}, r.allowed(laggard, laggard.old).Advice)
 	if tally := load.Stop(); tally.Denied() > 0 || len(tally.Failures) > 0 {
-		t.Errorf("%v %v", tally.Denials, tally.Failures)
+		t.Errorf("got tally.Denials %v, tally.Failures %v; want tally.Denied() 0, no tally.Failures", tally.Denials, tally.Failures)
 	} else {
 		t.Log(tally)
 	}
@@ -330,10 +330,10 @@ func TestAbortDeniesNobody(t *testing.T) {
 			load.Await(perSecond / 2)
 			tally := load.Stop()
 			if tally.Denied() > 0 || len(tally.Failures) > 0 {
-				t.Errorf("%s: %v %v", tally, tally.Denials, tally.Failures)
+				t.Errorf("%s: got tally.Denials %v, tally.Failures %v; want tally.Denied() 0, no tally.Failures", tally, tally.Denials, tally.Failures)
 			}
 			if view.Phase != authz.PhaseAborted || len(view.WaitingFor) > 0 {
-				t.Errorf("%+v", view)
+				t.Errorf(`got %+v; want Phase "aborted", no WaitingFor`, view)
 			}
 			same(t, "old generation", each(authz.CredentialActive), r.states(1))
 			same(t, "new generation", test.want, r.states(2))

@@ -58,7 +58,7 @@ func TestSecretsStayIn(t *testing.T) {
 	created := p.Call(http.MethodPost, p.AdminURL()+api.PathKeys, p.Operator(), []byte(`{"name":"ci","roles":["decide"]}`))
 	var key api.Key
 	if err := json.Unmarshal(created.Body, &key); err != nil || created.Status != http.StatusCreated {
-		t.Fatalf("%d %s", created.Status, created.Body)
+		t.Fatalf("got status %d, body %s; want no error, status 201", created.Status, created.Body)
 	}
 	said := map[string]string{}
 	hear := func(where string, a pdptest.Answer) { said[where] = string(a.Body) + headers(a.Header) }
@@ -78,7 +78,7 @@ func TestSecretsStayIn(t *testing.T) {
 	hear("careless decision", p.Call(http.MethodPost, p.DecisionsURL()+api.PathDecide, p.PEP(), marshal(t, careless)))
 	var decided api.Decision
 	if err := json.NewDecoder(strings.NewReader(said["careless decision"])).Decode(&decided); err != nil || decided.Explanation == nil {
-		t.Fatalf("%v: %.300s", err, said["careless decision"])
+		t.Fatalf(`%v: got said["careless decision"] %.300s; want no error, decided.Explanation`, err, said["careless decision"])
 	}
 	ask("wrong API key", p.PEP()[:len(p.PEP())-2]+"xx", good)
 	ask("no API key", "", good)
@@ -212,7 +212,7 @@ func (h *hidden) ask(what string, credential map[string]any, code string) {
 		"with two proofs":  strings.Replace(body, `"credential":{`, `"credential":{"claims":{},`, 1),
 	} {
 		if a := post(where, h.Asserting(), refused); a.Status < 400 || a.Status > 499 {
-			h.T.Errorf("%s %s: %d", what, where, a.Status)
+			h.T.Errorf("%s %s: got status %d; want status 4xx", what, where, a.Status)
 		}
 	}
 	post("with a wrong API key", h.PEP()[:len(h.PEP())-2]+"xx", body)
@@ -228,7 +228,7 @@ func (h *hidden) admin(status int, method, path string, body any) []byte {
 	h.T.Helper()
 	a := h.hear(method+" "+path, h.send(method, path, body))
 	if a.Status != status {
-		h.T.Errorf("%s %s: %d %s", method, path, a.Status, a.Body)
+		h.T.Errorf("%s %s: got status %d, body %s; want status %d", method, path, a.Status, a.Body, status)
 	}
 	return a.Body
 }
@@ -238,7 +238,7 @@ func (h *hidden) form(where string, status int, path string, form url.Values) []
 	h.T.Helper()
 	a := h.Call(http.MethodPost, h.DecisionsURL()+path, "", []byte(form.Encode()), "Content-Type", api.TypeForm)
 	if a.Status != status {
-		h.T.Errorf("%s: %d %s", where, a.Status, a.Body)
+		h.T.Errorf("%s: got status %d, body %s; want status %d", where, a.Status, a.Body, status)
 	}
 	if path != api.PathToken || status != http.StatusOK { // the one answer that has the token
 		h.hear(where, a)

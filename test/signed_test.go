@@ -146,7 +146,7 @@ func TestSignaturesOverHTTP(t *testing.T) {
 	}
 	good := s.build("good", "production", 2000)
 	if answer := push(good); answer.Status != http.StatusCreated {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf("got status %d, body %s; want status 201", answer.Status, answer.Body)
 	}
 	other := newSigning(t)
 	for _, test := range []struct {
@@ -175,7 +175,7 @@ func TestSignaturesOverHTTP(t *testing.T) {
 		var problem api.Problem
 		unmarshal(t, answer.Body, &problem)
 		if answer.Status != http.StatusBadRequest || !strings.Contains(problem.Detail, test.says) || len(problem.Errors) == 0 {
-			t.Errorf("%s: %d %+v", test.name, answer.Status, problem)
+			t.Errorf("%s: got status %d, problem %+v; want status 400, Detail with %q, some Errors", test.name, answer.Status, problem, test.says)
 		}
 		if mark := markOf(p); mark != "good" {
 			t.Errorf("%s: the mark is %v", test.name, mark)
@@ -235,13 +235,13 @@ func TestBombsOverHTTP(t *testing.T) {
 		answer := p.Call(http.MethodPut, p.AdminURL()+api.PathBundles+"/acme", p.Operator(), packed, "Content-Type", "application/gzip")
 		runtime.ReadMemStats(&after)
 		if answer.Status != http.StatusRequestEntityTooLarge {
-			t.Errorf("%s: %d %s", name, answer.Status, answer.Body)
+			t.Errorf("%s: got status %d, body %s; want status 413", name, answer.Status, answer.Body)
 		}
 		if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
 			t.Errorf("%s: %d bytes were allocated", name, used)
 		}
 	}
 	if d := p.Ask(invoiceToAna(p.Token("mu:user-svc"))); d.Outcome != api.Allow {
-		t.Errorf("%+v", d)
+		t.Errorf("got %+v; want Outcome Allow", d)
 	}
 }

@@ -55,7 +55,7 @@ func TestNodePullsFromNode(t *testing.T) {
 	var status authz.PolicyStatus
 	pdptest.Decode(t, follower.Call(http.MethodGet, follower.AdminURL()+api.PathPolicyStatus, follower.Operator(), nil).Body, &status)
 	if len(status.Sources) != 1 || status.Sources[0].Error != "" || len(status.Failures) != 0 {
-		t.Errorf("%+v", status)
+		t.Errorf(`got %+v; want len(Sources) 1, Sources[0].Error "", no Failures`, status)
 	}
 	follower.Rollback()
 	if mark := markOf(follower); mark != "one" {
@@ -174,7 +174,7 @@ func TestBasePoliciesAreWatched(t *testing.T) {
 	node := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Log: io.Discard, Change: func(c *config.Config) { c.Policies = dir }})
 	question := invoiceToAna(node.Token("mu:user-svc"))
 	if d := node.Ask(question); d.Policy.Generation != 1 || d.Outcome != api.Allow {
-		t.Fatalf("%+v", d)
+		t.Fatalf("got %+v; want Policy.Generation 1, Outcome Allow", d)
 	}
 	edges := filepath.Join(dir, "guards", "edge", "edge.rego")
 	text, err := os.ReadFile(edges)

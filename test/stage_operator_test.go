@@ -29,7 +29,7 @@ func (o operator) must(status int, method, path string, body, v any) {
 	o.T.Helper()
 	answer := o.send(method, path, body)
 	if answer.Status != status {
-		o.T.Fatalf("%s %s: %d %s", method, path, answer.Status, answer.Body)
+		o.T.Fatalf("%s %s: got status %d, body %s; want status %d", method, path, answer.Status, answer.Body, status)
 	}
 	pdptest.Decode(o.T, answer.Body, v)
 }
@@ -110,6 +110,6 @@ func (o operator) importLines(entities ...authz.Entity) {
 	answer := o.Call(http.MethodPost, o.AdminURL()+api.PathImport, o.Operator(), lines, "Content-Type", api.TypeNDJSON)
 	var report api.ImportReport
 	if err := json.Unmarshal(answer.Body, &report); err != nil || answer.Status != http.StatusOK || report.Failed > 0 {
-		o.T.Fatalf("%d %s", answer.Status, answer.Body)
+		o.T.Fatalf("got status %d, body %s; want no error, status 200, report.Failed 0", answer.Status, answer.Body)
 	}
 }

@@ -115,7 +115,7 @@ func TestAttacksOnSecurityEvents(t *testing.T) {
 		}
 		t.Run(f.name, func(t *testing.T) {
 			if answer := push(f.text); answer.Status < 400 || answer.Status > 499 {
-				t.Errorf("%d %s", answer.Status, answer.Body)
+				t.Errorf("got status %d, body %s; want status 4xx", answer.Status, answer.Body)
 			}
 		})
 	}

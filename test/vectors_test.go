@@ -76,7 +76,7 @@ func TestTheTokensOfRFCsAreDenied(t *testing.T) {
 				q := invoiceToAna("")
 				q["credential"] = credential
 				if d := p.Ask(q); d.Outcome != api.Deny || len(d.Reasons) == 0 {
-					t.Errorf("%s: %+v", text, d)
+					t.Errorf("%s: got %+v; want Outcome Deny, some Reasons", text, d)
 				}
 			}
 		}
@@ -103,7 +103,7 @@ func registerJoe(t *testing.T, p *pdptest.PDP, e joseExamples) {
 		case answer.Status < 500:
 			refused++
 		default:
-			t.Errorf("%s: %d %s", example.ID, answer.Status, answer.Body)
+			t.Errorf("%s: got status %d, body %s; want status below 500", example.ID, answer.Status, answer.Body)
 		}
 	}
 	if refused != 1 || accepted < 2 {
@@ -194,7 +194,7 @@ func outcome(t *testing.T, answer pdptest.Answer) string {
 	case answer.Status >= 400 && answer.Status < 500:
 		return "refused"
 	case answer.Status != http.StatusOK:
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 	}
 	var d api.Decision
 	unmarshal(t, answer.Body, &d)

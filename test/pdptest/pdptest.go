@@ -445,6 +445,6 @@ func encode(t testing.TB, v any) []byte {
 func Decode(t testing.TB, data []byte, v any) {
 	t.Helper()
 	if err := json.Unmarshal(data, v); err != nil {
-		t.Fatalf("%s: %v", data, err)
+		t.Fatalf("%s: got error %v; want no error", data, err)
 	}
 }
