@@ -164,7 +164,7 @@ func TestDocumentHasTheFilters(t *testing.T) {
 			got = append(got, parameter.Value.Name)
 		}
 		if diff := cmp.Diff(append([]string{"limit", "cursor"}, c.Filters()...), got); diff != "" {
-			t.Errorf("%s: %s", c, diff)
+			t.Errorf("%s (-want +got):\n%s", c, diff)
 		}
 	}
 }
@@ -265,7 +265,7 @@ func TestEntitiesMatchTheirSchemas(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := servertest.Validate(doc.Components.Schemas[name], data); err != nil {
-			t.Errorf("%s: %v\n%s", name, err, data)
+			t.Errorf("%s: got error %v, data %s; want no error", name, err, data)
 		}
 		if err := servertest.Validate(doc.Components.Schemas[name], []byte(`{"made_up":1}`)); err == nil {
 			t.Errorf("%s: the schema accepts an unknown member", name)

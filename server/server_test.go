@@ -65,7 +65,7 @@ func TestAuthentication(t *testing.T) {
 			for _, path := range []string{api.PathStatus, api.PathMetrics} {
 				answer := node.Do(servertest.Call{URL: node.Admin() + path, Header: http.Header{"Authorization": test.authorization}})
 				if answer.Status != test.status || !strings.Contains(answer.Problem().Detail, test.says) {
-					t.Errorf("%s: %d %s", path, answer.Status, answer.Body)
+					t.Errorf("%s: got status %d, body %s; want status %d, answer.Problem().Detail with %q", path, answer.Status, answer.Body, test.status, test.says)
 				}
 				if challenged := answer.Header.Get("WWW-Authenticate") == "Bearer"; challenged != (test.status == 401) {
 					t.Errorf("%s: WWW-Authenticate %q", path, answer.Header.Get("WWW-Authenticate"))
@@ -150,7 +150,7 @@ func TestKeyLookupFailureIsNoAccess(t *testing.T) {
 	})
 	answer := broken.Do(servertest.Call{URL: broken.Decisions() + api.PathDecide, Key: key, Body: question})
 	if answer.Status != http.StatusInternalServerError || strings.Contains(answer.Body, "fire") {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf(`got status %d, body %s; want status 500, body without "fire"`, answer.Status, answer.Body)
 	}
 	if !strings.Contains(broken.Log.String(), "disk on fire") {
 		t.Error("the cause is not logged")
@@ -201,7 +201,7 @@ func TestPaths(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			answer := node.Do(servertest.Call{Method: test.method, URL: node.Admin() + test.path, Key: node.Key(authz.RoleOperate)})
 			if answer.Status != test.status || answer.Problem().Code != test.code {
-				t.Errorf("%d %s", answer.Status, answer.Body)
+				t.Errorf("got status %d, body %s; want status %d, answer.Problem().Code %q", answer.Status, answer.Body, test.status, test.code)
 			}
 		})
 	}
@@ -283,15 +283,15 @@ func TestReadiness(t *testing.T) {
 		return one.Status, one.Body
 	}
 	if status, body := ask(); status != 200 || body != `{"ready":true}` {
-		t.Errorf("%d %s", status, body)
+		t.Errorf("got status %d, body %s; want status 200, body `{\"ready\":true}`", status, body)
 	}
 	policy = errors.New("s3cr3t")
 	if status, body := ask(); status != 503 || body != `{"ready":false,"not_ready":["policy"]}` {
-		t.Errorf("%d %s", status, body)
+		t.Errorf("got status %d, body %s; want status 503, body `{\"ready\":false,\"not_ready\":[\"policy\"]}`", status, body)
 	}
 	store = errors.New("s3cr3t")
 	if status, body := ask(); status != 503 || body != `{"ready":false,"not_ready":["store","policy"]}` {
-		t.Errorf("%d %s", status, body)
+		t.Errorf("got status %d, body %s; want status 503, body `{\"ready\":false,\"not_ready\":[\"store\",\"policy\"]}`", status, body)
 	}
 }
 
@@ -308,7 +308,7 @@ func TestReadinessWarns(t *testing.T) {
 	expect := func(status int, body string) {
 		t.Helper()
 		if answer := node.Do(servertest.Call{URL: node.Decisions() + api.PathReady}); answer.Status != status || answer.Body != body {
-			t.Errorf("%d %s", answer.Status, answer.Body)
+			t.Errorf("got status %d, body %s; want status %d, body %q", answer.Status, answer.Body, status, body)
 		}
 	}
 	expect(200, `{"ready":true}`)
@@ -349,7 +349,7 @@ func TestMetricsNeedARole(t *testing.T) {
 	node := servertest.Start(t, nil)
 	for role, want := range map[authz.Role]int{authz.RoleOperate: 200, authz.RoleReview: 200, authz.RoleDecide: 403} {
 		if got := node.Do(servertest.Call{URL: node.Admin() + api.PathMetrics, Key: node.Key(role)}).Status; got != want {
-			t.Errorf("%s: %d", role, got)
+			t.Errorf("%s: got %d; want %d", role, got, want)
 		}
 	}
 }
@@ -365,7 +365,7 @@ func TestTraces(t *testing.T) {
 			Header: http.Header{"Traceparent": {header}},
 		})
 		if answer.Status != http.StatusOK {
-			t.Errorf("%d %s", answer.Status, answer.Body)
+			t.Errorf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 		}
 	}
 	node.Stop()
@@ -415,7 +415,7 @@ func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 	}
 	close(decide)
 	if answer := <-answers; answer.Status != http.StatusOK || !strings.Contains(answer.Body, `"decision":"allow"`) {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want status 200, body with `\"decision\":\"allow\"`", answer.Status, answer.Body)
 	}
 	if err := <-node.Done; err != nil {
 		t.Error(err)
@@ -452,11 +452,11 @@ func TestShutdownSaysNotReadyFirst(t *testing.T) {
 	<-draining
 	answer := node.Do(servertest.Call{URL: node.Decisions() + api.PathReady})
 	if answer.Status != http.StatusServiceUnavailable || answer.Body != `{"ready":false,"not_ready":["shutting_down"]}` {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want status 503, body `{\"ready\":false,\"not_ready\":[\"shutting_down\"]}`", answer.Status, answer.Body)
 	}
 	// It still decides: who has not looked at /readyz yet is not turned away.
 	if answer := node.Do(servertest.Call{URL: node.Decisions() + api.PathDecide, Key: node.Key(authz.RoleDecide), Body: question}); answer.Status != http.StatusOK {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 	}
 	close(drained)
 	if err := <-node.Done; err != nil {
@@ -501,7 +501,7 @@ func TestListeners(t *testing.T) {
 		t.Errorf("%v is not %v", node.Server.Addr("decisions"), given.Addr())
 	}
 	if answer := node.Do(servertest.Call{URL: node.Decisions() + api.PathHealth}); answer.Status != http.StatusOK || answer.Body != `{"ok":true}` {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want status 200, body `{\"ok\":true}`", answer.Status, answer.Body)
 	}
 }
 
@@ -546,7 +546,7 @@ func TestHeaderLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("%d", response.StatusCode)
+		t.Errorf("got status %d; want status 431", response.StatusCode)
 	}
 }
 

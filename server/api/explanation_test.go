@@ -40,10 +40,10 @@ func TestExplanation(t *testing.T) {
 			Explanation *authz.Explanation `json:"explanation"`
 		}
 		if err := ijson.UnmarshalOpen([]byte(answer.Body), &got); err != nil {
-			t.Fatalf("%d %s: %v", answer.Status, answer.Body, err)
+			t.Fatalf("%d %s: got error %v; want no error", answer.Status, answer.Body, err)
 		}
 		if diff := cmp.Diff(want, got.Explanation); diff != "" {
-			t.Errorf("%s: %s", explain, diff)
+			t.Errorf("%s (-want +got):\n%s", explain, diff)
 		}
 		if a.requests[0].Explain != authz.Explain(explain) {
 			t.Errorf("asked with explain %q", a.requests[0].Explain)
@@ -56,7 +56,7 @@ func TestExplanationOfNothing(t *testing.T) {
 	node := start(t, &asker{decision: authz.Decision{Explanation: &authz.Explanation{}}})
 	answer := node.Do(servertest.Call{URL: node.Decisions() + wireapi.PathDecide, Key: node.Key(authz.RoleDecide), Body: strings.Replace(question, `"reasons"`, `"full"`, 1)})
 	if want := `"explanation":{"guards":[],"rules":[],"facts":[]}}`; !strings.HasSuffix(answer.Body, want) {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want body ending %q", answer.Status, answer.Body, want)
 	}
 }
 

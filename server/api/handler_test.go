@@ -74,7 +74,7 @@ func TestDecideAsksAndAnswers(t *testing.T) {
 	node := start(t, a)
 	answer := node.Do(servertest.Call{URL: node.Decisions() + wireapi.PathDecide, Key: node.Key(authz.RoleDecide), Body: question})
 	if answer.Status != http.StatusOK {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 	}
 	want := []authz.Request{{
 		Caller:   authz.Caller{ID: "key_decide", Name: "test", Roles: []authz.Role{authz.RoleDecide}},
@@ -125,7 +125,7 @@ func TestZeroDecisionDenies(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Outcome != wireapi.Deny || got.IfPDPUnreachable != wireapi.Deny {
-		t.Errorf("%+v", got)
+		t.Errorf("got %+v; want Outcome Deny, IfPDPUnreachable Deny", got)
 	}
 }
 
@@ -280,10 +280,10 @@ func TestSimulate(t *testing.T) {
 		})
 	}
 	if answer := ask(`{"time":"2027-03-01T12:00:00+02:00","env":"prod"}`); answer.Status != http.StatusOK {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 	}
 	if answer := ask(`{"env":"prod"}`); answer.Status != http.StatusOK {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 	}
 	then := authz.Request{
 		Caller:    authz.Caller{ID: "key_simulate", Name: "test", Roles: []authz.Role{authz.RoleSimulate}},
@@ -301,7 +301,7 @@ func TestSimulate(t *testing.T) {
 	}
 	for _, context := range []string{`{"time":1}`, `{"time":"tomorrow"}`, `{"time":"0001-01-01T00:00:00Z"}`, `{"time":"2300-01-01T00:00:00Z"}`, `{"time":null}`} {
 		if answer := ask(context); answer.Status != http.StatusBadRequest || answer.Problem().Field != "context.time" {
-			t.Errorf("%s: %d %s", context, answer.Status, answer.Body)
+			t.Errorf(`%s: got status %d, body %s; want status 400, answer.Problem().Field "context.time"`, context, answer.Status, answer.Body)
 		}
 	}
 }
@@ -323,7 +323,7 @@ func TestBatchAppliesDefaults(t *testing.T) {
 		]}`
 	answer := node.Do(servertest.Call{URL: node.Decisions() + wireapi.PathBatch, Key: node.Key(authz.RoleDecide), Body: body})
 	if answer.Status != http.StatusOK {
-		t.Fatalf("%d %s", answer.Status, answer.Body)
+		t.Fatalf("got status %d, body %s; want status 200", answer.Status, answer.Body)
 	}
 	item := func(edit func(*authz.Request)) authz.Request {
 		r := authz.Request{
@@ -357,7 +357,7 @@ func TestBatchAppliesDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(got.Decisions) != 4 || got.Decisions[0].Reasons[0].Message != "" || got.Decisions[2].Reasons[0].Message != "m" {
-		t.Errorf("%s", answer.Body)
+		t.Errorf(`got body %s; want len(got.Decisions) 4, got.Decisions[0].Reasons[0].Message "", got.Decisions[2].Reasons[0].Message "m"`, answer.Body)
 	}
 }
 
@@ -406,7 +406,7 @@ func TestErrorsAreProblemsWithoutCause(t *testing.T) {
 				problem := answer.Problem()
 				want := wireapi.Problem{Type: "about:blank", Title: http.StatusText(test.status), Status: test.status, Detail: test.detail, Instance: path, Code: string(test.code), Field: problem.Field, RequestID: "req-1"}
 				if diff := cmp.Diff(want, problem); diff != "" || answer.Status != test.status {
-					t.Errorf("%d %s", answer.Status, diff)
+					t.Errorf("got status %d, diff %s; want no diff, status %d", answer.Status, diff, test.status)
 				}
 				if got := answer.Header.Get("Retry-After"); got != test.retry {
 					t.Errorf("Retry-After %q", got)
@@ -431,7 +431,7 @@ func TestPanicIsNoDecision(t *testing.T) {
 	})
 	answer := node.Do(servertest.Call{URL: node.Decisions() + wireapi.PathDecide, Key: node.Key(authz.RoleDecide), Body: `{` + rest + `}`})
 	if answer.Status != http.StatusInternalServerError || strings.Contains(answer.Body, "s3cr3t") {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf(`got status %d, body %s; want status 500, body without "s3cr3t"`, answer.Status, answer.Body)
 	}
 	if !strings.Contains(node.Log.String(), "panic: s3cr3t") {
 		t.Errorf("the panic is not logged: %s", node.Log)
@@ -444,7 +444,7 @@ func TestMoreDecisionsThanQuestionsIsAnError(t *testing.T) {
 	})
 	answer := node.Do(servertest.Call{URL: node.Decisions() + wireapi.PathBatch, Key: node.Key(authz.RoleDecide), Body: `{"items":[{}],` + rest + `}`})
 	if answer.Status != http.StatusInternalServerError {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want status 500", answer.Status, answer.Body)
 	}
 }
 

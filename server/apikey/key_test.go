@@ -82,7 +82,7 @@ func TestAuthenticate(t *testing.T) {
 			a := apikey.Authenticator{Keys: test.keys, Now: func() time.Time { return now }}
 			caller, err := a.Authenticate(t.Context(), header)
 			if !test.want(err) || caller.ID != "" || len(caller.Roles) > 0 {
-				t.Errorf("%+v, %v", caller, err)
+				t.Errorf(`got caller %+v, error %v; want test.want(err), ID "", no Roles`, caller, err)
 			}
 			if err != nil && strings.Contains(err.Error(), text[len(text)-10:]) {
 				t.Errorf("the error shows the key: %v", err)

@@ -129,7 +129,7 @@ func TestPushFailsQuietly(t *testing.T) {
 	url := serve(t, &surface.Handler{Receiver: &inbox{err: errors.New("reading " + token)}}, authz.RoleTransmit)
 	got := push(t, url, strings.NewReader(token), typed(api.TypeEvent))
 	if got.Status != http.StatusInternalServerError || strings.Contains(got.Body, token) {
-		t.Errorf("%+v", got)
+		t.Errorf(`got %+v; want status 500, body without "eyJ0eXAi.eyJpc3Mi.c2ln"`, got)
 	}
 }
 
@@ -155,7 +155,7 @@ func TestPushIsNotReceived(t *testing.T) {
 		i := &inbox{}
 		url := serve(t, &surface.Handler{Receiver: i, BodyLimit: c.limit}, c.roles...)
 		if got := push(t, url, c.body, c.header); got.Status != c.want || got.Type != api.TypeProblem || strings.Contains(got.Body, token) {
-			t.Errorf("%s: %+v", c.name, got)
+			t.Errorf(`%s: got %+v; want status %d, Type "application/problem+json", body without "eyJ0eXAi.eyJpc3Mi.c2ln"`, c.name, got, c.want)
 		}
 		if len(i.texts) > 0 {
 			t.Errorf("%s: received %q", c.name, i.texts)
@@ -169,7 +169,7 @@ func TestPushTheLargest(t *testing.T) {
 	url := serve(t, &surface.Handler{Receiver: i}, authz.RoleTransmit)
 	largest := strings.Repeat("a", surface.DefaultBodyLimit)
 	if got := push(t, url, strings.NewReader(largest), typed("Application/SecEvent+JWT; charset=UTF-8")); got.Status != http.StatusAccepted {
-		t.Errorf("%+v", got)
+		t.Errorf("got %+v; want status 202", got)
 	}
 	if len(i.texts) != 1 || i.texts[0] != largest {
 		t.Error("not received whole")

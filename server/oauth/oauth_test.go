@@ -144,7 +144,7 @@ func read(t testing.TB, r *httptest.ResponseRecorder) answer {
 	t.Helper()
 	var a answer
 	if err := json.Unmarshal(r.Body.Bytes(), &a); err != nil {
-		t.Fatalf("%d %q: %v", r.Code, r.Body, err)
+		t.Fatalf("%d %q: got error %v; want no error", r.Code, r.Body, err)
 	}
 	return a
 }
@@ -173,7 +173,7 @@ func TestEveryWayToAuthenticate(t *testing.T) {
 			response := n.post(api.PathToken, test.body, test.headers...)
 			a := read(t, response)
 			if response.Code != http.StatusOK || a.Type != "Bearer" || a.Expires < 299 || strings.Count(a.Token, ".") != 2 {
-				t.Errorf("%d %s", response.Code, response.Body)
+				t.Errorf(`got status %d, body %s; want status 200, a.Type "Bearer", a.Expires at least 299, strings.Count(a.Token, ".") 2`, response.Code, response.Body)
 			}
 			if h := response.Header(); h.Get("Cache-Control") != "no-store" || h.Get("Pragma") != "no-cache" || h.Get("Content-Type") != "application/json" {
 				t.Errorf("headers %v", h)
@@ -239,7 +239,7 @@ func TestTheCertificateOfTheConnection(t *testing.T) {
 
 	status, a := ask(asking + "&client_id=" + clientID)
 	if status != http.StatusOK || len(n.asked) != 1 {
-		t.Fatalf("%d %+v", status, a)
+		t.Fatalf("got status %d, a %+v; want status 200, len(n.asked) 1", status, a)
 	}
 	want := authz.Evidence{Certificate: &authz.Certificate{Chain: presented.Certificate}}
 	if !n.asked[0].Evidence.Equal(want) || n.asked[0].Subject.ID != clientID || n.asked[0].Context["source_ip"] != "127.0.0.1" {
@@ -247,7 +247,7 @@ func TestTheCertificateOfTheConnection(t *testing.T) {
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(a.Token, ".")[1])
 	if err != nil || !strings.Contains(string(payload), `"cnf":{"x5t#S256":"`) {
-		t.Errorf("%s, %v", payload, err)
+		t.Errorf("got payload %s, error %v; want no error, payload with `\"cnf\":{\"x5t#S256\":\"`", payload, err)
 	}
 
 	if status, a := ask(asking); status != http.StatusUnauthorized || a.Error != "invalid_client" {
@@ -316,7 +316,7 @@ func TestRequestsThatAreNone(t *testing.T) {
 			response := n.post(test.path, test.body, test.headers...)
 			a := read(t, response)
 			if response.Code != test.status || a.Error != test.code || a.Said == "" || a.Token != "" {
-				t.Errorf("%d %s", response.Code, response.Body)
+				t.Errorf(`got status %d, body %s; want status %d, a.Error %q, a.Said other than "", a.Token ""`, response.Code, response.Body, test.status, test.code)
 			}
 			if (response.Header().Get("WWW-Authenticate") != "") != (test.status == 401) || response.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("headers %v", response.Header())
@@ -354,10 +354,10 @@ func TestDenialsOverHTTP(t *testing.T) {
 			for _, path := range []string{api.PathToken, api.PathRevokeOwn} {
 				response := n.post(path, asking+"&token=x", "Authorization", basic(clientID, secret))
 				if response.Code != test.status || response.Header().Get("Retry-After") != test.retry {
-					t.Errorf("%s: %d, %v", path, response.Code, response.Header())
+					t.Errorf(`%s: got status %d, response.Header() %v; want status %d, response.Header().Get("Retry-After") %q`, path, response.Code, response.Header(), test.status, test.retry)
 				}
 				if diff := cmp.Diff(test.body, response.Body.String()); diff != "" {
-					t.Errorf("%s: %s", path, diff)
+					t.Errorf("%s (-want +got):\n%s", path, diff)
 				}
 			}
 		})
@@ -375,7 +375,7 @@ func TestRevoke(t *testing.T) {
 	for name, token := range map[string]string{"unknown": "vs_x", "ours": text} {
 		response := n.post(api.PathRevokeOwn, "token_type_hint=access_token&token="+token, "Authorization", basic(clientID, secret))
 		if response.Code != http.StatusOK || response.Body.Len() > 0 {
-			t.Errorf("%s: %d %s", name, response.Code, response.Body)
+			t.Errorf("%s: got status %d, body %s; want status 200, response.Body.Len() 0", name, response.Code, response.Body)
 		}
 	}
 	if len(n.revoked) != 1 || n.revoked[0].By != authz.ByToken {
@@ -412,7 +412,7 @@ func TestIntrospect(t *testing.T) {
 		t.Error(diff)
 	}
 	if response := n.post(api.PathIntrospect, "token=vs_x"); response.Code != http.StatusOK || response.Body.String() != `{"active":false}` {
-		t.Errorf("%d %s", response.Code, response.Body)
+		t.Errorf("got status %d, body %s; want status 200, body `{\"active\":false}`", response.Code, response.Body)
 	}
 	if response := n.post(api.PathIntrospect, "token_type_hint=x"); response.Code != http.StatusBadRequest {
 		t.Errorf("without token: %d", response.Code)
@@ -433,7 +433,7 @@ func TestKeySetIsKeptForAWhile(t *testing.T) {
 	response := n.get(api.PathJWKS)
 	document, _ := n.service.KeySet()
 	if response.Code != http.StatusOK || response.Body.String() != string(document) || response.Header().Get("Cache-Control") != "public, max-age=300" || response.Header().Get("Content-Type") != "application/json" {
-		t.Errorf("%d %v %s", response.Code, response.Header(), response.Body)
+		t.Errorf(`got status %d, response.Header() %v, body %s; want status 200, body %q, response.Header().Get("Cache-Control") "public, max-age=300", response.Header().Get("Content-Type") "application/json"`, response.Code, response.Header(), response.Body, string(document))
 	}
 	tag := response.Header().Get("ETag")
 	for condition, status := range map[string]int{

@@ -61,7 +61,7 @@ func TestRolesAreNotLookedAt(t *testing.T) {
 	nobody := question.Sender{}
 	for _, credential := range []*api.Credential{{Claims: json.RawMessage(`{"sub":"mu:a"}`)}, {Certificate: "AAAA"}} {
 		if _, err := question.Of(body(func(b *api.DecideRequest) { b.Credential = credential }), nobody); err != nil {
-			t.Errorf("%+v: %v", credential, err)
+			t.Errorf("%+v: got error %v; want no error", credential, err)
 		}
 	}
 }

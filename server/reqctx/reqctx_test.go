@@ -13,7 +13,7 @@ import (
 func TestRequire(t *testing.T) {
 	ctx := reqctx.With(t.Context(), &reqctx.Request{Caller: authz.Caller{ID: "k", Roles: []authz.Role{authz.RoleReview}}})
 	if caller, err := reqctx.Require(ctx, authz.RoleOperate, authz.RoleReview); err != nil || caller.ID != "k" {
-		t.Errorf("%+v, %v", caller, err)
+		t.Errorf(`got caller %+v, error %v; want no error, ID "k"`, caller, err)
 	}
 	_, err := reqctx.Require(ctx, authz.RoleOperate, authz.RoleAuthor)
 	if authz.CodeOf(err) != authz.CodeForbidden || !strings.Contains(err.Error(), "operate or author") {
@@ -43,7 +43,7 @@ func TestAuthor(t *testing.T) {
 func TestWithoutARequestNobodyHasARole(t *testing.T) {
 	for _, role := range authz.Roles() {
 		if _, err := reqctx.Require(t.Context(), role); authz.CodeOf(err) != authz.CodeForbidden {
-			t.Errorf("%s: %v", role, err)
+			t.Errorf(`%s: got error %v; want code "forbidden"`, role, err)
 		}
 	}
 }

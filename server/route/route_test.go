@@ -60,7 +60,7 @@ func (s *stage) ask(method, target, content string, roles ...authz.Role) *httpte
 func problem(t *testing.T, w *httptest.ResponseRecorder) (p api.Problem) {
 	t.Helper()
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
-		t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+		t.Fatalf("%d %s: got error %v; want no error", w.Code, w.Body, err)
 	}
 	return p
 }

@@ -64,7 +64,7 @@ func TestProblemsAboutFiles(t *testing.T) {
 
 	ours := answered(t, httptest.NewRecorder(), r, &authz.Error{Code: authz.CodeInternal, Message: "s3cr3t", Problems: problems})
 	if ours.Errors != nil || ours.Status != 500 || strings.Contains(ours.Detail, "s3cr3t") {
-		t.Errorf("%+v", ours)
+		t.Errorf(`got %+v; want Errors nil, Status 500, Detail without "s3cr3t"`, ours)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestWriteLine(t *testing.T) {
 		}
 	}
 	if want := "{\"a\":\"x\\ny\"}\n[1]\n"; text.String() != want {
-		t.Errorf("%q", text.String())
+		t.Errorf("got text %q; want text %q", text.String(), want)
 	}
 	if err := wire.WriteLine(&text, func() {}); err == nil {
 		t.Error("what is no JSON was written")
@@ -103,7 +103,7 @@ func TestRequireTypeOfSeveral(t *testing.T) {
 		h := http.Header{"Content-Type": {sent}}
 		err := wire.RequireType(h, "application/gzip", "application/octet-stream")
 		if authz.CodeOf(err) != want {
-			t.Errorf("%q: %v", sent, err)
+			t.Errorf("%q: got error %v; want code %q", sent, err, want)
 		}
 		if err != nil && sent != "application/gzip; charset=latin-1" && !strings.Contains(err.Error(), "application/gzip or application/octet-stream") {
 			t.Errorf("%q: %v does not say what to send", sent, err)
@@ -130,7 +130,7 @@ func TestReadJSONPart(t *testing.T) {
 				t.Error(err)
 			}
 			if err == nil && body.Message != "m" {
-				t.Errorf("%+v", body)
+				t.Errorf(`got %+v; want an error or Message "m"`, body)
 			}
 		})
 	}

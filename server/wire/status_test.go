@@ -51,7 +51,7 @@ func errorCodes(t *testing.T) []authz.ErrorCode {
 		for i, value := range spec.Values {
 			text, err := strconv.Unquote(value.(*ast.BasicLit).Value)
 			if err != nil || !strings.HasPrefix(spec.Names[i].Name, "Code") {
-				t.Errorf("%s: %v", spec.Names[i].Name, err)
+				t.Errorf(`%s: got error %v; want no error, spec.Names[i].Name beginning "Code"`, spec.Names[i].Name, err)
 			}
 			codes = append(codes, authz.ErrorCode(text))
 		}
