@@ -24,7 +24,7 @@ func TestUndone(t *testing.T) {
 	r.stands("4 active, 3 candidate, 2 kept, 1 kept")
 	again := r.push("other", other(1))
 	if again.Number != 5 {
-		t.Fatalf("%+v", again)
+		t.Fatalf("got %+v; want Number 5", again)
 	}
 	r.activate(5)
 	if diff := cmp.Diff(map[string]string{"base": authz.SourceBuiltIn, "acme": authz.SourcePush, "other": authz.SourcePush}, refs(r.Active())); diff != "" {
@@ -103,7 +103,7 @@ func TestNotPushed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if g := r.push("acme", acme(1)); g.Number != 2 {
-		t.Fatalf("%+v", g)
+		t.Fatalf("got %+v; want Number 2", g)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestOrder(t *testing.T) {
 	mustOffer(r, 3, 300) // generation 2
 	mustOffer(r, 1, 100) // generation 3: older, and nothing was activated yet
 	if ref := r.List()[0].Bundles[0]; ref.SignedBy != "ann" || ref.SignedAt != 100 {
-		t.Fatalf("%+v", ref)
+		t.Fatalf(`got %+v; want SignedBy "ann", SignedAt 100`, ref)
 	}
 	r.activate(3)
 	r.activate(2)

@@ -86,7 +86,7 @@ func TestReadersWhileSwapping(t *testing.T) {
 					<-changed // it is told once the other is active; never would hang
 				}
 				if status := r.Status(); status.Active.Digest == "" {
-					t.Errorf("%+v", status)
+					t.Errorf(`got %+v; want Active.Digest other than ""`, status)
 				}
 			}
 		})

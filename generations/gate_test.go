@@ -58,7 +58,7 @@ func TestGateReport(t *testing.T) {
 		t.Fatal(diff)
 	}
 	if g.Gate.Tests != 1 || g.Gate.Replay == nil || g.Gate.Replay.Compared != 12 {
-		t.Fatalf("%+v", g.Gate)
+		t.Fatalf("got g.Gate %+v; want Tests 1, g.Gate.Replay, g.Gate.Replay.Compared 12", g.Gate)
 	}
 	r.activate(g.Number)
 	gone, err := r.Remove(t.Context(), "acme", "ann", "")
@@ -147,10 +147,10 @@ func TestGateRefuses(t *testing.T) {
 			r.failure("acme", tt.step, tt.says)
 			failure := r.Status().Failures[0]
 			if failure.Author != "ann" || failure.At.IsZero() || !cmp.Equal(failure.Problems, ours.Problems) {
-				t.Errorf("%+v", failure)
+				t.Errorf(`got %+v; want Author "ann", not failure.At.IsZero(), Problems %v`, failure, ours.Problems)
 			}
 			if got := r.Stats(); got.Refused[tt.step] != 1 || len(got.Refused) != 1 {
-				t.Errorf("%+v", got)
+				t.Errorf("got %+v; want Refused[tt.step] 1, len(Refused) 1", got)
 			}
 			r.stands("1 active")
 		})
@@ -167,7 +167,7 @@ func TestFailureEnds(t *testing.T) {
 	}
 	failures := r.Status().Failures
 	if len(failures) != 2 || failures[0].Name != "acme" || failures[1].Name != "other" {
-		t.Fatalf("%+v", failures)
+		t.Fatalf(`got %+v; want len(failures) 2, failures[0].Name "acme", failures[1].Name "other"`, failures)
 	}
 	r.push("acme", acme(1))
 	r.failure("other", authz.GateRead, "")

@@ -387,7 +387,7 @@ func TestLife(t *testing.T) {
 	second := r.push("acme", acme(1))
 	r.stands("2 candidate, 1 active")
 	if closed(changed) || second.Digest == first.Digest || second.Author != "ann" || second.Message != "because" || second.At.IsZero() || !second.ActivatedAt.IsZero() {
-		t.Fatalf("%+v", second)
+		t.Fatalf(`got %+v; want not closed(changed), Digest other than %q, Author "ann", Message "because", not second.At.IsZero(), second.ActivatedAt.IsZero()`, second, first.Digest)
 	}
 	if diff := cmp.Diff(map[string]string{"base": authz.SourceBuiltIn, "acme": authz.SourcePush}, refs(second)); diff != "" {
 		t.Fatal(diff)
@@ -399,7 +399,7 @@ func TestLife(t *testing.T) {
 	active := r.activate(2)
 	r.stands("2 active, 1 kept")
 	if !closed(changed) || closed(r.Changed()) || active.State != authz.GenerationActive || active.ActivatedBy != "ann" || active.ActivatedAt.IsZero() {
-		t.Fatalf("%+v", active)
+		t.Fatalf(`got %+v; want closed(changed), not closed(r.Changed()), State "active", ActivatedBy "ann", not active.ActivatedAt.IsZero()`, active)
 	}
 	if r.Status().Previous != 1 {
 		t.Fatalf("previous %d", r.Status().Previous)
@@ -469,7 +469,7 @@ func TestNotFound(t *testing.T) {
 func TestBeforeStart(t *testing.T) {
 	r := newRig(t, t.TempDir())
 	if g := r.Active(); g.Number != 0 || g.State != "" {
-		t.Fatalf("%+v", g)
+		t.Fatalf(`got %+v; want Number 0, State ""`, g)
 	}
 	_, err := r.offer("acme", acme(1).pack(t))
 	fails(t, err, authz.CodeUnavailable, "no policies are active yet")
@@ -499,7 +499,7 @@ func TestValidate(t *testing.T) {
 		_, err := generations.Open(c)
 		var ours *authz.Error
 		if !errors.As(err, &ours) || ours.Field != field {
-			t.Errorf("%s: %v", field, err)
+			t.Errorf("%s: got error %v; want errors.As(err, &ours), ours.Field %q", field, err, field)
 		}
 	}
 	r := started(t, t.TempDir())
@@ -516,7 +516,7 @@ func TestValidate(t *testing.T) {
 		_, _, err := r.Push(t.Context(), p)
 		var ours *authz.Error
 		if !errors.As(err, &ours) || ours.Field != field || ours.Code != authz.CodeInvalid {
-			t.Errorf("%s: %v", field, err)
+			t.Errorf(`%s: got error %v; want errors.As(err, &ours), ours.Field %q, ours.Code "invalid_request"`, field, err, field)
 		}
 	}
 	good.Name = authz.ModesBundle
@@ -542,7 +542,7 @@ func TestBundleAndDiff(t *testing.T) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}
 	if ref.Bytes != int64(len(packed)) || ref.Source != authz.SourcePush || ref.SignedBy != "" {
-		t.Fatalf("%+v", ref)
+		t.Fatalf(`got %+v; want Bytes int64(len(packed)), Source "push", SignedBy ""`, ref)
 	}
 	r.push("acme", acme(2))
 	diff, err := r.Diff(2, 3)
@@ -550,7 +550,7 @@ func TestBundleAndDiff(t *testing.T) {
 		t.Fatal(diff, err)
 	}
 	if d := diff[0]; d.Bundle != "acme" || d.Path != "guards/acme/acme.rego" || d.Change != authz.FileChanged || !strings.Contains(d.Lines, "+# description: Guards acme, version 2.") {
-		t.Fatalf("%+v", d)
+		t.Fatalf(`got %+v; want Bundle "acme", Path "guards/acme/acme.rego", Change "changed", Lines with "+# description: Guards acme, version 2."`, d)
 	}
 	if diff, err := r.Diff(1, 2); err != nil || len(diff) != 3 || diff[0].Change != authz.FileAdded {
 		t.Fatal(diff, err)
@@ -566,7 +566,7 @@ func TestWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Ref().Generation != 0 || s.Ref().Digest == r.Active().Digest || len(s.Guards()) != 2 {
-		t.Fatalf("%+v", s.Ref())
+		t.Fatalf("got s.Ref() %+v; want s.Ref().Generation 0, s.Ref().Digest other than r.Active().Digest, len(s.Guards()) 2", s.Ref())
 	}
 	r.push("acme", acme(2))
 	if g, err := r.Get(3); err != nil || g.Digest != s.Ref().Digest {

@@ -181,7 +181,7 @@ func changeUntilKilled(t *testing.T, dir string) (last said) {
 		var what string
 		var n change
 		if _, err := fmt.Sscan(line+" -", &what, &n.generation, &n.id); err != nil {
-			t.Fatalf("%q: %v", line, err)
+			t.Fatalf("%q: got error %v; want no error", line, err)
 		}
 		n.id = strings.TrimPrefix(n.id, "-")
 		switch what {

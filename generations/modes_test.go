@@ -42,7 +42,7 @@ func TestModes(t *testing.T) {
 	r.activate(r.push("acme", acme(1)).Number)
 	g := r.mode("door", authz.ModeEnforce)
 	if g.Number != 3 || g.State != authz.GenerationCandidate || g.Author != "bob" || refs(g)["modes"] != authz.SourceModes {
-		t.Fatalf("%+v", g)
+		t.Fatalf(`got %+v; want Number 3, State "candidate", Author "bob", refs(g)["modes"] "modes"`, g)
 	}
 	if !strings.Contains(steps(t, g), "signature skipped: the bundle is made by Verdict itself, compile") {
 		t.Fatal(steps(t, g))

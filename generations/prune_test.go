@@ -93,7 +93,7 @@ func TestKeptSnapshots(t *testing.T) {
 			t.Fatal(err)
 		}
 		if a.Ref() != b.Ref() || a.Ref().Generation != n {
-			t.Fatalf("%+v %+v", a.Ref(), b.Ref())
+			t.Fatalf("got a.Ref() %+v, b.Ref() %+v; want a.Ref() b.Ref(), a.Ref().Generation %d", a.Ref(), b.Ref(), n)
 		}
 		return a == b
 	}

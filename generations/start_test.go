@@ -45,7 +45,7 @@ func TestRestart(t *testing.T) {
 	again.rollback(0)
 	again.stands("4 candidate, 3 active, 2 kept, 1 kept")
 	if g := again.push("acme", acme(3)); g.Number != 5 {
-		t.Fatalf("%+v", g)
+		t.Fatalf("got %+v; want Number 5", g)
 	}
 }
 
@@ -141,14 +141,14 @@ func TestFallBack(t *testing.T) {
 				r = started(t, r.dir)
 				r.failure("generation 3", generations.StepStart, "damaged or gone")
 				if g := r.push("acme", acme(2)); g.Number != 5 {
-					t.Fatalf("%+v", g)
+					t.Fatalf("got %+v; want Number 5", g)
 				}
 				r.activate(5)
 				r.noFailures()
 				r = started(t, r.dir)
 				r.noFailures()
 				if r.Active().Number != 5 {
-					t.Fatalf("%+v", r.Active())
+					t.Fatalf("got r.Active() %+v; want r.Active().Number 5", r.Active())
 				}
 			})
 		}
@@ -195,7 +195,7 @@ func TestFallBackFromUse(t *testing.T) {
 	fault.stands("2 kept, 1 active")
 	fault.failure("generation 2", generations.StepStart, "")
 	if fault.Status().Previous != 0 {
-		t.Fatalf("%+v", fault.Status())
+		t.Fatalf("got fault.Status() %+v; want fault.Status().Previous 0", fault.Status())
 	}
 	r = started(t, r.dir)
 	r.stands("2 active, 1 kept")
@@ -360,7 +360,7 @@ func TestNewBase(t *testing.T) {
 	upgrade(2)
 	r.stands("3 active, 2 kept, 1 kept")
 	if g := r.Active(); g.Author != authz.SourceBuiltIn || g.ActivatedBy != authz.SourceBuiltIn || r.Status().Previous != 2 {
-		t.Fatalf("%+v", g)
+		t.Fatalf(`got %+v; want Author "built-in", ActivatedBy "built-in", r.Status().Previous 2`, g)
 	}
 	if diff := cmp.Diff(map[string]string{"base": authz.SourceBuiltIn, "acme": authz.SourcePush}, refs(r.Active())); diff != "" {
 		t.Fatal(diff)

@@ -100,7 +100,7 @@ func TestFolderThatIsEdited(t *testing.T) {
 		t.Error(w.gate.from)
 	}
 	if got := eventually(t, w.puller, "success", func(s authz.SourceStatus) bool { return !s.LastSuccess.IsZero() }); got.Source != folder || !strings.HasPrefix(got.ETag, "sha256:") {
-		t.Errorf("%+v", got)
+		t.Errorf(`got %+v; want Source %q, ETag beginning "sha256:"`, got, folder)
 	}
 	w.write("a.rego", "2")
 	w.gets("a.rego=2;")
@@ -132,7 +132,7 @@ func TestFolderThatIsRemovedAndComesBack(t *testing.T) {
 	w.does(os.Rename(folder, folder+".away"))
 	gone := eventually(t, w.puller, "an error", func(s authz.SourceStatus) bool { return s.Error != "" })
 	if !strings.Contains(gone.Error, "no such file") || gone.ETag != before.ETag {
-		t.Errorf("%+v", gone)
+		t.Errorf(`got %+v; want Error with "no such file", ETag %q`, gone, before.ETag)
 	}
 	w.does(os.Rename(folder+".away", folder))
 	eventually(t, w.puller, "success again", func(s authz.SourceStatus) bool { return s.Error == "" })
@@ -293,7 +293,7 @@ func TestRealPoliciesFromAFolder(t *testing.T) {
 		got := eventually(t, p, "an attempt", func(s authz.SourceStatus) bool { return s.Error != "" || !s.LastSuccess.IsZero() })
 		end()
 		if got.Error != "" || got.ETag == "" || last != "" && got.ETag != last {
-			t.Errorf("%+v", got)
+			t.Errorf(`got %+v; want Error "", ETag other than "", last "" or ETag %q`, got, last)
 		}
 	}
 	pull("")

@@ -243,7 +243,7 @@ func TestRefusedBundleIsTriedAgainButNotAllTheTime(t *testing.T) {
 		p.server.says(serves(`"v2"`, "two"))
 		pass(24 * time.Hour)
 		if got := p.status(); got.ETag != `"v1"` || got.Error != "does not compile: two" || got.LastSuccess != p.server.start.UTC() {
-			p.Errorf("%+v", got)
+			p.Errorf("got %+v; want ETag `\"v1\"`, Error \"does not compile: two\", LastSuccess p.server.start.UTC()", got)
 		}
 		// 0.75 s doubling, then every 11 to 13 minutes, by when the source was asked.
 		if n := len(p.gate.pushed) - 1; n < 100 || n > 150 {
@@ -255,7 +255,7 @@ func TestRefusedBundleIsTriedAgainButNotAllTheTime(t *testing.T) {
 		}
 		for _, r := range requests {
 			if r.IfNoneMatch != `"v1"` {
-				p.Fatalf("%+v", r)
+				p.Fatalf("got %+v; want IfNoneMatch `\"v1\"`", r)
 			}
 		}
 
@@ -287,12 +287,12 @@ func TestRefusedFirstBundleBecomesActiveWhenTheReasonIsGone(t *testing.T) {
 			asked{3500 * time.Millisecond, "", snapshot}, asked{7500 * time.Millisecond, "", snapshot})
 		p.gate.got(t, "one", "one", "one", "one", "one")
 		if got := p.status(); got.ETag != "" || !got.LastSuccess.IsZero() || strings.Contains(got.Error, "s3cret") {
-			t.Errorf("%+v", got)
+			t.Errorf(`got %+v; want ETag "", got.LastSuccess.IsZero(), Error without "s3cret"`, got)
 		}
 		p.gate.says(activates)
 		pass(10 * time.Second)
 		if got := p.status(); got.ETag != `"v1"` || got.Error != "" {
-			t.Errorf("%+v", got)
+			t.Errorf("got %+v; want ETag `\"v1\"`, Error \"\"", got)
 		}
 		end()
 	})
@@ -304,12 +304,12 @@ func TestServerThatGoesBackToTheActiveVersionIsFine(t *testing.T) {
 		p.server.says(serves(`"v2"`, "two"))
 		pass(100 * time.Second)
 		if got := p.status(); got.Error == "" {
-			p.Errorf("%+v", got)
+			p.Errorf(`got %+v; want Error other than ""`, got)
 		}
 		p.server.says(serves(`"v1"`, "one"))
 		pass(100 * time.Second)
 		if got := p.status(); got.Error != "" || got.ETag != `"v1"` {
-			p.Errorf("%+v", got)
+			p.Errorf("got %+v; want Error \"\", ETag `\"v1\"`", got)
 		}
 		// Refused once more, the version starts anew.
 		n := len(p.gate.pushed)
@@ -330,12 +330,12 @@ func TestCandidateIsNotActive(t *testing.T) {
 			p.Errorf("pushed %d times in ten minutes", n)
 		}
 		if got := p.status(); got.ETag != `"v1"` || got.Error != "" {
-			p.Errorf("%+v", got)
+			p.Errorf("got %+v; want ETag `\"v1\"`, Error \"\"", got)
 		}
 		p.gate.says(activates)
 		pass(90 * time.Second)
 		if got := p.status(); got.ETag != `"v2"` {
-			p.Errorf("%+v", got)
+			p.Errorf("got %+v; want ETag `\"v2\"`", got)
 		}
 	})
 }
@@ -345,14 +345,14 @@ func TestDigestStandsInForTheETag(t *testing.T) {
 		pass(10 * time.Minute)
 		p.gate.got(p.T, "one")
 		if got := p.status(); !strings.HasPrefix(got.ETag, "sha256:7692c3ad3540bb80") {
-			p.Errorf("%+v", got)
+			p.Errorf(`got %+v; want ETag beginning "sha256:7692c3ad3540bb80"`, got)
 		}
 		p.server.says(serves(`"new"`, "one")) // the same bytes, and an ETag now
 		pass(10 * time.Minute)
 		p.gate.got(p.T, "one")
 		requests := p.server.since(0)
 		if requests[1].IfNoneMatch != "" || requests[len(requests)-1].IfNoneMatch != `"new"` {
-			p.Errorf("%+v", requests)
+			p.Errorf("got %+v; want requests[1].IfNoneMatch \"\", requests[len(requests)-1].IfNoneMatch `\"new\"`", requests)
 		}
 		p.server.says(serves("", "two"))
 		pass(90 * time.Second)
@@ -366,7 +366,7 @@ func TestVersionActiveBeforeTheStartIsNotPushed(t *testing.T) {
 		pass(10 * time.Minute)
 		p.gate.got(p.T)
 		if got := p.status(); got.ETag != `"v1"` || got.LastSuccess.IsZero() {
-			p.Errorf("%+v", got)
+			p.Errorf("got %+v; want ETag `\"v1\"`, not got.LastSuccess.IsZero()", got)
 		}
 		p.server.says(serves(`"v2"`, "two"))
 		pass(90 * time.Second)
@@ -426,7 +426,7 @@ func TestServerThatIsDown(t *testing.T) {
 		for _, r := range p.server.since(1) {
 			at = append(at, r.At)
 			if r.IfNoneMatch != `"v1"` {
-				p.Errorf("%+v", r)
+				p.Errorf("got %+v; want IfNoneMatch `\"v1\"`", r)
 			}
 		}
 		want, next := []time.Duration(nil), 90*time.Second
@@ -440,12 +440,12 @@ func TestServerThatIsDown(t *testing.T) {
 			p.Error(diff)
 		}
 		if got := p.status(); got.Error != "the server answered 500, not 200" || got.ETag != `"v1"` || !got.LastSuccess.Equal(p.server.start) {
-			p.Errorf("%+v", got)
+			p.Errorf("got %+v; want Error \"the server answered 500, not 200\", ETag `\"v1\"`, LastSuccess %v", got, p.server.start)
 		}
 		p.server.says(serves(`"v1"`, "one"))
 		pass(2 * time.Minute)
 		if got := p.status(); got.Error != "" {
-			p.Errorf("%+v", got)
+			p.Errorf(`got %+v; want Error ""`, got)
 		}
 		p.gate.got(p.T, "one")
 
@@ -483,11 +483,11 @@ func TestServerThatHangs(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	pull(t, func(s *sources.Source) { s.Timeout, s.LongPoll = 5*time.Second, 10*time.Second }, hang, func(p *pulling) {
 		if got := p.status(); !got.LastAttempt.Equal(p.server.start) || got.Error != "" {
-			p.Errorf("%+v", got)
+			p.Errorf(`got %+v; want LastAttempt %v, Error ""`, got, p.server.start)
 		}
 		pass(15 * time.Second)
 		if got := p.status(); got.Error != "no whole answer within 15s" {
-			p.Errorf("%+v", got)
+			p.Errorf(`got %+v; want Error "no whole answer within 15s"`, got)
 		}
 		pass(time.Minute)
 		p.end() // in the middle of an attempt, which is no failure
@@ -522,7 +522,7 @@ func TestSourcesDoNotWaitForOneAnother(t *testing.T) {
 		synctest.Wait()
 		got := puller.Status()
 		if got[0].Name != "slow" || !got[0].LastSuccess.IsZero() || got[1].LastSuccess.IsZero() || got[1].Source != address {
-			t.Errorf("%+v", got)
+			t.Errorf(`got %+v; want got[0].Name "slow", got[0].LastSuccess.IsZero(), not got[1].LastSuccess.IsZero(), got[1].Source "http://127.0.0.1:1/bundles/acme.tar.gz"`, got)
 		}
 		end()
 		if got := puller.Status()[0]; got.Error != "" {

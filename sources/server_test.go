@@ -150,7 +150,7 @@ func TestServerThatIsGone(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	s.Close()
 	if got := fetch(t, sources.Source{URL: s.URL}, &gate{}, io.Discard); !strings.Contains(got.Error, "refused") {
-		t.Errorf("%+v", got)
+		t.Errorf(`got %+v; want Error with "refused"`, got)
 	}
 }
 
@@ -171,7 +171,7 @@ func TestRedirectWithinTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := fetch(t, sources.Source{URL: url, TokenFile: token}, g, io.Discard); got.ETag != `"v7"` {
-		t.Errorf("%+v", got)
+		t.Errorf("got %+v; want ETag `\"v7\"`", got)
 	}
 	g.got(t, "seven")
 }
@@ -185,11 +185,11 @@ func TestTokenFiles(t *testing.T) {
 		}
 		got := fetch(t, sources.Source{URL: url, TokenFile: path}, &gate{}, io.Discard)
 		if !strings.Contains(got.Error, "holds no token") || strings.Contains(got.Error, "s3cret") {
-			t.Errorf("%s: %+v", name, got)
+			t.Errorf(`%s: got %+v; want Error with "holds no token", Error without "s3cret"`, name, got)
 		}
 	}
 	if got := fetch(t, sources.Source{URL: url, TokenFile: filepath.Join(t.TempDir(), "none")}, &gate{}, io.Discard); !strings.Contains(got.Error, "no such file") {
-		t.Errorf("%+v", got)
+		t.Errorf(`got %+v; want Error with "no such file"`, got)
 	}
 }
 
