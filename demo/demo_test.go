@@ -46,7 +46,7 @@ func brightfold(t *testing.T) []authz.Entity {
 	return entities
 }
 
-func TestEveryEntityStandsOnceAfterWhatItRefersTo(t *testing.T) {
+func TestEveryEntityIsThereOnceAfterWhatItRefersTo(t *testing.T) {
 	written := make(map[string]bool)
 	for _, entity := range brightfold(t) {
 		for _, reference := range references(entity) {
@@ -56,7 +56,7 @@ func TestEveryEntityStandsOnceAfterWhatItRefersTo(t *testing.T) {
 		}
 		key := string(entity.Collection()) + " " + entity.Head().ID
 		if written[key] {
-			t.Errorf("%s stands twice", key)
+			t.Errorf("%s is there twice, want once", key)
 		}
 		written[key] = true
 	}

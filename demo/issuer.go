@@ -20,10 +20,11 @@ const (
 	Audience = "brightfold"
 )
 
-// KeyFile is where the private key of the issuer lies in a data directory.
+// KeyFile returns the file of the issuer's private key in a data directory.
 func KeyFile(data string) string { return filepath.Join(data, "demo", "issuer.key") }
 
-// Issuer is the issuer with the key of a data directory, which is made when there is none.
+// Issuer returns the issuer with the key of a data directory. If there is no key, it
+// makes one.
 func Issuer(data string) (*authz.Issuer, error) {
 	signer, err := signerOf(KeyFile(data))
 	if err != nil {
@@ -43,7 +44,7 @@ func Issuer(data string) (*authz.Issuer, error) {
 	}, nil
 }
 
-// signerOf reads the key in file, making it when there is none.
+// signerOf reads the key in file. If there is none, it makes one.
 func signerOf(file string) (*token.Signer, error) {
 	data, err := os.ReadFile(file)
 	if err == nil {
@@ -65,9 +66,9 @@ func signerOf(file string) (*token.Signer, error) {
 	return signer, disk.WriteFile(file, data, 0o600)
 }
 
-// TokenService is the issuer URL of a token service where decisions are served: at
-// listen, over TLS or not. It is empty on a port that is not known yet, where others reach
-// it unprotected, and on a socket.
+// TokenService returns the issuer URL of a token service at the address that decisions
+// are served at, over TLS or not. It is empty if the port is not known yet, if others
+// could reach it without TLS, and for a socket.
 func TokenService(listen string, overTLS bool) string {
 	host, port, err := net.SplitHostPort(listen) // a socket has none
 	if err != nil || port == "0" || authz.ValidateFetchURL("listen", "http://"+net.JoinHostPort(host, port)) != nil {

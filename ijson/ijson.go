@@ -1,12 +1,12 @@
-// Package ijson reads and writes JSON the strict way every input of Verdict is
-// read: RFC 7493 (I-JSON). Duplicate member names, unknown members, members that
-// differ only in case, invalid UTF-8, lone surrogates, numbers a double cannot
-// hold, deep nesting and trailing bytes are refused with an *authz.Error that
-// names the member at fault. A duplicate "subject" that two readers resolve
-// differently is an attack, not a nuisance.
+// Package ijson reads and writes JSON, as strictly as all input of Verdict is read: RFC
+// 7493 (I-JSON). It refuses duplicate member names, unknown members, members that differ
+// only in case, invalid UTF-8, lone surrogates, numbers a double cannot represent, deep
+// nesting and trailing bytes, with an *authz.Error that names the member. Strictness is a
+// matter of security: two parsers may resolve a duplicate "subject" differently, and an
+// attacker may use that.
 //
-// It stands between the rooms and the JSON library, so that they all read alike, and has the
-// one reading of JSON pointers.
+// All packages read JSON through it, so they all read it alike; and JSON pointers, in one
+// place.
 package ijson
 
 import (
@@ -24,15 +24,15 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// MaxDepth is the deepest nesting accepted by Unmarshal and Check.
+// MaxDepth is the deepest nesting that is accepted.
 const MaxDepth = 32
 
-// maxExactInteger is the largest integer every reader of JSON holds exactly
-// (RFC 7493 section 2.2).
+// maxExactInteger is the largest integer that every JSON parser represents exactly (RFC
+// 7493 section 2.2).
 const maxExactInteger = 1 << 53
 
-// Unmarshal reads exactly one JSON value from data into v. It refuses null, which
-// would leave v as it is and so read as a document with nothing in it.
+// Unmarshal parses exactly one JSON value into v. It refuses null, which would not
+// change v and so look like an empty document.
 func Unmarshal(data []byte, v any) error {
 	if string(bytes.TrimSpace(data)) == "null" {
 		return authz.Invalid("", "the JSON value is null; send the document itself")
@@ -43,8 +43,8 @@ func Unmarshal(data []byte, v any) error {
 	return explain(json.Unmarshal(data, v, json.RejectUnknownMembers(true)))
 }
 
-// UnmarshalOpen is Unmarshal for documents whose unknown members are to be
-// ignored, such as token claims and JWK Sets.
+// UnmarshalOpen is Unmarshal for documents whose unknown members are ignored, such as
+// token claims and JWK Sets. It accepts null.
 func UnmarshalOpen(data []byte, v any) error {
 	if err := scan(data, jsontext.AllowDuplicateNames(true)); err != nil {
 		return err
@@ -52,10 +52,11 @@ func UnmarshalOpen(data []byte, v any) error {
 	return explain(json.Unmarshal(data, v))
 }
 
-// Check says whether data is exactly one I-JSON value no deeper than MaxDepth.
+// Check returns an error unless data is exactly one I-JSON value, nested at most
+// MaxDepth deep.
 func Check(data []byte) error { return scan(data) }
 
-// scanners keeps what reading tokens needs from one scan to the next.
+// scanners reuses the buffers of scans.
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
 type scanner struct {
@@ -63,8 +64,8 @@ type scanner struct {
 	decoder jsontext.Decoder
 }
 
-// scan is Check with the library's options. Whoever decodes data afterwards may
-// leave duplicate names to that: the library looks for them again.
+// scan is Check with options of the library. A caller that unmarshals data afterwards
+// may allow duplicate names here: the library looks for them then.
 func scan(data []byte, options ...jsontext.Options) error {
 	s := scanners.Get().(*scanner)
 	defer scanners.Put(s)
@@ -92,8 +93,8 @@ func scan(data []byte, options ...jsontext.Options) error {
 	}
 }
 
-// Marshal writes v as JSON with members of maps in sorted order, so that equal
-// values have equal bytes. Nil lists are written as [], nil maps as {}.
+// Marshal returns v as JSON, with the members of maps sorted, so that equal values have
+// equal bytes. Nil slices are [], nil maps {}.
 func Marshal(v any) ([]byte, error) { return json.Marshal(v, json.Deterministic(true)) }
 
 func trailing(rest []byte) error {
@@ -103,6 +104,7 @@ func trailing(rest []byte) error {
 	return authz.Invalid("", "the JSON value is followed by more bytes")
 }
 
+// exact reports whether every JSON parser represents the number exactly.
 func exact(number string) bool {
 	if !strings.ContainsAny(number, ".eE") {
 		i, err := strconv.ParseInt(number, 10, 64)
@@ -112,7 +114,7 @@ func exact(number string) bool {
 	return err == nil && (math.Abs(f) <= maxExactInteger || math.Trunc(f) != f)
 }
 
-// explain turns an error of the JSON library into one that names the member.
+// explain converts an error of the JSON library to one that names the member.
 func explain(err error) error {
 	if err == nil {
 		return nil
@@ -130,7 +132,7 @@ func explain(err error) error {
 		if errors.Is(err, jsontext.ErrDuplicateName) {
 			return &authz.Error{Code: authz.CodeInvalid, Field: field(string(syntactic.JSONPointer)), Message: "appears twice", Cause: err}
 		}
-		return &authz.Error{Code: authz.CodeInvalid, Field: field(string(syntactic.JSONPointer)), Message: "JSON is broken at byte " + strconv.FormatInt(syntactic.ByteOffset, 10) + ": " + plain(syntactic.Err), Cause: err}
+		return &authz.Error{Code: authz.CodeInvalid, Field: field(string(syntactic.JSONPointer)), Message: "JSON is broken at byte " + strconv.FormatInt(syntactic.ByteOffset, 10) + ": " + libraryMessage(syntactic.Err), Cause: err}
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return &authz.Error{Code: authz.CodeInvalid, Message: "JSON ends too early", Cause: err}
@@ -145,7 +147,7 @@ func semanticMessage(err *json.SemanticError) string {
 	case err.JSONKind != 0 && err.GoType != nil && err.Err == nil:
 		return "has the wrong type: it cannot be " + kindName(err.JSONKind)
 	case err.Err != nil:
-		return "is not acceptable: " + plain(err.Err)
+		return "is not acceptable: " + libraryMessage(err.Err)
 	}
 	return "has the wrong type"
 }
@@ -166,15 +168,15 @@ func kindName(k jsontext.Kind) string {
 	return "a list"
 }
 
-// plain strips the library's own prefix: callers do not know the library.
-func plain(err error) string {
+// libraryMessage returns the error's text without the library's prefix.
+func libraryMessage(err error) string {
 	if err == nil {
 		return "unexpected bytes"
 	}
 	return strings.TrimPrefix(err.Error(), "jsontext: ")
 }
 
-// field writes a JSON pointer the way our messages name members: a.b[0].c.
+// field converts a JSON pointer to the form that our messages have: a.b[0].c.
 func field(pointer string) string {
 	var b strings.Builder
 	for part := range jsontext.Pointer(pointer).Tokens() {
@@ -190,7 +192,8 @@ func field(pointer string) string {
 	return b.String()
 }
 
-// clip keeps a hostile member name from filling a message or a log.
+// clip shortens a member name for messages and logs, and replaces control characters:
+// the sender chose it.
 func clip(name string) string {
 	const most = 80
 	if len(name) > most {
