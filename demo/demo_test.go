@@ -3,9 +3,12 @@ package demo_test
 import (
 	"bufio"
 	"encoding/json"
+	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,7 +21,7 @@ import (
 func brightfold(t *testing.T) []authz.Entity {
 	t.Helper()
 	var entities []authz.Entity
-	lines := bufio.NewScanner(demo.Import())
+	lines := bufio.NewScanner(demo.Import(demo.Day))
 	for n := 1; lines.Scan(); n++ {
 		var line struct {
 			Collection authz.Collection `json:"collection"`
@@ -128,5 +131,45 @@ func TestDataKeepsItsGaps(t *testing.T) {
 	want := map[string][]string{"unowned": {"mu:legacy-cron"}, "wildcards": {"mu:legacy-cron/svc:email"}, "excepted": {"mu:billing-svc/svc:token", "mx:ledgerlink/svc:partner-gw"}}
 	if diff := cmp.Diff(want, map[string][]string{"unowned": unowned, "wildcards": wildcards, "excepted": excepted}); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}
+
+// TestDatesMoveWithTheDay: as it is written on Day, and at any other time of the same day;
+// every date as many days later as the day is, and nothing else changed.
+func TestDatesMoveWithTheDay(t *testing.T) {
+	dates := regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:]+Z`)
+	text := func(at time.Time) string {
+		t.Helper()
+		all, err := io.ReadAll(demo.Import(at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(all)
+	}
+	written := text(demo.Day)
+	if evening := text(demo.Day.Add(23 * time.Hour)); evening != written {
+		t.Error("the data is another one in the evening of its day")
+	}
+	if len(dates.FindAllString(written, -1)) < 20 {
+		t.Fatalf("found %d dates, want those of the credentials and more", len(dates.FindAllString(written, -1)))
+	}
+	const days = 1000
+	later := text(demo.Day.AddDate(0, 0, days).Add(time.Hour))
+	for i, was := range dates.FindAllString(written, -1) {
+		at, err := time.Parse(time.RFC3339, was)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := dates.FindAllString(later, -1)[i], at.AddDate(0, 0, days).Format(time.RFC3339); got != want {
+			t.Errorf("%s became %s after %d days, want %s", was, got, days, want)
+		}
+	}
+	if diff := cmp.Diff(dates.ReplaceAllString(written, "DATE"), dates.ReplaceAllString(later, "DATE")); diff != "" {
+		t.Errorf("beside the dates (-written +later):\n%s", diff)
+	}
+	for _, entity := range brightfold(t) {
+		if c, ok := entity.(*authz.Credential); ok && !c.NotAfter.IsZero() && !c.NotAfter.After(demo.Day) {
+			t.Errorf("credential %s has ended on Day, at %s; want all good", c.ID, c.NotAfter)
+		}
 	}
 }

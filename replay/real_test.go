@@ -46,7 +46,7 @@ func newReal(t testing.TB) real {
 			t.Error(err)
 		}
 	})
-	if _, err := s.Import(t.Context(), demo.Import(), store.ImportOptions{}); err != nil {
+	if _, err := s.Import(t.Context(), demo.Import(demo.Day), store.ImportOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return real{policy, s}

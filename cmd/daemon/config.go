@@ -29,6 +29,8 @@ type Config struct {
 	Now func() time.Time
 	// After waits on the clock of Now for steps of rotations; nil means time.After.
 	After func(time.Duration) <-chan time.Time
+	// DemoDay is the day that the demo data is set up for; zero means the one of Now.
+	DemoDay time.Time
 	// PolicyFiles, when given, is the policy set instead of Config.Policies.
 	PolicyFiles fs.FS
 	// DecisionsListener and AdminListener, when given, are served instead of the
@@ -44,6 +46,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.DemoDay.IsZero() {
+		c.DemoDay = c.Now()
 	}
 	if c.Demo && c.TokenService.Issuer == "" {
 		c.TokenService.Issuer = demo.TokenService(c.Listen, c.TLS.Cert != "")

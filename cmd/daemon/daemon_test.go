@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -94,6 +95,34 @@ func TestDemoIsSetUpOnce(t *testing.T) {
 	_, err := again.Apply(t.Context(), []store.Op{{Collection: authz.Entitlements, Key: grant}})
 	if got := authz.CodeOf(err); got != authz.CodeNotFound {
 		t.Errorf("a grant that was removed came back at the next start: %v", err)
+	}
+}
+
+// TestDemoIsOfTheDayOfItsFirstStart: years after its data was written nothing in it has
+// ended, and a later start leaves the dates as the first one stored them.
+func TestDemoIsOfTheDayOfItsFirstStart(t *testing.T) {
+	c := settings(t, t.TempDir())
+	c.Demo = true
+	gesture := func(now time.Time) time.Time {
+		t.Helper()
+		c.Now = func() time.Time { return now }
+		d := open(t, c)
+		e, err := d.Entity(authz.Entitlements, "user:u-fay/email.invoice.issued")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return e.(*authz.Entitlement).ExpiresAt
+	}
+	first := time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)
+	want := time.Date(2031, 5, 14, 23, 59, 59, 0, time.UTC)
+	if got := gesture(first); !got.Equal(want) {
+		t.Errorf("a grant of eight days ends at %s, want %s", got, want)
+	}
+	if got := gesture(first.AddDate(0, 0, 3)); !got.Equal(want) {
+		t.Errorf("after a later start it ends at %s, want %s as stored", got, want)
 	}
 }
 

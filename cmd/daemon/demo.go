@@ -7,8 +7,8 @@ import (
 	"github.com/verdict-pdp/verdict/demo"
 )
 
-// setUpDemo imports the demo data once, into a store that does not know the
-// demo issuer, and registers that issuer with the key of this data directory.
+// setUpDemo imports the demo data once, with the dates of that day, into a store that
+// does not know the demo issuer, and registers that issuer with the key of this data directory.
 func (d *Daemon) setUpDemo(ctx context.Context) error {
 	if !d.config.Demo {
 		return nil
@@ -18,7 +18,7 @@ func (d *Daemon) setUpDemo(ctx context.Context) error {
 	} else if authz.CodeOf(err) != authz.CodeNotFound {
 		return err
 	}
-	report, err := d.control.Import(ctx, node, demo.Import(), nil)
+	report, err := d.control.Import(ctx, node, demo.Import(d.config.DemoDay), nil)
 	if err != nil {
 		return err
 	}

@@ -46,3 +46,8 @@ func (d *Daemon) Policies() *generations.Keeper { return d.policies }
 
 // Routes are what the listeners serve.
 func (d *Daemon) Routes() []server.Route { return d.server.Routes() }
+
+// Entity reads what is stored.
+func (d *Daemon) Entity(c authz.Collection, key string) (authz.Entity, error) {
+	return d.store.Get(c, key)
+}

@@ -105,8 +105,10 @@ func Start(t testing.TB, s Settings) *PDP {
 	if p.Dir == "" {
 		p.Dir = t.TempDir()
 	}
+	day := demo.Day // with a clock of the test's, the data has the dates it is written with
 	if s.At.IsZero() {
 		p.Clock.now = time.Now()
+		day = p.Clock.now
 	}
 	if s.Log == nil {
 		s.Log = t.Output()
@@ -128,6 +130,7 @@ func Start(t testing.TB, s Settings) *PDP {
 		Version:           "test",
 		Now:               p.Clock.Now,
 		After:             p.Clock.After,
+		DemoDay:           day,
 		PolicyFiles:       s.Policies,
 		DecisionsListener: listen(t),
 		AdminListener:     listen(t),
