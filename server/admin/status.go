@@ -24,7 +24,7 @@ type Node struct {
 func (h *Handler) status(c *route.Call) (reply route.Reply[api.Status], err error) {
 	policies := h.Policies.Status()
 	s := api.Status{
-		Version: h.Version, Role: api.RoleSingle, StartedAt: h.Node.StartedAt, Now: h.Now().UTC(),
+		Version: h.Version, Role: api.RoleSingle, StartedAt: h.Node.StartedAt, Now: h.Now().UTC().Truncate(time.Second),
 		Policy: h.Policy(), PolicySince: h.Policies.Active().ActivatedAt,
 		Failures: nonNil(policies.Failures), Sources: nonNil(policies.Sources),
 		DataRevision: h.Data.Revision(), SchemaVersion: h.Node.SchemaVersion, Collections: map[string]uint64{},
