@@ -23,6 +23,7 @@ import (
 	"github.com/verdict-pdp/verdict/server/oauth"
 	"github.com/verdict-pdp/verdict/server/route"
 	"github.com/verdict-pdp/verdict/server/servertest"
+	"github.com/verdict-pdp/verdict/store/storetest"
 )
 
 func document(t *testing.T) *openapi3.T {
@@ -191,14 +192,15 @@ var (
 	three = 3
 )
 
-// samples are entities by the name of their schema, each with every field set.
+// samples are entities by the name of their schema, each with every field set; of a kind
+// that is not among them here, the sample of the store's tests.
 func samples() map[string]authz.Entity {
 	head := func(id string) authz.Header {
 		return authz.Header{ID: id, CreatedAt: when, UpdatedAt: when, Revision: 7}
 	}
 	listed := authz.Listed{By: authz.ByToken, Of: authz.TokenID("https://i", "j"), Issuer: "https://i", Name: "j", Reason: "r"}
 	id := authz.PairKey(listed.By, listed.Of)
-	return map[string]authz.Entity{
+	all := map[string]authz.Entity{
 		"MachineUser": &authz.MachineUser{
 			Header: head("mu:a"), Kind: "service", Origin: authz.OriginInternal, Tenant: "acme", Env: "prod", Owner: "core", Purpose: "p",
 			Tier: 2, State: authz.StateActive, AllowedCIDRs: []string{"10.0.0.0/8"},
@@ -251,6 +253,16 @@ func samples() map[string]authz.Entity {
 		"Revocation": &authz.Revocation{Header: head(id), Listed: listed, IssuedBefore: when, Until: when},
 		"Renewal":    &authz.Renewal{Header: head(id), Listed: listed, IssuedBefore: when, Deadline: when, Until: when},
 	}
+	here := map[authz.Collection]bool{}
+	for _, sample := range all {
+		here[sample.Collection()] = true
+	}
+	for _, sample := range storetest.Samples() {
+		if c := sample.Collection(); !here[c] && !c.Kind().Apart {
+			all[reflect.TypeOf(sample).Elem().Name()] = sample
+		}
+	}
+	return all
 }
 
 func TestEntitiesMatchTheirSchemas(t *testing.T) {

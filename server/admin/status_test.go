@@ -3,7 +3,10 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,7 +43,7 @@ func TestStatus(t *testing.T) {
 		`{"what":"the keys of issuer partner are missing: refused","fix":"` + "`verdict issuer get partner`" + ` says since when, and what decisions become of it."}],` +
 		`"version":"test","role":"single","started_at":"2026-01-02T02:04:05Z","now":"2026-01-02T03:04:05Z",` +
 		`"policy":{"generation":3,"digest":"sha256:ab"},"failures":[],"sources":[],` +
-		`"data_revision":3,"schema_version":7,"collections":{"api_keys":1,"credentials":0,"edges":0,"entitlements":0,"issuers":1,"machine_users":0,"plans":0,"renewals":0,"revocations":0,"rotation_sets":0,"rotations":0,"services":0,"tenants":0,"users":1},` +
+		`"data_revision":3,"schema_version":7,"collections":{` + counts(authz.APIKeys, authz.Issuers, authz.Users) + `},` +
 		`"issuers":[{"id":"partner","state":"missing","last_error":"refused"}],` +
 		`"decision_log":{"records":3,"waiting":0,"queue":10,"lost":0,"refused":0,"bytes":0,"free_bytes":0},` +
 		`"sinks":[{"name":"lines","lag_records":2,"lag_s":0}],` +
@@ -48,6 +51,19 @@ func TestStatus(t *testing.T) {
 	if diff := gocmp.Diff(want, o.send("GET", api.PathStatus, "").Body); diff != "" {
 		t.Errorf("the status (-want +got):\n%s", diff)
 	}
+}
+
+// counts are the members of a count of every collection, with one entity in some.
+func counts(one ...authz.Collection) string {
+	var all []string // in the order of their names
+	for _, c := range slices.Sorted(slices.Values(authz.AllCollections())) {
+		count := 0
+		if slices.Contains(one, c) {
+			count = 1
+		}
+		all = append(all, fmt.Sprintf("%q:%d", c, count))
+	}
+	return strings.Join(all, ",")
 }
 
 func TestProblems(t *testing.T) {
