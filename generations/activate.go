@@ -86,7 +86,7 @@ func (k *Keeper) mayActivate(v *view, g *generation) error {
 		return notStarted()
 	}
 	if undone := v.undone(g); v.candidate(g) && len(undone) > 0 {
-		return authz.Errorf(authz.CodeConflict, "generation %d changes %s, but was made before others were changed, and would undo that: %s; make the change again, on the active generation", g.Number, g.For, strings.Join(undone, ", "))
+		return authz.Errorf(authz.CodeConflict, "generation %d changes %s, but was made before others were changed, and would undo that: %s; make the change again, on the active generation", g.Number, g.ChangedBundle, strings.Join(undone, ", "))
 	}
 	for _, ref := range g.brought(v.active) {
 		if made(ref.Source) {
@@ -122,7 +122,7 @@ func (k *Keeper) mayOverlay(g *generation) error {
 func (v *view) undone(g *generation) []string {
 	var names []string
 	for _, ref := range append(g.brought(v.active), v.active.brought(g)...) {
-		if ref.Name != g.For || g.For == authz.ModesBundle && v.instead(g.For) != g.Instead {
+		if ref.Name != g.ChangedBundle || g.ChangedBundle == authz.ModesBundle && v.activeDigest(g.ChangedBundle) != g.ReplacedDigest {
 			names = append(names, ref.Name)
 		}
 	}
@@ -130,9 +130,9 @@ func (v *view) undone(g *generation) []string {
 	return slices.Compact(names)
 }
 
-// instead is the digest of the active generation's bundle of that name, empty when it
+// activeDigest is the digest of the active generation's bundle of that name, empty when it
 // has none.
-func (v *view) instead(name string) string {
+func (v *view) activeDigest(name string) string {
 	ref, _ := v.active.bundle(name)
 	return ref.Digest
 }

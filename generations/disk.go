@@ -148,7 +148,7 @@ func (d folder) readState(name string) (state, error) {
 	}
 	switch {
 	case s.Schema > schema:
-		return state{}, fmt.Errorf("%s has schema %d, and this binary reads %d: it was written by a newer one", name, s.Schema, schema)
+		return state{}, newerSchema(name, s.Schema)
 	case s.Schema < 1 || s.Next < 1:
 		return state{}, &damage{file: name, cause: errors.New("it is no state")}
 	case s.Next > maxNumber || s.Active >= s.Next || s.Previous >= s.Next:
@@ -173,18 +173,23 @@ func (d folder) writeGeneration(g *generation) error {
 }
 
 // readGeneration reads a generation and checks that each of its bundles is there,
-// byte for byte. The error is a *damage when one of the files is not what it was.
+// byte for byte. The error is a *damage when one of the files is not what it was, and
+// another when a later version wrote it.
 func (d folder) readGeneration(name string) (*generation, error) {
 	number, ok := numberOf(name)
 	if !ok {
 		return nil, &damage{file: name, cause: errors.New("its name is not that of a generation")}
 	}
-	var g generation
-	if err := d.decode(name, &g); err != nil {
+	var stored storedGeneration
+	if err := d.decode(name, &stored); err != nil {
 		return nil, err
 	}
-	if g.Number != number || len(g.Bundles) == 0 {
-		return nil, &damage{file: name, cause: fmt.Errorf("it says that it is generation %d, of %d bundles", g.Number, len(g.Bundles))}
+	if stored.Schema > schema {
+		return nil, newerSchema(name, stored.Schema)
+	}
+	g := stored.current()
+	if g.Number != number || g.ChangedBundle == "" || len(g.Bundles) == 0 {
+		return nil, &damage{file: name, cause: fmt.Errorf("it says that it is generation %d, made for the bundle %q, of %d bundles", g.Number, g.ChangedBundle, len(g.Bundles))}
 	}
 	for _, ref := range g.Bundles {
 		if _, err := bundleFile(ref.Digest); err != nil {
@@ -194,7 +199,13 @@ func (d folder) readGeneration(name string) (*generation, error) {
 			return nil, err
 		}
 	}
-	return &g, nil
+	return g, nil
+}
+
+// newerSchema is the error for a file that a later version wrote. It is no damage: the
+// file stays where it is.
+func newerSchema(name string, has int) error {
+	return ofDisk(fmt.Sprintf("of the policies kept on disk %s has schema %d, and this binary reads %d: it was written by a newer one; start that one, or put the folder back as it was before that", name, has, schema), nil)
 }
 
 // checkBundle reads a bundle's file without keeping it. The error is a *damage when it

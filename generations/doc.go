@@ -61,8 +61,10 @@
 //
 //	state.json                  what is active, what was before, the next number, what was accepted
 //	state.copy.json             the same, for when state.json is damaged
-//	generations/<number>.json   a generation, written once
+//	generations/<number>.json   a generation, its parent and what it changed; written once
 //	bundles/<hex>.tar.gz        a bundle as it arrived, by the SHA-256 of the file
 //	broken/                     files that were found damaged
 //	.new-*                      files that were being written; removed at the next Open
+//
+// The JSON files have a schema. Older ones are read; of a newer one Open is refused.
 package generations

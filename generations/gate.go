@@ -75,7 +75,7 @@ func (k *Keeper) open(on *view, o offer) *gate {
 			Number: on.state.Next, State: authz.GenerationCandidate,
 			Author: o.author, Message: o.message, Gate: &authz.GateReport{},
 		},
-		For: o.name, On: on.running(), Instead: on.instead(o.name),
+		Schema: schema, ChangedBundle: o.name, Parent: on.running(), ReplacedDigest: on.activeDigest(o.name),
 	}
 	return &gate{offer: o, keeper: k, on: on, next: next}
 }
@@ -130,7 +130,7 @@ func (v *view) having(name, digest string) *generation {
 		return v.active
 	}
 	for _, g := range v.newestFirst() {
-		if ref, ok := g.bundle(name); ok && ref.Digest == digest && v.candidate(g) && len(v.undone(g)) == 0 && g.For == name {
+		if ref, ok := g.bundle(name); ok && ref.Digest == digest && v.candidate(g) && len(v.undone(g)) == 0 && g.ChangedBundle == name {
 			return g
 		}
 	}

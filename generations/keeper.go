@@ -41,6 +41,9 @@ func Open(c Config) (*Keeper, error) {
 	}
 	k := &Keeper{config: c.withDefaults(), disk: folder{dir: c.Dir}, gate: newTurn(), writing: newTurn()}
 	v, err := k.read()
+	if authz.CodeOf(err) == authz.CodeUnavailable {
+		return nil, err // somebody can mend it, and is told how
+	}
 	if err != nil {
 		return nil, internal("the policies kept on disk cannot be read", err)
 	}
@@ -60,6 +63,12 @@ func (k *Keeper) read() (*view, error) {
 	}
 	if err := k.readGenerations(v); err != nil {
 		return nil, err
+	}
+	if v.state.Schema < schema { // before a generation is written that only this schema has
+		v.state.Schema = schema
+		if err := k.disk.writeState(v.state); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := k.disk.names(bundleDir); err != nil { // removes what was never finished
 		return nil, err

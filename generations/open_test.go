@@ -12,23 +12,89 @@ import (
 	"github.com/verdict-pdp/verdict/generations"
 )
 
-// TestOfANewerBinary: what this binary does not know is left alone.
+// TestOfANewerBinary: what this binary does not know is left alone, and said.
 func TestOfANewerBinary(t *testing.T) {
-	r := started(t, t.TempDir())
-	name := filepath.Join(r.dir, "state.json")
-	content, err := os.ReadFile(name)
+	for _, file := range []string{"state.json", "generations/1.json"} {
+		t.Run(file, func(t *testing.T) {
+			r := started(t, t.TempDir())
+			name := filepath.Join(r.dir, file)
+			content, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			newer := strings.Replace(string(content), `"schema": 2`, `"schema": 3`, 1)
+			if newer == string(content) {
+				t.Fatalf("%s has no schema 2: %s", file, content)
+			}
+			if err := os.WriteFile(name, []byte(newer), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err = generations.Open(r.config)
+			fails(t, err, authz.CodeUnavailable, file+" has schema 3, and this binary reads 2: it was written by a newer one")
+			if got, err := os.ReadFile(name); err != nil || string(got) != newer {
+				t.Errorf("the file was touched (%v), want it as it was:\n%s", err, got)
+			}
+		})
+	}
+}
+
+// TestOfTheFirstSchema: a folder that the last binary before schema 2 wrote is read as it
+// was meant: what a candidate would undo, and what was active when the state is lost,
+// hang on the names that changed. What is written next has the new ones, and no older
+// binary takes it for its own.
+func TestOfTheFirstSchema(t *testing.T) {
+	open := func(t *testing.T) *rig {
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS("testdata/schema1")); err != nil {
+			t.Fatal(err)
+		}
+		if content := readFile(t, dir, "generations/3.json"); !strings.Contains(content, `"for": "acme"`) {
+			t.Fatalf("the folder is not of the first schema: %s", content)
+		}
+		return newRig(t, dir)
+	}
+	t.Run("a candidate is made on what is active", func(t *testing.T) {
+		r := open(t)
+		if state := readFile(t, r.dir, "state.json"); !strings.Contains(state, `"schema": 2`) {
+			t.Errorf("once opened the state is %s, want schema 2", state)
+		}
+		r.start(base(1))
+		r.stands("5 kept, 4 candidate, 3 active, 2 kept, 1 kept")
+		r.activate(4)
+		r.rollback(0)
+		r.stands("5 kept, 4 kept, 3 active, 2 kept, 1 kept")
+		made := r.push("acme", acme(9))
+		if content := readFile(t, r.dir, "generations/6.json"); made.Number != 6 ||
+			!strings.Contains(content, `"changed_bundle": "acme"`) || !strings.Contains(content, `"parent": 3`) || !strings.Contains(content, `"replaced_digest": "sha256:d2c3`) {
+			t.Errorf("generation %d is written as %s, want 6 with the names of schema 2", made.Number, content)
+		}
+		started(t, r.dir).stands("6 candidate, 5 kept, 4 kept, 3 active, 2 kept, 1 kept")
+	})
+	t.Run("a candidate would undo what came later", func(t *testing.T) {
+		r := open(t)
+		r.start(base(1))
+		r.activate(r.push("other", other(1)).Number)
+		_, err := r.Activate(t.Context(), 4, "ann", "go")
+		fails(t, err, authz.CodeConflict, "generation 4 changes acme, but was made before others were changed, and would undo that: other")
+	})
+	t.Run("the state is lost", func(t *testing.T) {
+		r := open(t)
+		for _, name := range []string{"state.json", "state.copy.json"} {
+			if err := os.WriteFile(filepath.Join(r.dir, name), []byte("{"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		started(t, r.dir).stands("5 candidate, 4 candidate, 3 active, 2 candidate, 1 candidate")
+	})
+}
+
+func readFile(t *testing.T, dir, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	newer := strings.Replace(string(content), `"schema": 1`, `"schema": 2`, 1)
-	if err := os.WriteFile(name, []byte(newer), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err = generations.Open(r.config)
-	fails(t, err, authz.CodeInternal, "cannot be read")
-	if got, err := os.ReadFile(name); err != nil || string(got) != newer {
-		t.Fatal("the file was touched", err)
-	}
+	return string(content)
 }
 
 // TestUnreadable: a file that cannot be read now is not given up.

@@ -183,7 +183,7 @@ func (k *Keeper) change(ctx context.Context, o offer) (_ authz.Generation, creat
 // bundle has a report of that one, which is no answer here.
 func (g *gate) shown(v *view) authz.Generation {
 	shown := v.show(g.known)
-	if g.known.For == g.offer.name {
+	if g.known.ChangedBundle == g.offer.name {
 		return shown
 	}
 	shown.Gate = g.next.Gate

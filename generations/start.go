@@ -156,7 +156,7 @@ func (v *view) onceActiveFirst() []*generation {
 	newest := v.newestFirst()
 	var list []*generation
 	for _, later := range newest {
-		if g := v.generations[later.On]; g != nil && !slices.Contains(list, g) {
+		if g := v.generations[later.Parent]; g != nil && !slices.Contains(list, g) {
 			list = append(list, g)
 		}
 	}

@@ -10,8 +10,11 @@ import (
 	"github.com/verdict-pdp/verdict/bundles"
 )
 
-// schema is the version of the files this package writes.
-const schema = 1
+// schema is the version of the files this package writes. The first one had other names
+// in the files of generations, which are read still; see readGeneration. A state of an
+// older schema is written anew by Open, so that a binary that would not understand what
+// is written next says so instead of guessing.
+const schema = 2
 
 // state is state.json: all that changes when a generation is activated, so that an
 // activation is one file put in the place of another. It is immutable; activated
@@ -92,15 +95,34 @@ type view struct {
 // generation is generations/<number>.json, written once. What changes in the
 // embedded Generation (State, ActivatedAt, ActivatedBy, ActivatedChange) is in state.json.
 type generation struct {
+	Schema int `json:"schema"`
 	authz.Generation
-	// For names the bundle that the generation was made for: all others are those
-	// of the generation active at that time.
-	For string `json:"for"`
-	// On is the number of that generation, 0 for none.
-	On uint64 `json:"on,omitzero"`
-	// Instead is the digest of the bundle that stood in the place of the one it was
-	// made for, empty when there was none.
-	Instead string `json:"instead,omitempty"`
+	// ChangedBundle names the bundle that the generation was made for: all others are
+	// those of its parent.
+	ChangedBundle string `json:"changed_bundle"`
+	// Parent is the generation that was active when this one was made, 0 for none.
+	Parent uint64 `json:"parent,omitzero"`
+	// ReplacedDigest is the digest of the bundle that ChangedBundle has replaced, empty
+	// when the parent had none of that name.
+	ReplacedDigest string `json:"replaced_digest,omitempty"`
+}
+
+// storedGeneration is a generation's file of any schema. The first one wrote no schema,
+// and for, on and instead for the three members that say how it was made.
+type storedGeneration struct {
+	generation
+	For     string `json:"for"`
+	On      uint64 `json:"on"`
+	Instead string `json:"instead"`
+}
+
+// current is the generation as it would be written today.
+func (s storedGeneration) current() *generation {
+	g := s.generation
+	if g.Schema == 0 {
+		g.Schema, g.ChangedBundle, g.Parent, g.ReplacedDigest = schema, s.For, s.On, s.Instead
+	}
+	return &g
 }
 
 // show is a generation as callers see it.
