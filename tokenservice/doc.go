@@ -35,10 +35,10 @@
 //
 // Private keys lie in Config.Dir and nowhere else, one file a key, mode 0600:
 //
-//	key-<sequence>.json  {"sequence": 3, "alone": false, "signs_from": RFC 3339, "key": JWK}
+//	key-<sequence>.json  {"schema": 2, "sequence": 3, "drops_earlier": true, "signs_from": RFC 3339, "key": JWK}
 //
-// signs_from is absent until the key has been published; alone says that no key made
-// before it counts any more. The key that signs is the last whose signs_from has
+// signs_from is absent until the key has been published; drops_earlier is there when no key
+// made before it counts any more. The key that signs is the last whose signs_from has
 // come, so that a switch is a moment on the clock and no write:
 //
 //	make      Overlap before the last key ends: its file is written, then it is published

@@ -42,7 +42,7 @@ func (f folder) load() ([]*key, error) {
 		}
 	}
 	slices.SortFunc(keys, func(a, b *key) int { return a.Sequence - b.Sequence })
-	return f.dropBeforeAlone(keys)
+	return f.dropEarlier(keys)
 }
 
 // make makes the folder, and those it is in, durably: a key in it is not to be lost
@@ -66,9 +66,9 @@ func (f folder) read(name string) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	var r record
-	if err := ijson.Unmarshal(data, &r); err != nil {
-		return nil, errors.New("it is not whole, or not of this program") // the cause might quote the key
+	r, err := readRecord(data)
+	if err != nil {
+		return nil, err
 	}
 	if name != fileName(r.Sequence) {
 		return nil, fmt.Errorf("it holds the key of %s", fileName(r.Sequence))
@@ -76,10 +76,32 @@ func (f folder) read(name string) (*key, error) {
 	return keyOf(r)
 }
 
-// dropBeforeAlone deletes the keys made before the last that stands alone.
-func (f folder) dropBeforeAlone(keys []*key) ([]*key, error) {
+// readRecord reads a key file of any schema that there was. Errors never quote it.
+func readRecord(data []byte) (record, error) {
+	var version struct {
+		Schema int `json:"schema"`
+	}
+	err := ijson.UnmarshalOpen(data, &version)
+	if err == nil && version.Schema > schema {
+		return record{}, fmt.Errorf("it has schema %d, and this binary reads %d: it was written by a newer one", version.Schema, schema)
+	}
+	stored := struct {
+		record
+		Alone bool `json:"alone"` // of the first schema
+	}{}
+	if err != nil || ijson.Unmarshal(data, &stored) != nil {
+		return record{}, errors.New("it is not whole, or not of this program") // the cause might quote the key
+	}
+	if stored.Schema == 0 {
+		stored.Schema, stored.DropsEarlier = schema, stored.Alone
+	}
+	return stored.record, nil
+}
+
+// dropEarlier deletes the keys made before the last that drops those before it.
+func (f folder) dropEarlier(keys []*key) ([]*key, error) {
 	for i := len(keys) - 1; i > 0; i-- {
-		if keys[i].Alone {
+		if keys[i].DropsEarlier {
 			return keys[i:], f.remove(keys[:i])
 		}
 	}

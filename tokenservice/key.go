@@ -12,10 +12,16 @@ import (
 // algorithm is the one tokens are signed with.
 const algorithm = "ES256"
 
+// schema is the version of key files. The first one had no schema, and alone for
+// drops_earlier.
+const schema = 2
+
 // record is a key as its file has it. It is secret.
 type record struct {
-	Sequence int  `json:"sequence"` // 1, 2, 3 ... in the order of making
-	Alone    bool `json:"alone"`    // no key made before it counts any more
+	Schema   int `json:"schema"`
+	Sequence int `json:"sequence"` // 1, 2, 3 ... in the order of making
+	// DropsEarlier says that no key made before it counts any more.
+	DropsEarlier bool `json:"drops_earlier,omitzero"`
 	// SignsFrom is when the key begins to sign; zero until it has been published.
 	SignsFrom time.Time       `json:"signs_from,omitzero"`
 	Key       json.RawMessage `json:"key"` // private JWK
@@ -33,7 +39,7 @@ func (*key) String() string   { return "[signing key]" }
 func (*key) GoString() string { return "[signing key]" }
 
 // makeKey makes a key that has not been published.
-func makeKey(sequence int, alone bool) (*key, error) {
+func makeKey(sequence int, dropsEarlier bool) (*key, error) {
 	signer, err := token.NewSigner(algorithm)
 	if err != nil {
 		return nil, err
@@ -42,7 +48,7 @@ func makeKey(sequence int, alone bool) (*key, error) {
 	if err != nil {
 		return nil, errors.New("the signing key cannot be written as a JWK") // the cause might quote it
 	}
-	return keyOf(record{Sequence: sequence, Alone: alone, Key: private})
+	return keyOf(record{Schema: schema, Sequence: sequence, DropsEarlier: dropsEarlier, Key: private})
 }
 
 // keyOf reads the key of a record. The error never quotes it.

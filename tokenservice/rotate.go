@@ -63,16 +63,17 @@ func (s *Service) addDueLocked(now time.Time) error {
 	return s.addLocked(false)
 }
 
-// addLocked makes a key, alone in the ring or as its newest. It cannot sign yet.
-func (s *Service) addLocked(alone bool) error {
+// addLocked makes a key, as the newest of the ring or, if it drops those before it, as the
+// only one. It cannot sign yet.
+func (s *Service) addLocked(dropsEarlier bool) error {
 	keys, sequence := []*key(nil), 1
 	if old := s.ring.Load(); old != nil {
 		keys, sequence = old.keys, old.newest().Sequence+1
 	}
-	if alone {
+	if dropsEarlier {
 		keys = nil
 	}
-	k, err := makeKey(sequence, alone)
+	k, err := makeKey(sequence, dropsEarlier)
 	if err != nil {
 		return err
 	}

@@ -296,8 +296,9 @@ func TestACrashBetweenStepsLeavesAWholeRing(t *testing.T) {
 
 func TestAKeyFileThatCannotBeReadIsNamedAndNotQuoted(t *testing.T) {
 	for name, content := range map[string]string{
-		"not JSON": `{"sequence":1,"key":{"d":"c2VjcmV0`,
-		"no key":   `{"sequence":1,"alone":true,"key":{"d":"c2VjcmV0"}}`,
+		"not JSON":                      `{"sequence":1,"key":{"d":"c2VjcmV0`,
+		"no key":                        `{"schema":2,"sequence":1,"drops_earlier":true,"key":{"d":"c2VjcmV0"}}`,
+		"a newer schema, which is said": `{"schema":3,"sequence":1,"of_the_future":true,"key":{"d":"c2VjcmV0"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -306,9 +307,34 @@ func TestAKeyFileThatCannotBeReadIsNamedAndNotQuoted(t *testing.T) {
 			}
 			_, err := tokenservice.New(t.Context(), w.config)
 			if err == nil || !strings.Contains(err.Error(), "key-000001.json") || strings.Contains(err.Error(), "c2VjcmV0") {
-				t.Errorf("%v", err)
+				t.Errorf("error %v, want one that names the file and not the key", err)
+			}
+			if newer := strings.Contains(name, "newer"); newer && !strings.Contains(err.Error(), "has schema 3, and this binary reads 2") {
+				t.Errorf("error %v, want one that names both schemas", err)
 			}
 		})
+	}
+}
+
+// TestKeyFilesOfTheFirstSchema: a folder that the last binary before schema 2 wrote, which
+// was killed in an emergency before the keys before it were deleted.
+func TestKeyFilesOfTheFirstSchema(t *testing.T) {
+	w := newWorld(t)
+	w.config.Dir = copyDir(t, "testdata/schema1")
+	w.now = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	s := w.start()
+	if diff := cmp.Diff([]string{"key-000002.json"}, files(t, w.config.Dir)); diff != "" {
+		t.Errorf("key files after the start (-want +got):\n%s", diff)
+	}
+	if published := string(w.published[len(w.published)-1].Keys); !strings.Contains(published, "wo2VkEuauD") || strings.Contains(published, "fWR-0Oyk") {
+		t.Errorf("published is %s, want the second key alone", published)
+	}
+	if err := s.RotateNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	written, err := os.ReadFile(filepath.Join(w.config.Dir, "key-000003.json"))
+	if err != nil || !strings.HasPrefix(string(written), `{"schema":2,"sequence":3,"drops_earlier":true,`) {
+		t.Errorf("the next key is written as %.60s (%v), want the names of schema 2", written, err)
 	}
 }
 
@@ -342,7 +368,7 @@ func TestAKeyOfAnotherAlgorithmIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(w.config.Dir, "key-000001.json"), []byte(`{"sequence":1,"alone":true,"key":`+string(private)+`}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(w.config.Dir, "key-000001.json"), []byte(`{"schema":2,"sequence":1,"drops_earlier":true,"key":`+string(private)+`}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := tokenservice.New(t.Context(), w.config); err == nil || !strings.Contains(err.Error(), "ES256") {
