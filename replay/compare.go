@@ -1,10 +1,15 @@
 package replay
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // Reasons to skip a decision.
@@ -68,9 +73,9 @@ func compareRecord(r *authz.Record, now *authz.Decision, revision uint64) (findi
 	return f, nil
 }
 
-// compareEntry compares what was decided just now with what a shadow makes of it. No
-// mask went over what either says, so that of reasons only the words of the policy's
-// own are reported: the record of the decision has the rest, masked.
+// compareEntry compares what was decided just now with what a shadow makes of it. Neither is
+// masked, so that of reasons only codes, guards, status and modes are reported: the record
+// of the decision has the rest, masked.
 func compareEntry(e *authz.Entry, now *authz.Decision) (finding, error) {
 	was := &e.Decision
 	result, err := canonicalJSON(was, was.ID, was.Policy, was.DataRevision)
@@ -81,18 +86,18 @@ func compareEntry(e *authz.Entry, now *authz.Decision) (finding, error) {
 		ID: was.ID, At: e.Question.Time, Decision: was.Outcome, Subject: was.Subject, Service: e.Question.Resource.ID,
 		Action: e.Question.Action.Name, Policy: was.Policy, DataRevision: was.DataRevision, Result: result,
 	}, now, was.DataRevision)
-	f.flip.WasReasons, f.flip.NowReasons = bare(f.flip.WasReasons), bare(f.flip.NowReasons)
+	f.flip.WasReasons, f.flip.NowReasons = codesOnly(f.flip.WasReasons), codesOnly(f.flip.NowReasons)
 	return f, err
 }
 
-// ranOut says whether an evaluation ended by its limit of time and not by what its
-// policies say. The same decision may come out otherwise on the same machine.
+// ranOut reports whether an evaluation ended by its limit of time. The same decision may
+// come out otherwise on the same machine.
 func ranOut(reasons []authz.Reason) bool {
 	return slices.ContainsFunc(reasons, func(r authz.Reason) bool { return r.Code == authz.PolicyTimeout })
 }
 
-// bare are reasons without their texts and details, which may repeat the question.
-func bare(reasons []authz.Reason) []authz.Reason {
+// codesOnly are reasons without their texts and details, which may repeat the question.
+func codesOnly(reasons []authz.Reason) []authz.Reason {
 	kept := make([]authz.Reason, len(reasons))
 	for i, r := range reasons {
 		kept[i] = authz.Reason{Code: r.Code, Guard: r.Guard, Status: r.Status, Mode: r.Mode}
@@ -100,7 +105,124 @@ func bare(reasons []authz.Reason) []authz.Reason {
 	return kept
 }
 
-// inputMasked says whether the policy sees less of the question than it did then.
+// inputMasked reports whether the policy sees less of the question than it did then.
 func inputMasked(r *authz.Record) bool {
 	return slices.ContainsFunc(r.Masked, func(pointer string) bool { return strings.HasPrefix(pointer, "/input") })
+}
+
+// canonicalJSON encodes d with its id, policy and revision replaced and without its
+// explanation, so that equal answers have equal bytes.
+func canonicalJSON(d *authz.Decision, id string, policy authz.PolicyRef, revision uint64) ([]byte, error) {
+	answer := *d
+	answer.ID, answer.Policy, answer.DataRevision, answer.Explanation = id, policy, revision, nil
+	return ijson.Marshal(&answer)
+}
+
+// sameAnswer reports whether a decision, as canonicalJSON, is the recorded one. The error
+// means that the recorded one cannot be read.
+func sameAnswer(r *authz.Record, now []byte) (bool, error) {
+	if bytes.Equal(r.Result, now) {
+		return true, nil
+	}
+	was, err := answer(r.Result, r.Masked)
+	if err != nil {
+		return false, err
+	}
+	is, err := answer(now, r.Masked)
+	if err != nil {
+		return false, err
+	}
+	return bytes.Equal(was, is), nil
+}
+
+// uncompared are the members of a decision that are no part of its answer.
+var uncompared = []string{"id", "policy", "data_revision", "explanation"}
+
+// answer is the part of a decision that is compared, in one form: without what
+// masks name, without empty lists, and with its members sorted.
+func answer(decision []byte, masked []string) ([]byte, error) {
+	var members map[string]any
+	if err := decode(decision, &members); err != nil {
+		return nil, err
+	}
+	for _, name := range uncompared {
+		delete(members, name)
+	}
+	for _, text := range masked {
+		p, err := ijson.ParsePointer(text)
+		if err != nil {
+			return nil, err
+		}
+		if len(p) > 1 && p[0] == "result" {
+			p[1:].Remove(members)
+		}
+	}
+	for name, value := range members {
+		if list, ok := value.([]any); value == nil || ok && len(list) == 0 {
+			delete(members, name)
+		}
+	}
+	return json.Marshal(members)
+}
+
+// decode reads numbers as their texts: a double holds no nanoseconds.
+func decode(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("the decision is followed by more bytes")
+	}
+	return nil
+}
+
+// reasonsIn are the reasons of a recorded decision, as the engine gave them.
+func reasonsIn(result []byte) ([]authz.Reason, error) {
+	var decision struct {
+		Reasons []authz.Reason `json:"reasons"`
+	}
+	if err := decode(result, &decision); err != nil {
+		return nil, err
+	}
+	for _, r := range decision.Reasons {
+		for name, value := range r.Details {
+			r.Details[name] = withNumbers(value)
+		}
+	}
+	return decision.Reasons, nil
+}
+
+// withNumbers replaces texts of numbers: by ints where they are whole, else by doubles.
+func withNumbers(value any) any {
+	switch value := value.(type) {
+	case json.Number:
+		if i, err := value.Int64(); err == nil {
+			return i
+		}
+		if f, err := value.Float64(); err == nil {
+			return f
+		}
+		return value.String()
+	case map[string]any:
+		for name, member := range value {
+			value[name] = withNumbers(member)
+		}
+	case []any:
+		for i, element := range value {
+			value[i] = withNumbers(element)
+		}
+	}
+	return value
+}
+
+// codes are the codes of reasons, each once, sorted.
+func codes(reasons []authz.Reason) []string {
+	all := make([]string, len(reasons))
+	for i, r := range reasons {
+		all[i] = string(r.Code)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

@@ -1,12 +1,12 @@
-// Package replay asks another policy, or other data, about decisions that were
-// made: Run about records from anywhere, History about those of a log, Shadow about live
-// ones as they are made. Nothing it does has an effect on a decision, and nothing is
-// recorded. Evidence counts what guards said in records.
+// Package replay judges decisions that were made again, by another policy or other data:
+// Run those of records from anywhere, History those of a log, Shadow live ones as they are
+// made. Nothing it does has an effect on a decision, and nothing is recorded. Evidence
+// counts what guards said in records.
 //
 // # What is compared
 //
 // A decision flips when its outcome is another one. It is changed when the outcome
-// is the same and anything else it tells its caller is not: reasons, would_deny,
+// is the same and anything else in the answer is not: reasons, would_deny,
 // obligations, advice, trust, cacheable_for_s, if_pdp_unreachable. Its id, its policy
 // and its data revision are not compared, nor is what a mask took out of the record.
 //

@@ -16,16 +16,16 @@ const (
 	evidenceListed   = 20 // edges, and codes
 )
 
-// Evidence is what guards said in recorded decisions, for who is about to change a
-// mode. The zero value has seen none. It is for one goroutine at a time.
+// Evidence counts what guards said in recorded decisions, to judge a change of modes by.
+// The zero value has seen none. It is for one goroutine at a time.
 type Evidence struct {
 	decisions uint64
 	since     time.Time
-	by        map[string]*saidBy // :: guard -> what it said
+	by        map[string]*guardCounts // :: guard -> what it said
 }
 
-// saidBy is what one guard said.
-type saidBy struct {
+// guardCounts is what one guard said.
+type guardCounts struct {
 	denied, wouldDeny, wouldFlip uint64
 	edges, codes                 map[string]*authz.EvidenceCount
 }
@@ -85,12 +85,12 @@ func guardsIn(reasons []authz.Reason) map[string]map[authz.ReasonCode]bool {
 	return by
 }
 
-func (e *Evidence) guard(name string) *saidBy {
+func (e *Evidence) guard(name string) *guardCounts {
 	if e.by == nil {
-		e.by = map[string]*saidBy{}
+		e.by = map[string]*guardCounts{}
 	}
 	if e.by[name] == nil {
-		e.by[name] = &saidBy{edges: map[string]*authz.EvidenceCount{}, codes: map[string]*authz.EvidenceCount{}}
+		e.by[name] = &guardCounts{edges: map[string]*authz.EvidenceCount{}, codes: map[string]*authz.EvidenceCount{}}
 	}
 	return e.by[name]
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Policies gives the policy sets that decisions are judged by. Each is ready to judge as
-// long as it takes: nobody waits for a decision with a request.
+// Policies gives the policy sets that decisions are judged by. Each may take longer than one
+// that answers requests.
 type Policies interface {
 	// Generation is a generation that is kept, 0 being the active one. The error is
 	// CodeNotFound when it is not kept.
@@ -49,11 +49,11 @@ type Sent struct {
 	Records io.Reader // NDJSON, as exported: instead of those in the log
 }
 
-// Replay judges recorded decisions anew, as r says, on every core: somebody waits for
-// it. Progress, if given, is called as Run calls it, with how many records were worked
+// Replay judges recorded decisions anew, as r says, on every core: its caller waits.
+// Progress, if given, is called as Run calls it, with how many records were worked
 // off of how many there are; a total of 0 is not known.
 func (h History) Replay(ctx context.Context, r authz.ReplayRequest, sent Sent, progress func(done, total uint64)) (authz.Comparison, error) {
-	policy, err := h.judging(ctx, r, sent)
+	policy, err := h.policyFor(ctx, r, sent)
 	if err != nil {
 		return authz.Comparison{}, err
 	}
@@ -75,8 +75,8 @@ func (h History) Replay(ctx context.Context, r authz.ReplayRequest, sent Sent, p
 	})
 }
 
-// judging is the policy that judges anew.
-func (h History) judging(ctx context.Context, r authz.ReplayRequest, sent Sent) (authz.Rejudger, error) {
+// policyFor is the policy that judges anew.
+func (h History) policyFor(ctx context.Context, r authz.ReplayRequest, sent Sent) (authz.Rejudger, error) {
 	if sent.Bundle != nil {
 		return h.Policies.With(ctx, r.Bundle, sent.Bundle)
 	}
@@ -88,8 +88,8 @@ func (h History) config(workers int) Config {
 	return Config{Judge: h.Judge, ViewAt: h.ViewAt, Workers: workers}
 }
 
-// aside is replaying on half of the cores, so that decisions hardly notice.
-func (h History) aside() Config { return h.config(max(1, runtime.GOMAXPROCS(0)/2)) }
+// onHalfTheCores is for replays in the background, so that decisions hardly notice.
+func (h History) onHalfTheCores() Config { return h.config(max(1, runtime.GOMAXPROCS(0)/2)) }
 
 // Any reports whether any decision is recorded.
 func (h History) Any(ctx context.Context) (bool, error) {
@@ -99,7 +99,7 @@ func (h History) Any(ctx context.Context) (bool, error) {
 
 // Rehearse says what a policy set that never decided makes of the newest decisions.
 func (h History) Rehearse(ctx context.Context, candidate authz.Rejudger, last int) (authz.Comparison, error) {
-	return Run(ctx, h.aside(), h.recorded(ctx, authz.RecordFilter{}, last), candidate, authz.DataRecorded, nil)
+	return Run(ctx, h.onHalfTheCores(), h.recorded(ctx, authz.RecordFilter{}, last), candidate, authz.DataRecorded, nil)
 }
 
 // Compare says what generation b makes of the newest decisions, beside what a makes of
@@ -113,7 +113,7 @@ func (h History) Compare(ctx context.Context, a, b uint64, last int) (authz.Comp
 	if err != nil {
 		return authz.Comparison{}, err
 	}
-	return Run(ctx, h.aside(), h.judgedBy(ctx, from, h.recorded(ctx, authz.RecordFilter{}, last)), to, authz.DataRecorded, nil)
+	return Run(ctx, h.onHalfTheCores(), h.judgedBy(ctx, from, h.recorded(ctx, authz.RecordFilter{}, last)), to, authz.DataRecorded, nil)
 }
 
 // judgedBy gives records with the decision that policy makes of them. What it cannot
@@ -136,7 +136,7 @@ func (h History) rejudged(ctx context.Context, policy authz.Rejudger, r *authz.R
 		return r, nil // it does not say what it saw
 	}
 	view, err := h.ViewAt(r.DataRevision)
-	if err != nil && unseen(err) != "" {
+	if err != nil && skipReason(err) != "" {
 		return r, nil
 	}
 	if err != nil {
@@ -169,11 +169,11 @@ func (h History) Explain(ctx context.Context, id string) (explanation *authz.Exp
 	case len(r.Input) == 0:
 		return nil, "The record has no input to judge again: " + r.InputError, nil
 	}
-	policy, note, err := h.thatDecided(&r)
+	policy, note, err := h.policyOf(&r)
 	if err != nil {
 		return nil, "", err
 	}
-	view, seen, err := h.thatWasSeen(&r)
+	view, seen, err := h.viewOf(&r)
 	if err != nil {
 		return nil, "", err
 	}
@@ -182,8 +182,8 @@ func (h History) Explain(ctx context.Context, id string) (explanation *authz.Exp
 	return explanation, note + seen, nil
 }
 
-// thatDecided is the policy that made a decision, or else the active one and a note.
-func (h History) thatDecided(r *authz.Record) (policy authz.Rejudger, note string, err error) {
+// policyOf is the policy that made a decision, or else the active one and a note.
+func (h History) policyOf(r *authz.Record) (policy authz.Rejudger, note string, err error) {
 	if r.Policy.Generation > 0 {
 		policy, err = h.Policies.Generation(r.Policy.Generation)
 		switch {
@@ -197,10 +197,10 @@ func (h History) thatDecided(r *authz.Record) (policy authz.Rejudger, note strin
 	return policy, "The generation that decided is no longer kept: this is what the active one says. ", err
 }
 
-// thatWasSeen is the data a decision saw, or else that of now and a note.
-func (h History) thatWasSeen(r *authz.Record) (view View, note string, err error) {
+// viewOf is the data a decision saw, or else that of now and a note.
+func (h History) viewOf(r *authz.Record) (view View, note string, err error) {
 	if r.DataRevision > 0 {
-		if view, err = h.ViewAt(r.DataRevision); err == nil || unseen(err) == "" {
+		if view, err = h.ViewAt(r.DataRevision); err == nil || skipReason(err) == "" {
 			return view, "", err
 		}
 	}

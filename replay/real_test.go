@@ -175,7 +175,7 @@ func BenchmarkReplay(b *testing.B) {
 			b.ResetTimer()
 			c, err := replay.Run(b.Context(), r.config(), endless, r.policy, "", nil)
 			if err != nil || c.Compared != uint64(b.N) || c.Flips()+c.Changed != 0 {
-				b.Fatalf("%+v %v", c, err)
+				b.Fatalf("compared %+v, error %v, want %d decisions as they were", c, err, b.N)
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// errEnough ends a walk through the log that nobody wants more of.
+// errEnough ends reading the log early.
 var errEnough = errors.New("enough")
 
 // recorded are the newest records a filter selects, oldest first.

@@ -42,7 +42,7 @@ type Config struct {
 const batchSize = 32
 
 // batchBytes is how much of records ends a batch before that, and maxRecord how much
-// of one is taken; the decision log keeps no larger ones, but a file may have any.
+// of one is taken; the decision log has no larger ones, but a file may have any.
 const (
 	batchBytes = 1 << 20
 	maxRecord  = 1 << 20
@@ -61,7 +61,7 @@ type replay struct {
 	policy authz.Rejudger
 	data   dataset
 
-	work    chan *batch // to whichever worker is free
+	work    chan *batch // to the worker that is free
 	ordered chan *batch // the same batches, to be added up in the order of the records
 }
 
@@ -214,4 +214,61 @@ func stopped(ctx context.Context, err error) error {
 		return err
 	}
 	return &authz.Error{Code: authz.CodeUnavailable, Message: "the replay was stopped before it ended; start it again, over fewer records if it took too long", Cause: err}
+}
+
+// worker judges records one after the other.
+type worker struct {
+	*replay
+	views views
+}
+
+// find judges one record anew and compares. An error ends the replay.
+func (w *worker) find(ctx context.Context, r *authz.Record) (finding, error) {
+	if err := ctx.Err(); err != nil {
+		return finding{}, err
+	}
+	if reason, count := incomparable(r); reason != "" {
+		return finding{skipped: reason, count: count}, nil
+	}
+	if !r.Judged {
+		return finding{notJudged: true}, nil
+	}
+	if len(r.Input) == 0 {
+		return skip(skippedNoInput), nil
+	}
+	revision, ok := w.data.revisionOf(r)
+	if !ok {
+		return skip(skippedNoRevision), nil
+	}
+	view, err := w.views.at(revision)
+	if err != nil {
+		if reason := skipReason(err); reason != "" {
+			return skip(reason), nil
+		}
+		return finding{}, err
+	}
+	decision, err := w.config.Judge(ctx, w.policy, r, view)
+	if authz.CodeOf(err) == authz.CodeInvalid && ctx.Err() == nil {
+		return skip(skippedInput), nil
+	}
+	if err != nil {
+		return finding{}, err
+	}
+	if err := ctx.Err(); err != nil { // an evaluation that was cut short denies
+		return finding{}, err
+	}
+	return compareRecord(r, &decision, view.Revision())
+}
+
+// incomparable is why a record cannot be compared, and for how many decisions it stands.
+func incomparable(r *authz.Record) (reason string, count uint64) {
+	switch r.Kind {
+	case authz.RecordDecision:
+		return "", 0
+	case authz.RecordLoss:
+		return skippedLost, r.Lost
+	case kindTooLarge:
+		return skippedLarge, 1
+	}
+	return skippedKind, 1
 }

@@ -102,7 +102,7 @@ func TestForgedRecords(t *testing.T) {
 		t.Error(diff)
 	}
 	if len(c.ByEdge) > 0 || len(c.ByCode) != 1 || c.Flips() != 1 || c.Changed != 1 {
-		t.Errorf("%+v", c)
+		t.Errorf("comparison %+v, want one flip and one change, without a group of too long a name", c)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestChanged(t *testing.T) {
 			test.change(&now)
 			got := run(t, &data{newest: 9}, func(string, uint64) authz.Judgement { return now }, record(t, 1, was))
 			if got.Compared != 1 || got.Changed != test.changed || got.Flips() != 0 || len(got.ByEdge) != 0 {
-				t.Errorf("%+v", got)
+				t.Errorf("comparison %+v, want %d changed and no flip", got, test.changed)
 			}
 		})
 	}
@@ -249,7 +249,7 @@ func TestData(t *testing.T) {
 			}
 			for _, flip := range got.Examples {
 				if flip.NowRevision != test.now || !flip.DataBehind {
-					t.Errorf("%+v", flip)
+					t.Errorf("flip %+v, want it judged by revision %d, behind the one recorded", flip, test.now)
 				}
 			}
 		})
@@ -477,7 +477,7 @@ func TestReadsOnlyAhead(t *testing.T) {
 	done := []uint64{}
 	got, err := replay.Run(t.Context(), config(&data{newest: 9}), many, policy(count), "", func(n uint64) { done = append(done, n) })
 	if err != nil || got.Compared != 20_000 {
-		t.Fatalf("%+v %v", got, err)
+		t.Fatalf("comparison %+v, error %v, want 20000 decisions compared", got, err)
 	}
 	if ahead.Load() > 1000 {
 		t.Errorf("%d records were held at once", ahead.Load())

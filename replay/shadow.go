@@ -16,16 +16,16 @@ import (
 type ShadowConfig struct {
 	// ViewAt is as in Config. Required.
 	ViewAt func(revision uint64) (View, error)
-	// Settle makes the decision of a judgement: what the pipeline would have answered
+	// Assemble makes the decision of a judgement: what the pipeline would have answered
 	// to the entry. Required.
-	Settle func(authz.Entry, authz.Judgement, authz.PolicyRef) authz.Decision
+	Assemble func(authz.Entry, authz.Judgement, authz.PolicyRef) authz.Decision
 	// Queue is how many decisions wait at most; 0 is 1000. QueueBytes is about how much
 	// their questions hold; 0 is 32 MiB.
 	Queue      int
 	QueueBytes int64
 	// Now is the clock of reports; nil is time.Now.
 	Now func() time.Time
-	// Log is told of decisions whose data cannot be read; nil is slog.Default().
+	// Log takes warnings of decisions whose data cannot be read; nil is slog.Default().
 	Log *slog.Logger
 }
 
@@ -43,7 +43,7 @@ type Shadow struct {
 	last *session // that was started last; guarded by mu
 }
 
-// offered is a decision in the queue, and who wanted it.
+// offered is a decision in the queue, and the session that it is for.
 type offered struct {
 	to    *session
 	entry authz.Entry
@@ -64,10 +64,10 @@ type session struct {
 	until   time.Time  // zero while it runs
 	judged  uint64
 	sums    *tally
-	faulted bool // the log was told of a fault
+	faulted bool // a fault was logged
 }
 
-// NewShadow makes a shadow that nobody is in yet. Nothing is judged until Run runs.
+// NewShadow makes a shadow without a policy. Nothing is judged until Run runs.
 func NewShadow(config ShadowConfig) *Shadow {
 	if config.Queue <= 0 {
 		config.Queue = 1000
@@ -136,7 +136,7 @@ func (s *Shadow) Stop() (authz.ShadowReport, error) {
 	defer s.mu.Unlock()
 	running := s.current.Swap(nil)
 	if running == nil {
-		return authz.ShadowReport{}, errNone()
+		return authz.ShadowReport{}, errNoShadow()
 	}
 	running.stop(s.config.Now())
 	return running.report(), nil
@@ -157,18 +157,18 @@ func (s *Shadow) Report() authz.ShadowReport {
 func (s *Shadow) Running() (authz.ShadowReport, error) {
 	report := s.Report()
 	if !report.Running {
-		return authz.ShadowReport{}, errNone()
+		return authz.ShadowReport{}, errNoShadow()
 	}
 	return report, nil
 }
 
-func errNone() error {
+func errNoShadow() error {
 	return authz.Errorf(authz.CodeNotFound, "no generation is in the shadow; start one first")
 }
 
 // Offer hands decisions over after they were answered. It never waits: what does
-// not fit into the queue is counted and forgotten. It keeps entries until they
-// were judged, and changes nothing in them.
+// not fit into the queue is counted and dropped. It refers to entries until they were
+// judged, and changes nothing in them.
 func (s *Shadow) Offer(entries []authz.Entry) {
 	running := s.current.Load()
 	if running == nil {
@@ -199,14 +199,14 @@ func (s *Shadow) enqueue(next offered) bool {
 	return false
 }
 
-// Run judges what is offered, one decision at a time and with rests between, until ctx
+// Run judges what is offered, one decision at a time and with pauses between, until ctx
 // ends, and then returns nil. Nothing more is judged after it returned. Run it once.
 func (s *Shadow) Run(ctx context.Context) error {
 	seen := views{open: s.config.ViewAt}
 	defer seen.close()
 	for {
 		if len(s.queue) == 0 {
-			seen.close() // a revision is not kept for who only waits
+			seen.close() // no revision is held while there is nothing to judge
 		}
 		select {
 		case <-ctx.Done():
@@ -215,20 +215,20 @@ func (s *Shadow) Run(ctx context.Context) error {
 			s.waiting.Add(-next.size)
 			began := time.Now() // of the machine: it is about its cores
 			s.judge(ctx, &seen, next)
-			if !rest(ctx, restFor*time.Since(began)) {
+			if !pause(ctx, pauseFactor*time.Since(began)) {
 				return nil
 			}
 		}
 	}
 }
 
-// restFor is how many times as long as a judgement took the shadow rests after it: it
+// pauseFactor is how many times as long as a judgement took the shadow pauses after it: it
 // takes a tenth of one core at most, so that callers do not notice it, and what it has
 // no time for is dropped and counted.
-const restFor = 9
+const pauseFactor = 9
 
-// rest waits for d; false says that ctx ended first.
-func rest(ctx context.Context, d time.Duration) bool {
+// pause waits for d and reports whether it did before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -266,18 +266,18 @@ func (s *Shadow) find(ctx context.Context, seen *views, next offered) (finding, 
 	}
 	view, err := seen.at(was.DataRevision)
 	if err != nil {
-		if reason := unseen(err); reason != "" {
+		if reason := skipReason(err); reason != "" {
 			return skip(reason), nil
 		}
 		return finding{}, err
 	}
 	judgement := next.to.policy.Evaluate(ctx, next.entry.Question, view)
-	now := s.config.Settle(next.entry, judgement, next.to.policy.Policy())
+	now := s.config.Assemble(next.entry, judgement, next.to.policy.Policy())
 	return compareEntry(&next.entry, &now)
 }
 
-// unrecorded says whether the decision was taken back because its record could not
-// be kept, which says nothing of what the policy answered.
+// unrecorded reports whether the decision became a deny because it could not be recorded,
+// which does not tell what the policy answered.
 func unrecorded(d *authz.Decision) bool {
 	for _, r := range d.Reasons {
 		if r.Code == authz.NotRecorded {

@@ -19,7 +19,7 @@ import (
 )
 
 func shadowOf(d *data, change ...func(*replay.ShadowConfig)) *replay.Shadow {
-	c := replay.ShadowConfig{ViewAt: d.viewAt, Settle: pdp.AssembleEntry, Now: config(d).Now}
+	c := replay.ShadowConfig{ViewAt: d.viewAt, Assemble: pdp.AssembleEntry, Now: config(d).Now}
 	for _, f := range change {
 		f(&c)
 	}
@@ -205,14 +205,14 @@ func TestShadowQueueIsBoundedInBytes(t *testing.T) {
 			s.Offer([]authz.Entry{entry(n, "email.send", allow(), large)})
 		}
 		if r := s.Report(); r.Dropped != 6 {
-			t.Errorf("%+v", r)
+			t.Errorf("report %+v, want 6 of 10 dropped", r)
 		}
 		running(t, s)
 		synctest.Wait()
 		s.Offer([]authz.Entry{entry(10, "email.send", allow(), large)})
 		synctest.Wait()
 		if r := s.Report(); r.Judged != 5 || r.Dropped != 6 {
-			t.Errorf("%+v", r)
+			t.Errorf("report %+v, want 5 judged and 6 dropped", r)
 		}
 	})
 }
@@ -259,7 +259,7 @@ func TestStopForgetsTheQueue(t *testing.T) {
 		}
 		s.Offer([]authz.Entry{entry(1, "email.send", allow()), entry(2, "email.send", allow())})
 		if r, err := s.Stop(); err != nil || r.Running || r.Sampled != 2 || r.Judged != 0 || r.Dropped != 2 {
-			t.Errorf("%+v %v", r, err)
+			t.Errorf("report %+v, error %v, want both that were offered dropped", r, err)
 		}
 		never := func(string, uint64) authz.Judgement { t.Error("judged after all"); return allow() }
 		if err := s.Start(policy(never), 1, "bob"); err != nil {
@@ -268,7 +268,7 @@ func TestStopForgetsTheQueue(t *testing.T) {
 		running(t, s)
 		synctest.Wait()
 		if r := s.Report(); !r.Running || r.By != "bob" || r.Offered+r.Sampled+r.Judged+r.Dropped != 0 {
-			t.Errorf("%+v", r)
+			t.Errorf("report %+v, want nothing of the shadow before", r)
 		}
 	})
 }
@@ -362,11 +362,11 @@ func TestShadowConcurrently(t *testing.T) {
 			}
 			for range 5 {
 				if r := s.Report(); r.Comparison.Compared+total(authz.Comparison{Skipped: r.Comparison.Skipped}) != r.Judged {
-					t.Errorf("%+v", r)
+					t.Errorf("report %+v, want as many compared or skipped as were judged", r)
 				}
 			}
 			if r, err := s.Stop(); err != nil || r.Judged+r.Dropped != r.Sampled {
-				t.Errorf("%+v %v", r, err)
+				t.Errorf("report %+v, error %v, want all of the sample judged or dropped", r, err)
 			}
 		}
 	})

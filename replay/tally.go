@@ -11,7 +11,7 @@ import (
 // Bounds of a Comparison.
 const (
 	maxGroups   = 1000
-	maxOthers   = 1 << 16 // that are told apart when there are too many groups
+	maxOthers   = 1 << 16 // that are counted apart when there are too many groups
 	maxExamples = 20
 	maxIDs      = 5 // of decisions in one group
 	// maxName is the longest name of a group, in bytes: an edge has two ids. What a
@@ -48,7 +48,7 @@ func (t *tally) add(f *finding) {
 	case !f.changed:
 	case f.flip.Was == f.flip.Now:
 		t.sums.Changed++
-		t.changed = keep(t.changed, f.flip)
+		t.changed = appendExample(t.changed, f.flip)
 	default:
 		t.addFlip(f)
 	}
@@ -60,7 +60,7 @@ func (t *tally) addFlip(f *finding) {
 	} else {
 		t.sums.AllowToDeny++
 	}
-	t.flipped = keep(t.flipped, f.flip)
+	t.flipped = appendExample(t.flipped, f.flip)
 	was, now := codes(f.flip.WasReasons), codes(f.flip.NowReasons)
 	for _, code := range was {
 		if _, both := slices.BinarySearch(now, code); !both {
@@ -76,7 +76,7 @@ func (t *tally) addFlip(f *finding) {
 	t.byMachineUser.add(f.flip.Subject, &f.flip)
 }
 
-func keep(examples []authz.Flip, f authz.Flip) []authz.Flip {
+func appendExample(examples []authz.Flip, f authz.Flip) []authz.Flip {
 	if len(examples) == maxExamples {
 		return examples
 	}
