@@ -1,7 +1,6 @@
 package decisionlog
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -14,7 +13,6 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // An intent or a change is stored in two places, so that each can be removed without
@@ -49,18 +47,14 @@ type changeDraft struct {
 	settles uint64 // number of the intent that this is the outcome of; 0: there is none
 }
 
-// changeEnd ends the body of an intent or a change; its place in both chains
-// replaces it.
+// changeEnd is bodyEnd of an intent or a change, with the end of its Change.
 const changeEnd = `}` + bodyEnd
 
 // encodeChange is the draft of r, which has a Change.
 func encodeChange(r *authz.Record) (*draft, error) {
-	body, err := ijson.Marshal(r)
+	body, err := bodyOf(r, changeEnd)
 	if err != nil {
 		return nil, err
-	}
-	if !bytes.HasPrefix(body, []byte(bodyStart)) || !bytes.HasSuffix(body, []byte(changeEnd)) {
-		return nil, errors.New("the members of a record are not in their order")
 	}
 	d := &draft{id: r.Change.ID, durability: r.Durability, body: body}
 	d.change = &changeDraft{intent: r.Kind == authz.RecordIntent, outcome: r.Change.Outcome, at: nanoseconds(r.At)}
@@ -76,7 +70,7 @@ func (d *draft) sealedChange(at heads) (value, stub []byte, next heads) {
 	value = make([]byte, changeLength, changeLength+len(d.body)+100+4*sha256.Size)
 	value = append(value, `{"seq":`...)
 	value = strconv.AppendUint(value, at.head.seq+1, 10)
-	value = append(value, d.body[len(bodyStart)-1:len(d.body)-len(changeEnd)]...)
+	value = append(value, d.body...)
 	if at.changes.seq > 0 {
 		value = append(value, `,"prev_change":"`...)
 		value = hex.AppendEncode(value, at.changes.hash[:])

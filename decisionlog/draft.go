@@ -1,7 +1,6 @@
 package decisionlog
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"strconv"
@@ -18,7 +17,7 @@ type draft struct {
 	id         string // of the decision; empty for a loss
 	durability authz.Durability
 	header     []byte       // what stands before the JSON, not sealed
-	body       []byte       // the JSON, with seq 0 and no prev
+	body       []byte       // the JSON between bodyStart and bodyEnd, or changeEnd
 	lost       uint64       // of a loss: how many records it stands for
 	change     *changeDraft // of an intent or a change, whose id is that of the change
 
@@ -129,19 +128,16 @@ func bare(reasons []authz.Reason) []authz.Reason {
 	return kept
 }
 
-// The first and last bytes of a body, which the place in the chain replaces.
+// What the JSON of a record begins and ends with before it has a place in the chain.
 const (
-	bodyStart = `{"seq":0,`
+	bodyStart = `{"seq":0`
 	bodyEnd   = `,"prev":""}`
 )
 
 func encode(r *authz.Record, result *authz.Decision) (*draft, error) {
-	body, err := ijson.Marshal(r)
+	body, err := bodyOf(r, bodyEnd)
 	if err != nil {
 		return nil, err
-	}
-	if !bytes.HasPrefix(body, []byte(bodyStart)) || !bytes.HasSuffix(body, []byte(bodyEnd)) {
-		return nil, authz.Errorf(authz.CodeInternal, "the members of a record are not in their order")
 	}
 	header := appendHeader(make([]byte, 0, 256), r, result.Reasons, result.WouldDeny)
 	d := &draft{id: r.ID, durability: r.Durability, header: header, body: body}
@@ -149,6 +145,15 @@ func encode(r *authz.Record, result *authz.Decision) (*draft, error) {
 		return nil, authz.Errorf(authz.CodeTooLarge, "the record is larger than %d bytes", maxStored)
 	}
 	return d, nil
+}
+
+// bodyOf is the JSON of r without what its place in the chain replaces.
+func bodyOf(r *authz.Record, end string) ([]byte, error) {
+	doc, err := ijson.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return ijson.Cut(doc, bodyStart, end)
 }
 
 // draftOverhead is what a stored draft takes beside its bytes: its number, two
@@ -168,11 +173,12 @@ func lossOf(lost uint64, at time.Time) (*draft, error) {
 // sealed is the stored value of the draft as the record after previous, and its
 // place in the chain.
 func (d *draft) sealed(previous link) (value []byte, place link) {
-	value = make([]byte, 0, len(d.header)+len(d.body)+20+2*len(previous.hash))
+	value = make([]byte, 0, len(d.header)+len(d.body)+40+2*len(previous.hash))
 	value = append(value, d.header...)
 	value = append(value, `{"seq":`...)
 	value = strconv.AppendUint(value, previous.seq+1, 10)
-	value = append(value, d.body[len(bodyStart)-1:len(d.body)-len(`"}`)]...)
+	value = append(value, d.body...)
+	value = append(value, `,"prev":"`...)
 	if previous.seq > 0 {
 		value = hex.AppendEncode(value, previous.hash[:])
 	}

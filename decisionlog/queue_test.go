@@ -224,7 +224,7 @@ func TestNoRoom(t *testing.T) {
 	code(t, l.Record(t.Context(), []authz.Entry{entry("d-1")}), authz.CodeUnavailable, "nothing was recorded: more records wait")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	code(t, l.Record(ended, []authz.Entry{entry("d-2")}), authz.CodeUnavailable, "nothing was recorded")
+	code(t, l.Record(ended, []authz.Entry{entry("d-2")}), authz.CodeUnavailable, "nothing was recorded: the request ended")
 	release()
 	record(t, l, entry("d-3"))
 	if err := l.Ready(); err != nil {

@@ -115,14 +115,14 @@ func newContent(entity authz.Entity) (content, error) {
 		return content{}, &authz.Error{Code: authz.CodeInternal, Message: "the entity cannot be written as JSON", Cause: err}
 	}
 	// The header is the first field of every entity and ids need no escaping.
-	start := `{"id":"` + head.ID + `"`
-	if len(data) <= len(start) || string(data[:len(start)]) != start {
-		return content{}, &authz.Error{Code: authz.CodeInternal, Message: "the entity's JSON does not begin with its id"}
+	rest, err := ijson.Cut(data, `{"id":"`+head.ID+`"`, "")
+	if err != nil {
+		return content{}, &authz.Error{Code: authz.CodeInternal, Message: "the entity's JSON does not begin with its id", Cause: err}
 	}
 	if len(data) > maxEntitySize {
 		return content{}, authz.Errorf(authz.CodeTooLarge, "the entity is %d bytes of JSON; at most %d are stored", len(data), maxEntitySize)
 	}
-	return content{json: data, header: len(start)}, nil
+	return content{json: data, header: len(data) - len(rest)}, nil
 }
 
 // withHeader is the JSON as it is stored.
