@@ -1,9 +1,12 @@
 package decisionlog
 
 import (
+	"context"
 	"encoding/binary"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/verdict-pdp/verdict/authz"
 )
 
 // FailCommits makes every later commit fail with err.
@@ -140,4 +143,21 @@ func HeaderCanBeRead(value []byte) bool {
 		h.hasReason("x", false)
 	}
 	return err == nil
+}
+
+// GiveUpRecorded records e and then gives up on it for reason, as a caller does whose
+// time ends while its commit does.
+func (l *Log) GiveUpRecorded(e authz.Entry, reason error) error {
+	d, err := l.draftOf(context.Background(), &e)
+	if err != nil {
+		return err
+	}
+	w := newWrite(&l.waiting, 1)
+	w.add(d, d.size())
+	if w.quota.take(1, w.charge) != nil {
+		return errNoRoom()
+	}
+	queued := l.commits.Enqueue(w.drafts...)
+	l.commits.Lead()
+	return l.giveUp(queued, reason)
 }

@@ -288,6 +288,17 @@ func TestCloseWhileCommitting(t *testing.T) {
 	}
 }
 
+// TestGivingUpTooLate: a caller that gives up when its record was just written hears what
+// became of it.
+func TestGivingUpTooLate(t *testing.T) {
+	l := open(t, inMemory())
+	if err := l.GiveUpRecorded(entry("d-1"), context.Canceled); err != nil {
+		t.Errorf("a record that was written: %v, want no error", err)
+	}
+	l.FailCommits(errors.New("i/o error"))
+	code(t, l.GiveUpRecorded(entry("d-2"), context.Canceled), authz.CodeUnavailable, "mend the disk and restart")
+}
+
 // TestSyncIsNotWaitedFor: a record that need not be on the disk is answered before the
 // sync for one that must be.
 func TestSyncIsNotWaitedFor(t *testing.T) {
