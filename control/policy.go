@@ -8,7 +8,7 @@ import (
 	"github.com/verdict-pdp/verdict/generations"
 )
 
-// Policies is the life of the policy set: *generations.Keeper. by is the id of the
+// Policies is the life of the policy set: *generations.Set. by is the id of the
 // API key that asks.
 type Policies interface {
 	// Receive reads a bundle that is pushed, at the pace it comes; push takes it through

@@ -21,42 +21,42 @@ import (
 // after it was made; that of the signature step when a bundle it brings is older than
 // one that was active before, or no longer verifies with the keys there are. An older
 // generation that was active can be had by Rollback.
-func (k *Keeper) Activate(ctx context.Context, n uint64, by, message string) (authz.Generation, error) {
+func (s *Set) Activate(ctx context.Context, n uint64, by, message string) (authz.Generation, error) {
 	if err := validateAuthor(by, message); err != nil {
 		return authz.Generation{}, err
 	}
-	if err := k.writing.take(ctx); err != nil {
+	if err := acquire(ctx, s.writing); err != nil {
 		return authz.Generation{}, err
 	}
-	defer k.writing.end()
-	v := k.view.Load()
+	defer s.writing.Release(1)
+	v := s.view.Load()
 	g, err := v.get(n)
 	if err != nil {
 		return authz.Generation{}, err
 	}
-	if v.settled(g) {
+	if v.activeOnDisk(g) {
 		return v.show(g), nil
 	}
-	if err := k.mayActivate(v, g); err != nil {
+	if err := s.mayActivate(v, g); err != nil {
 		return authz.Generation{}, err
 	}
-	next := v.state.activated(n, v.running(), k.activation(ctx, by)).accepting(g.brought(v.active))
-	return k.chooseLocked(g, next, message)
+	next := v.state.activated(n, v.running(), s.activation(ctx, by)).accepting(g.brought(v.active))
+	return s.chooseLocked(g, next, message)
 }
 
 // Rollback puts a generation that was active in force again, as Activate does: to is
 // its number, 0 the one that was active before. Bundles may be older than those that
 // were active since; what is remembered of them does not change, so that only a
 // Rollback gets there. The error is CodeConflict when there is nothing to go back to.
-func (k *Keeper) Rollback(ctx context.Context, to uint64, by, message string) (authz.Generation, error) {
+func (s *Set) Rollback(ctx context.Context, to uint64, by, message string) (authz.Generation, error) {
 	if err := validateAuthor(by, message); err != nil {
 		return authz.Generation{}, err
 	}
-	if err := k.writing.take(ctx); err != nil {
+	if err := acquire(ctx, s.writing); err != nil {
 		return authz.Generation{}, err
 	}
-	defer k.writing.end()
-	v := k.view.Load()
+	defer s.writing.Release(1)
+	v := s.view.Load()
 	if to == 0 {
 		if to = v.previous(); to == 0 {
 			return authz.Generation{}, authz.Errorf(authz.CodeConflict, "no generation was active before this one; name the one to go back to")
@@ -66,22 +66,22 @@ func (k *Keeper) Rollback(ctx context.Context, to uint64, by, message string) (a
 	switch {
 	case err != nil:
 		return authz.Generation{}, err
-	case v.settled(g):
+	case v.activeOnDisk(g):
 		return v.show(g), nil
 	case v.candidate(g):
 		return authz.Generation{}, authz.Errorf(authz.CodeConflict, "generation %d was never active, so it cannot be gone back to; activate it", to)
 	}
-	return k.chooseLocked(g, v.state.activated(to, v.running(), k.activation(ctx, by)), message)
+	return s.chooseLocked(g, v.state.activated(to, v.running(), s.activation(ctx, by)), message)
 }
 
-// activation is what is remembered of an activation by somebody now, within the change of
+// activation is what is remembered of an activation now, within the change of
 // ctx.
-func (k *Keeper) activation(ctx context.Context, by string) activation {
-	return activation{At: k.config.Now().UTC(), By: by, Change: authz.ChangeOf(ctx)}
+func (s *Set) activation(ctx context.Context, by string) activation {
+	return activation{At: s.config.Now().UTC(), By: by, Change: authz.ChangeOf(ctx)}
 }
 
-// mayActivate refuses generations that nobody would want activated unseen.
-func (k *Keeper) mayActivate(v *view, g *generation) error {
+// mayActivate refuses a generation whose activation would do more than it was pushed for.
+func (s *Set) mayActivate(v *view, g *generation) error {
 	if v.active == nil {
 		return notStarted()
 	}
@@ -92,28 +92,28 @@ func (k *Keeper) mayActivate(v *view, g *generation) error {
 		if made(ref.Source) {
 			continue
 		}
-		stored, err := k.stored(ref)
+		stored, err := s.stored(ref)
 		if err != nil {
 			return unreadable(ref, g, err)
 		}
-		if _, err := stored.Verify(k.config.Verification, v.state.Accepted[ref.Name]); err != nil {
+		if _, err := stored.Verify(s.config.Verification, v.state.Accepted[ref.Name]); err != nil {
 			return refusal(authz.GateSignature, err)
 		}
 	}
-	return k.mayOverlay(g)
+	return s.mayOverlay(g)
 }
 
 // mayOverlay holds the modes of g to the signed bundles once more: signatures may be
 // required only since it passed the gate.
-func (k *Keeper) mayOverlay(g *generation) error {
-	if _, ok := g.bundle(authz.ModesBundle); !ok || !k.config.Verification.Required {
+func (s *Set) mayOverlay(g *generation) error {
+	if _, ok := g.bundle(authz.ModesBundle); !ok || !s.config.Verification.Required {
 		return nil
 	}
-	snapshot, err := k.Snapshot(g.Number)
+	snapshot, err := s.Snapshot(g.Number)
 	if err != nil {
 		return err
 	}
-	return k.config.overlay(snapshot)
+	return s.config.overlay(snapshot)
 }
 
 // undone lists the bundles that g does not have as the active generation has them: those
@@ -137,59 +137,58 @@ func (v *view) activeDigest(name string) string {
 	return ref.Digest
 }
 
-// settled says whether g is active, here and on disk.
-func (v *view) settled(g *generation) bool { return g == v.active && g.Number == v.state.Active }
+// activeOnDisk reports whether g is active, here and on disk.
+func (v *view) activeOnDisk(g *generation) bool { return g == v.active && g.Number == v.state.Active }
 
-// chooseLocked activates what somebody chose, knowing how the start went.
-func (k *Keeper) chooseLocked(g *generation, next state, message string) (authz.Generation, error) {
-	active, err := k.activateLocked(g, next, message)
+// chooseLocked activates what a caller chose, who knows how the start went.
+func (s *Set) chooseLocked(g *generation, next state, message string) (authz.Generation, error) {
+	active, err := s.activateLocked(g, next, message)
 	if err == nil {
-		k.status.chosen()
+		s.status.chosen()
 	}
 	return active, err
 }
 
-// activateLocked makes g active and next the state. The caller has the turn of
-// writing.
-func (k *Keeper) activateLocked(g *generation, next state, message string) (authz.Generation, error) {
-	before := k.view.Load()
-	snapshot, err := k.Snapshot(g.Number)
+// activateLocked makes g active and next the state. The caller holds writing.
+func (s *Set) activateLocked(g *generation, next state, message string) (authz.Generation, error) {
+	before := s.view.Load()
+	snapshot, err := s.Snapshot(g.Number)
 	if err != nil {
 		return authz.Generation{}, err
 	}
 	v := *before
 	v.state, v.active, v.snapshot, v.changed = next, g, snapshot, make(chan struct{})
-	if err := k.swapLocked(&v, func() error { return k.commit(before.state, next, snapshot) }); err != nil {
+	if err := s.swapLocked(&v, func() error { return s.commit(before.state, next, snapshot) }); err != nil {
 		return authz.Generation{}, err
 	}
 	if before.snapshot != nil {
-		k.compiled.add(before.snapshot) // a rollback finds it
+		s.compiled.add(before.snapshot) // a rollback finds it
 	}
-	k.compiled.drop(g.Number)
-	k.status.activated()
-	k.config.Log.Info("a generation was activated", "generation", g.Number, "digest", g.Digest, "before", before.running(), "by", next.Activated[g.Number].By, "message", message)
-	k.pruneLocked()
-	return k.view.Load().show(g), nil
+	s.compiled.drop(g.Number)
+	s.status.activated()
+	s.config.Log.Info("a generation was activated", "generation", g.Number, "digest", g.Digest, "before", before.running(), "by", next.Activated[g.Number].By, "message", message)
+	s.pruneLocked()
+	return s.view.Load().show(g), nil
 }
 
 // commit makes next the state on disk and puts snapshot in force, or leaves both as
 // they were.
-func (k *Keeper) commit(before, next state, snapshot *bundles.Snapshot) error {
-	err := k.disk.writeState(next)
+func (s *Set) commit(before, next state, snapshot *bundles.Snapshot) error {
+	err := s.disk.writeState(next)
 	if err != nil {
 		err = unwritten(err)
-	} else if err = k.use(snapshot); err == nil {
+	} else if err = s.use(snapshot); err == nil {
 		return nil
 	}
-	if undo := k.disk.writeState(before); undo != nil {
+	if undo := s.disk.writeState(before); undo != nil {
 		return ofDisk(fmt.Sprintf("%s is not active, but the disk may say that it is: it is then, after a restart; activate the generation you want", named(next.Active)), errors.Join(err, undo))
 	}
 	return err
 }
 
 // use puts a snapshot in force. The error is an *authz.Error.
-func (k *Keeper) use(snapshot *bundles.Snapshot) error {
-	err := k.config.Use(snapshot)
+func (s *Set) use(snapshot *bundles.Snapshot) error {
+	err := s.config.Use(snapshot)
 	var ours *authz.Error
 	if err == nil || errors.As(err, &ours) {
 		return err

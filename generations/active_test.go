@@ -10,7 +10,7 @@ import (
 	"github.com/verdict-pdp/verdict/generations"
 )
 
-// activeNow is what each way of asking a Keeper names as active.
+// activeNow is what each way of asking a Set names as active.
 func (r *rig) activeNow() map[string]uint64 {
 	said := map[string]uint64{"Active": r.Active().Number, "Status": r.Status().Active.Generation}
 	for _, g := range r.List() {
@@ -21,7 +21,7 @@ func (r *rig) activeNow() map[string]uint64 {
 	return said
 }
 
-// TestActiveIsWhatIsInForce asks a Keeper what is active from within a swap, right
+// TestActiveIsWhatIsInForce asks a Set what is active from within a swap, right
 // before and right after the pointer store that puts a generation in force: at no
 // moment it names another one than decisions do.
 func TestActiveIsWhatIsInForce(t *testing.T) {

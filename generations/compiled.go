@@ -51,8 +51,8 @@ func (c *compiled) drop(n uint64) {
 // Snapshot is generation n compiled: the one in force, one of a few kept, or
 // compiled now from its files, whose digests are checked. The error is an
 // *authz.Error, CodeNotFound when n is not kept.
-func (k *Keeper) Snapshot(n uint64) (*bundles.Snapshot, error) {
-	v := k.now()
+func (s *Set) Snapshot(n uint64) (*bundles.Snapshot, error) {
+	v := s.now()
 	g, err := v.get(n)
 	if err != nil {
 		return nil, err
@@ -60,22 +60,22 @@ func (k *Keeper) Snapshot(n uint64) (*bundles.Snapshot, error) {
 	if g == v.active {
 		return v.snapshot, nil
 	}
-	if s := k.compiled.get(n); s != nil {
-		return s, nil
+	if snapshot := s.compiled.get(n); snapshot != nil {
+		return snapshot, nil
 	}
-	k.compiled.compiling.Lock()
-	defer k.compiled.compiling.Unlock()
-	if s := k.compiled.get(n); s != nil {
-		return s, nil
+	s.compiled.compiling.Lock()
+	defer s.compiled.compiling.Unlock()
+	if snapshot := s.compiled.get(n); snapshot != nil {
+		return snapshot, nil
 	}
-	set, err := k.members(g)
+	set, err := s.members(g)
 	if err != nil {
 		return nil, err
 	}
-	s, err := bundles.CompileSet(set, bundles.Options{Generation: n})
+	snapshot, err := bundles.CompileSet(set, bundles.Options{Generation: n})
 	if err != nil {
 		return nil, err
 	}
-	k.compiled.add(s)
-	return s, nil
+	s.compiled.add(snapshot)
+	return snapshot, nil
 }

@@ -12,10 +12,10 @@ import (
 // DefaultKeep is how many generations are kept when Config.Keep is 0.
 const DefaultKeep = 20
 
-// Config says where a Keeper keeps generations, what they must pass, and whom it
+// Config says where a Set keeps generations, what they must pass, and whom it
 // hands them to.
 type Config struct {
-	// Dir is the folder of the generations, made when missing. One Keeper at a time.
+	// Dir is the folder of the generations, made when missing. One Set at a time.
 	Dir string
 	// Keep is how many generations that were active stay on disk beside the active
 	// one and the one before it, and how many candidates newer than the active one;
@@ -26,7 +26,7 @@ type Config struct {
 	// Limits bound one bundle that is pushed; zero fields take the defaults of bundles.
 	// The base is bounded by the defaults.
 	Limits bundles.Limits
-	// Try says whether a snapshot could be put in force; an error refuses it.
+	// Try returns an error for a snapshot that could not be put in force.
 	// Required.
 	Try func(*bundles.Snapshot) error
 	// Use puts a snapshot in force: a pointer store. It is called with one snapshot
@@ -34,7 +34,7 @@ type Config struct {
 	Use func(*bundles.Snapshot) error
 	// Active names what is in force: the snapshot that Use put there last, the zero
 	// PolicyRef before that. It is a pointer load, and the only source of what is active:
-	// the Keeper has no word of its own. Required.
+	// the Set has no other notion of it. Required.
 	Active func() authz.PolicyRef
 	// Replay says what a snapshot makes of recorded decisions; nil, here or as its
 	// result, means that there are none. An error refuses the snapshot, flips do not.

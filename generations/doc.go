@@ -23,7 +23,7 @@
 //
 // # What is active
 //
-// Config.Active says it: the pointer that decisions read. Everything a Keeper names as
+// Config.Active says it: the pointer that decisions read. Everything a Set names as
 // active follows that pointer, also in the midst of a swap, so that no reader sees a
 // generation as active that does not decide, or the other way round.
 //
@@ -37,7 +37,7 @@
 // After a restart the generation that was active is active, with every source down. When
 // a newer binary cannot use it, it is tried with the base of that binary. When that fails
 // too, or its files are damaged and were set aside, the last good one is active; Status
-// says so until somebody activates what should be, and until then each start tries the
+// says so until a generation is activated, and until then each start tries the
 // one that was active again.
 //
 // When both copies of state.json are lost it is not known what was active: the generation
@@ -52,7 +52,7 @@
 // Keys that are rotated do not stop a node from starting.
 //
 // What is returned is shared between callers, and must not be changed. The functions of
-// Config may read from the Keeper, and must not change it.
+// Config may read from the Set, and must not change it.
 //
 // Memory holds the active snapshot, a few that were asked for last, and, while one is
 // read or compiled, the files of one set.

@@ -19,7 +19,7 @@ const MaxBundles = 32
 type offer struct {
 	name string
 	// may, when given, says why the active generation rules the offer out. That is the
-	// answer of whoever offers, and no refusal of the gate.
+	// answer of the caller, and no refusal of the gate.
 	may func(on *view) error
 	// read makes the bundle; nil takes the one there is away.
 	read func(on *view) (bundles.Package, error)
@@ -28,16 +28,16 @@ type offer struct {
 	source          string
 	author, message string
 	// remembered says that a refusal is a failure of the bundle, for all to see,
-	// and not only of whoever asked.
+	// and not only of the caller.
 	remembered bool
 }
 
 // gate is the way of one offer to a candidate. Each step fills what the next one
 // needs.
 type gate struct {
-	offer  offer
-	keeper *Keeper
-	on     *view // what the offer changes
+	offer       offer
+	generations *Set
+	on          *view // what the offer changes
 
 	pkg      bundles.Package
 	known    *generation // that has the offer already
@@ -68,8 +68,8 @@ func (g *gate) pass(ctx context.Context) error {
 }
 
 // open starts the way of an offer that changes the active generation of on. The caller
-// has the gate's turn, so that no other offer takes its number.
-func (k *Keeper) open(on *view, o offer) *gate {
+// holds the gate, so that no other offer takes its number.
+func (s *Set) open(on *view, o offer) *gate {
 	next := &generation{
 		Generation: authz.Generation{
 			Number: on.state.Next, State: authz.GenerationCandidate,
@@ -77,13 +77,13 @@ func (k *Keeper) open(on *view, o offer) *gate {
 		},
 		Schema: schema, ChangedBundle: o.name, Parent: on.running(), ReplacedDigest: on.activeDigest(o.name),
 	}
-	return &gate{offer: o, keeper: k, on: on, next: next}
+	return &gate{offer: o, generations: s, on: on, next: next}
 }
 
 // step does one step and reports it. An error because the caller did not wait is
-// nobody's refusal.
+// no refusal.
 func (g *gate) step(ctx context.Context, name string, do func(context.Context) (skipped string, err error)) error {
-	start := g.keeper.config.Now()
+	start := g.generations.config.Now()
 	skipped, err := do(ctx)
 	if ctx.Err() != nil {
 		return givenUp(errors.Join(ctx.Err(), err))
@@ -95,7 +95,7 @@ func (g *gate) step(ctx context.Context, name string, do func(context.Context) (
 	report := g.next.Gate
 	report.Steps = append(report.Steps, authz.GateStep{
 		Name: name, Passed: true, Skipped: skipped,
-		TookMS: g.keeper.config.Now().Sub(start).Milliseconds(),
+		TookMS: g.generations.config.Now().Sub(start).Milliseconds(),
 	})
 	return nil
 }
@@ -145,7 +145,7 @@ func (g *gate) verify(context.Context) (skipped string, err error) {
 		g.verified = bundles.Trusted(g.pkg)
 		return "the bundle is made by Verdict itself", nil
 	}
-	g.verified, err = g.pkg.Verify(g.keeper.config.Verification, g.on.state.Accepted[g.offer.name])
+	g.verified, err = g.pkg.Verify(g.generations.config.Verification, g.on.state.Accepted[g.offer.name])
 	return "", err
 }
 
@@ -158,10 +158,10 @@ func (g *gate) compile(context.Context) (skipped string, err error) {
 		return "", err
 	}
 	g.next.Digest = g.snapshot.Ref().Digest
-	if err := g.keeper.config.overlay(g.snapshot); err != nil {
+	if err := g.generations.config.overlay(g.snapshot); err != nil {
 		return "", err
 	}
-	return "", g.keeper.config.Try(g.snapshot)
+	return "", g.generations.config.Try(g.snapshot)
 }
 
 // assemble makes the set: the active generation's, with the offer in its place.
@@ -169,7 +169,7 @@ func (g *gate) assemble() error {
 	if active := g.on.active; active != nil {
 		rest := *active
 		rest.Bundles = active.without(g.offer.name)
-		set, err := g.keeper.members(&rest)
+		set, err := g.generations.members(&rest)
 		if err != nil {
 			return err
 		}
@@ -190,7 +190,7 @@ func (g *gate) test(ctx context.Context) (skipped string, err error) {
 	switch {
 	case g.offer.untested != "":
 		return g.offer.untested, nil
-	case g.keeper.config.SkipTests:
+	case g.generations.config.SkipTests:
 		return "tests are switched off", nil
 	}
 	files := g.tables()
@@ -208,7 +208,7 @@ func (g *gate) runTests(ctx context.Context) error {
 	if len(g.verified.Tests) == 0 {
 		return nil
 	}
-	report, err := bundles.TestSet(ctx, g.set, g.offer.name, bundles.TestOptions{Total: g.keeper.config.TestTimeout, Silent: true})
+	report, err := bundles.TestSet(ctx, g.set, g.offer.name, bundles.TestOptions{Total: g.generations.config.TestTimeout, Silent: true})
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (g *gate) tables() map[string][]byte {
 		}
 		found = found || strings.HasSuffix(f.Path, authz.TableSuffix)
 	}
-	if !found || g.keeper.config.Tables == nil {
+	if !found || g.generations.config.Tables == nil {
 		return nil
 	}
 	return files
@@ -240,10 +240,10 @@ func (g *gate) runTables(ctx context.Context, files map[string][]byte) error {
 	if len(files) == 0 {
 		return nil
 	}
-	limit := g.keeper.config.TestTimeout
+	limit := g.generations.config.TestTimeout
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	rows, err := g.keeper.config.Tables(within, g.snapshot, files)
+	rows, err := g.generations.config.Tables(within, g.snapshot, files)
 	if within.Err() != nil && ctx.Err() == nil {
 		return authz.Errorf(authz.CodeInvalid, "the decision tables took longer than %s; make them fewer, or the policies simpler", limit)
 	}
@@ -283,13 +283,13 @@ func (g *gate) replay(ctx context.Context) (skipped string, err error) {
 	switch {
 	case g.offer.untested != "":
 		return g.offer.untested, nil
-	case g.keeper.config.Replay == nil:
+	case g.generations.config.Replay == nil:
 		return "no decisions are recorded", nil
 	}
-	limit := g.keeper.config.ReplayTimeout
+	limit := g.generations.config.ReplayTimeout
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	comparison, err := g.keeper.config.Replay(within, g.snapshot)
+	comparison, err := g.generations.config.Replay(within, g.snapshot)
 	switch {
 	case err != nil && within.Err() != nil && ctx.Err() == nil:
 		return "it took longer than " + limit.String() + "; verdict replay has more time, and shows where the policies are slow", nil

@@ -15,7 +15,7 @@ var (
 )
 
 // Collectors show Stats and how many Failing there are, when they are read.
-func (k *Keeper) Collectors() []prometheus.Collector {
+func (s *Set) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{prometheus.CollectorFunc(func(to chan<- prometheus.Metric) {
 		count := func(desc *prometheus.Desc, n uint64, labels ...string) {
 			to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), labels...)
@@ -23,13 +23,13 @@ func (k *Keeper) Collectors() []prometheus.Collector {
 		gauge := func(desc *prometheus.Desc, n int) {
 			to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n))
 		}
-		stats := k.Stats()
+		stats := s.Stats()
 		count(pushes, stats.Pushes)
 		for _, step := range []string{authz.GateRead, authz.GateSignature, authz.GateCompile, authz.GateTest, authz.GateReplay} {
 			count(refused, stats.Refused[step], step)
 		}
 		count(activations, stats.Activations)
-		gauge(failingDesc, len(k.Failing()))
+		gauge(failingDesc, len(s.Failing()))
 		gauge(kept, stats.Kept)
 	})}
 }

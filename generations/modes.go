@@ -12,7 +12,7 @@ import (
 	"github.com/verdict-pdp/verdict/bundles"
 )
 
-// modeAttempts is how often a mode is set anew when somebody else's change became active
+// modeAttempts is how often a mode is set anew when another change became active
 // in between.
 const modeAttempts = 5
 
@@ -23,12 +23,12 @@ const modeAttempts = 5
 //
 // The error is CodeNotFound when the active generation has no such guard, CodeConflict
 // for more than one step up.
-func (k *Keeper) SetMode(ctx context.Context, guard, mode, author, message string) (g authz.Generation, err error) {
+func (s *Set) SetMode(ctx context.Context, guard, mode, author, message string) (g authz.Generation, err error) {
 	for range modeAttempts {
-		if g, err = k.setModes(ctx, guard, mode, author, message, oneStep); err != nil {
+		if g, err = s.setModes(ctx, guard, mode, author, message, oneStep); err != nil {
 			return authz.Generation{}, err
 		}
-		if g, err = k.Activate(ctx, g.Number, author, message); authz.CodeOf(err) != authz.CodeConflict {
+		if g, err = s.Activate(ctx, g.Number, author, message); authz.CodeOf(err) != authz.CodeConflict {
 			return g, err
 		}
 	}
@@ -49,18 +49,18 @@ func oneStep(active *bundles.Snapshot, guard, mode string) error {
 // modes that the other bundles give. Any step will do, since nothing decides by it yet.
 // With Verification.Required it may not be less strict than theirs. The error is
 // CodeNotFound when there is no such guard.
-func (k *Keeper) SetModes(ctx context.Context, guard, mode, author, message string) (authz.Generation, error) {
-	return k.setModes(ctx, guard, mode, author, message, func(*bundles.Snapshot, string, string) error { return nil })
+func (s *Set) SetModes(ctx context.Context, guard, mode, author, message string) (authz.Generation, error) {
+	return s.setModes(ctx, guard, mode, author, message, func(*bundles.Snapshot, string, string) error { return nil })
 }
 
-func (k *Keeper) setModes(ctx context.Context, guard, mode, author, message string, step func(active *bundles.Snapshot, guard, mode string) error) (authz.Generation, error) {
+func (s *Set) setModes(ctx context.Context, guard, mode, author, message string, step func(active *bundles.Snapshot, guard, mode string) error) (authz.Generation, error) {
 	if !slices.Contains(authz.Modes(), mode) {
 		return authz.Generation{}, authz.Invalid("mode", "must be one of "+strings.Join(authz.Modes(), ", "))
 	}
 	if err := validateAuthor(author, message); err != nil {
 		return authz.Generation{}, err
 	}
-	g, _, err := k.change(ctx, offer{
+	g, _, err := s.change(ctx, offer{
 		name: authz.ModesBundle,
 		may: func(on *view) error {
 			if !slices.ContainsFunc(on.snapshot.Guards(), func(g bundles.Guard) bool { return g.Name == guard }) {

@@ -5,19 +5,19 @@ import (
 )
 
 // pruneLocked removes the generations past Config.Keep, and then the bundles that no
-// generation has. What cannot be removed now is removed another time. The caller has
-// the turn of writing.
-func (k *Keeper) pruneLocked() {
-	before := k.view.Load()
-	after, gone := before.pruned(k.config.Keep)
-	k.view.Store(after)
+// generation has. What cannot be removed now is removed another time. The caller
+// holds writing.
+func (s *Set) pruneLocked() {
+	before := s.view.Load()
+	after, gone := before.pruned(s.config.Keep)
+	s.view.Store(after)
 	for _, g := range gone {
-		k.compiled.drop(g.Number)
+		s.compiled.drop(g.Number)
 	}
-	k.reading.Lock()
-	defer k.reading.Unlock()
-	if err := k.removeFiles(after, gone); err != nil {
-		k.config.Log.Warn("files of generations that are no longer kept could not be removed", "error", err)
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if err := s.removeFiles(after, gone); err != nil {
+		s.config.Log.Warn("files of generations that are no longer kept could not be removed", "error", err)
 	}
 }
 
@@ -48,9 +48,9 @@ func (v *view) pruned(keep int) (*view, []*generation) {
 
 // removeFiles removes the files of generations that are gone, and every bundle that
 // no generation of v has.
-func (k *Keeper) removeFiles(v *view, gone []*generation) error {
+func (s *Set) removeFiles(v *view, gone []*generation) error {
 	for _, g := range gone {
-		if err := k.disk.remove(generationFile(g.Number)); err != nil {
+		if err := s.disk.remove(generationFile(g.Number)); err != nil {
 			return err
 		}
 	}
@@ -64,7 +64,7 @@ func (k *Keeper) removeFiles(v *view, gone []*generation) error {
 			kept[name] = true
 		}
 	}
-	names, err := k.disk.names(bundleDir)
+	names, err := s.disk.names(bundleDir)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (k *Keeper) removeFiles(v *view, gone []*generation) error {
 		if kept[name] || filepath.Dir(name) != bundleDir {
 			continue
 		}
-		if err := k.disk.remove(name); err != nil {
+		if err := s.disk.remove(name); err != nil {
 			return err
 		}
 	}

@@ -17,12 +17,12 @@ import (
 // MaxMessage is the longest message of an author, in bytes.
 const MaxMessage = 2000
 
-// Push is a bundle that somebody, or a source, hands in.
+// Push is a bundle that a caller, or a source, hands in.
 type Push struct {
 	Name string // of the bundle, see authz.ValidateBundleName
 	// Body is the bundle as `opa build` writes it. It is read once, within
-	// Config.Limits, before the bundle's turn in the gate: however slowly it
-	// comes, nobody else waits for it.
+	// Config.Limits, before the bundle waits for the gate: however slowly it
+	// comes, no other waits for it.
 	Body io.Reader
 	// Source is authz.SourcePush, authz.SourceFolder or a URL.
 	Source  string
@@ -40,8 +40,8 @@ type Push struct {
 // false. What it says of the gate is always about the bundle that was pushed. The error is
 // the *authz.Error of the step that refused, which Status names from then on until a
 // bundle of that name gets through; CodeUnavailable when ctx ended first.
-func (k *Keeper) Push(ctx context.Context, p Push) (g authz.Generation, created bool, err error) {
-	push, err := k.Receive(ctx, p)
+func (s *Set) Push(ctx context.Context, p Push) (g authz.Generation, created bool, err error) {
+	push, err := s.Receive(ctx, p)
 	if err != nil {
 		return authz.Generation{}, false, err
 	}
@@ -50,33 +50,33 @@ func (k *Keeper) Push(ctx context.Context, p Push) (g authz.Generation, created 
 
 // Receive is Push in two steps: it reads the bundle into memory, at the pace it comes,
 // and looks at nothing in it; push, which is called once, does the rest.
-func (k *Keeper) Receive(ctx context.Context, p Push) (push func(context.Context) (g authz.Generation, created bool, err error), err error) {
+func (s *Set) Receive(ctx context.Context, p Push) (push func(context.Context) (g authz.Generation, created bool, err error), err error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	read, err := k.receive(ctx, p.Body)
+	read, err := s.receive(ctx, p.Body)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) (authz.Generation, bool, error) {
-		return k.change(ctx, offer{
+		return s.change(ctx, offer{
 			name: p.Name, read: read,
 			source: p.Source, author: p.Author, message: p.Message, remembered: true,
 		})
 	}, nil
 }
 
-// receive takes a bundle as it travels into memory, to be read when its turn comes.
+// receive takes a bundle as it travels into memory, to be read once it has the gate.
 // What ends its body early is an error of that step.
-func (k *Keeper) receive(ctx context.Context, body io.Reader) (read func(*view) (bundles.Package, error), err error) {
-	limit := cmp.Or(k.config.Limits.Packed, authz.DefaultBundleSize)
+func (s *Set) receive(ctx context.Context, body io.Reader) (read func(*view) (bundles.Package, error), err error) {
+	limit := cmp.Or(s.config.Limits.Packed, authz.DefaultBundleSize)
 	var packed bytes.Buffer
 	_, fault := io.Copy(&packed, io.LimitReader(patient{ctx, body}, limit+1))
 	if err := ctx.Err(); err != nil {
 		return nil, givenUp(err)
 	}
 	return func(*view) (bundles.Package, error) {
-		return bundles.ReadTar(io.MultiReader(&packed, broken{fault}), k.config.Limits)
+		return bundles.ReadTar(io.MultiReader(&packed, broken{fault}), s.config.Limits)
 	}, nil
 }
 
@@ -137,25 +137,25 @@ func validateAuthor(author, message string) error {
 
 // Remove keeps what the active generation becomes without a bundle as a candidate,
 // as Push does. The error is CodeNotFound when it has none of that name.
-func (k *Keeper) Remove(ctx context.Context, name, author, message string) (authz.Generation, error) {
+func (s *Set) Remove(ctx context.Context, name, author, message string) (authz.Generation, error) {
 	if err := authz.ValidateBundleName("name", name); err != nil {
 		return authz.Generation{}, err
 	}
 	if err := validateAuthor(author, message); err != nil {
 		return authz.Generation{}, err
 	}
-	g, _, err := k.change(ctx, offer{name: name, author: author, message: message})
+	g, _, err := s.change(ctx, offer{name: name, author: author, message: message})
 	return g, err
 }
 
 // change takes an offer to a candidate; created is false when there was one already, or
 // it is active.
-func (k *Keeper) change(ctx context.Context, o offer) (_ authz.Generation, created bool, err error) {
-	if err := k.gate.take(ctx); err != nil {
+func (s *Set) change(ctx context.Context, o offer) (_ authz.Generation, created bool, err error) {
+	if err := acquire(ctx, s.gate); err != nil {
 		return authz.Generation{}, false, err
 	}
-	defer k.gate.end()
-	g := k.open(k.now(), o)
+	defer s.gate.Release(1)
+	g := s.open(s.now(), o)
 	g.next.Change = authz.ChangeOf(ctx)
 	if g.on.active == nil {
 		return authz.Generation{}, false, notStarted()
@@ -165,17 +165,17 @@ func (k *Keeper) change(ctx context.Context, o offer) (_ authz.Generation, creat
 			return authz.Generation{}, false, err
 		}
 	}
-	if err := k.passed(ctx, g); err != nil {
+	if err := s.passed(ctx, g); err != nil {
 		return authz.Generation{}, false, err
 	}
 	if g.known != nil {
-		return g.shown(k.now()), false, nil
+		return g.shown(s.now()), false, nil
 	}
-	if err := k.writing.take(ctx); err != nil {
+	if err := acquire(ctx, s.writing); err != nil {
 		return authz.Generation{}, false, err
 	}
-	defer k.writing.end()
-	kept, err := k.keepLocked(g)
+	defer s.writing.Release(1)
+	kept, err := s.keepLocked(g)
 	return kept, err == nil, err
 }
 
@@ -199,38 +199,38 @@ func notStarted() error {
 }
 
 // passed takes g through the gate and counts and remembers how that went.
-func (k *Keeper) passed(ctx context.Context, g *gate) error {
+func (s *Set) passed(ctx context.Context, g *gate) error {
 	err := g.pass(ctx)
 	switch {
 	case g.failed != "":
-		k.status.refused(g.failed)
-		k.config.Log.Warn("a bundle was refused", "bundle", g.offer.name, "step", g.failed, "author", g.offer.author, "error", err)
+		s.status.refused(g.failed)
+		s.config.Log.Warn("a bundle was refused", "bundle", g.offer.name, "step", g.failed, "author", g.offer.author, "error", err)
 		if g.offer.remembered {
-			k.status.failed(failureOf(g.offer.name, g.failed, g.offer.author, g.offer.source, k.config.Now(), err))
+			s.status.failed(failureOf(g.offer.name, g.failed, g.offer.author, g.offer.source, s.config.Now(), err))
 		}
 	case err == nil:
-		k.status.passed(g.offer.name)
+		s.status.passed(g.offer.name)
 	}
 	return err
 }
 
 // keepLocked puts a candidate on disk: its bundles, then itself. The caller has the
 // turns of the gate and of writing.
-func (k *Keeper) keepLocked(g *gate) (authz.Generation, error) {
-	g.next.At = k.config.Now().UTC()
+func (s *Set) keepLocked(g *gate) (authz.Generation, error) {
+	g.next.At = s.config.Now().UTC()
 	for _, member := range g.set {
-		if err := k.disk.writeBundle(member.Digest, member.Packed); err != nil {
+		if err := s.disk.writeBundle(member.Digest, member.Packed); err != nil {
 			return authz.Generation{}, unwritten(err)
 		}
 	}
-	if err := k.disk.writeGeneration(g.next); err != nil {
+	if err := s.disk.writeGeneration(g.next); err != nil {
 		return authz.Generation{}, unwritten(err)
 	}
-	v := k.view.Load().keeping(g.next)
-	k.view.Store(v)
-	k.compiled.add(g.snapshot)
-	k.config.Log.Info("a generation was made", "generation", g.next.Number, "digest", g.next.Digest, "bundle", g.offer.name, "author", g.offer.author, "message", g.offer.message)
-	k.pruneLocked()
+	v := s.view.Load().keeping(g.next)
+	s.view.Store(v)
+	s.compiled.add(g.snapshot)
+	s.config.Log.Info("a generation was made", "generation", g.next.Number, "digest", g.next.Digest, "bundle", g.offer.name, "author", g.offer.author, "message", g.offer.message)
+	s.pruneLocked()
 	return v.show(g.next), nil
 }
 
@@ -263,20 +263,20 @@ func (g *generation) sortBundles() {
 // With compiles the active generation with a bundle in the place of its own of that
 // name, or added, and keeps nothing. The bundle is read and verified as one that is
 // pushed; its tests do not run. The snapshot has generation 0.
-func (k *Keeper) With(ctx context.Context, name string, body io.Reader) (*bundles.Snapshot, error) {
+func (s *Set) With(ctx context.Context, name string, body io.Reader) (*bundles.Snapshot, error) {
 	p := Push{Name: name, Body: body, Source: authz.SourcePush, Author: "replay"}
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	read, err := k.receive(ctx, body)
+	read, err := s.receive(ctx, body)
 	if err != nil {
 		return nil, err
 	}
-	if err := k.gate.take(ctx); err != nil {
+	if err := acquire(ctx, s.gate); err != nil {
 		return nil, err
 	}
-	defer k.gate.end()
-	g := k.open(k.now(), offer{name: p.Name, read: read, source: p.Source})
+	defer s.gate.Release(1)
+	g := s.open(s.now(), offer{name: p.Name, read: read, source: p.Source})
 	if g.on.active == nil {
 		return nil, notStarted()
 	}

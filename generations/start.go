@@ -28,27 +28,27 @@ type Base struct {
 // replay hold up a start.
 //
 // The error is an *authz.Error: nothing is active.
-func (k *Keeper) Start(ctx context.Context, base Base) error {
+func (s *Set) Start(ctx context.Context, base Base) error {
 	if base.Source != authz.SourceBuiltIn && base.Source != authz.SourceFolder {
 		return authz.Invalid("source", "of the base must be "+authz.SourceBuiltIn+" or "+authz.SourceFolder)
 	}
-	if err := k.gate.take(ctx); err != nil {
+	if err := acquire(ctx, s.gate); err != nil {
 		return err
 	}
-	defer k.gate.end()
-	if err := k.writing.take(ctx); err != nil {
+	defer s.gate.Release(1)
+	if err := acquire(ctx, s.writing); err != nil {
 		return err
 	}
-	defer k.writing.end()
+	defer s.writing.Release(1)
 	b := readBase(base)
-	if err := k.resumeLocked(ctx, b); err != nil {
+	if err := s.resumeLocked(ctx, b); err != nil {
 		return err
 	}
-	v := k.view.Load()
+	v := s.view.Load()
 	if v.active != nil && (v.running() != v.state.Active || v.state.Base == b.pkg.Digest || !b.replaces(v.active)) {
 		return nil
 	}
-	err := k.rebaseLocked(ctx, b, v.active)
+	err := s.rebaseLocked(ctx, b, v.active)
 	if v.active != nil && ctx.Err() == nil {
 		return nil // what stopped it is a failure of the base bundle
 	}
@@ -67,7 +67,7 @@ func readBase(b Base) offeredBase {
 	return offeredBase{source: b.Source, pkg: pkg, err: err}
 }
 
-// replaces says whether b is another base than that of g, and may take its place: what
+// replaces reports whether b is another base than that of g, and may take its place: what
 // was pushed or pulled stays, and what a folder says is not undone by what is in the
 // binary.
 func (b offeredBase) replaces(g *generation) bool {
@@ -77,61 +77,61 @@ func (b offeredBase) replaces(g *generation) bool {
 
 // resumeLocked makes the last good generation active, if there is one. The error says
 // that ctx ended; generations that cannot be used are failures.
-func (k *Keeper) resumeLocked(ctx context.Context, base offeredBase) error {
-	v := k.view.Load()
+func (s *Set) resumeLocked(ctx context.Context, base offeredBase) error {
+	v := s.view.Load()
 	if n := v.state.Active; n != 0 && v.generations[n] == nil {
-		k.fellBack(named(n), authz.Errorf(authz.CodeInternal, "%s was active, and its files are damaged or gone; push its bundles again", named(n)))
+		s.fellBack(named(n), authz.Errorf(authz.CodeInternal, "%s was active, and its files are damaged or gone; push its bundles again", named(n)))
 	}
 	for _, g := range v.lastGood() {
 		if err := ctx.Err(); err != nil {
 			return givenUp(err)
 		}
-		err := k.resumeWithLocked(g)
+		err := s.resumeWithLocked(g)
 		if err == nil {
 			return nil
 		}
-		if base.replaces(g) && k.rebaseLocked(ctx, base, g) == nil {
+		if base.replaces(g) && s.rebaseLocked(ctx, base, g) == nil {
 			return nil
 		}
-		k.fellBack(named(g.Number), err)
+		s.fellBack(named(g.Number), err)
 	}
 	return nil
 }
 
-// resumeWithLocked makes g active without a word on disk: when g is not what the disk
+// resumeWithLocked makes g active without writing it to disk: when g is not what the disk
 // says was active, that one is tried again at the next start. Only when the disk says
-// nothing it is told.
-func (k *Keeper) resumeWithLocked(g *generation) error {
-	v := k.view.Load()
+// nothing it is written.
+func (s *Set) resumeWithLocked(g *generation) error {
+	v := s.view.Load()
 	if v.state.Active == 0 {
-		next := v.state.activated(g.Number, 0, activation{At: k.config.Now().UTC(), By: StepStart}).accepting(g.Bundles)
-		if _, err := k.activateLocked(g, next, "the last generation that others were made on, because it is not known which one was active"); err != nil {
+		next := v.state.activated(g.Number, 0, activation{At: s.config.Now().UTC(), By: StepStart}).accepting(g.Bundles)
+		if _, err := s.activateLocked(g, next, "the last generation that others were made on, because it is not known which one was active"); err != nil {
 			return err
 		}
 		if v.lost {
-			k.fellBack(stateFile, authz.Errorf(authz.CodeInternal, "the record of which generation was active is damaged; %s, which the newest was made on, is active: activate the one you want", named(g.Number)))
+			s.fellBack(stateFile, authz.Errorf(authz.CodeInternal, "the record of which generation was active is damaged; %s, which the newest was made on, is active: activate the one you want", named(g.Number)))
 		}
 		return nil
 	}
-	snapshot, err := k.Snapshot(g.Number)
+	snapshot, err := s.Snapshot(g.Number)
 	if err != nil {
 		return err
 	}
 	resumed := *v
 	resumed.active, resumed.snapshot, resumed.changed = g, snapshot, make(chan struct{})
-	if err := k.swapLocked(&resumed, func() error { return k.use(snapshot) }); err != nil {
+	if err := s.swapLocked(&resumed, func() error { return s.use(snapshot) }); err != nil {
 		return err
 	}
-	k.compiled.drop(g.Number)
-	k.pruneLocked()
-	k.config.Log.Info("policies are in force", "generation", g.Number, "digest", g.Digest)
+	s.compiled.drop(g.Number)
+	s.pruneLocked()
+	s.config.Log.Info("policies are in force", "generation", g.Number, "digest", g.Digest)
 	return nil
 }
 
 // fellBack remembers what could not be started.
-func (k *Keeper) fellBack(what string, err error) {
-	k.status.failed(failureOf(what, StepStart, "", "", k.config.Now(), err))
-	k.config.Log.Error("the policies that were active cannot be used, and others are tried", "what", what, "error", err)
+func (s *Set) fellBack(what string, err error) {
+	s.status.failed(failureOf(what, StepStart, "", "", s.config.Now(), err))
+	s.config.Log.Error("the policies that were active cannot be used, and others are tried", "what", what, "error", err)
 }
 
 // lastGood lists the generations that were active in the order in which they are to be
@@ -181,10 +181,10 @@ func (v *view) rank(g *generation) int {
 
 // rebaseLocked makes on active with base in the place of its own, or base alone when
 // on is nil. What stops it is the failure of the base bundle.
-func (k *Keeper) rebaseLocked(ctx context.Context, base offeredBase, on *generation) error {
-	v := *k.view.Load()
+func (s *Set) rebaseLocked(ctx context.Context, base offeredBase, on *generation) error {
+	v := *s.view.Load()
 	v.active = on
-	g := k.open(&v, offer{
+	g := s.open(&v, offer{
 		name:     authz.BaseBundle,
 		read:     func(*view) (bundles.Package, error) { return base.pkg, base.err },
 		untested: "not at the start of a node",
@@ -194,30 +194,30 @@ func (k *Keeper) rebaseLocked(ctx context.Context, base offeredBase, on *generat
 
 		remembered: true,
 	})
-	if err := k.passed(ctx, g); err != nil {
+	if err := s.passed(ctx, g); err != nil {
 		return err
 	}
 	if g.known == nil {
-		if _, err := k.keepLocked(g); err != nil {
-			return k.notRebased(err)
+		if _, err := s.keepLocked(g); err != nil {
+			return s.notRebased(err)
 		}
 		g.known = g.next
 	}
-	now := k.view.Load()
+	now := s.view.Load()
 	if g.known == now.active {
 		return nil
 	}
-	next := now.state.activated(g.known.Number, on.number(), activation{At: k.config.Now().UTC(), By: base.source}).accepting(g.known.brought(on))
+	next := now.state.activated(g.known.Number, on.number(), activation{At: s.config.Now().UTC(), By: base.source}).accepting(g.known.brought(on))
 	next.Base = g.pkg.Digest
-	if _, err := k.activateLocked(g.known, next, g.offer.message); err != nil {
-		return k.notRebased(err)
+	if _, err := s.activateLocked(g.known, next, g.offer.message); err != nil {
+		return s.notRebased(err)
 	}
 	return nil
 }
 
 // notRebased remembers why the base is not in force, though it passed the gate.
-func (k *Keeper) notRebased(err error) error {
-	k.status.failed(failureOf(authz.BaseBundle, StepStart, "", "", k.config.Now(), err))
-	k.config.Log.Error("the base policies could not be put in force", "error", err)
+func (s *Set) notRebased(err error) error {
+	s.status.failed(failureOf(authz.BaseBundle, StepStart, "", "", s.config.Now(), err))
+	s.config.Log.Error("the base policies could not be put in force", "error", err)
 	return err
 }

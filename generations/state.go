@@ -25,7 +25,7 @@ type state struct {
 	Previous uint64 `json:"previous,omitzero"`
 	Next     uint64 `json:"next"` // number of the next generation
 	// Base is the digest of the base that Start last put in force. A start with the
-	// same base changes nothing, also when somebody rolled back from it since.
+	// same base changes nothing, also after a rollback from it.
 	Base      string                `json:"base,omitempty"`
 	Activated map[uint64]activation `json:"activated"` // :: number -> its last activation
 	// Accepted is the newest of each bundle that was ever activated, and what none
@@ -72,12 +72,12 @@ func (s state) forgetting(kept map[uint64]*generation) state {
 	return s
 }
 
-// made says whether bundles of a source are made by Verdict itself: they are not
+// made reports whether bundles of a source are made by Verdict itself: they are not
 // signed, and no order is kept between them.
 func made(source string) bool { return source == authz.SourceBuiltIn || source == authz.SourceModes }
 
-// view is what readers see: immutable, and swapped whole. Readers ask Keeper.now for
-// it; who has the turn of writing, and nobody else swaps, may load it.
+// view is what readers see: immutable, and swapped whole. Readers ask Set.now for
+// it; only who holds Set.writing, and so knows that no swap is under way, may load it.
 type view struct {
 	state       state
 	generations map[uint64]*generation // :: number -> generation
@@ -88,7 +88,7 @@ type view struct {
 	snapshot *bundles.Snapshot // of active
 	changed  chan struct{}     // closed when another generation becomes active
 	// coming is the view after the swap that is under way, nil when none is. It is the
-	// one that counts as soon as its generation is in force, see Keeper.now.
+	// one that counts as soon as its generation is in force, see Set.now.
 	coming *view
 }
 
@@ -138,7 +138,7 @@ func (v *view) show(g *generation) authz.Generation {
 	return shown
 }
 
-// candidate says whether g was never active.
+// candidate reports whether g was never active.
 func (v *view) candidate(g *generation) bool {
 	_, was := v.state.Activated[g.Number]
 	return !was

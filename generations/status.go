@@ -45,7 +45,7 @@ type failureKey struct {
 
 func keyOf(f authz.PolicyFailure) failureKey { return failureKey{f.Name, f.Pushed()} }
 
-// failureOf describes an error for those who ask how the policies stand.
+// failureOf describes an error for authz.PolicyStatus.
 func failureOf(name, step, author, source string, at time.Time, err error) authz.PolicyFailure {
 	f := authz.PolicyFailure{Name: name, At: at.UTC(), Step: step, Author: author, Source: source, Message: err.Error()}
 	var ours *authz.Error
@@ -96,7 +96,7 @@ func (s *status) activated() {
 	s.activations++
 }
 
-// chosen forgets that a start fell back: somebody chose what is active since.
+// chosen forgets that a start fell back: what is active was chosen since.
 func (s *status) chosen() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,32 +109,32 @@ func (s *status) newestLocked() []authz.PolicyFailure {
 	})
 }
 
-// Status says how the policies stand; Sources is left to whoever pulls.
-func (k *Keeper) Status() authz.PolicyStatus {
-	v := k.now()
-	s := authz.PolicyStatus{Previous: v.previous()}
+// Status is how the policies are kept and what failed; Sources is left to the caller.
+func (s *Set) Status() authz.PolicyStatus {
+	v := s.now()
+	status := authz.PolicyStatus{Previous: v.previous()}
 	if v.active != nil {
-		s.Active = v.snapshot.Ref() // as decisions name it
+		status.Active = v.snapshot.Ref() // as decisions name it
 	}
-	k.status.mu.Lock()
-	defer k.status.mu.Unlock()
-	s.Failures = k.status.newestLocked()
-	return s
+	s.status.mu.Lock()
+	defer s.status.mu.Unlock()
+	status.Failures = s.status.newestLocked()
+	return status
 }
 
 // Failing are the failures that operators should know of, the newest first: those of
-// sources and of the start. Who pushes a bundle that is refused is told, and nobody else
-// is called for it.
-func (k *Keeper) Failing() []authz.PolicyFailure {
-	k.status.mu.Lock()
-	defer k.status.mu.Unlock()
-	return slices.DeleteFunc(k.status.newestLocked(), func(f authz.PolicyFailure) bool { return f.Pushed() })
+// sources and of the start. Who pushes a bundle that is refused is told; nobody else
+// has to look.
+func (s *Set) Failing() []authz.PolicyFailure {
+	s.status.mu.Lock()
+	defer s.status.mu.Unlock()
+	return slices.DeleteFunc(s.status.newestLocked(), func(f authz.PolicyFailure) bool { return f.Pushed() })
 }
 
 // Stats counts what happened since Open.
-func (k *Keeper) Stats() Stats {
-	kept := len(k.view.Load().generations)
-	k.status.mu.Lock()
-	defer k.status.mu.Unlock()
-	return Stats{Pushes: k.status.pushes, Refused: maps.Clone(k.status.steps), Activations: k.status.activations, Kept: kept}
+func (s *Set) Stats() Stats {
+	kept := len(s.view.Load().generations)
+	s.status.mu.Lock()
+	defer s.status.mu.Unlock()
+	return Stats{Pushes: s.status.pushes, Refused: maps.Clone(s.status.steps), Activations: s.status.activations, Kept: kept}
 }

@@ -53,7 +53,7 @@ type Daemon struct {
 	issuing    *tokenservice.Service // nil when the token service is off
 	log        *decisionlog.Log
 	sinks      []*sink.Runner
-	policies   *generations.Keeper
+	policies   *generations.Set
 	pulled     []config.BundleSource
 	puller     *sources.Puller // nil when bundles are pulled from nowhere
 	engine     engine.Engine   // the active policy: decisions, masks, guards, status

@@ -42,7 +42,7 @@ func (d *Daemon) Guards(ctx context.Context) ([]authz.GuardMode, error) {
 func (d *Daemon) Status() authz.PolicyStatus { return d.policyStatus() }
 
 // Policies are the generations, for a test to change.
-func (d *Daemon) Policies() *generations.Keeper { return d.policies }
+func (d *Daemon) Policies() *generations.Set { return d.policies }
 
 // Routes are what the listeners serve.
 func (d *Daemon) Routes() []server.Route { return d.server.Routes() }

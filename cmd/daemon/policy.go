@@ -157,13 +157,13 @@ func (d *Daemon) policyStatus() authz.PolicyStatus {
 
 // library is the generations of policies as the admin surface reads them.
 type library struct {
-	*generations.Keeper
+	*generations.Set
 	daemon *Daemon
 }
 
 // Diff implements admin.Policies.
 func (l library) Diff(ctx context.Context, a, b uint64, last int) (authz.Difference, error) {
-	files, err := l.Keeper.Diff(a, b)
+	files, err := l.Set.Diff(a, b)
 	difference := authz.Difference{From: a, To: b, Files: files}
 	if err != nil || last == 0 {
 		return difference, err

@@ -2,30 +2,33 @@ package generations
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
 )
 
-// Keeper keeps the generations of one node. Its methods are safe for concurrent
+// Set keeps the generations of one node. Its methods are safe for concurrent
 // use: reading the view never waits; changes are made one at a time, and wait as
 // long as their contexts let them.
-type Keeper struct {
+type Set struct {
 	config   Config
 	disk     folder
 	view     atomic.Pointer[view]
 	compiled compiled
 	status   status
 
-	gate turn // whoever is in the gate; taken before writing
-	// writing is held by whoever writes to the disk or swaps the view, and never
+	gate *semaphore.Weighted // of 1: one offer is in the gate at a time; acquired before writing
+	// writing, of 1, is held while the disk is written or the view swapped, and never
 	// while policies are compiled for a push or its tests run: a rollback does not
 	// wait for a push.
-	writing turn
+	writing *semaphore.Weighted
 	// reading is held while the files of a generation are read, and wholly while
 	// files are removed.
 	reading sync.RWMutex
@@ -35,42 +38,42 @@ type Keeper struct {
 // that were never finished are removed; files that are damaged are moved to the
 // folder broken, and named in the log. The error is an *authz.Error: the folder
 // cannot be read or written, or c cannot be.
-func Open(c Config) (*Keeper, error) {
+func Open(c Config) (*Set, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	k := &Keeper{config: c.withDefaults(), disk: folder{dir: c.Dir}, gate: newTurn(), writing: newTurn()}
-	v, err := k.read()
+	s := &Set{config: c.withDefaults(), disk: folder{dir: c.Dir}, gate: semaphore.NewWeighted(1), writing: semaphore.NewWeighted(1)}
+	v, err := s.read()
 	if authz.CodeOf(err) == authz.CodeUnavailable {
-		return nil, err // somebody can mend it, and is told how
+		return nil, err // the operator can mend it, and is told how
 	}
 	if err != nil {
 		return nil, internal("the policies kept on disk cannot be read", err)
 	}
-	k.view.Store(v)
-	return k, nil
+	s.view.Store(v)
+	return s, nil
 }
 
 // read makes the first view from the disk.
-func (k *Keeper) read() (*view, error) {
-	if err := k.disk.make(); err != nil {
+func (s *Set) read() (*view, error) {
+	if err := s.disk.make(); err != nil {
 		return nil, err
 	}
 	v := &view{generations: map[uint64]*generation{}, changed: make(chan struct{})}
 	var err error
-	if v.state, v.lost, err = k.readState(); err != nil {
+	if v.state, v.lost, err = s.readState(); err != nil {
 		return nil, err
 	}
-	if err := k.readGenerations(v); err != nil {
+	if err := s.readGenerations(v); err != nil {
 		return nil, err
 	}
 	if v.state.Schema < schema { // before a generation is written that only this schema has
 		v.state.Schema = schema
-		if err := k.disk.writeState(v.state); err != nil {
+		if err := s.disk.writeState(v.state); err != nil {
 			return nil, err
 		}
 	}
-	if _, err := k.disk.names(bundleDir); err != nil { // removes what was never finished
+	if _, err := s.disk.names(bundleDir); err != nil { // removes what was never finished
 		return nil, err
 	}
 	return v, nil
@@ -78,16 +81,16 @@ func (k *Keeper) read() (*view, error) {
 
 // readState reads the state, or its copy when it is damaged or gone. With neither it
 // is not known what was active; lost says that it was known once.
-func (k *Keeper) readState() (s state, lost bool, err error) {
-	if _, err := k.disk.names("."); err != nil { // removes what was never finished
+func (s *Set) readState() (_ state, lost bool, err error) {
+	if _, err := s.disk.names("."); err != nil { // removes what was never finished
 		return state{}, false, err
 	}
 	for _, name := range []string{stateFile, stateCopy} {
-		s, err := k.disk.readState(name)
+		read, err := s.disk.readState(name)
 		if err == nil {
-			return s, false, nil
+			return read, false, nil
 		}
-		aside, err := k.setAside(err)
+		aside, err := s.setAside(err)
 		if err != nil {
 			return state{}, false, err
 		}
@@ -98,8 +101,8 @@ func (k *Keeper) readState() (s state, lost bool, err error) {
 
 // readGenerations adds the generations that are whole to v. The number of one
 // that is not is still never used again.
-func (k *Keeper) readGenerations(v *view) error {
-	names, err := k.disk.names(numberDir)
+func (s *Set) readGenerations(v *view) error {
+	names, err := s.disk.names(numberDir)
 	if err != nil {
 		return err
 	}
@@ -107,75 +110,75 @@ func (k *Keeper) readGenerations(v *view) error {
 		if n, ok := numberOf(name); ok {
 			v.state.Next = max(v.state.Next, n+1)
 		}
-		g, err := k.disk.readGeneration(name)
+		g, err := s.disk.readGeneration(name)
 		if err == nil {
 			v.generations[g.Number] = g
 			continue
 		}
-		if _, err := k.setAside(err); err != nil {
+		if _, err := s.setAside(err); err != nil {
 			return err
 		}
-		if _, err := k.setAside(&damage{file: name, cause: err}); err != nil {
+		if _, err := s.setAside(&damage{file: name, cause: err}); err != nil {
 			return err
 		}
 	}
 	if len(v.generations) < len(names) { // whose numbers are remembered nowhere else
-		return k.disk.writeState(v.state)
+		return s.disk.writeState(v.state)
 	}
 	return nil
 }
 
 // setAside moves the file that fault, a *damage, is about out of the way; aside is
 // false when it is not there. Another fault is returned as it is.
-func (k *Keeper) setAside(fault error) (aside bool, err error) {
+func (s *Set) setAside(fault error) (aside bool, err error) {
 	var d *damage
 	if !errors.As(fault, &d) {
 		return false, fault
 	}
-	if aside, err = k.disk.setAside(d.file); aside {
-		k.config.Log.Error("a file of the policies is damaged and was set aside", "file", d.file, "moved_to", brokenDir, "error", d.cause)
+	if aside, err = s.disk.setAside(d.file); aside {
+		s.config.Log.Error("a file of the policies is damaged and was set aside", "file", d.file, "moved_to", brokenDir, "error", d.cause)
 	}
 	return aside, err
 }
 
-// now is how things stand. What is active is what Config.Active names and nothing
+// now is the current view. What is active is what Config.Active names and nothing
 // else: while a swap is under way the view has both sides of it, and this picks the
 // one that is in force.
-func (k *Keeper) now() *view {
-	for v := k.view.Load(); ; {
-		switch ref := k.config.Active(); {
+func (s *Set) now() *view {
+	for v := s.view.Load(); ; {
+		switch ref := s.config.Active(); {
 		case ref.Generation == v.running():
 			return v
 		case v.coming != nil && ref.Generation == v.coming.running():
 			return v.coming
 		}
-		later := k.view.Load()
+		later := s.view.Load()
 		if later == v {
-			return v // nobody but swapLocked changes what is in force
+			return v // only swapLocked changes what is in force
 		}
 		v = later // a swap ended between the two loads
 	}
 }
 
 // swapLocked has next in force when use, which puts it there, succeeds; otherwise
-// everything is as it was. The caller has the turn of writing.
-func (k *Keeper) swapLocked(next *view, use func() error) error {
-	before := k.view.Load()
+// everything is as it was. The caller holds writing.
+func (s *Set) swapLocked(next *view, use func() error) error {
+	before := s.view.Load()
 	both := *before
 	both.coming = next
-	k.view.Store(&both)
+	s.view.Store(&both)
 	if err := use(); err != nil {
-		k.view.Store(before)
+		s.view.Store(before)
 		return err
 	}
-	k.view.Store(next)
+	s.view.Store(next)
 	close(before.changed)
 	return nil
 }
 
 // Active is the active generation; zero before Start.
-func (k *Keeper) Active() authz.Generation {
-	v := k.now()
+func (s *Set) Active() authz.Generation {
+	v := s.now()
 	if v.active == nil {
 		return authz.Generation{}
 	}
@@ -183,8 +186,8 @@ func (k *Keeper) Active() authz.Generation {
 }
 
 // List lists the generations that are kept, newest first.
-func (k *Keeper) List() []authz.Generation {
-	v := k.now()
+func (s *Set) List() []authz.Generation {
+	v := s.now()
 	list := make([]authz.Generation, 0, len(v.generations))
 	for _, g := range v.newestFirst() {
 		list = append(list, v.show(g))
@@ -193,8 +196,8 @@ func (k *Keeper) List() []authz.Generation {
 }
 
 // Get finds generation n. The error is an *authz.Error, CodeNotFound.
-func (k *Keeper) Get(n uint64) (authz.Generation, error) {
-	v := k.now()
+func (s *Set) Get(n uint64) (authz.Generation, error) {
+	v := s.now()
 	g, err := v.get(n)
 	if err != nil {
 		return authz.Generation{}, err
@@ -205,11 +208,11 @@ func (k *Keeper) Get(n uint64) (authz.Generation, error) {
 // FindChange finds what a change did, by its id (authz.WithChange): the generation it
 // made, and the one it made active. They are 0 when it did not, or when that generation is
 // no longer kept; an activation is found until the same generation is activated again.
-func (k *Keeper) FindChange(id string) (made, activated uint64) {
+func (s *Set) FindChange(id string) (made, activated uint64) {
 	if id == "" {
 		return 0, 0
 	}
-	v := k.now()
+	v := s.now()
 	for _, g := range v.newestFirst() {
 		if g.Change == id {
 			made = g.Number
@@ -223,18 +226,18 @@ func (k *Keeper) FindChange(id string) (made, activated uint64) {
 
 // Changed is closed when another generation becomes active. Ask for it first and
 // for the generation then, so as to miss no change.
-func (k *Keeper) Changed() <-chan struct{} { return k.now().changed }
+func (s *Set) Changed() <-chan struct{} { return s.now().changed }
 
 // Bundle is a bundle of the active generation, packed as it arrived. The error is
 // an *authz.Error, CodeNotFound when the active generation has none of that name.
-func (k *Keeper) Bundle(name string) ([]byte, authz.BundleRef, error) {
-	k.reading.RLock()
-	defer k.reading.RUnlock()
-	ref, ok := k.now().active.bundle(name)
+func (s *Set) Bundle(name string) ([]byte, authz.BundleRef, error) {
+	s.reading.RLock()
+	defer s.reading.RUnlock()
+	ref, ok := s.now().active.bundle(name)
 	if !ok {
 		return nil, authz.BundleRef{}, authz.Errorf(authz.CodeNotFound, "the active generation has no bundle %s", name)
 	}
-	packed, err := k.disk.readBundle(ref)
+	packed, err := s.disk.readBundle(ref)
 	if err != nil {
 		return nil, authz.BundleRef{}, internal("bundle "+name+" cannot be read", err)
 	}
@@ -243,13 +246,13 @@ func (k *Keeper) Bundle(name string) ([]byte, authz.BundleRef, error) {
 
 // Diff lists the files that changed from generation a to generation b. The error
 // is an *authz.Error, CodeNotFound when one of them is not kept.
-func (k *Keeper) Diff(a, b uint64) ([]authz.FileDiff, error) {
-	v := k.now()
-	before, err := k.numbered(v, a)
+func (s *Set) Diff(a, b uint64) ([]authz.FileDiff, error) {
+	v := s.now()
+	before, err := s.numbered(v, a)
 	if err != nil {
 		return nil, err
 	}
-	after, err := k.numbered(v, b)
+	after, err := s.numbered(v, b)
 	if err != nil {
 		return nil, err
 	}
@@ -257,31 +260,45 @@ func (k *Keeper) Diff(a, b uint64) ([]authz.FileDiff, error) {
 }
 
 // numbered reads the bundles of generation n.
-func (k *Keeper) numbered(v *view, n uint64) ([]bundles.Member, error) {
+func (s *Set) numbered(v *view, n uint64) ([]bundles.Member, error) {
 	g, err := v.get(n)
 	if err != nil {
 		return nil, err
 	}
-	return k.members(g)
+	return s.members(g)
 }
 
 // members reads the bundles of g from disk. The error is CodeNotFound when g is no
 // longer kept.
-func (k *Keeper) members(g *generation) ([]bundles.Member, error) {
-	k.reading.RLock()
-	defer k.reading.RUnlock()
-	if _, err := k.now().get(g.Number); err != nil {
+func (s *Set) members(g *generation) ([]bundles.Member, error) {
+	s.reading.RLock()
+	defer s.reading.RUnlock()
+	if _, err := s.now().get(g.Number); err != nil {
 		return nil, err
 	}
 	set := make([]bundles.Member, 0, len(g.Bundles))
 	for _, ref := range g.Bundles {
-		verified, err := k.stored(ref)
+		verified, err := s.stored(ref)
 		if err != nil {
 			return nil, unreadable(ref, g, err)
 		}
 		set = append(set, bundles.Member{Name: ref.Name, Verified: verified})
 	}
 	return set, nil
+}
+
+// acquire waits for one of the two semaphores as long as ctx lets it. The error is an
+// *authz.Error, CodeUnavailable; without one the caller must release it.
+func acquire(ctx context.Context, one *semaphore.Weighted) error {
+	if err := one.Acquire(ctx, 1); err != nil {
+		return givenUp(err)
+	}
+	return nil
+}
+
+// givenUp is the error for a caller that did not wait for the end.
+func givenUp(cause error) error {
+	return &authz.Error{Code: authz.CodeUnavailable, Message: "the policies were not changed: the caller did not wait for it, or another change took too long; try again", Cause: cause}
 }
 
 // unreadable is the error for a bundle whose file is damaged or gone.
@@ -294,8 +311,8 @@ func unreadable(ref authz.BundleRef, g *generation, cause error) error {
 var within = bundles.Limits{Packed: 1 << 40, Bytes: 1 << 40, FileBytes: 1 << 40, Files: 1 << 30}
 
 // stored reads one bundle, which was verified before it was kept.
-func (k *Keeper) stored(ref authz.BundleRef) (bundles.Verified, error) {
-	packed, err := k.disk.readBundle(ref)
+func (s *Set) stored(ref authz.BundleRef) (bundles.Verified, error) {
+	packed, err := s.disk.readBundle(ref)
 	if err != nil {
 		return bundles.Verified{}, err
 	}
@@ -306,7 +323,7 @@ func (k *Keeper) stored(ref authz.BundleRef) (bundles.Verified, error) {
 	return bundles.Stored(p, ref)
 }
 
-// ofDisk is the error for a fault of the disk that somebody can mend, so that callers
+// ofDisk is the error for a fault of the disk that an operator can mend, so that callers
 // see its message, which those of internal errors do not.
 func ofDisk(message string, cause error) error {
 	return &authz.Error{Code: authz.CodeUnavailable, Message: message, Cause: cause}

@@ -104,9 +104,9 @@ deny contains "shut" if input.%[1]s == "shut"
 `, name, version, strings.ToUpper(name))
 }
 
-// rig is a Keeper whose snapshots in force are seen.
+// rig is a Set whose snapshots in force are seen.
 type rig struct {
-	*generations.Keeper
+	*generations.Set
 	t      testing.TB
 	dir    string
 	config generations.Config
@@ -117,7 +117,7 @@ type rig struct {
 	now    time.Time
 }
 
-// newRig opens a Keeper on dir that was not started.
+// newRig opens a Set on dir that was not started.
 func newRig(t testing.TB, dir string, change ...func(*generations.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: dir, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
@@ -132,13 +132,13 @@ func newRig(t testing.TB, dir string, change ...func(*generations.Config)) *rig 
 		c(&r.config)
 	}
 	var err error
-	if r.Keeper, err = generations.Open(r.config); err != nil {
+	if r.Set, err = generations.Open(r.config); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// started is a Keeper on dir that started with base 1.
+// started is a Set on dir that started with base 1.
 func started(t testing.TB, dir string, change ...func(*generations.Config)) *rig {
 	t.Helper()
 	r := newRig(t, dir, change...)
