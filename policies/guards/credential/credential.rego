@@ -42,7 +42,7 @@ deny contains reasons.denial(rego.metadata.rule(), _credential) if {
 deny contains reasons.denial(rego.metadata.rule(), {"by": by, "of": of}) if {
 	some [by, of] in _names
 	revocation := data.revocations[by][of]
-	lists.hits(revocation, facts.now_ns, facts.now_ns) # it is proof made now
+	lists.hits(revocation, facts.now_ns, facts.now_ns) # it proves the caller now
 }
 
 # METADATA
@@ -129,7 +129,7 @@ advice contains {
 # description: The credential must be rotated within so many seconds.
 advice contains {"id": "rotate_credential", "within_s": floor(((_end * 1000000000) - facts.now_ns) / 1000000000)} if {
 	_began_at(_rotate_from)
-	_lasts_until(_end) # one that is over and passes by a mode needs no advice
+	_lasts_until(_end) # an expired one that a mode lets pass needs no advice
 }
 
 # METADATA
@@ -142,7 +142,7 @@ valid_until contains _end * 1000000000
 
 valid_until contains _rotate_from * 1000000000 if not _began_at(_rotate_from)
 
-# What a denial says of the credential.
+# The details of a denial.
 _credential := {
 	"credential": object.get(input.credential, "id", ""),
 	"generation": object.get(input.credential, "generation", 0),
@@ -155,8 +155,8 @@ _expired if {
 	not _lasts_until(not_after)
 }
 
-# What the revocation list may name this evidence by: [by, of]. A certificate has no
-# word when it or who issued it is revoked, beside a token no more than alone.
+# The keys of revocation list entries that apply to this evidence: [by, of]. A certificate
+# counts for nothing if it or its issuer is revoked, with a token or without.
 _names contains ["certificate", input.certificate.id]
 
 _names contains ["issuer", input.certificate.issuer]
@@ -171,7 +171,7 @@ _names contains ["tenant", facts.machine_user.tenant] if not input.token
 
 _missing contains "credential.id" if {
 	object.get(input, ["credential", "id"], "") == ""
-	_kind in {"secret", "assertion", "certificate"} # which prove nobody without one
+	_kind in {"secret", "assertion", "certificate"} # these prove no subject without one
 }
 
 _missing contains "credential.state" if {
@@ -198,21 +198,21 @@ _missing contains "certificate" if {
 
 _kind := object.get(input, ["credential", "kind"], "")
 
-# Certificates and federated credentials hold no key or secret of ours that could grow old.
+# Certificates and federated credentials have no key or secret of ours that could get old.
 _ages if {
 	input.credential.id
 	type := object.get(input.credential, "type", "")
 	not type in {"certificate", "federated"}
 }
 
-# When a credential that ages was made.
+# When a credential with a greatest age was made.
 _made_at := made_at if {
 	made_at := input.credential.made_at
 	is_number(made_at)
 	_ages
 }
 
-# How old it may be; without a setting no age will do.
+# The greatest age; without a setting every age is too old.
 default _max_age_s := -1
 
 _max_age_s := age if {
@@ -220,12 +220,12 @@ _max_age_s := age if {
 	is_number(age)
 }
 
-# When a credential that ages will be too old, or expires before that.
+# When a credential will be too old, or expires, whichever is first.
 _end := min({too_old, object.get(input.credential, "not_after", too_old)}) if {
 	too_old := _made_at + _max_age_s
 }
 
-# The last fifth of its life.
+# The last fifth of its lifetime.
 _rotate_from := ceil(_end - ((_end - _made_at) / 5))
 
 _lasts_until(s) if {

@@ -220,7 +220,7 @@ valid_until contains until if {
 	until > facts.now_ns
 }
 
-# Without the settings nobody could tell whether an entitlement is needed.
+# Without the settings it is unknown whether an entitlement is needed.
 _configured if {
 	is_object(config.entitled_actions)
 	every rule in config.entitled_actions {
@@ -228,7 +228,7 @@ _configured if {
 	}
 }
 
-# The feature asked for; undefined unless an entitlement is to be judged at all.
+# The feature asked for; undefined if no entitlement is needed.
 _feature := sprintf("%s%s", [config.entitled_actions[input.action.name].feature_prefix, class]) if {
 	facts.declared
 	is_string(input.resource.properties.recipient)
@@ -251,8 +251,8 @@ _is_filled(value) if {
 
 _recipient := data.users[input.resource.properties.recipient] if _feature
 
-# The recipient, when the caller may touch them. Internal callers serve every
-# tenant; external ones only the tenant they act for.
+# The recipient, if the call may be about them. Internal callers serve every tenant;
+# external ones only the tenant they act for.
 _user := data.users[input.resource.properties.recipient] if {
 	facts.origin == "internal"
 	_feature
@@ -276,17 +276,17 @@ _protected if {
 	_covers(prefix, _feature)
 }
 
-# The feature is the prefix or lies below it.
+# The feature is the prefix or is below it.
 _covers(prefix, feature) if startswith(sprintf("%s.", [feature]), sprintf("%s.", [prefix]))
 
-# Who may grant or withhold, narrowest first.
+# The holders that may grant or withhold, narrowest first.
 _holders := array.flatten([
 	sprintf("user:%s", [input.resource.properties.recipient]),
 	[sprintf("tenant:%s", [tenant]) | is_object(_tenant); tenant := _user.tenant],
 	[sprintf("plan:%s", [plan]) | plan := _plan],
 ])
 
-# What they say of the feature, now or at another time: [holder, entitlement].
+# Their entitlements for the feature, in force or not: [holder, entitlement].
 _asked := [[holder, entitlement] |
 	is_object(_user)
 	feature := _feature
@@ -294,7 +294,7 @@ _asked := [[holder, entitlement] |
 	entitlement := data.entitlements[holder][feature]
 ]
 
-# What the narrowest of them says that says anything now: [holder, entitlement].
+# The entitlement of the narrowest holder that has one in force: [holder, entitlement].
 _word := [word |
 	some word in _asked
 	_in_force(word[1])
@@ -306,8 +306,8 @@ _expired := {holder |
 	times.over(entitlement, "expires_at", facts.now_ns)
 }
 
-# A word without times is always in force. With times, a grant must be known to be in
-# force; anything else must be known not to be.
+# An entitlement without times is always in force. With times, a grant must be known to be
+# in force; any other is in force unless it is known not to be.
 _in_force(entitlement) if {
 	entitlement.effect
 	object.filter(entitlement, ["not_before", "expires_at"]) == {}
@@ -326,21 +326,21 @@ _may_be_to_come(entitlement) if {
 	not times.reached(not_before, facts.now_ns)
 }
 
-# The recipient may be written to, and nobody has a word in force on it.
+# The recipient may be written to, and no holder has an entitlement in force.
 _unanswered if {
 	not _word
 	is_object(_user)
 	not _opted_out
 }
 
-# What a granted message is for: the grant says, or else the bundle's data.
+# The purpose of a granted message, from the grant or else the bundle's data.
 _purpose := object.get(grant, "address_purpose", _usual_purpose) if {
 	[_, grant] := _word
 	grant.effect == "grant"
 	not _opted_out
 }
 
-# What the bundle's data says of the feature, its longest prefix first.
+# The bundle's settings for the feature, of the longest prefix first.
 default _usual_purpose := "primary"
 
 _usual_purpose := config.address_purposes[max(prefixes)] if {

@@ -43,14 +43,14 @@ deny contains reasons.denial(rego.metadata.rule(), {"missing": ["context.source_
 	_limits != {}
 }
 
-# Networks by who limits the caller to them.
+# The allowed networks, by the entity that has them.
 _limits := object.union(
 	{"machine_user": cidrs | cidrs := facts.machine_user.allowed_cidrs},
 	{"edge": cidrs | cidrs := facts.edge_in_force.cidrs},
 )
 
-# The address, when it is vouched for. An address is text that makes a network of any
-# size; checking it that way never fails.
+# The address, unless it is said not to be verified. It is valid if it makes a network of
+# any size; this check never fails.
 _source_ip := ip if {
 	ip := input.context.source_ip
 	is_string(ip)

@@ -23,7 +23,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"time": input.time, "allowed
 # description: When the last of the open windows closes.
 valid_until contains facts.now_ns + (open_for_s * 1000000000) if open_for_s := max(_closes_in_s)
 
-# Seconds of local clock time until each open window closes.
+# Seconds of local time until each open window closes.
 _closes_in_s contains ((end - minute) * 60) - second if {
 	some window in facts.machine_user.allowed_hours
 	zone := object.get(window, "zone", "UTC")

@@ -144,8 +144,8 @@ _expired if {
 	not times.ahead(expires_at, facts.now_ns)
 }
 
-# The tenants the caller acts for: its own or its token's, and the one, or the one of
-# the user, its token was issued for.
+# The tenants the caller acts for: its own or its token's, and the tenant its token was
+# issued for, or that of the user it was issued for.
 _represented_tenants contains facts.caller_tenant if facts.caller_tenant != ""
 
 _represented_tenants contains input.token.on_behalf_of.id if input.token.on_behalf_of.type == "tenant"
@@ -156,7 +156,7 @@ _state_of_tenant(id) := state if {
 	state := data.tenants[id].state
 } else := "missing"
 
-# A token issued for a user lets its holder touch that user and their tenant's data.
+# A token issued for a user is good for calls about that user and their tenant's data.
 _within_mandate if {
 	tenant := object.get(facts.represented_user, "tenant", "")
 	facts.caller_tenant in {"", tenant}
@@ -165,8 +165,8 @@ _within_mandate if {
 	object.get(about, "recipient", input.token.on_behalf_of.id) == input.token.on_behalf_of.id
 }
 
-# One issued for a tenant lets its holder touch the data and the users of that tenant,
-# and the call must be about one of them.
+# One issued for a tenant is good for calls about that tenant's data and users, and the
+# call must be about one of them.
 _within_mandate if {
 	input.token.on_behalf_of.type == "tenant"
 	facts.caller_tenant in {"", input.token.on_behalf_of.id}
@@ -183,7 +183,7 @@ default _recipient := {}
 
 _recipient := data.users[input.resource.properties.recipient]
 
-# The only tenant whose data the caller may touch. Internal callers serve every
+# The only tenant whose data the call may be about. Internal callers serve every
 # tenant; external ones only the tenant they act for.
 _bound_tenant := facts.caller_tenant if {
 	facts.origin == "external"

@@ -81,7 +81,7 @@ deny contains reasons.denial(rego.metadata.rule(), {"issuer": issuer, "issuers":
 #   status: 401
 deny contains reasons.denial(rego.metadata.rule(), {"max_age_s": _max_age_s, "age_s": facts.now_s - issued_at}) if {
 	issued_at := input.token.issued_at
-	facts.now_ns >= ((issued_at + _max_age_s) + 1) * 1000000000 # an age counts whole seconds
+	facts.now_ns >= ((issued_at + _max_age_s) + 1) * 1000000000 # ages are whole seconds
 	facts.service
 }
 
@@ -187,21 +187,21 @@ valid_until contains _deadline
 
 valid_until contains facts.now_ns + ((_usable_for_s - age) * 1000000000) if age := input.trust.age_s
 
-# The first deadline of a renewal that is still ahead.
+# The first deadline of a renewal that has not passed.
 _deadline := min({deadline |
 	some [_, _, renewal] in _renewals
 	deadline := times.ns(renewal.deadline)
 	deadline > facts.now_ns
 })
 
-# Renewals that name this token and that it has not followed yet: [by, of, renewal].
+# Renewals that apply to this token, which is from before them: [by, of, renewal].
 _renewals := {[by, of, renewal] |
 	some [by, of] in _names
 	renewal := data.renewals[by][of]
 	lists.hits(renewal, _issued_ns, facts.now_ns)
 }
 
-# What a list may name this token by: [by, of].
+# The keys of list entries that apply to this token: [by, of].
 _names contains ["token", input.token.id]
 
 _names contains ["issuer_key", input.token.key_id]
@@ -222,8 +222,8 @@ _names contains ["tenant", facts.represented_user.tenant]
 
 _names contains ["everything", "all"] if input.token
 
-# The token counts as issued as early as the leeway allows, or one from a clock ahead of
-# ours would escape a list. One that does not say was issued before everything.
+# The token counts as issued as early as the leeway allows; otherwise one from a clock ahead
+# of ours would not be on a list. One without iat counts as older than everything.
 default _issued_ns := -9223372036854775807
 
 _issued_ns := (input.token.issued_at - object.get(input.token, "leeway_s", 0)) * 1000000000
@@ -242,8 +242,8 @@ _missing contains "token.issued_at" if {
 
 _missing contains "token.expires_at" if not is_number(object.get(input.token, "expires_at", null))
 
-# An authority that is asked about an opaque token may leave out when it issued it and
-# for whom (RFC 7662 section 2.2).
+# The answer of an issuer that is asked about an opaque token may lack the times and the
+# audience (RFC 7662 section 2.2).
 _says_only_when_it_expires if {
 	input.credential.kind == "opaque"
 	object.filter(input.token, ["issued_at"]) == {}
@@ -255,7 +255,7 @@ _for_nobody_named if {
 	object.filter(input.token, ["audiences"]) == {}
 }
 
-# The issuer may speak for the machine user: it is listed, or is our own and none is.
+# The issuer may issue the machine user's tokens: it is listed, or is our own and none is.
 _vouched_for if {
 	object.get(facts.machine_user, "issuers", []) == []
 	input.token.own == true
@@ -266,10 +266,10 @@ _vouched_for if {
 	issuer == input.token.issuer
 }
 
-# A federated credential lists its issuer itself, and the token was found to be of that
-# issuer. That holds of the credential the token's subject led to, not of one that
-# the token claims it was got with: any issuer may claim that. Certificates are registered
-# by their thumbprint or with the issuer of their name, so it is not judged for them.
+# A federated credential names its issuer itself, and the token is by that issuer. That is
+# true of the credential found by the token's subject, not of one that the token says it
+# was issued for: any issuer may say that. Certificates are registered by thumbprint or
+# with their issuer, so this is not checked for them.
 _vouched_for if {
 	input.credential.type == "federated"
 	object.get(input.token, "credential", "") != input.credential.id
@@ -277,10 +277,10 @@ _vouched_for if {
 
 _issuer := object.get(input, ["token", "issuer"], object.get(input, ["certificate", "issuer"], ""))
 
-# The issuer could not be asked again when it was time to.
+# The issuer could not be reached when its data had to be refreshed.
 _stale if object.get(input, ["trust", "freshness"], "fresh") != "fresh"
 
-# Nothing the proof stands on grows old, or it has not grown too old for the service.
+# The proof relies on no fetched data, or on data that is not too old for the service.
 _usable if {
 	not _stale
 	object.filter(object.get(input, "trust", {}), ["age_s", "usable_for_s"]) == {}
@@ -291,8 +291,8 @@ _usable if {
 	input.trust.age_s <= _usable_for_s
 }
 
-# How long what the issuer said is usable for the called service: what its tier allows,
-# or the least of any tier when that is not known.
+# How long the issuer's data is usable for the called service: what its tier allows, or the
+# least of any tier if the tier is unknown.
 default _usable_for_s := -1
 
 _usable_for_s := limit if {
@@ -303,7 +303,7 @@ _usable_for_s := limit if {
 	is_number(limit)
 }
 
-# What else speaks for the caller while its issuer is out of reach.
+# What else supports the caller's identity while its issuer cannot be reached.
 _supported if {
 	some support in input.trust.supports
 	support in {"certificate", "known_source"}
@@ -322,7 +322,7 @@ _for_us if {
 
 _accepted_audiences := {audience | some audience in input.token.accepted_audiences} | {input.resource.id}
 
-# The service's own limit, or else its tier's; without one no age will do.
+# The service's own limit, or else its tier's; without a limit every age is too old.
 default _max_age_s := -1
 
 _max_age_s := age if {

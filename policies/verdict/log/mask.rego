@@ -19,7 +19,7 @@ mask contains pointer if {
 	pointer := concat("/", [place, concat("/", [_escaped(part) | some part in path])])
 }
 
-# Where callers choose the members.
+# Objects whose members callers choose.
 _open["/input/context"] := input.input.context
 
 _open["/input/subject/properties"] := input.input.subject.properties
@@ -28,8 +28,8 @@ _open["/input/action/properties"] := input.input.action.properties
 
 _open["/input/resource/properties"] := input.input.resource.properties
 
-# Nothing there looks like such a name, be it a value. That costs less than to look
-# at each member, and is nearly always so. It is undefined when one of them is missing.
+# No such name is in the text of these objects, not even as a value. It is a cheap first
+# check, and nearly always true. It is undefined if one of the objects is missing.
 _ordinary if {
 	text := lower(json.marshal([
 		input.input.context,
@@ -49,7 +49,7 @@ _is_credential(path) if {
 	regex.replace(json.marshal(lower(name)), _names, "") == ""
 }
 
-# Removing the outer one is enough.
+# It is enough to remove the outer one.
 _within_credential(path) if {
 	some n, _ in path
 	_is_credential(array.slice(path, 0, n))

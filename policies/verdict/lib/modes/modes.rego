@@ -20,7 +20,7 @@ _chosen(guard) := mode if {
 	mode := facts.edge_in_force.modes[guard]
 } else := mode if {
 	mode := facts.edge_in_force.mode
-	not guard in {"subject", "credential", "token"} # which judge who the caller is
+	not guard in {"subject", "credential", "token"} # these judge who the caller is
 } else := mode if {
 	mode := data.modes[guard]
 } else := config.modes[guard]

@@ -59,7 +59,7 @@ holds_until := until if {
 	changes := [change | said := data.guards[_].valid_until; some change in said]
 	all_times := array.flatten([times.end, ends, changes])
 	until := min(all_times)
-	max(all_times) - until >= 0 # not for the answer: anything but numbers is an error
+	max(all_times) - until >= 0 # not for its result: anything but numbers is an error
 }
 
 # The denials of each guard that denies.
@@ -81,14 +81,14 @@ _raised := ({_named(guard, denial) |
 	not is_set(duties)
 }
 
-# The denial, of its guard whatever it says itself.
+# The denial with the name of its guard, whatever guard it names itself.
 _named(guard, denial) := object.union_n([_unsaid, denial, {"guard": guard}]) if {
 	is_object(denial)
 	is_string(denial.code)
 	denial.code != ""
 } else := _malformed(guard, "deny holds something that is not a denial with a code")
 
-# What a denial says when its author left it out.
+# The defaults of a denial's members.
 _unsaid := {"message": "The guard denies this call.", "fix": "Ask the author of the guard.", "status": 403}
 
 # METADATA
