@@ -86,7 +86,7 @@ func wantAssertionFault(t *testing.T, a *token.Assertion, fault *authz.Fault, co
 	switch {
 	case cause == "":
 		if fault != nil || a == nil {
-			t.Errorf("%+v", fault)
+			t.Errorf("fault %+v, want none", fault)
 		}
 	case fault == nil:
 		t.Errorf("accepted; want %s", cause)
@@ -181,11 +181,11 @@ func TestAssertionSays(t *testing.T) {
 	c := newClient(t, "ES256", "k1")
 	a, fault := newProofVerifier(t, judged).VerifyAssertion(c.sign(nil), "", registered(publicKey("cred-1", authz.CredentialActive, 1, c.public())), []string{ourURL}, judged, false)
 	if fault != nil {
-		t.Fatalf("%+v", fault)
+		t.Fatalf("fault %+v, want none", fault)
 	}
 	machineUser, credential, issuedAt, expiresAt := a.Says()
 	if machineUser != "mu:user-svc" || credential != "cred-1" || !issuedAt.Equal(judged) || !expiresAt.Equal(judged.Add(time.Minute)) {
-		t.Errorf("%s %s %v %v", machineUser, credential, issuedAt, expiresAt)
+		t.Errorf("machine user %s, credential %s, issued at %v, expires at %v; want mu:user-svc, cred-1, now and a minute later", machineUser, credential, issuedAt, expiresAt)
 	}
 }
 
@@ -245,7 +245,7 @@ func TestAssertionOfChangedCredential(t *testing.T) {
 		return fault
 	}
 	if fault := check(old, "1"); fault != nil {
-		t.Fatalf("%+v", fault)
+		t.Fatalf("fault %+v, want none for the first use", fault)
 	}
 	credential = publicKey("a", authz.CredentialActive, 1, replaced.public())
 	credential.Revision = 2
@@ -342,7 +342,7 @@ func TestCheckCredential(t *testing.T) {
 		err := token.CheckCredential(row.credential)
 		if row.field == "" {
 			if err != nil {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: error %v, want none", name, err)
 			}
 			continue
 		}
@@ -370,7 +370,7 @@ func FuzzAssertion(f *testing.F) {
 		text := signer.token(header, payload)
 		a, fault := s.VerifyAssertion(text, "", credentials, []string{ourURL}, judged, false)
 		if (a == nil) == (fault == nil) {
-			t.Fatalf("%v %+v", a, fault)
+			t.Fatalf("assertion %v, fault %+v; want one of them", a, fault)
 		}
 		if fault != nil {
 			if fault.Code == "" || fault.Cause == "" || fault.Message == "" || fault.Fix == "" {

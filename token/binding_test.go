@@ -123,7 +123,7 @@ func TestCertificateProvesItsSubject(t *testing.T) {
 
 	b.cert.State = authz.CredentialRevoked // for policies to judge
 	if p := present(b.v, b.d, authz.Evidence{Certificate: evidenceOf(b.svid)}); p.Fault != nil || p.Credential.State != authz.CredentialRevoked {
-		t.Errorf("%+v %+v", p.Credential, p.Fault)
+		t.Errorf("credential %+v, fault %+v; want the revoked credential, for policies to judge", p.Credential, p.Fault)
 	}
 	// The authorities of a trust domain that cannot be had may well vouch for it.
 	fetched := *b.domain
@@ -172,7 +172,7 @@ func TestCertificateNames(t *testing.T) {
 				return
 			}
 			if p.Fault != nil || p.Subject != "mx:a" || p.Certificate.Name != test.want || p.Certificate.Issuer != "partners" {
-				t.Errorf("%+v %+v", p.Certificate, p.Fault)
+				t.Errorf("certificate %+v, fault %+v; want the name and issuer of the test", p.Certificate, p.Fault)
 			}
 		})
 	}
@@ -181,7 +181,7 @@ func TestCertificateNames(t *testing.T) {
 	early.add(authz.Credential{Header: authz.Header{ID: "a"}, MachineUser: "mx:a", Kind: authz.KindCertificate, Issuer: "partners", Names: []string{dns}})
 	early.add(authz.Credential{Header: authz.Header{ID: "b"}, MachineUser: "mx:a", Kind: authz.KindCertificate, Issuer: "partners", Names: []string{dns}, Generation: 2, NotBefore: now.Add(time.Second)})
 	if p := present(newVerifier(t, token.Config{}), early, authz.Evidence{Certificate: evidenceOf(leaf)}); p.Fault != nil || p.Credential.ID != "a" {
-		t.Errorf("%+v %+v", p.Credential, p.Fault)
+		t.Errorf("credential %+v, fault %+v; want a, which is accepted now", p.Credential, p.Fault)
 	}
 	d := &directory{registry: registry{"partners": roots}}
 	d.add(authz.Credential{Header: authz.Header{ID: "a"}, MachineUser: "mx:a", Kind: authz.KindCertificate, Issuer: "partners", Names: []string{dns}})
@@ -252,10 +252,10 @@ func TestBindings(t *testing.T) {
 				return
 			}
 			if p.Fault != nil {
-				t.Fatalf("%+v", p.Fault)
+				t.Fatalf("fault %+v, want none", p.Fault)
 			}
 			if p.Level != test.level || p.Binding != test.binding || (p.Certificate != nil) != test.told || slices.Contains(p.Supports, authz.SupportCertificate) != test.supported {
-				t.Errorf("%+v", p)
+				t.Errorf("principal %+v, want level, binding, certificate and support of the test", p)
 			}
 		}
 		t.Run(name, func(t *testing.T) {
@@ -287,7 +287,7 @@ func TestProofIsUsedUpLast(t *testing.T) {
 		t.Errorf("rehearsal: %+v", rehearsed.Fault)
 	}
 	if p := present(b.v, b.d, e); p.Fault != nil {
-		t.Errorf("%+v", p.Fault)
+		t.Errorf("fault %+v, want none: the rehearsal used nothing", p.Fault)
 	}
 	wantFault(t, present(b.v, b.d, e), authz.TokenBindingMismatch, "proof_replayed")
 }
@@ -351,7 +351,7 @@ func TestDeadCertificateBesideAToken(t *testing.T) {
 	text := sign(t, b.signer, nil, with(map[string]any{"credential_id": "cred-1"}))
 	e := authz.Evidence{Token: text, Certificate: evidenceOf(b.svid)}
 	if p := present(b.v, b.d, e); p.Fault != nil || p.Credential.ID != "cred-1" || p.Certificate.Credential != "crt-user" || p.Level != 4 {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want cred-1, with the certificate's crt-user, at level 4", p, p.Fault)
 	}
 	for name, kill := range map[string]func(*authz.Credential){
 		"retired":       func(c *authz.Credential) { c.State = authz.CredentialRetired },
@@ -363,20 +363,20 @@ func TestDeadCertificateBesideAToken(t *testing.T) {
 		kill(b.cert)
 		p := present(b.v, b.d, e)
 		if p.Fault != nil || p.Credential.ID != "crt-user" || p.Level != 3 || p.Supports != nil {
-			t.Errorf("%s: %+v %+v", name, p, p.Fault)
+			t.Errorf("%s: principal %+v, fault %+v; want crt-user judged, at level 3", name, p, p.Fault)
 		}
 		*b.cert = alive
 	}
 	// Without a credential of its own, the token stands beside the certificate's.
 	if p := present(b.v, b.d, authz.Evidence{Token: sign(t, b.signer, nil, good()), Certificate: evidenceOf(b.svid)}); p.Credential == nil || p.Credential.ID != "crt-user" {
-		t.Errorf("%+v", p.Credential)
+		t.Errorf("credential %+v, want the certificate's, crt-user", p.Credential)
 	}
 	// So does a secret.
 	v := newVerifier(t, token.Config{Secrets: secretsFunc(plain)})
 	b.d.add(secretOf("gen-1", "s1", authz.CredentialActive, 1))
 	shared := authz.Evidence{ClientID: "mu:billing", ClientSecret: "s1", Certificate: evidenceOf(b.other)}
 	if p := present(v, b.d, shared); p.Fault != nil || p.Level != 1 || p.Certificate == nil || !slices.Contains(p.Supports, authz.SupportCertificate) {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want level 1, supported by the certificate", p, p.Fault)
 	}
 	shared.Certificate = evidenceOf(b.svid)
 	wantFault(t, present(v, b.d, shared), authz.SubjectMismatch, "certificate_subject")
@@ -434,7 +434,7 @@ func TestBoundCertificateIsAlwaysJudged(t *testing.T) {
 				b.credential.State = state
 				p := present(b.v, b.d, authz.Evidence{Token: b.text, Certificate: test.show(b)})
 				if p.Fault != nil || p.Binding != authz.BindingCertificate || p.Credential == nil || p.Credential.ID != "crt-pin" || p.Credential.State != state {
-					t.Fatalf("%s: %+v %+v", state, p.Credential, p.Fault)
+					t.Fatalf("state %s: credential %+v, fault %+v; want crt-pin in that state", state, p.Credential, p.Fault)
 				}
 				if supported := slices.Contains(p.Supports, authz.SupportCertificate); supported != (name == "verified" && state == authz.CredentialActive) {
 					t.Errorf("%s: supports %v", state, p.Supports)
@@ -532,10 +532,10 @@ func TestBoundCertificateOfAnAbsentTrustDomain(t *testing.T) {
 	text := sign(t, b.signer, nil, with(map[string]any{"cnf": map[string]any{"x5t#S256": x5t(b.svid)}}))
 	p := present(b.v, b.d, authz.Evidence{Token: text, Certificate: evidenceOf(b.svid)})
 	if p.Fault != nil || p.Supports != nil || p.Certificate == nil {
-		t.Fatalf("%+v %+v", p, p.Fault)
+		t.Fatalf("principal %+v, fault %+v; want the certificate, and no support", p, p.Fault)
 	}
 	if want := authz.CertificateID(b.svid.Issuer.String(), b.svid.SerialNumber.Text(16)); p.Certificate.ID != want || p.Certificate.Issuer != "" || p.Certificate.Name != "" {
-		t.Errorf("%+v", p.Certificate)
+		t.Errorf("certificate %+v, want its id, and neither issuer nor name", p.Certificate)
 	}
 }
 
@@ -565,12 +565,12 @@ func TestBoundOpaqueToken(t *testing.T) {
 	const text = "2YotnFZFEjr1zCsicMWpAA"
 	byKey := told(`,"cnf":{"jkt":"` + b.jkt() + `"}`)
 	if p := present(byKey, b.d, authz.Evidence{Token: text, Proof: b.proofFor(t, text)}); p.Fault != nil || p.Level != 4 || p.Binding != authz.BindingProof {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want level 4 by the proof", p, p.Fault)
 	}
 	wantFault(t, present(byKey, b.d, authz.Evidence{Token: text, Proof: b.proofFor(t, text+"x")}), authz.TokenBindingMismatch, "proof_token")
 	byCertificate := told(`,"cnf":{"x5t#S256":"` + x5t(b.own) + `"}`)
 	if p := present(byCertificate, b.d, authz.Evidence{Token: text, Certificate: &authz.Certificate{Thumbprint: x5t(b.own)}}); p.Fault != nil || p.Level != 4 || p.Binding != authz.BindingCertificate {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want level 4 by the certificate", p, p.Fault)
 	}
 	// A certificate of the same machine user stands by an issuer that is down.
 	down := active("")
@@ -578,11 +578,11 @@ func TestBoundOpaqueToken(t *testing.T) {
 	v := newVerifier(t, token.Config{Introspector: &asked{answer: down}})
 	p := present(v, b.d, authz.Evidence{Token: text, Certificate: evidenceOf(b.unnamed)})
 	if diff := cmp.Diff([]string{authz.SupportCertificate, authz.SupportKnownSource}, p.Supports); diff != "" || p.Level != 4 || p.Freshness != authz.Stale {
-		t.Errorf("%+v %+v %s", p, p.Fault, diff)
+		t.Errorf("principal %+v, fault %+v; want a stale one of level 4; supports (-want +got):\n%s", p, p.Fault, diff)
 	}
 	// Claims about an opaque token are no better than the token.
 	asserted := mustJSON(t, with(map[string]any{"iss": issuer.URL}))
 	if p := present(v, b.d, authz.Evidence{Claims: json.RawMessage(asserted)}); p.Fault != nil || p.Level != 2 {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want level 2, that of the opaque token", p, p.Fault)
 	}
 }

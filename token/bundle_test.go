@@ -152,7 +152,7 @@ func TestBundle(t *testing.T) {
 	} {
 		authorities, ignored, err := token.ParseBundle(fmt.Appendf(nil, `{"keys":[%s],"spiffe_sequence":1}`, strings.Join(c.keys, ",")))
 		if diff := cmp.Diff(c.want, counts{len(authorities), ignored}); diff != "" || err != nil {
-			t.Errorf("%s: %v %s", name, err, diff)
+			t.Errorf("%s: error %v, want none; authorities and ignored keys (-want +got):\n%s", name, err, diff)
 		}
 	}
 	many := strings.TrimSuffix(strings.Repeat(good+",", 65), ",")

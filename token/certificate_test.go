@@ -178,7 +178,7 @@ func TestPeerOfCertificateAuthority(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			peer, fault := token.VerifyPeer(evidenceOf(chain...), p.trusts, judged)
 			if fault != nil {
-				t.Fatalf("%+v", fault)
+				t.Fatalf("fault %+v, want none", fault)
 			}
 			leaf := chain[0]
 			sum := token.Thumbprint(leaf.Raw)
@@ -186,7 +186,7 @@ func TestPeerOfCertificateAuthority(t *testing.T) {
 				t.Error(diff)
 			}
 			if peer.IssuerID() != "partners" || peer.Thumbprint() != sum {
-				t.Errorf("%s %s", peer.IssuerID(), peer.Thumbprint())
+				t.Errorf("issuer %s, thumbprint %s; want partners, and the leaf's", peer.IssuerID(), peer.Thumbprint())
 			}
 			if want := authz.CertificateID(leaf.Issuer.String(), "00:BE:EF"); peer.ID() != want {
 				t.Errorf("id %s, want %s", peer.ID(), want)
@@ -202,7 +202,7 @@ func TestPeerOfTrustDomain(t *testing.T) {
 		leaf := issue(t, issuer, ecKey(t, elliptic.P256()), svidTemplate(id, func(c *x509.Certificate) { c.DNSNames = []string{"user.example.com"} }))
 		peer, fault := token.VerifyPeer(evidenceOf(leaf), p.trusts, judged)
 		if fault != nil {
-			t.Fatalf("%s: %+v", name, fault)
+			t.Fatalf("%s: fault %+v, want none", name, fault)
 		}
 		if diff := cmp.Diff([]string{id}, peer.Names()); diff != "" || peer.IssuerID() != "prod" {
 			t.Errorf("%s: issuer %s, names %s", name, peer.IssuerID(), diff)
@@ -226,7 +226,7 @@ func TestPeerAmongNamesakes(t *testing.T) {
 	leaf := issue(t, &lower, ecKey(t, elliptic.P256()), svidTemplate("spiffe://prod.example/a", nil))
 	for _, chain := range [][]certified{{leaf, lower, upper}, {leaf, upper, lower}, {leaf, lower, upper, roots[7]}} {
 		if peer, fault := token.VerifyPeer(evidenceOf(chain...), trusts, judged); fault != nil || peer.IssuerID() != "prod" {
-			t.Errorf("%+v", fault)
+			t.Errorf("fault %+v, want a certificate of prod", fault)
 		}
 	}
 	// Without key ids any of twenty could have signed: that many are not tried.
@@ -362,7 +362,7 @@ func TestPeerSignedOverSHA1(t *testing.T) {
 	trusts := []token.Trust{token.NewTrust(&authz.Issuer{Kind: authz.IssuerX509}, root.Certificate)}
 	good := issue(t, &root, ecKey(t, elliptic.P256()), leafTemplate(nil))
 	if _, fault := token.VerifyPeer(evidenceOf(good), trusts, judged); fault != nil {
-		t.Fatalf("%+v", fault)
+		t.Fatalf("fault %+v, want none", fault)
 	}
 	// sha256WithRSAEncryption -> sha1WithRSAEncryption, and a good signature over it.
 	prefix := []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01}
@@ -395,7 +395,7 @@ func TestPeerOutOfItsValidity(t *testing.T) {
 	} {
 		peer, fault := token.VerifyPeer(evidenceOf(leaf), p.trusts, judged)
 		if fault != nil || peer.Thumbprint() != token.Thumbprint(leaf.Raw) {
-			t.Errorf("%s: %+v", name, fault)
+			t.Errorf("%s: fault %+v, want the leaf accepted", name, fault)
 		}
 	}
 	for name, leaf := range map[string]certified{
@@ -426,7 +426,7 @@ func FuzzPeer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, leaf, intermediate []byte) {
 		peer, fault := token.VerifyPeer(&authz.Certificate{Chain: [][]byte{leaf, intermediate}}, p.trusts, judged)
 		if (peer == nil) == (fault == nil) {
-			t.Fatalf("%v %+v", peer, fault)
+			t.Fatalf("peer %v, fault %+v; want one of them", peer, fault)
 		}
 		if fault != nil {
 			return

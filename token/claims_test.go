@@ -113,7 +113,7 @@ func TestTimesAndAudienceAreNotJudgedHere(t *testing.T) {
 		"far away":       with(map[string]any{"exp": 1 << 53}),
 	} {
 		if p := verify(v, issuers, sign(t, signer, nil, claims)); p.Fault != nil {
-			t.Errorf("%s: %+v", name, p.Fault)
+			t.Errorf("%s: fault %+v, want none", name, p.Fault)
 		}
 	}
 }
@@ -229,7 +229,7 @@ func TestTokenWithoutIDIsNamedByItsSignedBytes(t *testing.T) {
 	twin := otherSignature(t, forgerOf(t, signer).key.(*ecdsa.PrivateKey), text)
 	first, second := verify(v, issuers, text), verify(v, issuers, twin)
 	if first.Fault != nil || second.Fault != nil {
-		t.Fatalf("%+v %+v", first.Fault, second.Fault)
+		t.Fatalf("faults %+v and %+v, want none for either signature", first.Fault, second.Fault)
 	}
 	signed := text[:strings.LastIndexByte(text, '.')]
 	want := authz.TokenID(demoURL, fmt.Sprintf("%x", sha256.Sum256([]byte(signed))))

@@ -119,7 +119,7 @@ func TestClientSecretCandidates(t *testing.T) {
 	}
 	present(v, d, authz.Evidence{ClientID: "mu:nobody", ClientSecret: "x"})
 	if got.ClientID != "mu:nobody" || len(got.Candidates) != 0 {
-		t.Errorf("%+v", got)
+		t.Errorf("attempt %+v, want mu:nobody without candidates", got)
 	}
 	for address, source := range map[string]string{
 		"2001:db8:1:2:3:4:5:6": "pep-1|2001:db8:1:2::/64", "::ffff:192.0.2.1": "pep-1|::ffff:192.0.2.1", "": "pep-1|", "nonsense": "pep-1|nonsense",

@@ -71,7 +71,7 @@ func TestRFC8705Thumbprint(t *testing.T) {
 	}
 	c, bound, fault := token.ReadConfirmation(`{"cnf":` + string(e.AppendixA.CNF) + `}`)
 	if fault != nil || !bound {
-		t.Fatalf("%v %+v", bound, fault)
+		t.Fatalf("bound %v, fault %+v; want a bound token", bound, fault)
 	}
 	if named, _ := c.Named(); named != token.Thumbprint(der) {
 		t.Errorf("cnf names %q, the certificate is %q", named, token.Thumbprint(der))

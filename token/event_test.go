@@ -125,7 +125,7 @@ func TestVerifyEventWhileTheIssuerIsOutOfReach(t *testing.T) {
 	text := sign(t, signer, setType, event(nil))
 	for name, d := range map[string]authz.Directory{"no keys yet": registry{demoURL: issuer}, "no registry": brokenRegistry{}} {
 		if _, err := v.VerifyEvent(t.Context(), d, text, now); authz.CodeOf(err) != authz.CodeUnavailable {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: error %v, want unavailable", name, err)
 		}
 	}
 	// An issuer that is asked about its tokens may sign its events.
@@ -135,7 +135,7 @@ func TestVerifyEventWhileTheIssuerIsOutOfReach(t *testing.T) {
 		t.Error(err)
 	}
 	if got, err := v.VerifyEvent(t.Context(), registry{demoURL: asked}, text, now); err != nil || got.JTI != "e-1" {
-		t.Errorf("%+v %v", got, err)
+		t.Errorf("event %+v, error %v; want e-1", got, err)
 	}
 	asked.Algorithms = nil
 	if err, ok := token.CheckIssuer(asked).(*authz.Error); !ok || err.Field != "algorithms" {
@@ -176,7 +176,7 @@ func TestSharedSignalsExamples(t *testing.T) {
 		text := sign(t, signer, setType, set)
 		got, err := v.VerifyEvent(t.Context(), registry{iss: issuer}, text, now)
 		if err != nil || got.JTI != set["jti"] || len(events) != 1 || events[got.Type] == nil || len(got.SubjectID) == 0 {
-			t.Errorf("%s %s: %+v %v", example.Doc, example.ID, got, err)
+			t.Errorf("%s %s: event %+v, error %v; want the example's", example.Doc, example.ID, got, err)
 		}
 		wantFault(t, verify(v, registry{iss: issuer}, text), authz.TokenInvalid, "bad_type")
 	}
@@ -206,6 +206,6 @@ func TestEventSharesNothing(t *testing.T) {
 	slices.Reverse(first.Payload)
 	second, err := v.VerifyEvent(t.Context(), d, text, now.Add(time.Second))
 	if err != nil || !json.Valid(second.Payload) {
-		t.Errorf("%s %v", second.Payload, err)
+		t.Errorf("payload %s, error %v; want what the first caller did not change", second.Payload, err)
 	}
 }

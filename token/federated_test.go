@@ -29,16 +29,16 @@ func TestFederatedNamesAreLookedUpLive(t *testing.T) {
 	for range 2 {
 		p := verify(v, d, text)
 		if p.Fault != nil || p.Subject != "mu:user-svc" || p.Token.Subject != "mu:user-svc" || p.Credential.ID != "fed-1" || p.Credential.MadeAt != now || p.Level != 3 {
-			t.Fatalf("%+v %+v", p, p.Fault)
+			t.Fatalf("principal %+v, fault %+v; want mu:user-svc by fed-1, at level 3", p, p.Fault)
 		}
 	}
 	c.State = authz.CredentialRevoked // for policies to judge
 	if p := verify(v, d, text); p.Fault != nil || p.Credential.State != authz.CredentialRevoked {
-		t.Errorf("%+v %+v", p.Credential, p.Fault)
+		t.Errorf("credential %+v, fault %+v; want the revoked credential, for policies to judge", p.Credential, p.Fault)
 	}
 	c.MachineUser = "mu:other"
 	if p := verify(v, d, text); p.Subject != "mu:other" || p.Token.Subject != "mu:other" {
-		t.Errorf("%+v", p)
+		t.Errorf("principal %+v, want mu:other, whose the credential is now", p)
 	}
 	d.credentials = nil
 	wantFault(t, verify(v, d, text), authz.CredentialUnknown, "federated_unknown")
@@ -108,7 +108,7 @@ func TestCredentialBehindAToken(t *testing.T) {
 		p := verify(v, d, text)
 		want := authz.Proved{ID: "cred-1", Type: authz.KindSharedSecret, State: state, Generation: 3, MadeAt: from, NotBefore: from, NotAfter: to}
 		if p.Fault != nil || *p.Credential != want {
-			t.Errorf("%+v %+v", p.Credential, p.Fault)
+			t.Errorf("credential %+v, fault %+v; want cred-1 as it is registered", p.Credential, p.Fault)
 		}
 	}
 	c.MachineUser = "mu:other"
@@ -116,7 +116,7 @@ func TestCredentialBehindAToken(t *testing.T) {
 	d.credentials = nil
 	issuer.Own, issuer.Revision = false, 8 // a third party has credentials of its own
 	if p := verify(v, d, text); p.Fault != nil || p.Credential != nil {
-		t.Errorf("%+v %+v", p.Credential, p.Fault)
+		t.Errorf("credential %+v, fault %+v; want none: it is the third party's own", p.Credential, p.Fault)
 	}
 }
 
@@ -157,7 +157,7 @@ func TestCredentialNamedByAThirdParty(t *testing.T) {
 	for name, c := range ours {
 		for state, change := range alive {
 			if p := check(t, c, false, change); p.Fault != nil || p.Credential != nil || p.Token.Credential != "cred-1" {
-				t.Errorf("%s, %s: %+v %+v", name, state, p.Credential, p.Fault)
+				t.Errorf("%s, %s: credential %+v, fault %+v; want none proved, and cred-1 named", name, state, p.Credential, p.Fault)
 			}
 			if p := check(t, c, true, change); p.Fault != nil || p.Credential == nil {
 				t.Errorf("%s, %s, named by our own: %+v %+v", name, state, p.Credential, p.Fault)
@@ -165,14 +165,14 @@ func TestCredentialNamedByAThirdParty(t *testing.T) {
 		}
 		for state, change := range dead {
 			if p := check(t, c, false, change); p.Fault != nil || p.Credential == nil {
-				t.Errorf("%s, %s: %+v %+v", name, state, p.Credential, p.Fault)
+				t.Errorf("%s, %s: credential %+v, fault %+v; want it judged, because it is not accepted", name, state, p.Credential, p.Fault)
 			}
 		}
 		wantFault(t, check(t, c, false, func(c *authz.Credential) { c.MachineUser = "mu:other" }), authz.CredentialUnknown, "credential_subject")
 	}
 	for name, c := range theirs {
 		if p := check(t, c, false, alive["active"]); p.Fault != nil || p.Credential == nil {
-			t.Errorf("%s: %+v %+v", name, p.Credential, p.Fault)
+			t.Errorf("%s: credential %+v, fault %+v; want it judged, because it is the issuer's", name, p.Credential, p.Fault)
 		}
 	}
 }
@@ -210,7 +210,7 @@ func TestOnBehalfOf(t *testing.T) {
 				return
 			}
 			if p.Fault != nil || p.Subject != "mu:billing" {
-				t.Fatalf("%+v", p.Fault)
+				t.Fatalf("fault %+v, want mu:billing", p.Fault)
 			}
 			if got := p.Token.OnBehalfOf; (got == nil) != (test.want == nil) || got != nil && *got != *test.want {
 				t.Errorf("on behalf of %+v, want %+v", got, test.want)
@@ -219,6 +219,6 @@ func TestOnBehalfOf(t *testing.T) {
 	}
 	issuer.Own, issuer.Revision = false, 8 // nobody else may say so
 	if p := verify(v, registry{demoURL: issuer}, claims("user:u-ana")); p.Fault != nil || p.Token.OnBehalfOf != nil {
-		t.Errorf("%+v %+v", p.Token, p.Fault)
+		t.Errorf("token %+v, fault %+v; want it on behalf of none: the issuer is not our own", p.Token, p.Fault)
 	}
 }

@@ -32,7 +32,7 @@ func TestIdentify(t *testing.T) {
 		for range 2 { // verified, then remembered
 			got, fault := identify(authz.Evidence{Token: text})
 			if fault != nil || got.ID != authz.TokenID(demoURL, "j-1") || got.Leeway != 5*time.Second || !got.ExpiresAt.Equal(now.Add(10*time.Minute)) {
-				t.Errorf("%s: %+v %+v", name, got, fault)
+				t.Errorf("%s: token %+v, fault %+v; want j-1, with leeway and expiry", name, got, fault)
 			}
 		}
 		if p := verify(v, d, text); name != "plain" && p.Fault == nil {
@@ -40,7 +40,7 @@ func TestIdentify(t *testing.T) {
 		}
 	}
 	if got, fault := identify(authz.Evidence{Token: "abc"}); fault != nil || got.ID != authz.TokenID(opaque.URL, "o-1") {
-		t.Errorf("%+v %+v", got, fault)
+		t.Errorf("token %+v, fault %+v; want o-1", got, fault)
 	}
 	introspector.err = authz.ErrInactive
 	for name, test := range map[string]struct {
@@ -58,7 +58,7 @@ func TestIdentify(t *testing.T) {
 	} {
 		got, fault := identify(test.e)
 		if got != nil || fault == nil || fault.Code != test.code || fault.Cause != test.cause {
-			t.Errorf("%s: %+v %+v", name, got, fault)
+			t.Errorf("%s: token %+v, fault %+v; want the fault of the test", name, got, fault)
 		}
 	}
 	// A subject of a name that is nobody's any more is identified, and is nobody.
@@ -68,11 +68,11 @@ func TestIdentify(t *testing.T) {
 	d[demoURL] = hub
 	got, fault := identify(authz.Evidence{Token: sign(t, federated, nil, good())})
 	if fault != nil || got.Subject != "" || got.ID != authz.TokenID(demoURL, "j-1") {
-		t.Errorf("%+v %+v", got, fault)
+		t.Errorf("token %+v, fault %+v; want j-1 without a subject", got, fault)
 	}
 	introspector.err = errors.New("down")
 	if _, fault := identify(authz.Evidence{Token: "abc"}); fault == nil || fault.Code != authz.IssuerUnavailable {
-		t.Errorf("%+v", fault)
+		t.Errorf("fault %+v, want that the issuer is unavailable", fault)
 	}
 }
 

@@ -163,10 +163,10 @@ func TestUnknownKeysAreIgnored(t *testing.T) {
 	}
 	v := newVerifier(t, token.Config{})
 	if p := verify(v, registry{demoURL: issuer}, sign(t, signer, nil, good())); p.Fault != nil {
-		t.Errorf("%+v", p.Fault)
+		t.Errorf("fault %+v, want none: the other keys do not matter", p.Fault)
 	}
 	if s := v.Status(issuer); s.Keys != 1 || s.Ignored != 5 || s.State != authz.Fresh {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want 1 key, 5 ignored, fresh", s)
 	}
 }
 
@@ -180,13 +180,13 @@ func TestUnsafeKeysAreNotUsed(t *testing.T) {
 	v := newVerifier(t, token.Config{})
 	issuers := registry{demoURL: issuer}
 	if p := verify(v, issuers, sign(t, signer, nil, good())); p.Fault != nil {
-		t.Errorf("%+v", p.Fault)
+		t.Errorf("fault %+v, want none", p.Fault)
 	}
 	f := forgerOf(t, other)
 	f.kid = "twice"
 	wantFault(t, verify(v, issuers, f.token(f.header("ES256"), payload(demoURL))), authz.TokenInvalid, "unknown_key")
 	if s := v.Status(issuer); s.Keys != 1 || s.Ignored != 5 {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want 1 key, 5 ignored", s)
 	}
 	issuer.Revision++
 	issuer.Keys = json.RawMessage(`nonsense`)
@@ -225,14 +225,14 @@ func TestRSAKeyWithoutAlgIsPinnedByTheIssuersOnlyRSAAlgorithm(t *testing.T) {
 	}
 	issuers := registry{demoURL: issuer}
 	if p := verify(v, issuers, sign(t, rs, nil, good())); p.Fault != nil {
-		t.Errorf("%+v", p.Fault)
+		t.Errorf("fault %+v, want none", p.Fault)
 	}
 	wantFault(t, verify(v, issuers, sign(t, ps, nil, good())), authz.TokenInvalid, "alg_not_allowed")
 	issuer.Revision++
 	issuer.Algorithms = []string{"ES256"}
 	wantFault(t, verify(v, issuers, sign(t, rs, nil, good())), authz.TokenInvalid, "alg_not_allowed")
 	if s := v.Status(issuer); s.Keys != 0 || s.Ignored != 2 {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want no key, 2 ignored", s)
 	}
 }
 
@@ -266,7 +266,7 @@ func TestChangedIssuerIsSeenByTheNextVerify(t *testing.T) {
 		t.Run(step.name, func(t *testing.T) {
 			for range 2 { // verified, then remembered
 				if p := verify(v, registry{demoURL: original}, text); p.Fault != nil {
-					t.Fatalf("%+v", p.Fault)
+					t.Fatalf("fault %+v, want none", p.Fault)
 				}
 			}
 			wantFault(t, verify(v, step.issuers, text), step.code, step.cause)
@@ -294,7 +294,7 @@ func TestPrincipalsDoNotShareWhatIsAppended(t *testing.T) {
 	}
 	p := verify(v, issuers, text)
 	if p.Token.Subject != "mu:user-svc" || len(p.Token.AcceptedAudiences) != 1 || issuer.Audiences[:2][1] != "" {
-		t.Errorf("%+v %v", p.Token, issuer.Audiences[:2])
+		t.Errorf("token %+v, the issuer's audiences %v; want neither changed by appending", p.Token, issuer.Audiences[:2])
 	}
 }
 

@@ -106,7 +106,7 @@ func TestTokenStatus(t *testing.T) {
 		text := l.at(index)
 		for range 2 { // verified, then remembered
 			if p := l.verify(text); p.Fault != nil || p.Token.Status != status || p.Freshness != authz.Fresh {
-				t.Errorf("%d: %+v %+v", index, p.Token, p.Fault)
+				t.Errorf("place %d: token %+v, fault %+v; want its status, fresh", index, p.Token, p.Fault)
 			}
 		}
 	}
@@ -137,7 +137,7 @@ func TestStatusListAges(t *testing.T) {
 	l.ready()
 	if s := l.listStatus(); !s.FreshUntil.Equal(now.Add(time.Minute)) || !s.UsableUntil.Equal(now.Add(30*time.Minute)) || !s.NextRefresh.Equal(now.Add(48*time.Second)) ||
 		!s.UsableUntilByTier["0"].Equal(now.Add(2*time.Minute)) || s.ChangesInS != nil {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want it fresh for a minute, usable for 30, refreshed after 48 s", s)
 	}
 	text := l.at(0)
 	l.down.Store(true)
@@ -146,17 +146,17 @@ func TestStatusListAges(t *testing.T) {
 	l.clock.advance(time.Second)
 	p := l.verify(text)
 	if p.Fault != nil || p.Freshness != authz.Stale || p.Age != 61*time.Second || p.UsableFor[0] != 2*time.Minute || p.UsableFor[3] != time.Hour {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want it stale, 61 s old", p, p.Fault)
 	}
 	if s := l.status(); s.ChangesInS == nil || *s.ChangesInS != 59 || *s.StatusLists[l.url].ChangesInS != 59 {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want a change in 59 s", s)
 	}
 	l.clock.advance(29*time.Minute - 2*time.Second)
 	l.proves(text, authz.Stale)
 	l.clock.advance(time.Second) // exp
 	wantFault(t, l.verify(text), authz.IssuerUnavailable, "status_list_unavailable")
 	if s := l.listStatus(); s.State != authz.TooStale || *s.ChangesInS != 0 {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want it too stale, and changed already", s)
 	}
 	l.proves(sign(t, l.signer, nil, good()), authz.Stale) // on no list
 
@@ -252,7 +252,7 @@ func TestStatusListIsNotRolledBack(t *testing.T) {
 	dead := func(when string) {
 		t.Helper()
 		if p := l.verify(l.at(0)); p.Fault != nil || p.Token.Status != "invalid" {
-			t.Errorf("%s: %+v %+v", when, p.Token, p.Fault)
+			t.Errorf("%s: token %+v, fault %+v; want it invalid", when, p.Token, p.Fault)
 		}
 	}
 	dead("published")
@@ -260,7 +260,7 @@ func TestStatusListIsNotRolledBack(t *testing.T) {
 	l.refreshed(true)
 	dead("rolled back")
 	if s := l.listStatus(); !strings.Contains(s.LastError, "older status list") {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want an older status list as its last error", s)
 	}
 	l.stop()
 	l.start()
@@ -271,7 +271,7 @@ func TestStatusListIsNotRolledBack(t *testing.T) {
 	l.clock.until(t, "the keys", func() bool { return l.status().State == authz.Fresh })
 	l.refreshed(false)
 	if p := l.verify(l.at(0)); p.Fault != nil || p.Token.Status != "valid" {
-		t.Errorf("%+v %+v", p.Token, p.Fault)
+		t.Errorf("token %+v, fault %+v; want it valid", p.Token, p.Fault)
 	}
 }
 
@@ -285,7 +285,7 @@ func TestStatusListDatedAhead(t *testing.T) {
 	l.revokes(l.clock.Now())
 	l.refreshed(false)
 	if p := l.verify(l.at(0)); p.Fault != nil || p.Token.Status != "invalid" {
-		t.Errorf("%+v %+v", p.Token, p.Fault)
+		t.Errorf("token %+v, fault %+v; want it invalid", p.Token, p.Fault)
 	}
 }
 
@@ -303,7 +303,7 @@ func TestStatusListOfADroppedKey(t *testing.T) {
 	l.publish(nil, map[string]any{"iat": l.clock.Now().Add(-time.Hour).Unix()})
 	l.refreshed(false)
 	if p := l.verify(l.at(0)); p.Fault != nil || p.Token.Status != "valid" {
-		t.Errorf("%+v %+v", p.Token, p.Fault)
+		t.Errorf("token %+v, fault %+v; want it valid", p.Token, p.Fault)
 	}
 }
 
@@ -319,7 +319,7 @@ func TestStatusListSurvivesARestart(t *testing.T) {
 	l.clock.advance(20 * time.Minute)
 	l.start()
 	if p := l.verify(text); p.Fault != nil || p.Token.Status != "invalid" || p.Freshness != authz.Stale || p.Age != 20*time.Minute {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want an invalid token by a list that is stale, 20 min old", p, p.Fault)
 	}
 	next := newSigner(t, "ES256")
 	changed := *l.issuer
@@ -354,7 +354,7 @@ func TestStatusOfAssertedClaims(t *testing.T) {
 	claims := mustJSON(t, with(map[string]any{"status": map[string]any{"status_list": map[string]any{"idx": 2, "uri": l.url}}}))
 	p := present(l.v, registry{demoURL: l.issuer}, authz.Evidence{Claims: []byte(claims)})
 	if p.Fault != nil || p.Token.Status != "suspended" {
-		t.Errorf("%+v %+v", p.Token, p.Fault)
+		t.Errorf("token %+v, fault %+v; want it suspended", p.Token, p.Fault)
 	}
 }
 
@@ -370,13 +370,13 @@ func TestAuthorityOutage(t *testing.T) {
 	a.clock.advance(time.Hour)
 	p := a.verify(text)
 	if p.Fault != nil || p.Freshness != authz.Stale || p.Age != time.Hour || p.UsableFor != [authz.Tiers]time.Duration{30 * time.Minute, 30 * time.Minute, 2 * time.Hour, 2 * time.Hour} {
-		t.Errorf("%+v %+v", p, p.Fault) // template (T3) allows, audit (T1) denies
+		t.Errorf("principal %+v, fault %+v; want it stale, an hour old, usable by the limits of its tiers", p, p.Fault) // template (T3) allows, audit (T1) denies
 	}
 	next := newSigner(t, "ES256")
 	unknown := sign(t, next, nil, good())
 	wantFault(t, a.verify(unknown), authz.IssuerUnavailable, "keys_unavailable")
 	if s := a.status(); s.State != authz.Stale || s.ChangesInS == nil || *s.ChangesInS != 0 || !s.UsableUntilByTier["1"].Equal(now.Add(30*time.Minute)) || !s.UsableUntilByTier["3"].Equal(now.Add(2*time.Hour)) {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want it stale, changed already, usable for 30 min and 2 h by tier", s)
 	}
 	a.clock.advance(2 * time.Hour)
 	wantFault(t, a.verify(text), authz.IssuerUnavailable, "keys_unavailable")
@@ -394,7 +394,7 @@ func TestStatusCountsDown(t *testing.T) {
 	a.issuer.UsableForSByTier = map[string]int{"0": 900}
 	a.start()
 	if s := a.v.Status(&authz.Issuer{Header: authz.Header{ID: "never"}, JWKSURL: "https://never.example/keys"}); s.State != authz.Missing || s.ChangesInS == nil || *s.ChangesInS != 0 {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want it missing, and changed already", s)
 	}
 	a.fetched(1)
 	if s := a.status(); s.ChangesInS != nil {
@@ -404,7 +404,7 @@ func TestStatusCountsDown(t *testing.T) {
 	a.clock.advance(8 * time.Minute)
 	a.clock.until(t, "the failure", func() bool { return a.status().LastError != "" })
 	if s := a.status(); s.State != authz.Fresh || s.ChangesInS == nil || *s.ChangesInS != 420 {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want it fresh, with a change in 420 s", s)
 	}
 }
 
@@ -423,7 +423,7 @@ func TestBundleRefreshes(t *testing.T) {
 	a.start()
 	a.fetched(1)
 	if s := a.status(); !s.FreshUntil.Equal(now.Add(time.Minute)) || !s.NextRefresh.Equal(now.Add(48*time.Second)) || s.Keys != 1 {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want it fresh for a minute, refreshed after 48 s, with 1 key", s)
 	}
 	for name, body := range map[string][]byte{"older": bundle("60", 6), "no hint": bundle(`"x"`, 8), "fraction": bundle("1.5", 8)} {
 		a.jwks.body(body)
@@ -431,7 +431,7 @@ func TestBundleRefreshes(t *testing.T) {
 		want := map[string]string{"older": "spiffe_sequence", "no hint": "spiffe_refresh_hint", "fraction": "spiffe_refresh_hint"}[name]
 		a.clock.until(t, "the refusal", func() bool { return strings.Contains(a.status().LastError, want) })
 		if s := a.status(); s.Keys != 1 {
-			t.Errorf("%s: %+v", name, s)
+			t.Errorf("%s: status %+v, want the 1 key of the last bundle", name, s)
 		}
 	}
 	a.jwks.body(bundle("999999", 8)) // everything is revoked
@@ -465,18 +465,18 @@ func TestCertificateOfAStaleBundle(t *testing.T) {
 	alone := authz.Evidence{Certificate: evidenceOf(leaf)}
 	beside := authz.Evidence{Token: sign(t, a.signer, nil, good()), Certificate: alone.Certificate}
 	if p := at(alone); p.Fault != nil || p.Freshness != authz.Fresh || p.UsableFor[0] != time.Hour {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want it fresh, usable for an hour", p, p.Fault)
 	}
 	if p := at(beside); p.Fault != nil || p.Level != 4 || p.UsableFor[0] != 0 {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want level 4, by keys that do not age", p, p.Fault)
 	}
 	a.jwks.down()
 	a.clock.advance(11 * time.Minute)
 	if p := at(alone); p.Fault != nil || p.Freshness != authz.Stale || p.Age != 11*time.Minute || p.Level != 4 {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want it stale, 11 min old, at level 4", p, p.Fault)
 	}
 	if p := at(beside); p.Fault != nil || p.Level != 3 || p.Supports != nil || p.Certificate == nil || p.Freshness != authz.Fresh {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want it fresh, at level 3: a stale certificate supports nothing", p, p.Fault)
 	}
 	a.clock.advance(time.Hour)
 	wantFault(t, at(alone), authz.IssuerUnavailable, "authorities_unavailable")

@@ -99,7 +99,7 @@ func TestOpaqueTokenIsShownToItsIssuerOnly(t *testing.T) {
 			if test.code != "" {
 				wantFault(t, p, test.code, test.cause)
 			} else if p.Fault != nil || p.Subject != "mx:ledgerlink" || p.Evidence != authz.EvidenceOpaque {
-				t.Errorf("%+v %+v", p, p.Fault)
+				t.Errorf("principal %+v, fault %+v; want mx:ledgerlink by an opaque token", p, p.Fault)
 			}
 		})
 	}
@@ -126,7 +126,7 @@ func TestOpaqueTokenAnswers(t *testing.T) {
 	}
 	plain := answered(active(""), nil)
 	if plain.Fault != nil || plain.Level != 2 || !plain.Token.IssuedAt.IsZero() || plain.Token.ID == "" || plain.Supports != nil {
-		t.Errorf("%+v %+v", plain, plain.Fault)
+		t.Errorf("principal %+v, fault %+v; want level 2, and an id for a token without one", plain, plain.Fault)
 	}
 	if p := answered(authz.IntrospectionAnswer{Claims: []byte(`{"active":true,"sub":"mx:a"}`)}, nil); p.Fault != nil || !p.Token.ExpiresAt.IsZero() || p.Freshness != authz.Stale {
 		t.Errorf("without exp and freshness: %+v %+v", p, p.Fault)
@@ -156,7 +156,7 @@ func TestOpaqueTokenAnswers(t *testing.T) {
 			p := answered(test.answer, test.err)
 			if test.code == "" {
 				if p.Fault != nil {
-					t.Errorf("%+v", p.Fault)
+					t.Errorf("fault %+v, want none", p.Fault)
 				}
 				return
 			}

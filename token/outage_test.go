@@ -39,7 +39,7 @@ func TestIntrospectionOutageIsLoggedOnce(t *testing.T) {
 		introspector.err, introspector.answer = nil, active("")
 		introspector.answer.At = at
 		if p := present(v, d, authz.Evidence{Token: text}); p.Fault != nil {
-			t.Fatalf("%+v", p.Fault)
+			t.Fatalf("fault %+v, want none: the issuer answers again", p.Fault)
 		}
 	}
 	fails(1, "no answer")
@@ -93,12 +93,12 @@ func TestUnreadableDirectoryIsLoggedOnce(t *testing.T) {
 	}
 	for _, e := range []authz.Evidence{assertion, secret, text, assertion} {
 		if p := present(v, brokenRegistry{}, e); p.Fault == nil || p.Fault.Code != authz.IssuerUnavailable {
-			t.Errorf("%+v", p.Fault)
+			t.Errorf("fault %+v, want that the directory is unavailable", p.Fault)
 		}
 	}
 	logged(1)
 	if p := present(v, registry{demoURL: demoIssuer(t, signer)}, text); p.Fault != nil {
-		t.Fatalf("%+v", p.Fault)
+		t.Fatalf("fault %+v, want none: the directory can be read again", p.Fault)
 	}
 	present(v, brokenRegistry{}, secret)
 	logged(2)

@@ -68,7 +68,7 @@ func TestRememberedCertificate(t *testing.T) {
 			e := authz.Evidence{Certificate: evidenceOf(leaf)}
 			for range 2 {
 				if p := present(v, d, e); p.Fault != nil || p.Subject != "mx:a" {
-					t.Fatalf("%+v", p.Fault)
+					t.Fatalf("fault %+v, want mx:a", p.Fault)
 				}
 			}
 			test.change(d, roots)
@@ -79,10 +79,10 @@ func TestRememberedCertificate(t *testing.T) {
 					wantFault(t, p, test.code, test.cause)
 				case test.code != "":
 					if p.Subject != string(test.code) {
-						t.Errorf("%s %+v", p.Subject, p.Fault)
+						t.Errorf("subject %s, fault %+v; want the subject of the test", p.Subject, p.Fault)
 					}
 				case p.Fault != nil:
-					t.Errorf("%+v", p.Fault)
+					t.Errorf("fault %+v, want none", p.Fault)
 				}
 			}
 		})
@@ -91,7 +91,7 @@ func TestRememberedCertificate(t *testing.T) {
 	v := newVerifier(t, token.Config{})
 	d, _ := world()
 	if p := present(v, d, authz.Evidence{Certificate: evidenceOf(leaf)}); p.Fault != nil {
-		t.Fatalf("%+v", p.Fault)
+		t.Fatalf("fault %+v, want none", p.Fault)
 	}
 	wantFault(t, present(v, d, authz.Evidence{Certificate: &authz.Certificate{Chain: [][]byte{leaf.Raw, {1}}}}), authz.TokenInvalid, "certificate_malformed")
 	wantFault(t, present(v, brokenRegistry{}, authz.Evidence{Certificate: evidenceOf(leaf)}), authz.IssuerUnavailable, "issuer_lookup")
@@ -115,12 +115,12 @@ func TestRememberedCertificateOutlivesNoneOfItsPath(t *testing.T) {
 			return v.Verify(t.Context(), authz.Presentation{Evidence: authz.Evidence{Certificate: evidenceOf(leaf, between)}, Directory: d, Now: judged.Add(d2)})
 		}
 		if p := at(0); p.Fault != nil {
-			t.Fatalf("%s: %+v", name, p.Fault)
+			t.Fatalf("%s: fault %+v, want none", name, p.Fault)
 		}
 		wantFault(t, at(time.Hour+time.Second), authz.TokenInvalid, "certificate_untrusted")
 		wantFault(t, at(-time.Hour-time.Second), authz.TokenInvalid, "certificate_untrusted")
 		if p := at(time.Hour); p.Fault != nil {
-			t.Errorf("%s: %+v", name, p.Fault)
+			t.Errorf("%s: fault %+v, want none: the path is valid still", name, p.Fault)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func TestSVIDIsOfItsTrustDomainAlone(t *testing.T) {
 	d := &counted{directory: b.d}
 	for range 2 {
 		if p := present(b.v, d, authz.Evidence{Certificate: evidenceOf(b.svid)}); p.Fault != nil {
-			t.Fatalf("%+v", p.Fault)
+			t.Fatalf("fault %+v, want none", p.Fault)
 		}
 	}
 	if d.listed != 0 {

@@ -90,7 +90,7 @@ func wantProofFault(t *testing.T, fault *authz.Fault, cause string) {
 	switch {
 	case cause == "":
 		if fault != nil {
-			t.Errorf("%+v", fault)
+			t.Errorf("fault %+v, want none", fault)
 		}
 	case fault == nil:
 		t.Errorf("accepted; want %s", cause)

@@ -23,8 +23,8 @@ import (
 	"github.com/verdict-pdp/verdict/token"
 )
 
-// patience is how long a test waits for what must happen at once.
-const patience = 10 * time.Second
+// waitLimit is how long a test waits for what should happen at once.
+const waitLimit = 10 * time.Second
 
 // clock is staged: time passes when a test says so.
 type clock struct {
@@ -77,7 +77,7 @@ func (c *clock) until(t *testing.T, what string, done func() bool) {
 	for !done() {
 		select {
 		case <-c.armed:
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}
@@ -182,7 +182,7 @@ func (a *authority) settle() (wait time.Duration) {
 		a.v.Refresh("nobody")
 		select {
 		case wait = <-a.clock.armed:
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			a.Fatal("waited in vain for a look at the sources")
 		}
 	}
@@ -226,7 +226,7 @@ func TestFetchedKeysAge(t *testing.T) {
 	a.clock.advance(time.Second)
 	a.clock.until(t, "the failed refresh", func() bool { return a.status().LastError != "" })
 	if s := a.status(); !strings.Contains(s.LastError, "503") || s.State != authz.Fresh {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want a fresh one whose last error is 503", s)
 	}
 	a.proves(text, authz.Fresh) // remembered, and the last good set still counts
 
@@ -240,7 +240,7 @@ func TestFetchedKeysAge(t *testing.T) {
 
 	a.clock.advance(50 * time.Minute)
 	if s := a.status(); s.State != authz.TooStale {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want it too stale", s)
 	}
 	wantFault(t, a.verify(text), authz.IssuerUnavailable, "keys_unavailable")
 
@@ -249,7 +249,7 @@ func TestFetchedKeysAge(t *testing.T) {
 	a.clock.until(t, "recovery", func() bool { return a.status().LastError == "" })
 	a.proves(text, authz.Fresh)
 	if s := a.status(); s.State != authz.Fresh || !s.LastErrorAt.IsZero() {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want a fresh one without an error", s)
 	}
 }
 
@@ -311,7 +311,7 @@ func TestUnknownKidStormMakesOneFetch(t *testing.T) {
 			text := f.token(fmt.Sprintf(`{"alg":"ES256","typ":"at+jwt","kid":"k-%d"}`, from+i), payload(demoURL))
 			all.Go(func() {
 				if p := a.verify(text); p.Fault == nil || p.Fault.Cause != "unknown_key" {
-					t.Errorf("%+v", p)
+					t.Errorf("principal %+v, want unknown_key", p)
 				}
 			})
 		}
@@ -367,7 +367,7 @@ func TestUnchangedKeysAreNotSentAgain(t *testing.T) {
 	a.jwks.down()
 	a.start()
 	if s := a.status(); !s.FetchedAt.Equal(now.Add(9 * time.Minute)) {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want it last fetched 9 min after the first time", s)
 	}
 }
 
@@ -457,7 +457,7 @@ func TestHTTPSIsNeverLeft(t *testing.T) {
 	a.start()
 	a.clock.until(t, "the failure", func() bool { return a.status().LastError != "" })
 	if s := a.status(); !strings.Contains(s.LastError, "another scheme") {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want another scheme as its last error", s)
 	}
 	a.jwks.body(publicSet(t, a.signer))
 	a.v.Refresh("demo")
@@ -480,7 +480,7 @@ func TestPlainHTTPLeavesTheMachineNever(t *testing.T) {
 	a.start()
 	a.clock.until(t, "the refusal", func() bool { return a.status().LastError != "" })
 	if s := a.status(); !strings.Contains(s.LastError, "must be https") {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want must be https as its last error", s)
 	}
 }
 
@@ -513,11 +513,11 @@ func TestKeysSurviveARestart(t *testing.T) {
 
 	files, err := filepath.Glob(filepath.Join(a.dir, "*"))
 	if err != nil || len(files) != 1 {
-		t.Fatalf("%v %v", files, err)
+		t.Fatalf("files %v, error %v; want one copy", files, err)
 	}
 	info, err := os.Stat(files[0])
 	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v %v", info.Mode(), err)
+		t.Errorf("mode %v, error %v; want 0600", info.Mode(), err)
 	}
 
 	unfinished := filepath.Join(a.dir, ".new-1") // by a process that was killed
@@ -660,7 +660,7 @@ func TestKeysThatCannotBeKept(t *testing.T) {
 	a.v.Refresh("demo")
 	a.clock.until(t, "the failure", func() bool { return a.status().LastError != "" })
 	if s := a.status(); !strings.Contains(s.LastError, "on disk") || s.State != authz.Fresh {
-		t.Errorf("%+v", s)
+		t.Errorf("status %+v, want a fresh one that cannot be saved on disk", s)
 	}
 	a.proves(sign(t, a.signer, nil, good()), authz.Fresh)
 }

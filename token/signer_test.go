@@ -29,7 +29,7 @@ func TestSignerKeepsItsKey(t *testing.T) {
 			}
 			v := newVerifier(t, token.Config{})
 			if p := verify(v, registry{demoURL: demoIssuer(t, signer)}, sign(t, again, nil, good())); p.Fault != nil {
-				t.Errorf("%+v", p.Fault)
+				t.Errorf("fault %+v, want none", p.Fault)
 			}
 		})
 	}
@@ -44,7 +44,7 @@ func TestSignerVerifiesItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		if payload, ok := signer.Verify(text); !ok || string(payload) != `{"a":"b"}` {
-			t.Errorf("%s: %s %v", alg, payload, ok)
+			t.Errorf("%s: payload %s, ok %v; want what was signed", alg, payload, ok)
 		}
 		if _, ok := other.Verify(text); ok {
 			t.Errorf("%s: another key's token is its own", alg)
@@ -74,7 +74,7 @@ func TestSignerVerifiesItsOwn(t *testing.T) {
 		"too large":           f.token(f.header("ES256"), strings.Repeat(" ", token.MaxTokenBytes)),
 	} {
 		if payload, ok := signer.Verify(foreign); ok {
-			t.Errorf("%s: %s", name, payload)
+			t.Errorf("%s: payload %s, want it refused", name, payload)
 		}
 	}
 }

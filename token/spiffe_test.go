@@ -63,14 +63,14 @@ func TestX509SVIDVectors(t *testing.T) {
 			seen["good chain"]++
 			peer, fault := token.VerifyPeer(evidenceOf(chain[0]), trustOf(chain[1].Certificate), judged)
 			if fault != nil || peer.Names()[0] != "spiffe://example.org/workload-1" || peer.IssuerID() != "example" {
-				t.Errorf("%s: %+v", name, fault)
+				t.Errorf("%s: fault %+v, want workload-1 of example.org", name, fault)
 			}
 			peer, fault = token.VerifyPeer(evidenceOf(chain...), trustOf(newCA(t, nil, "SPIFFE", nil).Certificate), judged)
 			wantCertificateFault(t, peer, fault, "certificate_untrusted")
 		default:
 			seen["good leaf"]++
 			if err := token.SVIDProblem(chain[0].Certificate); err != nil {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: error %v, want none", name, err)
 			}
 		}
 	}
@@ -89,7 +89,7 @@ func TestSVIDUse(t *testing.T) {
 	} {
 		var got uses
 		if got.jwt, got.x509 = token.SVIDUse(jwk); got != want {
-			t.Errorf("%s: %+v", jwk, got)
+			t.Errorf("%s: uses %+v, want those of the test", jwk, got)
 		}
 	}
 }

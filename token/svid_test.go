@@ -92,7 +92,7 @@ func TestJWTSVID(t *testing.T) {
 			switch {
 			case test.code == "":
 				if p.Fault != nil || p.Subject != "mu:user-svc" || p.Token.Subject != "mu:user-svc" || p.Token.IssuerURL != prodDomain || p.Level != 3 || p.Credential.ID != "fed-1" {
-					t.Errorf("%+v %+v", p, p.Fault)
+					t.Errorf("principal %+v, fault %+v; want mu:user-svc of the trust domain, by fed-1, at level 3", p, p.Fault)
 				}
 			case test.cause == "":
 				if p.Fault == nil {
@@ -169,7 +169,7 @@ func TestCheckIssuerOfTrustDomain(t *testing.T) {
 		test.change(issuer)
 		err, ok := token.CheckIssuer(issuer).(*authz.Error)
 		if !ok || err.Field != test.field {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: error %v, want one of the field of the test", name, err)
 		}
 	}
 }

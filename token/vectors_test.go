@@ -58,7 +58,7 @@ func TestRFC7515Examples(t *testing.T) {
 		}
 		seen[example.ID] = ""
 		if p.Subject != "joe" || p.Token.ExpiresAt.Unix() != 1300819380 || p.Level != 2 {
-			t.Errorf("%s: %+v", example.ID, p.Token)
+			t.Errorf("%s: token %+v, want joe's of level 2 until 1300819380", example.ID, p.Token)
 		}
 		changed := text[:len(text)-10] + strings.Repeat("A", 10)
 		wantFault(t, verify(v, registry{"joe": issuer}, changed), authz.TokenInvalid, "bad_signature")
@@ -105,11 +105,11 @@ func TestSPIFFEBundles(t *testing.T) {
 		issuer.Normalize()
 		status := v.Status(issuer)
 		if diff := cmp.Diff(counted, counts{status.Keys, status.Ignored}); diff != "" {
-			t.Errorf("%s: %s", name, diff)
+			t.Errorf("%s: keys and ignored keys (-want +got):\n%s", name, diff)
 		}
 		err := token.CheckIssuer(issuer)
 		if usable := counted.Keys > 0 && !strings.Contains(name, "missing_kid"); usable != (err == nil) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: error %v, want one only without a usable key", name, err)
 		}
 	}
 }

@@ -248,7 +248,7 @@ func TestCertificateHintIsIgnored(t *testing.T) {
 	issuers := registry{demoURL: demoIssuer(t, signer)}
 	hinted := sign(t, signer, map[string]any{"x5t": "AA", "x5t#S256": "BB"}, good())
 	if p := verify(v, issuers, hinted); p.Fault != nil || p.Subject != "mu:user-svc" {
-		t.Errorf("%+v %+v", p, p.Fault)
+		t.Errorf("principal %+v, fault %+v; want mu:user-svc: x5t is ignored", p, p.Fault)
 	}
 	other := newSigner(t, "ES256")
 	forged := sign(t, other, map[string]any{"x5t": "AA", "kid": signer.KeyID()}, good())
