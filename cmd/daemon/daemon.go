@@ -309,8 +309,7 @@ func (d *Daemon) buildPipeline(context.Context) (err error) {
 }
 
 func (d *Daemon) buildServer(context.Context) error {
-	registry := prometheus.NewRegistry()
-	c := d.config
+	c, registry := d.config, prometheus.NewRegistry()
 	listeners, err := d.listeners()
 	if err != nil {
 		return err
@@ -330,8 +329,7 @@ func (d *Daemon) buildServer(context.Context) error {
 	if err != nil {
 		return err
 	}
-	registry.MustRegister(d.collectors()...)
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(append(d.collectors(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))...)
 	return nil
 }
 
