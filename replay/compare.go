@@ -64,10 +64,14 @@ func compareRecord(r *authz.Record, now *authz.Decision, revision uint64) (findi
 	if ranOut(reasons) {
 		return skip(skippedTimeout), nil
 	}
+	nowReasons := now.Reasons
+	if slices.ContainsFunc(r.Masked, func(pointer string) bool { return strings.HasPrefix(pointer, "/result/reasons/") }) {
+		nowReasons = codesOnly(nowReasons) // a mask names reasons by their place, which is another one now
+	}
 	f.changed = true
 	f.flip = authz.Flip{
 		ID: r.ID, At: r.At, Subject: r.Subject, Service: r.Service, Action: r.Action,
-		Was: r.Decision, Now: now.Outcome, WasReasons: reasons, NowReasons: now.Reasons,
+		Was: r.Decision, Now: now.Outcome, WasReasons: reasons, NowReasons: nowReasons,
 		DataBehind: revision != r.DataRevision, WasRevision: r.DataRevision, NowRevision: revision,
 	}
 	return f, nil

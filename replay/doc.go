@@ -8,7 +8,8 @@
 // A decision flips when its outcome is another one. It is changed when the outcome
 // is the same and anything else in the answer is not: reasons, would_deny,
 // obligations, advice, trust, cacheable_for_s, if_pdp_unreachable. Its id, its policy
-// and its data revision are not compared, nor is what a mask took out of the record.
+// and its data revision are not compared, nor is what a mask took out of the record. Where
+// one took texts or details out of the reasons, those of now are shown without either.
 //
 // # Counts
 //

@@ -191,6 +191,33 @@ func later() authz.Reason {
 }
 
 // What a mask took out of a record is no difference; the rest still is.
+// TestMaskedReasonsStayMasked: what the policy had masked in the reasons of a record is not
+// in those that it gives now.
+func TestMaskedReasonsStayMasked(t *testing.T) {
+	was := deny("NO_EDGE")
+	for name, test := range map[string]struct {
+		masked []string
+		want   authz.Reason
+	}{
+		"nothing":          {nil, authz.Reason{Code: "TRUST_TOO_LOW", Guard: "test", Message: "The test denies <this> & that."}},
+		"of the input":     {[]string{"/input/context/note"}, authz.Reason{Code: "TRUST_TOO_LOW", Guard: "test", Message: "The test denies <this> & that."}},
+		"a reason's texts": {[]string{"/result/reasons/0/message"}, authz.Reason{Code: "TRUST_TOO_LOW", Guard: "test"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := deny("TRUST_TOO_LOW")
+			now.Reasons[0].Details = nil
+			r := record(t, 1, was, func(r *authz.Record) { r.Masked = test.masked })
+			got := run(t, &data{newest: 9}, func(string, uint64) authz.Judgement { return now }, r)
+			if len(got.Examples) != 1 {
+				t.Fatalf("comparison %+v, want one example", got)
+			}
+			if diff := cmp.Diff([]authz.Reason{test.want}, got.Examples[0].NowReasons); diff != "" {
+				t.Errorf("the reasons of now (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestMaskedResult(t *testing.T) {
 	was := deny("A", "B")
 	masked := func(r *authz.Record) {
