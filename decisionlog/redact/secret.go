@@ -36,7 +36,7 @@ var kinds = map[string]kind{
 // clientSecret; also behind the names of what it is part of: http.request.header.cookie.
 func kindOf(name []byte) kind {
 	const longest = 24
-	var plain [longest]byte
+	var folded [longest]byte
 	n := 0
 	for _, c := range name[bytes.LastIndexByte(name, '.')+1:] {
 		switch {
@@ -47,13 +47,13 @@ func kindOf(name []byte) kind {
 		case 'A' <= c && c <= 'Z':
 			c += 'a' - 'A'
 		}
-		plain[n] = c
+		folded[n] = c
 		n++
 	}
-	return kinds[string(plain[:n])]
+	return kinds[string(folded[:n])]
 }
 
-func (k kind) has(any kind) bool { return k&any != 0 }
+func (k kind) has(one kind) bool { return k&one != 0 }
 
 // API keys and shared secrets of ours begin with these.
 const keyPrefix, secretPrefix = "vk_", "vs_"
@@ -105,11 +105,11 @@ func stringAt(doc []byte, start int) (text []byte, end int, ok bool) {
 	if !escaped {
 		return doc[start+1 : end-1], end, true
 	}
-	var plain string
-	if err := json.Unmarshal(doc[start:end], &plain); err != nil {
+	var decoded string
+	if err := json.Unmarshal(doc[start:end], &decoded); err != nil {
 		return nil, end, false
 	}
-	return []byte(plain), end, true
+	return []byte(decoded), end, true
 }
 
 // next is the first byte of doc that is no white space, 0 when there is none.
