@@ -305,7 +305,7 @@ func TestDecisionsTakeNoChange(t *testing.T) {
 		}
 		report := verify(t, l)
 		if report.From < 500 || report.Changes != 60 || report.ChangesFrom != 1 || report.Withheld != 0 {
-			t.Errorf("%+v", report)
+			t.Errorf("%+v; want a part of the records, and all 60 changes from 1, none withheld", report)
 		}
 		if lines := verifyLines(t, exported(t, l, authz.RecordFilter{}, true)); !lines.OK || lines.From != report.From || lines.Changes == 0 {
 			t.Errorf("the export: %+v", lines)
@@ -336,7 +336,7 @@ func TestChangesTakeNoDecision(t *testing.T) {
 	}
 	report := verify(t, l)
 	if report.Records != 220 || report.Withheld != stats.RemovedChanges || report.Changes != 200-stats.RemovedChanges || report.ChangesFrom != stats.OldestChange {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want 220 records, the changes that are kept, and those removed withheld", report)
 	}
 	lines := verifyLines(t, exported(t, l, authz.RecordFilter{}, true))
 	if !lines.OK || lines.Records != 220 || lines.Withheld != stats.RemovedChanges {
@@ -351,7 +351,7 @@ func TestChangesTakeNoDecision(t *testing.T) {
 	}
 	got := audit(t, l, authz.AuditFilter{}, 0)
 	if len(got) == 0 || got[0] != "200 c-99 made" {
-		t.Errorf("%q", got)
+		t.Errorf("the changes are %q; want 200 c-99 made first", got)
 	}
 	settle(t, l, "c-0") // is not known any more
 }
@@ -376,18 +376,18 @@ func TestRetentionOfChangesByAge(t *testing.T) {
 	maintain(t, l)
 	same(t, "settled", []string{"5 open made", "4 young made"}, audit(t, l, authz.AuditFilter{}, 0))
 	if report := verify(t, l); report.ChangesFrom != 4 || report.Changes != 2 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want changes 4 and 5", report)
 	}
 	closed(t, l)
 	now = now.Add(10_000 * 24 * time.Hour)
 	l = open(t, c)
 	maintain(t, l)
 	if report := verify(t, l); report.Records != 0 || report.Changes != 0 || report.ChangeHash == "" {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want no record and no change, and the hash of the last", report)
 	}
 	settle(t, l, "next")
 	if report := verify(t, l); report.ChangesFrom != 6 || report.From != 7 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want record 7, which is change 6", report)
 	}
 }
 
@@ -403,7 +403,7 @@ func TestPendingIsSparedTwiceTheShare(t *testing.T) {
 	fillChanges(t, l, share*3)
 	maintain(t, l)
 	if stats := l.Stats(); stats.Pending != 0 || stats.ChangeBytes > share {
-		t.Errorf("%+v", stats)
+		t.Errorf("%+v; want nothing pending, and the changes within their share", stats)
 	}
 	same(t, "pending", []string{}, pending(t, l))
 	verify(t, l)
@@ -677,7 +677,7 @@ func TestRetentionPassesDamagedChanges(t *testing.T) {
 	maintain(t, l)
 	settle(t, l, "c-4")
 	if report := verify(t, l); report.ChangesFrom != 4 || report.Changes != 1 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want change 4 alone", report)
 	}
 }
 
@@ -691,7 +691,7 @@ func TestOpenOlder(t *testing.T) {
 	c := decisionlog.Config{Dir: dir}
 	l := open(t, c)
 	if report := verify(t, l); report.From != 4 || report.To != 8 || report.Changes != 0 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want records 4 to 8 and no change", report)
 	}
 	if at, err := l.Cursor("siem"); at != 5 || err != nil {
 		t.Errorf("want the cursor 5, got %d, %v", at, err)
@@ -702,7 +702,7 @@ func TestOpenOlder(t *testing.T) {
 	closed(t, l)
 	l = open(t, c)
 	if report := verify(t, l); report.From != 4 || report.To != 11 || report.Changes != 2 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want records 4 to 11 and two changes", report)
 	}
 	same(t, "changes", []string{"2 c-1 made"}, audit(t, l, authz.AuditFilter{}, 0))
 	if err := errors.Join(l.SetSchema(3), l.Close()); err != nil {

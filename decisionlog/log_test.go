@@ -268,7 +268,7 @@ func TestReopen(t *testing.T) {
 	}
 	record(t, l, entry("d-3"))
 	if report := verify(t, l); report.From != 1 || report.To != 3 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want records 1 to 3", report)
 	}
 	_, err := decisionlog.Open(decisionlog.Config{Dir: dir, Input: input})
 	code(t, err, authz.CodeConflict, "in use by another Verdict process")

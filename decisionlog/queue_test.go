@@ -55,7 +55,7 @@ func TestConcurrentCallers(t *testing.T) {
 	callers.Wait()
 	stats := l.Stats()
 	if report := verify(t, l); report.Records != 800 || stats.Recorded != 800 || stats.Waiting != 0 || stats.WaitingBytes != 0 || stats.Commits > 800 {
-		t.Errorf("%+v %+v", report, stats)
+		t.Errorf("%+v, %+v; want 800 records in no more commits, and none waiting", report, stats)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestBatch(t *testing.T) {
 	}
 	record(t, l, entries...)
 	if stats := l.Stats(); stats.Recorded != 20 || stats.Commits < 2 || stats.Waiting != 0 {
-		t.Errorf("%+v", stats)
+		t.Errorf("%+v; want 20 records in two commits or more, and none waiting", stats)
 	}
 	verify(t, l)
 	found, err := l.After(t.Context(), 0, 100)
@@ -90,7 +90,7 @@ func TestAsync(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := get(t, l, "d-1"); r.Durability != authz.Async {
-		t.Errorf("%+v", r)
+		t.Errorf("%+v; want durability async", r)
 	}
 }
 
@@ -106,7 +106,7 @@ func TestAsyncLoss(t *testing.T) {
 			}
 			code(t, l.Ready(), authz.CodeUnavailable, "is full")
 			if stats := l.Stats(); stats.Lost != 7 || stats.Waiting != 5 || stats.WaitingBytes < 5<<10 {
-				t.Errorf("%+v", stats)
+				t.Errorf("%+v; want 7 lost and 5 waiting, with their bytes", stats)
 			}
 			if running {
 				stop := run(t, l)
@@ -121,7 +121,7 @@ func TestAsyncLoss(t *testing.T) {
 			closed(t, l)
 			l = open(t, decisionlog.Config{Dir: dir})
 			if report := verify(t, l); report.Records != 6 || report.Losses != 1 || report.Lost != 7 {
-				t.Errorf("%+v", report)
+				t.Errorf("%+v; want 6 records, one of them a loss of 7", report)
 			}
 			losses := 0
 			for _, r := range all(t, l) {
@@ -148,7 +148,7 @@ func TestRunTellsAndSyncs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if report := verify(t, l); report.Records != 1 || report.Lost != 1 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want one record, a loss of 1", report)
 	}
 	until(t, func() bool { return l.Stats().Syncs > 0 })
 	code(t, func() error { _, err := l.Get(t.Context(), "d-1"); return err }(), authz.CodeNotFound, "no record")
@@ -187,7 +187,7 @@ func TestAsyncIsBoundedInBytes(t *testing.T) {
 		record(t, l, e)
 	}
 	if stats := l.Stats(); stats.Lost != 7 || stats.WaitingBytes > 1<<20 {
-		t.Errorf("%+v", stats)
+		t.Errorf("%+v; want 7 lost and no more than 1 MiB waiting", stats)
 	}
 }
 
@@ -213,7 +213,7 @@ func TestBackPressure(t *testing.T) {
 	release()
 	record(t, l, entry("d-5"))
 	if report := verify(t, l); report.Records != 1 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want one record", report)
 	}
 }
 
@@ -346,7 +346,7 @@ func TestRoomIsWaitedFor(t *testing.T) {
 		}
 	}
 	if report := verify(t, l); report.Records != 2 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want two records", report)
 	}
 }
 
@@ -376,7 +376,7 @@ func TestHangingDisk(t *testing.T) {
 		t.Error(err)
 	}
 	if report := verify(t, l); report.Records != 2 || l.Stats().Waiting != 0 {
-		t.Errorf("%+v %+v", report, l.Stats())
+		t.Errorf("%+v, %+v; want two records, and none waiting", report, l.Stats())
 	}
 }
 
@@ -396,7 +396,7 @@ func TestFailedCommit(t *testing.T) {
 	code(t, l.SetCursor("siem", 1), authz.CodeUnavailable, "mend the disk")
 	code(t, l.Ready(), authz.CodeUnavailable, "mend the disk")
 	if report := verify(t, l); report.Records != 1 || l.Stats().Refused != 2 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want one record, and two refused", report)
 	}
 	get(t, l, "d-1")
 }
@@ -448,6 +448,6 @@ func TestNoSpace(t *testing.T) {
 	free.Store(math.MaxInt64)
 	record(t, l, entry("d-3"))
 	if report := verify(t, l); report.Records != 2 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want two records", report)
 	}
 }

@@ -130,7 +130,7 @@ func TestLossIsNoDecision(t *testing.T) {
 		{}: 2, {From: start}: 2, {Outcome: "deny"}: 1, {Generation: 4}: 1, {Code: "NO_EDGE"}: 1, {From: start, Guard: "edges"}: 1,
 	} {
 		if n, err := l.Count(t.Context(), filter, 0); n != uint64(want) || err != nil {
-			t.Errorf("%+v: %d %v", filter, n, err)
+			t.Errorf("%+v counts %d, %v; want %d", filter, n, err, want)
 		}
 	}
 }
@@ -233,7 +233,7 @@ func TestEach(t *testing.T) {
 			t.Errorf("%+v: %d records from %.5v, %v", test, len(got), got, err)
 		}
 		if n, err := l.Count(t.Context(), test.filter, test.last); n != uint64(test.count) || err != nil {
-			t.Errorf("%+v: %d %v", test, n, err)
+			t.Errorf("%+v counts %d, %v; want %d", test.filter, n, err, test.count)
 		}
 	}
 	stop := errors.New("enough")

@@ -38,7 +38,7 @@ func TestRetentionByAge(t *testing.T) {
 		t.Helper()
 		report := verify(t, l)
 		if stats := l.Stats(); report.From != 145 || report.To != 500 || stats.Oldest != 145 || stats.Head != 500 || stats.Bytes <= 0 {
-			t.Errorf("%+v %+v", report, stats)
+			t.Errorf("%+v, %+v; want records 145 to 500", report, stats)
 		}
 		_, err := l.Get(t.Context(), "144")
 		code(t, err, authz.CodeNotFound, "no longer kept")
@@ -63,7 +63,7 @@ func TestRetentionByAge(t *testing.T) {
 	now = now.Add(10000 * time.Hour)
 	maintain(t, l)
 	if report := verify(t, l); report.Records != 0 || report.HeadHash == "" || l.Stats().Oldest != 0 || l.Stats().Bytes != 0 || l.Stats().Removed != 356 {
-		t.Errorf("%+v %+v", report, l.Stats())
+		t.Errorf("%+v, %+v; want no record, the hash of the last, and 356 removed", report, l.Stats())
 	}
 	if list, err := l.List(t.Context(), authz.RecordFilter{}, "", 0); err != nil || len(list.Items) > 0 || list.Head != 500 {
 		t.Error(list, err)
@@ -72,7 +72,7 @@ func TestRetentionByAge(t *testing.T) {
 	e.Question.Time = now
 	record(t, l, e)
 	if report := verify(t, l); report.From != 501 || report.Records != 1 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want record 501 alone", report)
 	}
 }
 
@@ -132,7 +132,7 @@ func TestRetentionSparesReaders(t *testing.T) {
 	fill(limit * 3 / 2)
 	maintain(t, l)
 	if stats := l.Stats(); stats.Removed != 0 || stats.Missed != 0 {
-		t.Errorf("%+v", stats)
+		t.Errorf("%+v; want none removed and none missed", stats)
 	}
 	for _, name := range []string{"siem", "otlp"} {
 		if err := l.SetCursor(name, 5); err != nil {
@@ -141,7 +141,7 @@ func TestRetentionSparesReaders(t *testing.T) {
 	}
 	maintain(t, l)
 	if stats := l.Stats(); stats.Removed != 5 || stats.Missed != 0 {
-		t.Errorf("%+v", stats)
+		t.Errorf("%+v; want 5 removed and none missed", stats)
 	}
 	if err := l.SetCursor("otlp", uint64(n)); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestRetentionSparesReaders(t *testing.T) {
 	maintain(t, l)
 	stats := l.Stats()
 	if stats.Bytes > 2*limit || stats.Bytes < limit*3/2 || stats.Missed != stats.Removed-5 {
-		t.Errorf("%+v", stats)
+		t.Errorf("%+v; want up to twice the limit kept, and all removed but 5 missed", stats)
 	}
 	verify(t, l)
 	if err := l.SetCursor("", 1); authz.CodeOf(err) != authz.CodeInvalid {
@@ -200,6 +200,6 @@ func TestMaintainNeedsSpace(t *testing.T) {
 	free.Store(decisionlog.DefaultMinFree / 2) // less than a record needs
 	maintain(t, l)
 	if stats := l.Stats(); stats.Removed != 1 {
-		t.Errorf("%+v", stats)
+		t.Errorf("%+v; want one removed", stats)
 	}
 }

@@ -116,7 +116,7 @@ func TestVerifyOfMany(t *testing.T) {
 
 func TestVerifyOfNothing(t *testing.T) {
 	if report := verify(t, open(t, inMemory())); report.From != 0 || report.To != 0 || report.HeadHash != "" {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want the report of an empty log", report)
 	}
 }
 
@@ -223,7 +223,7 @@ func resealed(t *testing.T, line string) string {
 func TestManyProblems(t *testing.T) {
 	report, err := decisionlog.VerifyLines(strings.NewReader(strings.Repeat("x\n", 150)))
 	if err != nil || len(report.Problems) != 100 || report.MoreProblems != 50 || report.OK {
-		t.Errorf("%d %+v %v", len(report.Problems), report, err)
+		t.Errorf("%d problems, %+v, %v; want 100 of them, and 50 more", len(report.Problems), report, err)
 	}
 }
 

@@ -43,7 +43,7 @@ func importPeople(b testing.TB, s *store.Store, n int) {
 		b.Fatal(err)
 	}
 	if report.Written != 2*n {
-		b.Fatalf("%+v", report)
+		b.Fatalf("%+v; want %d written", report, 2*n)
 	}
 }
 
@@ -148,7 +148,7 @@ func manyCredentials(b *testing.B, config store.Config, n int) *store.Store {
 	}()
 	report, err := s.Import(context.Background(), in, store.ImportOptions{})
 	if err != nil || report.Written != n {
-		b.Fatalf("%+v %v", report, err)
+		b.Fatalf("%+v, %v; want %d written", report, err, n)
 	}
 	return s
 }

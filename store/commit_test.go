@@ -52,7 +52,7 @@ func TestGroupCommit(t *testing.T) {
 	queued(4)
 	cancel()
 	if got := <-answers; got.name != "withdrawn" || authz.CodeOf(got.err) != authz.CodeUnavailable || !errors.Is(got.err, context.Canceled) {
-		t.Fatalf("%+v", got)
+		t.Fatalf("%+v; want the write that was withdrawn", got)
 	}
 	if got := s.Revision(); got != 0 {
 		t.Errorf("revision %d was published before its commit ended", got)

@@ -325,6 +325,6 @@ func scanFor[E authz.Entity](all map[string]E, first func(a, b E) int, matches f
 
 func same[E authz.Entity](t *rapid.T, what string, want []string, got []E, err error) {
 	if diff := gocmp.Diff(want, storetest.IDs(got)); diff != "" || err != nil {
-		t.Fatalf("%s: %s %v", what, diff, err)
+		t.Fatalf("%s (-want +got): %s, %v", what, diff, err)
 	}
 }

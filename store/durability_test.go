@@ -159,7 +159,7 @@ func TestOpenRefuses(t *testing.T) {
 		"negative retention": {InMemory: true, ChangeRetention: -2},
 	} {
 		if _, err := store.Open(config); authz.CodeOf(err) != authz.CodeInvalid {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want code %q", name, err, authz.CodeInvalid)
 		}
 	}
 }
@@ -219,7 +219,7 @@ func TestRestoreRefusesDamage(t *testing.T) {
 	refused := func(name string, damaged io.Reader, want authz.ErrorCode) {
 		t.Helper()
 		if err := store.Restore(filepath.Join(parent, "data"), damaged); authz.CodeOf(err) != want {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want code %q", name, err, want)
 		}
 		left, err := os.ReadDir(parent)
 		if err != nil || len(left) > 0 {
@@ -270,7 +270,7 @@ func TestChangeLogIsCompacted(t *testing.T) {
 	for _, view := range []*store.Snapshot{old, storetest.View(t, s)} {
 		for id, want := range map[string]bool{"gone": false, "back": true, "a0": true} {
 			if _, ok, err := view.Fact(authz.Users, id); ok != want || err != nil {
-				t.Errorf("%s: %v %v", id, ok, err)
+				t.Errorf("%s is there: %t, %v; want %t", id, ok, err, want)
 			}
 		}
 	}
@@ -337,7 +337,7 @@ func TestOldVersionsSurviveCompaction(t *testing.T) {
 	}
 	fact, ok, err := view.Fact(authz.Users, "u")
 	if !ok || err != nil || !strings.Contains(string(fact.JSON), "first") {
-		t.Errorf("%s %v %v", fact.JSON, ok, err)
+		t.Errorf("%s, %t, %v; want the first version", fact.JSON, ok, err)
 	}
 }
 
@@ -402,7 +402,7 @@ func TestWriteLargerThanATransaction(t *testing.T) {
 		var err error
 		report, err = s.Import(t.Context(), strings.NewReader(lines.String()), store.ImportOptions{Progress: func(store.ImportProgress) { chunks++ }})
 		if err != nil || report.Written != n {
-			t.Fatalf("%+v %v", report, err)
+			t.Fatalf("%+v, %v; want %d written", report, err, n)
 		}
 	}
 	if got := s.Counts()[authz.Edges]; got != n {

@@ -152,7 +152,7 @@ func TestEarlierViewHoldsItsVersions(t *testing.T) {
 	}
 	fact, ok, err := view.Fact(authz.Users, "u")
 	if !ok || err != nil || !strings.Contains(string(fact.JSON), "first") {
-		t.Errorf("%s %v %v", fact.JSON, ok, err)
+		t.Errorf("%s, %t, %v; want the first version", fact.JSON, ok, err)
 	}
 	notKept(t, s, 1, authz.CodeGone, "no longer kept")
 }

@@ -39,7 +39,7 @@ func TestImportOfManyChunks(t *testing.T) {
 	}
 	counts := s.Counts()
 	if counts[authz.Users] != n || counts[authz.Entitlements] != n {
-		t.Errorf("%v", counts)
+		t.Errorf("counts are %v; want %d users and entitlements", counts, n)
 	}
 }
 
@@ -50,7 +50,7 @@ func TestImportThatBreaksOff(t *testing.T) {
 	report, err := s.Import(t.Context(), io.MultiReader(strings.NewReader(line), failingReader{}), store.ImportOptions{})
 	code(t, err, authz.CodeInvalid, "could not be read to its end")
 	if report.Written != 1 || report.Revision != 1 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want one line written, at revision 1", report)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -86,11 +86,11 @@ func FuzzImport(f *testing.F) {
 			t.Fatal(err)
 		}
 		if first.Revision > before+1 || first.Failed < len(first.Errors) || first.Written+first.Unchanged+first.Failed > first.Lines {
-			t.Fatalf("%+v", first)
+			t.Fatalf("%+v; the numbers do not fit together", first)
 		}
 		for _, bad := range first.Errors {
 			if bad.Message == "" || bad.Line < 1 || bad.Line > first.Lines {
-				t.Fatalf("%+v", bad)
+				t.Fatalf("%+v; want a message, and a line of the input", bad)
 			}
 		}
 		// What was accepted is exported, and its export changes nothing.

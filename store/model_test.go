@@ -174,7 +174,7 @@ func (m *machine) importLines(t *rapid.T) {
 	}
 	report, err := m.s.Import(context.Background(), strings.NewReader(lines.String()), store.ImportOptions{})
 	if err != nil || report.Failed > 0 {
-		t.Fatalf("%+v %v", report, err)
+		t.Fatalf("%+v, %v; want no line to fail", report, err)
 	}
 	if changed {
 		m.now = next

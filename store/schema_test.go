@@ -58,7 +58,7 @@ func TestUpgrade(t *testing.T) {
 			t.Errorf("hot limit %d: %s", hotLimit, diff)
 		}
 		if counts := s.Counts(); counts[authz.Credentials] != 5 || counts[authz.RotationSets] != 0 {
-			t.Errorf("%v", counts)
+			t.Errorf("counts are %v; want 5 credentials and no rotation set", counts)
 		}
 		view.Close()
 		if err := s.Close(); err != nil {

@@ -130,7 +130,7 @@ func TestFreeSpaceIsNotAsked(t *testing.T) {
 	} {
 		s := open(t, config)
 		if _, err := s.Apply(t.Context(), []store.Op{{Entity: storetest.User("u", "t")}}); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: a write that needs no space was refused: %v", name, err)
 		}
 	}
 }

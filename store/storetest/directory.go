@@ -24,10 +24,10 @@ func IDs[E authz.Entity](entities []E) []string {
 func wantIDs[E authz.Entity](t *testing.T, what, want string, got []E, err error) {
 	t.Helper()
 	if err != nil {
-		t.Fatalf("%s: %v", what, err)
+		t.Fatalf("%s: %v, want no error", what, err)
 	}
 	if diff := cmp.Diff(strings.Fields(want), IDs(got)); diff != "" {
-		t.Errorf("%s: %s", what, diff)
+		t.Errorf("%s (-want +got): %s", what, diff)
 	}
 }
 

@@ -230,14 +230,14 @@ func testEveryCollection(t *testing.T, s *store.Store, _ *Clock) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(asJSON(t, sample), asJSON(t, got)); diff != "" {
-			t.Errorf("%s %s: %s", c, key, diff)
+			t.Errorf("%s %s (-want +got): %s", c, key, diff)
 		}
 		fact, ok, err := view.Fact(c, key)
 		if !ok || err != nil {
-			t.Fatalf("%s %s: %v %v", c, key, ok, err)
+			t.Fatalf("%s %s is there: %t, %v; want it", c, key, ok, err)
 		}
 		if diff := cmp.Diff(authz.Fact{Key: key, Revision: 1, JSON: []byte(asJSON(t, sample))}, fact); diff != "" {
-			t.Errorf("%s %s: %s", c, key, diff)
+			t.Errorf("%s %s (-want +got): %s", c, key, diff)
 		}
 		for _, filter := range c.Filters() {
 			page, err := s.List(t.Context(), authz.Query{Collection: c, Filters: map[string]string{filter: sample.Field(filter)}})
@@ -450,7 +450,7 @@ func testConcurrentWrites(t *testing.T, s *store.Store, _ *Clock) {
 	}
 	stats := s.Stats()
 	if stats.Writes != writers*each+each || stats.Commits > stats.Writes || stats.Refused != writers*each-each {
-		t.Errorf("%+v", stats)
+		t.Errorf("%+v; want every round won once and lost by all others", stats)
 	}
 	// The feed has every revision once and in order.
 	var after uint64
@@ -556,7 +556,7 @@ func testLists(t *testing.T, s *store.Store, _ *Clock) {
 	} {
 		_, err := s.List(t.Context(), q)
 		if authz.CodeOf(err) != authz.CodeInvalid {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want code %q", name, err, authz.CodeInvalid)
 		}
 	}
 }
@@ -579,7 +579,7 @@ func testCursors(t *testing.T, s *store.Store, _ *Clock) {
 	} {
 		_, err := s.List(t.Context(), misuse)
 		if got := authz.CodeOf(err); got != authz.CodeInvalid || err.(*authz.Error).Field != "cursor" {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want the cursor at fault", name, err)
 		}
 	}
 	// A cursor goes on after its key, whatever became of it.
@@ -672,7 +672,7 @@ func testUnder(t *testing.T, s *store.Store, _ *Clock) {
 			}
 		}
 		if facts, more, err := view.Under(authz.Entitlements, "tenant:nobody", 10); len(facts) > 0 || more || err != nil {
-			t.Errorf("%v %v %v", facts, more, err)
+			t.Errorf("%v, %t, %v; want nothing under a holder that is not there", facts, more, err)
 		}
 	}
 }
@@ -877,7 +877,7 @@ func testImportBadLines(t *testing.T, s *store.Store, _ *Clock) {
 		t.Error(diff)
 	}
 	if report.Lines != 16 || report.Failed != 13 || report.Written != 3 || report.Revision != 1 {
-		t.Errorf("%+v", report)
+		t.Errorf("%+v; want 16 lines, 13 of them failed and 3 written, at revision 1", report)
 	}
 	if diff := cmp.Diff([]string{"good-1", "good-3"}, ids(t, s, authz.Query{Collection: authz.Users})); diff != "" {
 		t.Error(diff)
@@ -929,7 +929,7 @@ func testRoundTrip(t *testing.T, s *store.Store, _ *Clock) {
 	}
 	again := doImport(t, s, exported)
 	if again.Unchanged != lines {
-		t.Errorf("%+v", again)
+		t.Errorf("%+v; want %d lines unchanged", again, lines)
 	}
 	_, err := s.Export(t.Context(), new(bytes.Buffer), "unicorns")
 	wantCode(t, err, authz.CodeInvalid)

@@ -49,7 +49,7 @@ func testMachineUserSucceeds(t *testing.T, s *store.Store, clock *Clock) {
 			t.Helper()
 			stored, err := write(user(id, state, validFrom))
 			if err != nil {
-				t.Fatalf("%s, %s: %v", way, what, err)
+				t.Fatalf("%s, %s: %v, want no error", way, what, err)
 			}
 			if got := stored.(*authz.MachineUser).TokensValidFrom; !got.Equal(want) {
 				t.Errorf("%s, %s: tokens are valid from %v, want %v", way, what, got, want)
@@ -98,7 +98,7 @@ func testCredentialSucceeds(t *testing.T, s *store.Store, clock *Clock) {
 		for _, state := range []string{authz.CredentialRetiring, authz.CredentialRetired, authz.CredentialRevoked} {
 			stored, err := write(secret(id, state, ""))
 			if err != nil {
-				t.Fatalf("%s, %s: %v", way, state, err)
+				t.Fatalf("%s, %s: %v, want no error", way, state, err)
 			}
 			got := stored.(*authz.Credential)
 			if got.State != state || got.SecretHash != hash || !got.LastUsedAt.Equal(clock.Now()) || got.LastUsedFrom != "10.4.2.19" {
