@@ -25,13 +25,13 @@ type Committer[T Queued] struct {
 
 	mu    sync.Mutex
 	queue []T // guarded by mu
-	taken []T // the queue before, which who holds lock commits; its memory is used again
+	taken []T // the queue before, which the leader commits; its memory is used again
 }
 
 // Item is what a Committer knows of an item: embed it. Zero is one that is not queued.
 type Item struct {
 	of       *Submission
-	answered bool // by who holds the commit lock
+	answered bool // guarded by lock
 }
 
 func (i *Item) item() *Item { return i }
@@ -41,7 +41,7 @@ type Queued interface{ item() *Item }
 
 // Submission is the items that were queued by one call.
 type Submission struct {
-	unanswered int // by who holds the commit lock
+	unanswered int // guarded by the lock of its Committer
 	err        error
 	done       chan struct{} // closed when all are answered; err may be read then
 }
@@ -58,7 +58,8 @@ func (s *Submission) Err() error { return s.err }
 //
 // commit is called with everything that is queued, one call at a time. It commits the
 // first of items, as many as fit and at least one, calls Answer for each of them, and
-// returns how many they were. It must not keep items. fail makes an error of what kept commit from its end.
+// returns how many they were. It must not keep items. fail makes an error of the reason
+// why a commit did not run to its end.
 // release, which may be nil, is called once for each item, before its caller learns that
 // it was answered or withdrawn; it must not call the Committer.
 func NewCommitter[T Queued](closing <-chan struct{}, commit func(items []T) (n int), fail func(cause error) error, release func(T)) *Committer[T] {
@@ -95,7 +96,7 @@ const (
 	Expired            // the timer did
 )
 
-// Wait returns Done once s is answered; it leads when nobody else does. With every other
+// Wait returns Done once s is answered; it leads when no other caller does. With every other
 // End the caller has to call Withdraw. The one caller that leads waits until its commits
 // end, whatever ends before. expired may be nil.
 func (c *Committer[T]) Wait(ctx context.Context, s *Submission, expired <-chan time.Time) End {
@@ -113,8 +114,8 @@ func (c *Committer[T]) Wait(ctx context.Context, s *Submission, expired <-chan t
 	return Done
 }
 
-// TryLead commits everything that is queued, unless somebody is committing now. When it
-// did, that is answered.
+// TryLead commits everything that is queued, unless a commit is under way. All of it is
+// answered when TryLead returns true.
 func (c *Committer[T]) TryLead() (led bool) {
 	select {
 	case c.lock <- struct{}{}:
@@ -126,14 +127,14 @@ func (c *Committer[T]) TryLead() (led bool) {
 }
 
 // Lead commits everything that is queued, after the commit under way, also while the
-// Committer is being closed. Then all of it is answered.
+// Committer is being closed. All of it is answered then.
 func (c *Committer[T]) Lead() {
 	c.lock <- struct{}{}
 	c.lead()
 }
 
 // Withdraw takes the items of s off the queue. False means that they are being
-// committed, or were: then s is answered without more ado, as soon as its commit ends.
+// committed, or were: s is answered when that commit ends.
 func (c *Committer[T]) Withdraw(s *Submission) (withdrawn bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

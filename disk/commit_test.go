@@ -43,7 +43,7 @@ type bench struct {
 
 	mu     sync.Mutex
 	groups [][]string // names committed, guarded by mu
-	failed []error    // causes that fail was told; guarded by mu
+	failed []error    // causes that fail was given; guarded by mu
 }
 
 var errAbandoned = errors.New("abandoned")
@@ -339,7 +339,7 @@ func TestEndsWhileCommitted(t *testing.T) {
 	})
 }
 
-// TestLeaderThatPanics fails what it was to commit, and nobody waits for ever: not those
+// TestLeaderThatPanics fails what it was to commit, and no caller waits for ever: not those
 // in its group, nor those behind it in the queue it took, nor those who come later.
 func TestLeaderThatPanics(t *testing.T) {
 	for name, leave := range map[string]func(){
@@ -429,7 +429,7 @@ func TestLock(t *testing.T) {
 	})
 }
 
-// TestLead: what nobody waits for is committed by who asks for it, also while the
+// TestLead: what no caller waits for is committed by the one that asks for it, also while the
 // Committer is being closed.
 func TestLead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -437,7 +437,7 @@ func TestLead(t *testing.T) {
 		go func() { b.steps <- step{n: 1} }()
 		s := b.Enqueue(&item{name: "a"})
 		if !b.TryLead() {
-			t.Error("did not lead, though nobody else does")
+			t.Error("did not lead, though no other caller does")
 		}
 		<-s.Done()
 		leader := b.submit(nil, "b")

@@ -40,8 +40,8 @@ type Options struct {
 	// FreeHolds is for how long a good answer of Free is relied on, by Now.
 	FreeHolds time.Duration
 	Now       func() time.Time
-	// NoSpace is the refusal for a disk that has free bytes and not need, or of which
-	// that could not be told, for cause.
+	// NoSpace makes the error for a disk that has free bytes and not need, or whose free
+	// space could not be read, for cause.
 	NoSpace func(free, need uint64, cause error) error
 	// Low and Enough are logged when CheckSpace begins to refuse, and when it ends.
 	Low, Enough string
@@ -161,7 +161,7 @@ func (d *DB) Leave() { d.life.RUnlock() }
 // disk is known only after a restart.
 func (d *DB) Fail(err error) { d.failed.Store(&err) }
 
-// Failure is what Fail was last told, nil when d has not failed.
+// Failure is the last error given to Fail, nil when there is none.
 func (d *DB) Failure() error {
 	if err := d.failed.Load(); err != nil {
 		return *err

@@ -286,7 +286,7 @@ func TestFailure(t *testing.T) {
 	db.Leave()
 }
 
-// TestClose: closing lets those who entered leave, nobody in after that, and is done once.
+// TestClose: closing waits for those that entered, lets none in after that, and is done once.
 func TestClose(t *testing.T) {
 	o := options("", lots, new(bytes.Buffer))
 	o.InMemory = true
@@ -312,7 +312,7 @@ func TestClose(t *testing.T) {
 		}
 		go func() { ended <- db.Close(func() error { t.Error("it was closed twice"); return nil }) }()
 		if db.IsClosed() {
-			t.Error("closed while somebody was in")
+			t.Error("closed before Leave")
 		}
 		db.Leave()
 		for range 2 {

@@ -1,4 +1,4 @@
-// Package disk is what the rooms that keep data on a disk need of one: how much space is
-// left, files that are put in place whole, a Badger that explains itself and stops before
-// the disk is full (DB), and the group commit in front of it (Committer).
+// Package disk is shared by the packages that keep data on a disk: how much space is left,
+// files that are replaced whole, a Badger database with its space and life (DB), and the
+// group commit in front of one (Committer).
 package disk

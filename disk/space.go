@@ -8,7 +8,7 @@ import (
 )
 
 // CheckSpace refuses, with Options.NoSpace, while the disk has less available than
-// Options.MinFree and what level 0 has, and while that cannot be told. Badger writes
+// Options.MinFree and what level 0 has, and while that cannot be read. Badger writes
 // through sparse memory maps: a page that the disk has no room for is no error but a
 // signal that ends the process. Level 0 is rewritten whole, and grows while writes outrun
 // its compaction.

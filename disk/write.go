@@ -11,8 +11,8 @@ import (
 // beginning is how the names of files begin that are being written.
 const beginning = ".new-"
 
-// WriteFile puts content in the place of the file at path, whole or not at all: whoever
-// reads it sees the old file or the new one, and so does whoever reads it after a crash.
+// WriteFile replaces the file at path by one with content, atomically: a reader sees the
+// old file or the new one, also after a crash.
 // When it returns nil the file is on disk under its name. Its folder must be there.
 //
 // A process that is killed meanwhile may leave a file beside it: see Unfinished.
@@ -39,8 +39,8 @@ func WriteFile(path string, content []byte, mode fs.FileMode) (err error) {
 }
 
 // Unfinished reports whether name, that of a file without its folder, is one of a
-// WriteFile that did not come to its end. Who starts to use a folder, and is the only
-// one who does, may remove such files.
+// WriteFile that did not finish. A process that starts to use a folder, and is the only
+// one to do so, may remove such files.
 func Unfinished(name string) bool { return strings.HasPrefix(name, beginning) }
 
 // SyncDir makes the names in a folder outlive a power cut: that files are there, are
