@@ -203,9 +203,9 @@ func setEntry(txn *badger.Txn, e entry) error {
 	return txn.SetEntry(badger.NewEntry(e.key, e.value).WithMeta(e.meta))
 }
 
-// grave is what a deleted entity leaves: a tombstone when the change log will
+// tombstoneEntry is what a deleted entity leaves: a tombstone when the change log will
 // clear it away, nothing otherwise.
-func (g *group) grave(r ref, revision uint64, now int64) entry {
+func (g *group) tombstoneEntry(r ref, revision uint64, now int64) entry {
 	if !g.store.config.logsChanges() {
 		return entry{key: r.dataKey(), deleted: true}
 	}

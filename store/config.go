@@ -67,8 +67,8 @@ type Config struct {
 	// Free says how many bytes the disk of dir has available; nil asks the
 	// operating system, where it can be asked. An error refuses the write.
 	Free func(dir string) (bytes uint64, err error)
-	// Written, when set, is told of every entity that was written or deleted, once
-	// readers see it and before its write returns, whatever way the write came in. It
+	// Written, when set, is called for every entity that was written or deleted, once
+	// readers see it and before its write returns, however the write was made. It
 	// holds up all writes, so it must not wait.
 	Written func(c authz.Collection, key string)
 	// Now is the clock; nil means time.Now.
@@ -132,7 +132,7 @@ func defaultTo[T comparable](field *T, value T) {
 	}
 }
 
-// logsChanges says whether the change log is on.
+// logsChanges reports whether the change log is on.
 func (c Config) logsChanges() bool { return c.ChangeRetention != NoChangeLog }
 
 // badger is how the data directory is opened.

@@ -4,7 +4,7 @@
 //
 // Every committed write raises the data revision by exactly one; a write is a
 // list of operations that happen together or not at all. Concurrent writes are
-// grouped: whoever holds the commit lock evaluates all queued writes in order,
+// grouped: the caller that has the commit lock evaluates all queued writes in order,
 // each seeing the ones before it, and commits them as one Badger transaction,
 // so that they share one fsync. A write that fails its precondition fails
 // alone. Apply returns after the fsync: what it acknowledged survives the loss
@@ -69,8 +69,8 @@
 // are stored, and with them the salted hash of every shared secret
 // (Credential.SecretHash) and, in backups and in exports that ask for API keys by
 // name, the hash of every API key. So nothing is taken out on the way, and a
-// restored node knows its callers again; keep both where whoever reads them may
-// try to guess a weak secret.
+// restored node knows its callers again; protect both, as their
+// readers can try to guess a weak secret.
 //
 // # Errors
 //

@@ -17,7 +17,7 @@ import (
 // SnapshotAt freezes the data as it was at an earlier revision, or is now. Every
 // read of it goes to Badger. CodeGone when revision is no longer kept, CodeInvalid
 // when it is not yet there. A revision inside a group of writes that were committed
-// together reads as the one before the group: nobody saw more of it.
+// together reads as the one before the group: no reader saw more of it.
 func (s *Store) SnapshotAt(revision uint64) (*Snapshot, error) {
 	select {
 	case <-s.db.Closing():

@@ -31,7 +31,7 @@ const (
 	chunkBytes = 2 << 20
 )
 
-// ImportOptions are what an import may be told.
+// ImportOptions change how an import goes.
 type ImportOptions struct {
 	// Progress, when set, is called after each chunk, never twice at a time.
 	Progress func(ImportProgress)
@@ -41,7 +41,7 @@ type ImportOptions struct {
 	// Around, when set, is called for each chunk and commits it by calling commit, with
 	// its own context or one made of it; not for one of blank lines alone. It has the lines and their digest, what commit
 	// returns has what became of them and the revision that did. An error of it ends
-	// the import; whoever does not call commit returns one.
+	// the import, and it has to return one when it does not call commit.
 	Around func(ctx context.Context, chunk authz.ImportedChunk, commit func(context.Context) (authz.ImportedChunk, uint64, error)) error
 }
 
@@ -276,7 +276,7 @@ func withoutEnvelope(err error) error {
 // aroundChunk is importChunk within what options have around it.
 func (s *Store) aroundChunk(ctx context.Context, c *chunk, report *authz.ImportReport, around func(context.Context, authz.ImportedChunk, func(context.Context) (authz.ImportedChunk, uint64, error)) error) error {
 	if around == nil || !slices.ContainsFunc(c.lines, func(l line) bool { return !l.skip }) {
-		return s.importChunk(ctx, c, report) // nobody, or nothing but blank lines
+		return s.importChunk(ctx, c, report) // there is no Around, or nothing but blank lines
 	}
 	lines := authz.ImportedChunk{First: c.first, Last: c.first + len(c.lines) - 1, Digest: c.digest}
 	return around(ctx, lines, func(ctx context.Context) (authz.ImportedChunk, uint64, error) {

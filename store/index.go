@@ -91,7 +91,7 @@ func (c *credentialIndex) with(gone, come []*record) hotIndex {
 func byID[E authz.Entity](a, b E) int { return strings.Compare(a.Head().ID, b.Head().ID) }
 
 // acceptedFirst is the order of the Directory: however many old generations there
-// are, those that still prove somebody are among the first.
+// are, those that can still prove an identity are among the first.
 func acceptedFirst(a, b *authz.Credential) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Generation, a.Generation), byID(a, b))
 }

@@ -179,8 +179,8 @@ func (s *Store) excess(now *state) (keys [][]byte, err error) {
 			whole = nil
 			return false, nil
 		}
-		graves, err := graves(txn, changes)
-		whole = append(append(whole, item.KeyCopy(nil)), graves...)
+		deleted, err := tombstones(txn, changes)
+		whole = append(append(whole, item.KeyCopy(nil)), deleted...)
 		return true, err
 	})
 	if len(keys) > 0 && len(keys)+len(whole) > compactBatch {
@@ -197,8 +197,8 @@ func (s *Store) keepFrom(now *state) uint64 {
 	return now.nextChange - min(now.nextChange, uint64(s.config.ChangeRetention))
 }
 
-// graves are the tombstones that the deletes among changes left and that still stand.
-func graves(txn *badger.Txn, changes []authz.Change[authz.Entity]) ([][]byte, error) {
+// tombstones are the keys of those that the deletes among changes left and that still stand.
+func tombstones(txn *badger.Txn, changes []authz.Change[authz.Entity]) ([][]byte, error) {
 	var keys [][]byte
 	for _, c := range changes {
 		if c.Op != authz.OpDelete {

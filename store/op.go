@@ -48,7 +48,7 @@ type Result struct {
 	// Created says of each of the Ops whether its entity did not exist before.
 	Created []bool
 	// Before and After are the JSON of each entity as it was and is stored, nil when
-	// there was or is none. They are shared: nobody may change them.
+	// there was or is none. They are shared and must not be changed.
 	Before, After [][]byte
 }
 

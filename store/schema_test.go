@@ -79,7 +79,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// schemaOf reads the schema version of a data directory nobody has open.
+// schemaOf reads the schema version of a data directory that is not open.
 func schemaOf(t *testing.T, dir string) (version uint32) {
 	t.Helper()
 	db, err := badger.OpenManaged(badger.DefaultOptions(dir).WithLogger(nil))

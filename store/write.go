@@ -172,7 +172,7 @@ func (d *draft) put(op *operation, current *record, out *outcome) error {
 	return nil
 }
 
-// unchanged says whether an import would store what is there already.
+// unchanged reports whether an import would store what is there already.
 func (op *operation) unchanged(made content, current *record) bool {
 	return current != nil && op.intent == unlessSame && bytes.Equal(current.json, made.withHeader(current.created, current.updated, current.revision))
 }
@@ -212,7 +212,7 @@ func (d *draft) delete(op *operation, current *record, out *outcome) error {
 		return err
 	}
 	d.reindex(op.ref, was, nil)
-	d.entries = append(d.entries, d.group.grave(op.ref, d.revision, d.now))
+	d.entries = append(d.entries, d.group.tombstoneEntry(op.ref, d.revision, d.now))
 	d.records[op.ref] = nil
 	d.counts[op.code]--
 	d.changes = append(d.changes, change{op: changeDelete, ref: op.ref})
@@ -220,7 +220,7 @@ func (d *draft) delete(op *operation, current *record, out *outcome) error {
 	return nil
 }
 
-// due says whether the entity, as it is now, expired in time for the sweeper.
+// due reports whether the entity, as it is now, expired in time for the sweeper.
 func due(op *operation, current *record) (bool, error) {
 	if current == nil {
 		return false, nil

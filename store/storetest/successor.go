@@ -13,7 +13,7 @@ import (
 )
 
 // importLine writes an entity as import lines do. Its header stays out, as in a
-// file somebody wrote.
+// file that was written by hand.
 func importLine(t *testing.T, entity authz.Entity) string {
 	t.Helper()
 	return fmt.Sprintf(`{"collection":%q,"entity":%s}`, entity.Collection(), asJSON(t, entity)) + "\n"
