@@ -49,8 +49,8 @@ func settle(t testing.TB, l *decisionlog.Log, ids ...string) {
 	}
 }
 
-// told is each change as "number id outcome".
-func told(changes []authz.AuditedChange) []string {
+// listed is each change as "number id outcome".
+func listed(changes []authz.AuditedChange) []string {
 	lines := []string{}
 	for _, c := range changes {
 		lines = append(lines, fmt.Sprintf("%d %s %s", c.Number, c.ID, c.Outcome))
@@ -64,7 +64,7 @@ func pending(t testing.TB, l *decisionlog.Log) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return told(changes)
+	return listed(changes)
 }
 
 // audit is every change, newest first, by pages of limit.
@@ -76,7 +76,7 @@ func audit(t testing.TB, l *decisionlog.Log, f authz.AuditFilter, limit int) []s
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines = append(lines, told(found.Items)...)
+		lines = append(lines, listed(found.Items)...)
 		if cursor = found.NextCursor; cursor == "" {
 			return lines
 		}
@@ -359,7 +359,7 @@ func TestFollowChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return told(page.Items), page.NextAfter
+		return listed(page.Items), page.NextAfter
 	}
 	lines, next := follow(0, 1)
 	same(t, "first", []any{[]string{"1 c-1 pending"}, uint64(1)}, []any{lines, next})

@@ -152,7 +152,7 @@ func (l *Log) recordLoss() error {
 	return l.writeLoss()
 }
 
-// writeLoss is recordLoss for whoever holds the commit lock.
+// writeLoss is recordLoss for a caller that holds the commit lock.
 func (l *Log) writeLoss() error {
 	if l.lost.Load() == 0 {
 		return nil

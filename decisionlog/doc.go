@@ -9,7 +9,7 @@
 // and Decision.Durability:
 //
 //	async     It waits in memory, and Record never waits. The process's death loses
-//	          at most Config.Queue of them, without a word. When the queue is full, or
+//	          at most Config.Queue of them, without a trace. When the queue is full, or
 //	          the log cannot be written, decisions are lost and counted: a record of
 //	          kind loss stands for them in the chain. Run writes what waits, Close the rest.
 //	spool     It is committed and outlives the process, whatever kills it: Badger's
@@ -20,7 +20,7 @@
 //	required  As spool, and synced: it is on the disk.
 //
 // Callers that record at the same time share a commit, and a sync if one of them
-// needs it: whoever gets the commit lock writes everything that is queued. Input and
+// needs it: the caller that gets the commit lock writes everything that is queued. Input and
 // masks are made by the callers themselves, for async by Run.
 //
 // An error of Record means that the record is not known to be there. It may be: a
@@ -32,7 +32,7 @@
 // contrast, is refused before anything is written, and passes when there is space.
 //
 // After a power cut records of the last second may be missing while later ones,
-// that somebody waited for with required, are there: a memtable that Badger had just
+// whose callers waited for the disk (required), are there: a memtable that Badger had just
 // filled was not yet a table. Verify names the gap; the log goes on.
 //
 // # Masking
@@ -66,7 +66,7 @@
 // an error and the change must not be made. They share commits and syncs with
 // decisions, and wait in a queue of their own (MaxPending of them, 16 MiB), which no
 // decisions fill. After a crash Pending lists the intents without an outcome, for
-// whoever can find out what became of them. An id is announced once and has one
+// the caller that can find out what became of them. An id is announced once and has one
 // outcome: the same outcome again records nothing and is no error, another one is
 // CodeConflict.
 //
@@ -133,7 +133,7 @@
 // A reader that must not miss anything keeps a Cursor here. Retention spares what the
 // slowest reader has not read until twice Config.MaxBytes is kept, and then counts
 // what was missed. A cursor counts from the first time it is asked for or set after
-// Open, so that one nobody uses any more holds nothing up.
+// Open, so that one that is no longer used holds nothing up.
 //
 // # Key layout
 //

@@ -112,7 +112,7 @@ func (l *Log) fill(ctx context.Context, r *authz.Record, e *authz.Entry, result 
 func (l *Log) withhold(r *authz.Record, result *authz.Decision, why string) {
 	l.stats.unmaskable.Add(1)
 	r.Input, r.Masked, r.InputError = nil, nil, why
-	result.Reasons, result.WouldDeny = bare(result.Reasons), bare(result.WouldDeny)
+	result.Reasons, result.WouldDeny = codesOf(result.Reasons), codesOf(result.WouldDeny)
 	result.Obligations, result.Advice = nil, nil
 	var err error
 	if r.Result, err = ijson.Marshal(result); err != nil || len(r.Result) > maxContent {
@@ -120,7 +120,8 @@ func (l *Log) withhold(r *authz.Record, result *authz.Decision, why string) {
 	}
 }
 
-func bare(reasons []authz.Reason) []authz.Reason {
+// codesOf are reasons without their texts and details.
+func codesOf(reasons []authz.Reason) []authz.Reason {
 	kept := make([]authz.Reason, len(reasons))
 	for i, r := range reasons {
 		kept[i] = authz.Reason{Code: r.Code, Guard: r.Guard, Mode: r.Mode}

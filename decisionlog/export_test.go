@@ -136,7 +136,7 @@ func (l *Log) SetSchema(version uint32) error {
 	})
 }
 
-// HeaderCanBeRead says whether a value has a header; it is for fuzzing.
+// HeaderCanBeRead reports whether a value has a header; it is for fuzzing.
 func HeaderCanBeRead(value []byte) bool {
 	h, err := readHeader(value)
 	if err == nil {

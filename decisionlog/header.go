@@ -176,7 +176,7 @@ func (f *fields) bytes() []byte {
 	return field
 }
 
-// hasReason says whether some reason has want as its code, or as its guard.
+// hasReason reports whether some reason has want as its code, or as its guard.
 func (h *header) hasReason(want string, asGuard bool) bool {
 	reasons := fields{rest: h.reasons}
 	for range h.countReasons {
@@ -188,7 +188,7 @@ func (h *header) hasReason(want string, asGuard bool) bool {
 	return false
 }
 
-// repeats says whether the header of value is that of r, which is its JSON.
+// repeats reports whether the header of value is that of r, which is its JSON.
 func (h *header) repeats(value []byte, r *authz.Record, result authz.Decision) bool {
 	want := appendHeader(nil, r, result.Reasons, result.WouldDeny)
 	head := value[:len(value)-len(h.json)]

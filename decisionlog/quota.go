@@ -11,7 +11,7 @@ type quota struct {
 	mu      sync.Mutex
 	entries int           // guarded by mu
 	bytes   int64         // guarded by mu
-	freed   chan struct{} // closed and made anew at every release somebody waits for; guarded by mu
+	freed   chan struct{} // closed and made anew at every release that a caller waits for; guarded by mu
 }
 
 // take takes entries and bytes. When they do not fit it takes nothing and returns

@@ -307,7 +307,7 @@ func (l *Log) Each(ctx context.Context, filter authz.RecordFilter, last int, do 
 // changes unless the filter asks for something that only decisions have: so an export
 // without a filter can be verified, see VerifyLines. changes reports that the reader may
 // read changes (authz.RoleReview). Others get them withheld: their place in the chain
-// alone. So does everybody get those whose age or share of the log is over.
+// alone. So do all readers get those whose age or share of the log is over.
 func (l *Log) Export(ctx context.Context, filter authz.RecordFilter, changes bool, do func(*authz.Record) error) error {
 	m, err := newMatcher(filter)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Status says how the log stands. What cannot be told is why Error is not empty.
+// Status is the state of the log. What of it cannot be read is why Error is not empty.
 func (l *Log) Status(ctx context.Context) authz.LogStatus {
 	stats := l.Stats()
 	s := authz.LogStatus{

@@ -237,9 +237,9 @@ func (v *lineVerification) next(number int, line []byte) {
 
 // withheld takes a line that stands for an intent or a change.
 func (v *lineVerification) withheld(r *authz.Record) {
-	bare := authz.Record{Seq: r.Seq, Kind: r.Kind, At: r.At, Withheld: true, ChangeNumber: r.ChangeNumber, Places: r.Places, Prev: r.Prev, Hash: r.Hash}
+	place := authz.Record{Seq: r.Seq, Kind: r.Kind, At: r.At, Withheld: true, ChangeNumber: r.ChangeNumber, Places: r.Places, Prev: r.Prev, Hash: r.Hash}
 	is, err := ijson.Marshal(r)
-	want, wantErr := ijson.Marshal(&bare)
+	want, wantErr := ijson.Marshal(&place)
 	sum, hashErr := hex.DecodeString(r.Hash)
 	switch {
 	case r.Kind != authz.RecordIntent && r.Kind != authz.RecordChange:
@@ -261,7 +261,7 @@ func (v *lineVerification) change(r *authz.Record) {
 	first := number - min(number, r.Seq-r.First()) // of those it stands for
 	switch {
 	case number == 0:
-		if !r.Withheld { // else it was told
+		if !r.Withheld { // else it was reported
 			v.report.problem("record %d is of a change and has none", r.Seq)
 		}
 		v.unread++

@@ -46,7 +46,7 @@ func (v *verification) followStub(txn *badger.Txn, seq uint64, h *header) error 
 }
 
 // standsFor reports whether value, a stored change, is the one that the stub h with
-// seq was written with. Whether its hash is that of its content is told elsewhere.
+// seq was written with. Whether its hash is that of its content is checked elsewhere.
 func (h *header) standsFor(seq uint64, value []byte) bool {
 	c, err := readChange(value)
 	if err != nil || c.hash != h.hash || c.seq != seq || c.intent != h.intent || c.at != h.at {
