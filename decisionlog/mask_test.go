@@ -75,10 +75,10 @@ func withheld(t *testing.T, l *decisionlog.Log, r authz.Record) {
 	}
 	want := []authz.Reason{{Code: "NO_EDGE", Guard: "edges"}, {Code: "TRUST_TOO_LOW", Guard: "trust", Mode: "observe"}}
 	if diff := cmp.Diff(want, slices.Concat(d.Reasons, d.WouldDeny)); diff != "" || d.Advice != nil || d.Obligations != nil {
-		t.Errorf("%s %v %v", diff, d.Advice, d.Obligations)
+		t.Errorf("reasons (-want +got): %s; advice %v, obligations %v, want none", diff, d.Advice, d.Obligations)
 	}
 	if r.Decision != authz.Deny || r.Subject != "mu:user-svc" || r.Policy.Generation != 4 {
-		t.Errorf("%+v", r)
+		t.Errorf("%+v; want the outcome, subject and policy of the decision", r)
 	}
 	list, err := l.List(t.Context(), authz.RecordFilter{Code: "NO_EDGE", Guard: "trust"}, "", 0)
 	if err != nil || len(list.Items) != 1 {
@@ -144,7 +144,7 @@ func TestMaskGetsACopy(t *testing.T) {
 	l := open(t, c)
 	record(t, l, entry("d-1"))
 	if r := get(t, l, "d-1"); r.Subject != "mu:user-svc" || len(r.Input) == 0 {
-		t.Errorf("%+v", r)
+		t.Errorf("%+v; want its subject and input", r)
 	}
 }
 
@@ -209,6 +209,6 @@ func TestWordsStay(t *testing.T) {
 	record(t, l, e)
 	verify(t, l)
 	if r := get(t, l, "d-1"); at(t, r.Result, "reasons", "0", "guard") != "vs_relay" || r.Masked != nil {
-		t.Errorf("%s %q", r.Result, r.Masked)
+		t.Errorf("%s, masked %q; want the guard vs_relay and nothing masked", r.Result, r.Masked)
 	}
 }
