@@ -9,12 +9,15 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// FailCommits makes every later commit fail with err.
-func (l *Log) FailCommits(err error) {
+// OnCommit makes every later commit do instead.
+func (l *Log) OnCommit(do func() error) {
 	l.commits.Stop()
 	defer l.commits.Unlock()
-	l.commit = func(*badger.Txn) error { return err }
+	l.commit = func(*badger.Txn) error { return do() }
 }
+
+// FailCommits makes every later commit fail with err.
+func (l *Log) FailCommits(err error) { l.OnCommit(func() error { return err }) }
 
 // BlockCommits makes the next commit say on begun that it has begun, and wait until
 // proceed is closed.

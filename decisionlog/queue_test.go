@@ -288,6 +288,36 @@ func TestCloseWhileCommitting(t *testing.T) {
 	}
 }
 
+// TestQueuedBehindAFailure: what is queued while a commit fails is refused, without
+// another commit.
+func TestQueuedBehindAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := openUnclosed(t, decisionlog.Config{InMemory: true, Wait: time.Minute})
+		commits := 0
+		proceed := make(chan struct{})
+		l.OnCommit(func() error {
+			commits++
+			<-proceed
+			return errors.New("i/o error")
+		})
+		results := make(chan error, 2)
+		for _, id := range []string{"d-1", "d-2"} {
+			go func() { results <- l.Record(t.Context(), []authz.Entry{entry(id)}) }()
+			synctest.Wait()
+		}
+		close(proceed)
+		for range 2 {
+			code(t, <-results, authz.CodeUnavailable, "mend the disk and restart")
+		}
+		if commits != 1 {
+			t.Errorf("%d commits, want one", commits)
+		}
+		if err := l.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+}
+
 // TestGivingUpTooLate: a caller that gives up when its record was just written hears what
 // became of it.
 func TestGivingUpTooLate(t *testing.T) {
