@@ -3,6 +3,7 @@ package engine
 import (
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -53,15 +54,54 @@ func namesIn(compiler *ast.Compiler) names {
 	return n
 }
 
-// questionNames are the members of an input document.
-var questionNames = namesOf(
-	"subject", "action", "resource", "context", "credential", "token", "trust", "time",
-	"type", "id", "name", "kind", "properties", "level", "freshness",
-	"issuer", "issuer_url", "key_id", "audiences", "accepted_audiences", "issued_at", "not_before", "expires_at",
-	"leeway_s", "tenant", "env", "scopes", "methods", "own", "on_behalf_of", "status",
-	"binding", "state", "generation", "made_at", "not_after", "certificate", "thumbprint",
-	"age_s", "usable_for_s", "supports",
-)
+// questionNames are the members of an input document: of one that has everything.
+var questionNames = func() names {
+	var everything authz.Question
+	fill(reflect.ValueOf(&everything).Elem())
+	n := nameWriter{}
+	write(n, &everything)
+	return names(n)
+}()
+
+// fill sets all that can be reached of v to something, but for maps, whose members have
+// names of their own.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case reflect.Array:
+		fill(v.Index(0))
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Unix(1, 0)))
+			return
+		}
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Int, reflect.Int64:
+		v.SetInt(1)
+	}
+}
+
+// nameWriter notes the names of the members that are written to it.
+type nameWriter names
+
+func (n nameWriter) note(name string)                   { n[name] = ast.StringTerm(name) }
+func (n nameWriter) begin(name string)                  { n.note(name) }
+func (n nameWriter) end()                               {}
+func (n nameWriter) text(name, _ string)                { n.note(name) }
+func (n nameWriter) flag(name string, _ bool)           { n.note(name) }
+func (n nameWriter) number(name string, _ int)          { n.note(name) }
+func (n nameWriter) seconds(name string, _ time.Time)   { n.note(name) }
+func (n nameWriter) texts(name string, _ []string)      { n.note(name) }
+func (n nameWriter) numbers(name string, _ []int)       { n.note(name) }
+func (n nameWriter) open(name string, _ map[string]any) { n.note(name) }
 
 // questionWords are values that many questions have.
 var questionWords = namesOf(
