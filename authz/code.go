@@ -1,7 +1,8 @@
 package authz
 
 // ReasonCode is the stable code of a reason, UPPER_SNAKE. Codes of guards live
-// in their policies' METADATA; these are the ones Go code itself gives.
+// in their policies' METADATA, with their statuses; these are the ones Go code itself
+// gives.
 type ReasonCode string
 
 // Codes of evidence that proved nobody.
@@ -33,3 +34,18 @@ const NotRecorded ReasonCode = "NOT_RECORDED"
 
 // DefaultDeny is the reason when nothing granted and nothing denied.
 const DefaultDeny ReasonCode = "DEFAULT_DENY"
+
+// Status is the HTTP status that an enforcement point should answer its own caller with,
+// for a code that Go code gives. What is wrong with the policies is 403: the caller can
+// do nothing about it, and must not be told to try again at once.
+func (c ReasonCode) Status() int {
+	switch c {
+	case TokenInvalid, TokenBindingMismatch, IssuerUntrusted, CredentialMissing, CredentialUnknown:
+		return 401
+	case RateLimited:
+		return 429
+	case IssuerUnavailable, PolicyMissing, NotRecorded:
+		return 503
+	}
+	return 403
+}

@@ -203,3 +203,16 @@ func written(t *testing.T, v any) string {
 	}
 	return string(data)
 }
+
+func TestStatusesOfReasonCodes(t *testing.T) {
+	for code, want := range map[authz.ReasonCode]int{
+		authz.TokenInvalid: 401, authz.TokenBindingMismatch: 401, authz.IssuerUntrusted: 401, authz.CredentialMissing: 401, authz.CredentialUnknown: 401,
+		authz.RateLimited: 429, authz.IssuerUnavailable: 503, authz.SubjectMismatch: 403,
+		authz.PolicyUndefined: 403, authz.PolicyConflict: 403, authz.PolicyError: 403, authz.PolicyTimeout: 403, authz.PolicyOverBudget: 403, authz.PolicyMalformed: 403,
+		authz.PolicyMissing: 503, authz.NotRecorded: 503, authz.DefaultDeny: 403,
+	} {
+		if got := code.Status(); got != want {
+			t.Errorf("status of %s: %d, want %d", code, got, want)
+		}
+	}
+}

@@ -14,17 +14,13 @@ import (
 // guardEngine is the guard named in reasons that no policy gave.
 const guardEngine = "engine"
 
-// forbidden is the status a PEP should answer with when the policy failed: its
-// caller can do nothing about it, and must not be told to try again at once.
-const forbidden = 403
-
 // denied is the judgement of an evaluation that did not end in a decision.
 func denied(r authz.Reason) authz.Judgement {
 	return authz.Judgement{Reasons: []authz.Reason{r}}
 }
 
 func reason(code authz.ReasonCode, message, fix string, details map[string]any) authz.Reason {
-	return authz.Reason{Code: code, Guard: guardEngine, Message: message, Fix: fix, Status: forbidden, Details: details}
+	return authz.Reason{Code: code, Guard: guardEngine, Message: message, Fix: fix, Status: code.Status(), Details: details}
 }
 
 func missing() authz.Reason {

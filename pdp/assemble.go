@@ -1,8 +1,6 @@
 package pdp
 
 import (
-	"net/http"
-
 	"github.com/verdict-pdp/verdict/authz"
 )
 
@@ -52,7 +50,7 @@ func assemble(id string, who identity, j authz.Judgement, policy authz.PolicyRef
 	}
 	d.Obligations, d.CacheableForS = nil, 0
 	if len(d.Reasons) == 0 {
-		d.Reasons = []authz.Reason{{Code: authz.DefaultDeny, Guard: "decision", Message: "Nothing grants this request.", Status: http.StatusForbidden}}
+		d.Reasons = []authz.Reason{{Code: authz.DefaultDeny, Guard: "decision", Message: "Nothing grants this request.", Status: authz.DefaultDeny.Status()}}
 	}
 	return d
 }

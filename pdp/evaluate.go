@@ -2,7 +2,6 @@ package pdp
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"time"
 
@@ -161,11 +160,11 @@ func (e *evaluation) judge(ctx context.Context, entry *authz.Entry, r authz.Requ
 	case p.Fault != nil:
 		return denied(faultReason(p.Fault)), nil
 	case p.Subject == "":
-		return denied(authz.Reason{Code: authz.TokenInvalid, Guard: "token", Message: "The credential names no machine user.", Status: http.StatusUnauthorized}), nil
+		return denied(authz.Reason{Code: authz.TokenInvalid, Guard: "token", Message: "The credential names no machine user.", Status: authz.TokenInvalid.Status()}), nil
 	case r.Subject != nil && r.Subject.ID != p.Subject:
 		return denied(mismatchReason(r.Subject.ID, p.Subject)), nil
 	case e.policy == nil:
-		return denied(authz.Reason{Code: authz.PolicyMissing, Guard: "engine", Message: "No policy is active.", Fix: "Look at /readyz of this node.", Status: http.StatusServiceUnavailable}), nil
+		return denied(authz.Reason{Code: authz.PolicyMissing, Guard: "engine", Message: "No policy is active.", Fix: "Look at /readyz of this node.", Status: authz.PolicyMissing.Status()}), nil
 	}
 	entry.Judged = true
 	if explainer, ok := e.policy.(authz.Explainer); ok && r.Explain == authz.ExplainFull {
@@ -185,20 +184,7 @@ func question(r authz.Request, p authz.Principal, at time.Time) authz.Question {
 func denied(r authz.Reason) authz.Judgement { return authz.Judgement{Reasons: []authz.Reason{r}} }
 
 func faultReason(f *authz.Fault) authz.Reason {
-	return authz.Reason{Code: f.Code, Guard: "token", Message: f.Message, Fix: f.Fix, Status: faultStatus(f.Code), Details: map[string]any{"cause": f.Cause}}
-}
-
-// faultStatus is what an enforcement point should answer its own caller with.
-func faultStatus(code authz.ReasonCode) int {
-	switch code {
-	case authz.IssuerUnavailable:
-		return http.StatusServiceUnavailable
-	case authz.RateLimited:
-		return http.StatusTooManyRequests
-	case authz.SubjectMismatch:
-		return http.StatusForbidden
-	}
-	return http.StatusUnauthorized
+	return authz.Reason{Code: f.Code, Guard: "token", Message: f.Message, Fix: f.Fix, Status: f.Code.Status(), Details: map[string]any{"cause": f.Cause}}
 }
 
 func mismatchReason(asked, proved string) authz.Reason {
@@ -207,7 +193,7 @@ func mismatchReason(asked, proved string) authz.Reason {
 		Guard:   "token",
 		Message: "The request names another subject than its credential proves.",
 		Fix:     "Leave subject out, or send the credential of the subject named.",
-		Status:  http.StatusForbidden,
+		Status:  authz.SubjectMismatch.Status(),
 		Details: map[string]any{"subject": asked, "proved": proved},
 	}
 }

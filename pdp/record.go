@@ -2,7 +2,6 @@ package pdp
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/verdict-pdp/verdict/authz"
 )
@@ -32,7 +31,7 @@ func (p *PDP) record(ctx context.Context, entries []authz.Entry) error {
 // written.
 func unrecorded(d authz.Decision) authz.Decision {
 	reason := authz.Reason{
-		Code: authz.NotRecorded, Guard: "decision", Status: http.StatusServiceUnavailable,
+		Code: authz.NotRecorded, Guard: "decision", Status: authz.NotRecorded.Status(),
 		Message: "The decision has to be recorded and could not be.",
 		Fix:     "Look at the decision log of this node: its disk, and /readyz.",
 	}
