@@ -19,6 +19,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
+	"github.com/verdict-pdp/verdict/test/forge"
 )
 
 func TestReadTar(t *testing.T) {
@@ -139,30 +140,24 @@ func TestReadTarBounds(t *testing.T) {
 // TestBombs holds what unpacks to very much to little memory: nothing that a
 // bundle says of itself is believed.
 func TestBombs(t *testing.T) {
-	zeros := func(n int64) io.Reader { return io.LimitReader(zeroReader{}, n) }
+	megabyte := make([]byte, 1<<20)
+	head := func(header tar.Header) forge.Run {
+		var out bytes.Buffer
+		header.Typeflag = tar.TypeReg
+		if err := tar.NewWriter(&out).WriteHeader(&header); err != nil {
+			t.Fatal(err)
+		}
+		return forge.Run{Content: out.Bytes(), Times: 1}
+	}
+	end := forge.Run{Content: make([]byte, 1<<10), Times: 1} // of a tar
+	var large []forge.Run
+	for i := range 40 {
+		large = append(large, head(tar.Header{Name: fmt.Sprint(i), Size: 4 << 20}), forge.Run{Content: megabyte, Times: 4})
+	}
 	bombs := map[string][]byte{
-		"one huge file": zipped(t, func(w io.Writer) error {
-			return writeHuge(w, &tar.Header{Name: "x", Typeflag: tar.TypeReg, Size: 1 << 27}, zeros(1<<27))
-		}),
-		"padding without end": zipped(t, func(w io.Writer) error {
-			if _, err := w.Write(tarOf(t, entry(".manifest", manifest))); err != nil {
-				return err
-			}
-			_, err := io.Copy(w, zeros(1<<27))
-			return err
-		}),
-		"many large files": zipped(t, func(w io.Writer) error {
-			tw := tar.NewWriter(w)
-			for i := range 40 {
-				if err := tw.WriteHeader(&tar.Header{Name: fmt.Sprint(i), Typeflag: tar.TypeReg, Size: 4 << 20}); err != nil {
-					return err
-				}
-				if _, err := io.Copy(tw, zeros(4<<20)); err != nil {
-					return err
-				}
-			}
-			return tw.Close()
-		}),
+		"one huge file":       forge.Gzip(t, head(tar.Header{Name: "x", Size: 1 << 27}), forge.Run{Content: megabyte, Times: 128}, end),
+		"padding without end": forge.Gzip(t, forge.Run{Content: tarOf(t, entry(".manifest", manifest)), Times: 1}, forge.Run{Content: megabyte, Times: 128}),
+		"many large files":    forge.Gzip(t, append(large, end)...),
 		"100,000 files": zipped(t, func(w io.Writer) error {
 			tw := tar.NewWriter(w)
 			for i := range 100_000 {
@@ -221,17 +216,6 @@ type zeroReader struct{}
 func (zeroReader) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
-}
-
-func writeHuge(w io.Writer, header *tar.Header, content io.Reader) error {
-	tw := tar.NewWriter(w)
-	if err := tw.WriteHeader(header); err != nil {
-		return err
-	}
-	if _, err := io.Copy(tw, content); err != nil {
-		return err
-	}
-	return tw.Close()
 }
 
 func zipped(t *testing.T, write func(io.Writer) error) []byte {

@@ -22,6 +22,7 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/bundles"
 	"github.com/verdict-pdp/verdict/cmd/config"
+	"github.com/verdict-pdp/verdict/test/forge"
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
@@ -189,46 +190,27 @@ func TestSignaturesOverHTTP(t *testing.T) {
 	}
 }
 
-// zeros are bytes without end.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
-}
-
 // TestBombsOverHTTP sends a bundle that unpacks to half a gigabyte, and one of a hundred
 // thousand files. Each is refused in bounded memory, and decisions go on.
 func TestBombsOverHTTP(t *testing.T) {
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Log: io.Discard})
-	bomb := func(fill func(*tar.Writer) error) []byte {
-		var made bytes.Buffer
-		zipped := gzip.NewWriter(&made)
-		out := tar.NewWriter(zipped)
-		for _, err := range []error{fill(out), out.Close(), zipped.Close()} {
-			if err != nil {
-				t.Fatal(err)
-			}
+	const megabytes = 512
+	var huge, many bytes.Buffer // a tar cut off behind its only header, and one of empty files
+	if err := tar.NewWriter(&huge).WriteHeader(&tar.Header{Name: "data.json", Mode: 0o600, Size: megabytes << 20}); err != nil {
+		t.Fatal(err)
+	}
+	files := tar.NewWriter(&many)
+	for i := range 100_000 {
+		if err := files.WriteHeader(&tar.Header{Name: fmt.Sprintf("d/%d.rego", i), Mode: 0o600}); err != nil {
+			t.Fatal(err)
 		}
-		return made.Bytes()
+	}
+	if err := files.Close(); err != nil {
+		t.Fatal(err)
 	}
 	for name, packed := range map[string][]byte{
-		"half a gigabyte of zeros": bomb(func(w *tar.Writer) error {
-			const size = 512 << 20
-			if err := w.WriteHeader(&tar.Header{Name: "data.json", Mode: 0o600, Size: size}); err != nil {
-				return err
-			}
-			_, err := io.CopyN(w, zeros{}, size)
-			return err
-		}),
-		"a hundred thousand files": bomb(func(w *tar.Writer) error {
-			for i := range 100_000 {
-				if err := w.WriteHeader(&tar.Header{Name: fmt.Sprintf("d/%d.rego", i), Mode: 0o600}); err != nil {
-					return err
-				}
-			}
-			return nil
-		}),
+		"half a gigabyte of zeros": forge.Gzip(t, forge.Run{Content: huge.Bytes(), Times: 1}, forge.Run{Content: make([]byte, 1<<20), Times: megabytes}, forge.Run{Content: make([]byte, 1<<10), Times: 1}),
+		"a hundred thousand files": forge.Gzip(t, forge.Run{Content: many.Bytes(), Times: 1}),
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
