@@ -336,7 +336,7 @@ func TestWholeReadsElsewhere(t *testing.T) {
 		_, err := load(map[string]string{"lib/x.rego": policy})
 		var problems bundles.Problems
 		if !errors.As(err, &problems) || len(problems) == 0 || problems[0].File != "lib/x.rego" || problems[0].Line < 3 || !strings.Contains(problems[0].Message, "whole collection data.users") {
-			t.Errorf("%q: %v", policy, err)
+			t.Errorf(`%q: got error %v; want errors.As(err, &problems), some problems, problems[0].File "lib/x.rego", problems[0].Line at least 3, problems[0].Message with "whole collection data.users"`, policy, err)
 		}
 	}
 }
@@ -350,7 +350,7 @@ func TestRefusedBuiltins(t *testing.T) {
 		}
 		_, err := load(map[string]string{"lib/x.rego": fmt.Sprintf("package lib.x\n\nr := 1 if %s(1)\n", b.Name)})
 		if err == nil || !strings.Contains(err.Error(), "lib/x.rego:3: "+b.Name+" is refused: it "+b.Reason) {
-			t.Errorf("%s: %v", b.Name, err)
+			t.Errorf("%s: got error %v; want an error, error with %q", b.Name, err, "lib/x.rego:3: "+b.Name+" is refused: it "+b.Reason)
 		}
 	}
 	for _, name := range []string{"time.now_ns", "time.parse_rfc3339_ns", "net.cidr_contains", "rego.metadata.rule", "print", "regex.match"} {
@@ -374,7 +374,7 @@ func TestBounds(t *testing.T) {
 	tests["much in all"] = large
 	for name, files := range tests {
 		if _, err := bundles.Read(set(files)); authz.CodeOf(err) != authz.CodeTooLarge {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf(`%s: got error %v; want code "too_large"`, name, err)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func TestNesting(t *testing.T) {
 					}
 					var refused *authz.Error
 					if !errors.As(err, &refused) || !strings.Contains(err.Error(), " deep;") && !strings.Contains(err.Error(), "recursion depth") || !strings.Contains(err.Error(), file+":") {
-						t.Fatalf("%.300v", err)
+						t.Fatalf(`got error %.300v; want errors.As(err, &refused), error with " deep;" or error with "recursion depth", error with %q`, err, file+":")
 					}
 				})
 			}
@@ -58,7 +58,7 @@ func TestNesting(t *testing.T) {
 		return "package guards.door\n\nlong := 1 if input.a" + strings.Repeat("\nelse := 2 if input.b", n) + "\n"
 	}
 	if _, err := load(map[string]string{"guards/door/long.rego": chain(100_000)}); err == nil || !strings.Contains(err.Error(), "more than 1000 else") {
-		t.Fatalf("%.300v", err)
+		t.Fatalf(`got error %.300v; want an error, error with "more than 1000 else"`, err)
 	}
 	if _, err := load(map[string]string{"guards/door/deep.rego": "package guards.door\n\n" + nests["array"](6), "guards/door/long.rego": chain(1000)}); err != nil {
 		t.Fatalf("what people write is refused: %v", err)

@@ -137,7 +137,7 @@ func TestFoldersAndTarsAreAlike(t *testing.T) {
 		}
 		got, err := bundles.CompileSet([]bundles.Member{base(t), {Name: "acme", Verified: bundles.Trusted(p)}}, bundles.Options{})
 		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+			t.Fatalf("%s: got error %v; want no error", name, err)
 		}
 		want, err := bundles.CompileSet([]bundles.Member{base(t), member(t, "acme", files)}, bundles.Options{})
 		if err != nil {
@@ -174,7 +174,7 @@ func TestStored(t *testing.T) {
 	for name, ref := range map[string]authz.BundleRef{"another": {Digest: "sha256:00"}, "none": {}} {
 		_, err := bundles.Stored(readTar(t, packed), ref)
 		if err == nil || !strings.Contains(err.Error(), "which was put away") {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf(`%s: got error %v; want an error, error with "which was put away"`, name, err)
 		}
 	}
 }
@@ -194,7 +194,7 @@ func TestModesPackage(t *testing.T) {
 	loads(t, p.Packed)
 	for guard, mode := range map[string]string{"acme": "Observe", "": "off", "edge": ""} {
 		if _, err := bundles.ModesPackage(map[string]string{guard: mode}, "1"); authz.CodeOf(err) != authz.CodeInvalid {
-			t.Errorf("%q %q: %v", guard, mode, err)
+			t.Errorf(`%q %q: got error %v; want code "invalid_request"`, guard, mode, err)
 		}
 	}
 }

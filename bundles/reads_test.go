@@ -105,9 +105,9 @@ func TestTheMaskReadsNoFacts(t *testing.T) {
 		})
 		switch {
 		case want == "" && err != nil:
-			t.Errorf("%s: %v", body, err)
+			t.Errorf("%s: got error %v; want none", body, err)
 		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
-			t.Errorf("%s: %v", body, err)
+			t.Errorf(`%s: got error %v; want one with %q`, body, err, want)
 		}
 	}
 }

@@ -30,11 +30,11 @@ func member(t testing.TB, name string, files map[string]string) bundles.Member {
 	t.Helper()
 	p, err := bundles.ReadFolder(folderOf(files), bundles.Limits{})
 	if err != nil {
-		t.Fatalf("%s: %v", name, err)
+		t.Fatalf("%s: got error %v; want no error", name, err)
 	}
 	v, err := p.Verify(bundles.Verification{}, bundles.Accepted{})
 	if err != nil {
-		t.Fatalf("%s: %v", name, err)
+		t.Fatalf("%s: got error %v; want no error", name, err)
 	}
 	return bundles.Member{Name: name, Verified: v}
 }
@@ -203,7 +203,7 @@ func TestModesNeedNoBundle(t *testing.T) {
 		"with an empty": {base(t), reads, modes(t, nil)},
 	} {
 		if _, err := bundles.CompileSet(set, bundles.Options{}); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got error %v; want no error", name, err)
 		}
 	}
 }
@@ -234,7 +234,7 @@ func TestNoSets(t *testing.T) {
 	} {
 		_, err := bundles.CompileSet(test.set, bundles.Options{})
 		if err == nil || !strings.Contains(err.Error(), test.want) || authz.CodeOf(err) != authz.CodeInvalid {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf(`%s: got error %v; want an error, error with %q, code "invalid_request"`, name, err, test.want)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func TestReadTarBounds(t *testing.T) {
 		less(&l)
 		_, err := bundles.ReadTar(bytes.NewReader(packed), l)
 		if authz.CodeOf(err) != authz.CodeTooLarge || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf(`%s: got error %v; want code "too_large", error with %q`, name, err, name)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func TestBasePolicies(t *testing.T) {
 	report := decisiontable.Run(t.Context(), basePolicy(t), tables)
 	for _, r := range report.Cases {
 		if r.Outcome != decisiontable.Pass {
-			t.Errorf("%s:%d %s: %s %q", r.File, r.Line, r.Name, r.Outcome, r.Diff)
+			t.Errorf(`got r.File %s, r.Line %d, r.Name %s, r.Outcome %s, r.Diff %q; want r.Outcome "pass"`, r.File, r.Line, r.Name, r.Outcome, r.Diff)
 		}
 	}
 	if report.Passed < 30 || report.Failed != 0 || report.Passed+report.Failed != len(report.Cases) {

@@ -158,7 +158,7 @@ func TestAllProblems(t *testing.T) {
 	}
 	want := []string{"b_table.yaml:1", "c_table.yaml:7", "c_table.yaml:8", "d_table.yaml:1", "d_table.yaml:2", "d_table.yaml:4", "d_table.yaml:4", "sub/a_table.yaml:3", "world.yaml:2", "world.yaml:4"}
 	if diff := cmp.Diff(want, places); diff != "" {
-		t.Errorf("%s\n%s", diff, e.Message)
+		t.Errorf("(-want +got):\n%s\ngot %s", diff, e.Message)
 	}
 
 	many := minimal
@@ -178,7 +178,7 @@ func TestBounds(t *testing.T) {
 		"nested deeper than 32":     aCase("input: {context: {a: " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "}}"),
 	} {
 		if _, err := decisiontable.Load(folder(map[string]string{"a_table.yaml": text})); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got error %v; want an error, error with %q", name, err, name)
 		}
 	}
 	files := map[string]string{}
@@ -193,7 +193,7 @@ func TestBounds(t *testing.T) {
 func TestNoTables(t *testing.T) {
 	tables, err := decisiontable.Load(folder(map[string]string{"table.yaml": "x", "a_table.yml": "x", "data.yaml": "x"}))
 	if err != nil || len(tables) != 0 {
-		t.Errorf("%v %v", tables, err)
+		t.Errorf("got tables %v, error %v; want no error, no tables", tables, err)
 	}
 }
 
@@ -222,16 +222,16 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			var e *authz.Error
 			if !errors.As(err, &e) || len(e.Problems) == 0 || e.Problems[0].File == "" || tables != nil {
-				t.Fatalf("%v", err)
+				t.Fatal(err)
 			}
 			return
 		}
 		for _, c := range tables[0].Cases {
 			if err := ijson.Check(c.Input); err != nil {
-				t.Fatalf("%s: %v", c.Input, err)
+				t.Fatalf("%s: got error %v; want no error", c.Input, err)
 			}
 			if c.Name == "" || c.Want.Outcome == authz.Deny && len(c.Want.Reasons) == 0 {
-				t.Fatalf("%+v", c)
+				t.Fatalf(`got %+v; want Name other than "", Want.Outcome other than Deny or some Want.Reasons`, c)
 			}
 		}
 		decisiontable.Run(t.Context(), &spy{}, tables)

@@ -55,7 +55,7 @@ func canonical(t *testing.T, text string) string {
 	t.Helper()
 	var v any
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
-		t.Fatalf("%s: %v", text, err)
+		t.Fatalf("%s: got error %v; want no error", text, err)
 	}
 	out, err := json.MarshalIndent(v, "", " ")
 	if err != nil {

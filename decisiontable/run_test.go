@@ -80,14 +80,14 @@ func TestNotJudged(t *testing.T) {
 	slow := fixed{Reasons: []authz.Reason{{Code: authz.PolicyTimeout, Guard: "engine", Message: "It took too long."}}}
 	got := decisiontable.Run(t.Context(), slow, []decisiontable.Table{table})
 	if got.Cases[0].Outcome != decisiontable.Error || got.Cases[1].Outcome != decisiontable.Pass || got.Failed != 1 {
-		t.Errorf("%+v", got)
+		t.Errorf(`got %+v; want Cases[0].Outcome "error", Cases[1].Outcome "pass", Failed 1`, got)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	got = decisiontable.Run(ctx, fixed{Allow: true}, []decisiontable.Table{table})
 	if got.Failed != 2 || got.Cases[0].Outcome != decisiontable.Error || got.Cases[0].Diff[0] != "not judged: context canceled" {
-		t.Errorf("%+v", got)
+		t.Errorf(`got %+v; want Failed 2, Cases[0].Outcome "error", Cases[0].Diff[0] "not judged: context canceled"`, got)
 	}
 }
 
@@ -96,6 +96,6 @@ func TestAllowWithReasonsDenies(t *testing.T) {
 	table := load(t, minimal)
 	got := decisiontable.Run(t.Context(), fixed{Allow: true, Reasons: []authz.Reason{{Code: "A", Guard: "g"}}}, []decisiontable.Table{table})
 	if got.Passed != 0 || got.Cases[0].Got.Outcome != authz.Deny {
-		t.Errorf("%+v", got)
+		t.Errorf("got %+v; want Passed 0, Cases[0].Got.Outcome Deny", got)
 	}
 }

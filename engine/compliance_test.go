@@ -37,7 +37,7 @@ func TestCompliance(t *testing.T) {
 		how, err := compliance(t.Context(), c)
 		tally[how]++
 		if err != nil {
-			t.Errorf("%s (%s): %v", c.Note, path.Base(c.Filename), err)
+			t.Errorf("got c.Note %s, path.Base(c.Filename) %s, error %v; want no error", c.Note, path.Base(c.Filename), err)
 		}
 	}
 	names := util.KeysSorted(tally)

@@ -69,7 +69,7 @@ func TestAnAssertionNamesWhomItIsAbout(t *testing.T) {
 			}
 			for _, asked := range w.asked {
 				if diff := cmp.Diff(test.want, asked.Resource.Properties); diff != "" {
-					t.Errorf("%s: %s", asked.Action.Name, diff)
+					t.Errorf("%s (-want +got):\n%s", asked.Action.Name, diff)
 				}
 				if test.id == "" && asked.Subject != nil {
 					t.Errorf("asked as %+v, which the evidence has yet to prove", asked.Subject)
@@ -126,7 +126,7 @@ func TestNoTokenThatNobodyWouldTake(t *testing.T) {
 			}
 			if test.code == "" {
 				if err != nil || issued.AccessToken == "" {
-					t.Errorf("%v", err)
+					t.Error(err)
 				}
 				return
 			}
@@ -158,7 +158,7 @@ func TestNoTokenOnBehalfOfNobody(t *testing.T) {
 	issued, err := s.Token(t.Context(), r)
 	refusal := wantError(t, err, authz.OAuthUnauthorizedClient)
 	if diff := cmp.Diff([]authz.ReasonCode{"SUBJECT_SUSPENDED"}, refusal.Reasons); diff != "" || issued.AccessToken != "" || !strings.Contains(refusal.Description, "not active") {
-		t.Errorf("%q %s", refusal.Description, diff)
+		t.Errorf(`got refusal.Description %q, diff %s; want no diff, issued.AccessToken "", refusal.Description with "not active"`, refusal.Description, diff)
 	}
 }
 

@@ -63,7 +63,7 @@ func TestRevokeKeepsQuietAboutWhatIsNotTheClients(t *testing.T) {
 	texts := strangers(t, w, s)
 	for name, text := range texts {
 		if err := s.Revoke(t.Context(), secret(), text); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got error %v; want no error", name, err)
 		}
 	}
 	text := w.issue(s, nil)
@@ -147,7 +147,7 @@ func TestIntrospectOfABearerTokenAssertsNothing(t *testing.T) {
 	w.simulated = nil
 	said, err := s.Introspect(t.Context(), text)
 	if err != nil || !said.Active || said.Subject != "user:u-ana" {
-		t.Errorf("%+v, %v", said, err)
+		t.Errorf(`got said %+v, error %v; want no error, Active true, Subject "user:u-ana"`, said, err)
 	}
 	want := []authz.Request{{
 		Caller:   authz.Caller{ID: "token-service", Roles: []authz.Role{authz.RoleSimulate}},
@@ -170,7 +170,7 @@ func TestIntrospectIsInactiveForEverythingElse(t *testing.T) {
 		t.Helper()
 		said, err := s.Introspect(t.Context(), text)
 		if err != nil || said.Active || !cmp.Equal(said, authz.Introspected{}) {
-			t.Errorf("%s: %+v, %v", name, said, err)
+			t.Errorf("%s: got said %+v, error %v; want no error, Active false, said authz.Introspected{}", name, said, err)
 		}
 	}
 	for name, stranger := range strangers(t, w, s) {

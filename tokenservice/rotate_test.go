@@ -143,7 +143,7 @@ func TestNothingSignsBeforeItIsPublished(t *testing.T) {
 	after := w.issue(r.Service, nil)
 	issuer := w.published[len(w.published)-1]
 	if p := verify(t, after, issuer, w.now); p.Fault != nil {
-		t.Errorf("%+v", p.Fault)
+		t.Errorf("got p.Fault %+v; want p.Fault nil", p.Fault)
 	}
 	if p := verify(t, before, issuer, w.now); p.Fault == nil || p.Fault.Code != authz.TokenInvalid {
 		t.Errorf("a token of a dropped key: %+v", p.Fault)
@@ -345,7 +345,7 @@ func TestAKeyFileUnderAnotherNameIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := tokenservice.New(t.Context(), w.config); err == nil || !strings.Contains(err.Error(), "key-000002.json") {
-		t.Errorf("%v", err)
+		t.Error(err)
 	}
 }
 
@@ -354,7 +354,7 @@ func TestAClockSetBackLeavesAKeyToSign(t *testing.T) {
 	s := w.start()
 	w.now = start.Add(-time.Hour)
 	if p := verify(t, w.issue(s, nil), w.published[0], w.now); p.Fault != nil {
-		t.Errorf("%+v", p.Fault)
+		t.Errorf("got p.Fault %+v; want p.Fault nil", p.Fault)
 	}
 }
 
@@ -372,7 +372,7 @@ func TestAKeyOfAnotherAlgorithmIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := tokenservice.New(t.Context(), w.config); err == nil || !strings.Contains(err.Error(), "ES256") {
-		t.Errorf("%v", err)
+		t.Error(err)
 	}
 }
 

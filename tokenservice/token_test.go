@@ -90,7 +90,7 @@ func TestTokensAreTakenByTheTokenRoom(t *testing.T) {
 	} {
 		p := verify(t, w.issue(s, func(r *authz.TokenRequest) { r.Subject = subject }), w.published[0], w.now)
 		if p.Fault != nil {
-			t.Fatalf("%+v", p.Fault)
+			t.Fatalf("got p.Fault %+v; want p.Fault nil", p.Fault)
 		}
 		if p.Subject != clientID || p.Credential.ID != "cred-7" || p.Level != 2 || !p.Token.Own || !cmp.Equal(p.Token.OnBehalfOf, want) {
 			t.Errorf("%q: %+v on behalf of %+v", subject, p, p.Token.OnBehalfOf)
