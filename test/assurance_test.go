@@ -135,7 +135,7 @@ func newAssured(t *testing.T) *assured {
 		outside := required["external"][tier]
 		p.Put(&authz.Service{Header: authz.Header{ID: serviceOfTier(tier)}, Tier: tier, Owner: "test", RequiredLevel: authz.RequiredLevel{External: &outside}})
 	}
-	least := 1 // whoever has a secret may get a token
+	least := 1 // who has a secret may get a token
 	p.Put(&authz.Service{Header: authz.Header{ID: "svc:ours"}, Tier: 3, Owner: "test", RequiredLevel: authz.RequiredLevel{Internal: &least, External: &least}})
 	a.callers = []*caller{a.newCaller(t, "mu:inside", "internal", "service"), a.newCaller(t, "mx:outside", "external", "partner")}
 	return a

@@ -277,7 +277,7 @@ func set(codes []string) []string {
 	return slices.Compact(sorted)
 }
 
-// alike says whether an answer in process and one over HTTP are the same but for
+// alike reports whether an answer in process and one over HTTP are the same but for
 // their id. The one in process is the later: the first use of a credential is written
 // down, and that write may fall between the two.
 func alike(t *testing.T, inside authz.Decision, over api.Decision) {

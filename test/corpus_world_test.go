@@ -72,7 +72,7 @@ type corpusToken struct {
 // boundToProof is what a token is bound to that is bound by DPoP.
 const boundToProof = "proof"
 
-// peopled says whether there is more than the demo data.
+// peopled reports whether there is more than the demo data.
 func (w corpusWorld) peopled() bool {
 	return len(w.Authorities)+len(w.Secrets)+len(w.Keys)+len(w.Certificates) > 0
 }

@@ -12,7 +12,7 @@ import (
 // Audit is an audit in memory, without a chain: the outcomes of changes by number. It
 // is safe for concurrent use.
 type Audit struct {
-	// Awaiting, when not nil, is told when somebody begins to wait for a change.
+	// Awaiting, when not nil, is told when a caller begins to wait for a change.
 	Awaiting chan<- uint64
 
 	mu      sync.Mutex

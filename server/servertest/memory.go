@@ -20,14 +20,14 @@ type Memory struct {
 	// BackupErr.
 	BackupBytes string
 	BackupErr   error
-	// Awaiting, when not nil, is told when somebody begins to wait for a change.
+	// Awaiting, when not nil, is told when a caller begins to wait for a change.
 	Awaiting chan<- uint64
 
 	t    testing.TB
 	keys sync.Map // :: id -> *authz.APIKey
 }
 
-// NewMemory is a Memory with one API key, which nobody has and whose write was revision
+// NewMemory is a Memory with one API key, which no caller has and whose write was revision
 // 1: what a test does is not the first that ever happened.
 func NewMemory(t testing.TB) *Memory {
 	s, err := store.Open(store.Config{InMemory: true, BlockCache: 1 << 20, IndexCache: 1 << 20, Now: now})

@@ -149,9 +149,8 @@ func newKeeper(m *Memory) *credentials.Keeper {
 	})
 }
 
-// control is the real room of whoever changes something, over the Memory and Policies
-// of the Node. Its clock moves an hour at each look, so that no refusal is one too
-// many to be recorded.
+// control is the real room control, over the Memory and Policies of the Node. Its clock
+// moves an hour at each look, so that no refusal is one too many to be recorded.
 func (n *Node) control(check map[authz.Collection]func(authz.Entity) error, keeper *credentials.Keeper) *control.Service {
 	var looks, ids atomic.Int64
 	service, err := control.New(control.Config{

@@ -22,7 +22,7 @@ type Policies struct {
 	// Busy, when not nil, is called by a push that was read, and by a comparison,
 	// with the context of the work; its error is theirs.
 	Busy func(context.Context) error
-	// Awaiting, when not nil, is told when somebody asks for the next change.
+	// Awaiting, when not nil, is told when a caller asks for the next change.
 	Awaiting chan<- struct{}
 
 	Files    []authz.FileDiff

@@ -18,7 +18,7 @@ type Records struct {
 	// Busy, when not nil, is called by Verify and Explain with the context of the
 	// work; its error is theirs.
 	Busy func(context.Context) error
-	// Awaiting, when not nil, is told when somebody begins to wait for a record.
+	// Awaiting, when not nil, is told when a caller begins to wait for a record.
 	Awaiting chan<- uint64
 	// Report is what Verify answers, Explanation and Note what Explain does.
 	Report      authz.VerifyReport

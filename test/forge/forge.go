@@ -1,4 +1,4 @@
-// Package forge signs whatever bytes it is given, the way nobody honest would.
+// Package forge signs whatever bytes it is given, as an attacker would.
 package forge
 
 import (

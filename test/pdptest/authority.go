@@ -81,7 +81,7 @@ func (a *Authority) Start() {
 	a.server.Start()
 }
 
-// Stop closes the port and every connection. Nobody answers there until Start.
+// Stop closes the port and every connection. Nothing answers there until Start.
 func (a *Authority) Stop() {
 	a.Release()
 	a.mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"github.com/verdict-pdp/verdict/test/forge"
 )
 
-// Forger signs whatever bytes it is given, the way nobody honest would.
+// Forger signs whatever bytes it is given, as an attacker would.
 type Forger struct {
 	t   testing.TB
 	Key crypto.Signer // *ecdsa.PrivateKey on P-256 or *rsa.PrivateKey

@@ -330,7 +330,7 @@ func (p *PDP) Asserting() string {
 }
 
 // NewSecret makes a new generation of a machine user's secret, and an id for it
-// when id is empty. It returns the credential and the secret, which nobody shows
+// when id is empty. It returns the credential and the secret, which is not shown
 // again.
 func (p *PDP) NewSecret(machineUser, id string) (*authz.Credential, string) {
 	p.T.Helper()
