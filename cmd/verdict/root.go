@@ -116,7 +116,7 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	} else if cmd.HasParent() && cmd.HasSubCommands() {
 		hint = "; it has " + strings.Join(commandNames(cmd), ", ")
 	}
-	return fmt.Errorf("%q is not a command of %s%s", word, cmd.CommandPath(), hint)
+	return usage(fmt.Sprintf("%q is not a command of %s%s", word, cmd.CommandPath(), hint), fmt.Sprintf("`%s --help` lists its commands.", cmd.CommandPath()))
 }
 
 func commandNames(cmd *cobra.Command) []string {
