@@ -11,6 +11,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
@@ -54,6 +55,28 @@ func TestStatus(t *testing.T) {
 		if got := p.Call(http.MethodGet, p.AdminURL()+api.PathStatus, p.NewKey(role), nil).Status; got != want {
 			t.Errorf("a key with the role %s gets %d, want %d", role, got, want)
 		}
+	}
+}
+
+// TestStatusOfSinksAndCertificates: what depends on how the node is configured.
+func TestStatusOfSinksAndCertificates(t *testing.T) {
+	p := pdptest.Start(t, pdptest.Settings{Demo: true, TLS: true, Change: func(c *config.Config) { c.DecisionLog.OPAURL = "http://127.0.0.1:1" }})
+	o := operator{p}
+	p.Ask(invoiceToAna(p.Token("mu:user-svc")))
+	var s api.Status
+	p.Await("the sink to fail", func() bool {
+		s = api.Status{}
+		o.must(http.StatusOK, http.MethodGet, api.PathStatus, nil, &s)
+		return len(s.Sinks) == 1 && s.Sinks[0].LastError != ""
+	})
+	if s.Sinks[0].Name != "opa" || s.Sinks[0].LagRecords == 0 {
+		t.Errorf("the sink is %+v, want opa, behind", s.Sinks[0])
+	}
+	if len(s.Certificates) != 1 || s.Certificates[0].Listener != "decisions" || !s.Certificates[0].NotAfter.After(s.Certificates[0].NotBefore) {
+		t.Errorf("the certificates are %+v, want the one of decisions", s.Certificates)
+	}
+	if len(s.Problems) == 0 || !strings.HasPrefix(s.Problems[0].What, "sink opa takes no records, ") {
+		t.Errorf("the problems are %v, want the sink first", s.Problems)
 	}
 }
 

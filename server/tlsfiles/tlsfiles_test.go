@@ -50,6 +50,9 @@ func TestCertificateIsRenewedWithoutARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if from, to := tlsfiles.Life(served); !from.Before(to) || to.Before(time.Now()) {
+		t.Errorf("the certificate is good from %s to %s, want it good now", from, to)
+	}
 	if served.MinVersion != tls.VersionTLS12 || served.ClientAuth != tls.RequestClientCert {
 		t.Errorf("serves from version %x, asks for certificates: %v", served.MinVersion, served.ClientAuth)
 	}
