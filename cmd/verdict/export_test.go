@@ -25,11 +25,13 @@ func ExitCodes() map[int]string {
 }
 
 // NotListening and NotWritable are what serve makes of an address that cannot be opened
-// and of a data directory that cannot be written, CheckData tries one; Told is what is said of an error.
+// and of a data directory that cannot be written, CheckData tries one, Stopped
+// tells why serving ended; Told is what is said of an error.
 var (
 	NotListening = notListening
 	NotWritable  = notWritable
 	CheckData    = checkData
+	Stopped      = stopped
 )
 
 func Told(err error) string { return failureOf(err).text() }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -180,6 +181,24 @@ func TestServeSaysWhatItIsAndWhyItStops(t *testing.T) {
 				t.Errorf("the log has nothing like %s:\n%s", want, log)
 			}
 		}
+	}
+}
+
+// What failed while it served is told to a person twice, as it ends, and in the log.
+func TestServeSaysWhatFailed(t *testing.T) {
+	var out, log bytes.Buffer
+	err := verdict.Stopped(t.Context(), &out, slog.New(slog.NewTextHandler(&log, nil)), errors.New("room store: the disk is gone"))
+	for name, test := range map[string]struct{ got, want string }{
+		"standard output": {out.String(), "stopped     room store: the disk is gone; exit code 1\n"},
+		"standard error": {verdict.Told(err), "verdict: serving ended: room store: the disk is gone\n" +
+			"  fix:     The lines of the log above say what came before; `verdict serve` starts it again.\n"},
+	} {
+		if diff := cmp.Diff(test.want, test.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if want := `level=ERROR msg=stopped error="room store: the disk is gone" exit_code=1`; !strings.Contains(log.String(), want) {
+		t.Errorf("the log has %s, want %s", &log, want)
 	}
 }
 
