@@ -28,6 +28,10 @@ export TMPDIR := $(CURDIR)/.tmp
 # Every other one must pass a test for `make test` to pass.
 UNTESTED := $(subst $() ,$(COMMA),$(addprefix $(MODULE)/,api server/servertest store/storetest test/pdptest test/vectors))
 TALLY     = $(GO) run ./test/tally -untested $(UNTESTED)
+# Says why the race detector cannot run, or nothing.
+NORACE    = { read -r cgo && read -r cc; } < <($(GO) env CGO_ENABLED CC); \
+	[ "$$cgo" = 1 ] && $$cc -x c -o $(TMPDIR)/compiler - <<< 'int main(void) { return 0; }' &> /dev/null || \
+	echo "The race detector needs a C compiler that works: CC is $$cc, CGO_ENABLED is $$cgo."
 # The opa command line and staticcheck have a go.mod of their own, so that what they
 # need is not the product's. test/modules_test.go holds the versions together.
 TOOL      = $(GO) tool -modfile=tools/go.mod
@@ -46,7 +50,7 @@ run: build ## build, start the server with the demo data, print a decision to re
 
 .PHONY: test
 test: ## everything CI runs: lint, rego, race, fuzz; how long each took
-	@norace=$$($(MAKE) -s compiler 2> /dev/null) || export CGO_ENABLED=0; \
+	@norace=$$($(NORACE)); [ -z "$$norace" ] || export CGO_ENABLED=0; \
 	took=; for part in lint rego race fuzz; do \
 		began=$$SECONDS; $(MAKE) --no-print-directory $$part; took+="$$part $$((SECONDS - began)) s, "; \
 	done; echo "== $${took}all $$SECONDS s"; \
@@ -54,9 +58,7 @@ test: ## everything CI runs: lint, rego, race, fuzz; how long each took
 
 .PHONY: compiler
 compiler: # fails without a C compiler that works
-	@{ read -r cgo && read -r cc; } < <($(GO) env CGO_ENABLED CC); \
-	[ "$$cgo" = 1 ] && $$cc -x c -o $(TMPDIR)/compiler - <<< 'int main(void) { return 0; }' &> /dev/null || \
-	{ echo "The race detector needs a C compiler that works: CC is $$cc, CGO_ENABLED is $$cgo."; exit 1; }
+	@norace=$$($(NORACE)); [ -z "$$norace" ] || { echo "$$norace"; exit 1; }
 
 .PHONY: generate
 generate: ## write what is made of the sources: server/openapi.yaml, the settings in the manuals
@@ -93,13 +95,15 @@ unit: ## the tests without the race detector: the quick loop
 
 .PHONY: race
 # The scripts of the command line are run without it: what they call is raced where it
-# lives, and they compile policies, which takes ten times as long with it.
+# lives, and they compile policies, which takes ten times as long with it. The stories
+# begin first: they take longest, and wait in between, while other packages run.
 UNRACED := $(MODULE)/cmd/verdict
 race: ## every unit, system and conformance test with the race detector; lint has vetted them
-	@norace=$$($(MAKE) -s compiler 2> /dev/null) || export CGO_ENABLED=0; race=-race; \
-	if [ -n "$$norace" ]; then race=; echo '== tests without -race'; else echo '== tests with -race, and without it $(UNRACED)'; fi; \
+	@norace=$$($(NORACE)); race=-race; \
+	if [ -n "$$norace" ]; then export CGO_ENABLED=0; race=; echo '== tests without -race'; else echo '== tests with -race, and without it $(UNRACED)'; fi; \
 	all=$$($(GO) list $(PACKAGES)); \
-	{ $(GO) test $$race -vet=off -json -timeout 20m $$(grep -vx $(UNRACED) <<< "$$all"); \
+	raced=$$(grep -vx $(UNRACED) <<< "$$all" | awk '$$0 == "$(MODULE)/test" { print; next } { rest = rest " " $$0 } END { print rest }'); \
+	{ $(GO) test $$race -vet=off -json -timeout 20m $$raced; \
 	  ! grep -qx $(UNRACED) <<< "$$all" || $(GO) test -vet=off -json -timeout 20m $(UNRACED); } | $(TALLY) $$all; \
 	[ -z "$$norace" ] || echo "NOT RUN: the tests with -race. $$norace"
 
@@ -119,9 +123,9 @@ fuzz: ## every fuzz target, FUZZRUNS each
 	done; echo "$$count fuzz targets ran"; [ $$count -gt 0 ]
 
 .PHONY: soak
-soak: ## kill loops at their full length, fuzz guided by everything; without -race
+soak: ## kill loops and swaps at their full length, fuzz guided by everything; without -race
 	@echo '== soak'
-	VERDICT_TEST_SOAK=1 $(GO) test -count 1 -run Kill -json -timeout 30m ./store ./decisionlog ./generations ./test | $(TALLY) $$($(GO) list ./store ./decisionlog ./generations ./test)
+	VERDICT_TEST_SOAK=1 $(GO) test -count 1 -run 'Kill|Swap' -json -timeout 30m ./store ./decisionlog ./generations ./test | $(TALLY) $$($(GO) list ./store ./decisionlog ./generations ./test)
 	@for room in $(FUZZROOMS); do $(MAKE) --no-print-directory fuzz FUZZBUILD=-fuzz=. FUZZROOMS=$$room; done
 
 .PHONY: cover

@@ -10,10 +10,10 @@ import (
 	"github.com/verdict-pdp/verdict/test/pdptest"
 )
 
-// TestSwapUnderLoad activates a hundred times while questions are asked at a
-// thousand a second. No question fails, and every answer is of the one generation it
-// names: the mark that the generation's own guard leaves is that generation's
-// (invariant 4 of docs/design.md section 8).
+// TestSwapUnderLoad activates again and again, a hundred times without the race detector,
+// while questions are asked at a thousand a second. No question fails, and every answer is
+// of the one generation it names: the mark that the generation's own guard leaves is that
+// generation's (invariant 4 of docs/design.md section 8).
 func TestSwapUnderLoad(t *testing.T) {
 	p := pdptest.Start(t, pdptest.Settings{Demo: true, At: sunday, Log: io.Discard})
 	marks := map[uint64]string{}
@@ -33,14 +33,14 @@ func TestSwapUnderLoad(t *testing.T) {
 		return nil
 	}})
 	load.Await(20)
-	for i := range 100 {
+	for i := range swaps {
 		if g := p.Activate(numbers[(i+1)%2]); g.Number != numbers[(i+1)%2] {
 			t.Fatalf("generation %d is active", g.Number)
 		}
 		load.Await(5)
 	}
 	tally := load.Stop()
-	t.Logf("100 swaps: %s", tally)
+	t.Logf("%d swaps: %s", swaps, tally)
 	if len(tally.Failures) > 0 || tally.Denied() > 0 {
 		t.Errorf("%d failures, the first %q; denials %v", len(tally.Failures), tally.Failures[:min(1, len(tally.Failures))], tally.Denials)
 	}
