@@ -33,7 +33,7 @@ type Audit interface {
 type Config struct {
 	Store       *store.Store
 	Audit       Audit
-	Credentials *credentials.Keeper
+	Credentials *credentials.Service
 	Policies    Policies
 	Judging     *Judging
 	// TokenKeys are the keys of our token service, nil while there is none. It is asked

@@ -44,7 +44,7 @@ func (s *Service) withCredentials(ctx context.Context, by authz.Author, c *authz
 	}, effect)
 }
 
-// Revoke puts an entry on the revocation list; see credentials.Keeper.Revoke. text is
+// Revoke puts an entry on the revocation list; see credentials.Service.Revoke. text is
 // a token given whole, or empty.
 func (s *Service) Revoke(ctx context.Context, by authz.Author, r *authz.Revocation, text string) (written authz.Written, err error) {
 	c := listing(authz.ChangeRevoke, r, text)
@@ -55,7 +55,7 @@ func (s *Service) Revoke(ctx context.Context, by authz.Author, r *authz.Revocati
 	return written, err
 }
 
-// Renew puts an entry on the renewal list; see credentials.Keeper.Renew.
+// Renew puts an entry on the renewal list; see credentials.Service.Renew.
 func (s *Service) Renew(ctx context.Context, by authz.Author, r *authz.Renewal, text string) (written authz.Written, err error) {
 	c := listing(authz.ChangeRenew, r, text)
 	err = s.withCredentials(ctx, by, c, func(ctx context.Context) error {
@@ -98,7 +98,7 @@ var rotationKinds = map[string]authz.ChangeKind{
 
 // StartRotation makes the new generation of every member of a set, and gives the
 // secrets it made by machine user, which are not kept. Advance says who takes the
-// further steps; see credentials.Keeper.StartRotation.
+// further steps; see credentials.Service.StartRotation.
 func (s *Service) StartRotation(ctx context.Context, by authz.Author, set, advance string, material map[string]authz.RotationMaterial) (view authz.RotationView, secrets map[string]string, err error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeRotationStart, Collection: authz.RotationSets, Key: set}
 	err = s.withCredentials(ctx, by, c, func(ctx context.Context) error {

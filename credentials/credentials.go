@@ -32,16 +32,16 @@ type Store interface {
 	Revision() uint64
 }
 
-// Config is what a Keeper works with. Every field is required.
+// Config is what a Service works with. Every field is required.
 type Config struct {
 	Store Store
 	// LastUse is when a credential was last used as far as this process knows, which
 	// may be fresher than what is stored; the zero time when it does not.
 	LastUse func(credential string) (at time.Time, from string)
-	// Token verifies a token somebody names by sending it whole. It is an error when
+	// Token verifies a token that an entry is named by, sent whole. It is an error when
 	// it does not verify.
 	Token func(ctx context.Context, text string) (*authz.Token, error)
-	// Check refuses a credential whose material nobody should store. Each new one is
+	// Check refuses a credential whose material must not be stored. Each new one is
 	// asked about before it is written.
 	Check func(*authz.Credential) error
 	// NewSecret makes a secret, HashSecret the hash that is kept of it.
@@ -50,26 +50,26 @@ type Config struct {
 	Now        func() time.Time
 }
 
-// Keeper acts on credentials. It is safe for concurrent use.
-type Keeper struct {
+// Service acts on credentials. It is safe for concurrent use.
+type Service struct {
 	config Config
 }
 
-// New makes a Keeper.
-func New(config Config) *Keeper { return &Keeper{config: config} }
+// New makes a Service.
+func New(config Config) *Service { return &Service{config: config} }
 
 // write computes entities from a view and writes them, again while another write
 // came in between.
-func (k *Keeper) write(ctx context.Context, plan func(View) ([]authz.Entity, error)) (revision uint64, err error) {
-	return k.commit(ctx, plan, k.config.Store.Write)
+func (s *Service) write(ctx context.Context, plan func(View) ([]authz.Entity, error)) (revision uint64, err error) {
+	return s.commit(ctx, plan, s.config.Store.Write)
 }
 
 // commit is write by another method of the store. What plan refuses is final.
-func (k *Keeper) commit(ctx context.Context, plan func(View) ([]authz.Entity, error), write func(context.Context, []authz.Entity) (uint64, error)) (revision uint64, err error) {
+func (s *Service) commit(ctx context.Context, plan func(View) ([]authz.Entity, error), write func(context.Context, []authz.Entity) (uint64, error)) (revision uint64, err error) {
 	var final error
 	err = authz.Retry(ctx, "try again", func() error {
 		var entities []authz.Entity
-		if entities, final = k.plan(plan); final != nil {
+		if entities, final = s.plan(plan); final != nil {
 			return nil
 		}
 		revision, err = write(ctx, entities)
@@ -78,8 +78,8 @@ func (k *Keeper) commit(ctx context.Context, plan func(View) ([]authz.Entity, er
 	return revision, cmp.Or(final, err)
 }
 
-func (k *Keeper) plan(plan func(View) ([]authz.Entity, error)) ([]authz.Entity, error) {
-	view, err := k.config.Store.View()
+func (s *Service) plan(plan func(View) ([]authz.Entity, error)) ([]authz.Entity, error) {
+	view, err := s.config.Store.View()
 	if err != nil {
 		return nil, err
 	}

@@ -19,9 +19,9 @@ import (
 
 var start = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-// stage is a Keeper on a real store, with a clock and uses that a test sets.
+// stage is a Service on a real store, with a clock and uses that a test sets.
 type stage struct {
-	*credentials.Keeper
+	*credentials.Service
 	t     *testing.T
 	store *store.Store
 	now   time.Time
@@ -46,7 +46,7 @@ func newStage(t *testing.T) *stage {
 		}
 	})
 	made := 0
-	s.Keeper = credentials.New(credentials.Config{
+	s.Service = credentials.New(credentials.Config{
 		Store:   vault{s},
 		LastUse: func(id string) (time.Time, string) { return s.used[id], "10.0.0.9" },
 		Token: func(context.Context, string) (*authz.Token, error) {

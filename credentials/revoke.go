@@ -13,14 +13,14 @@ import (
 // revoked without a time limit is put in the state revoked too, so that it is never
 // accepted again. CodeNotFound when there is no such credential, subject, tenant or
 // issuer: a revocation that stops nothing would look as if it did.
-func (k *Keeper) Revoke(ctx context.Context, r *authz.Revocation, text string) (authz.Written, error) {
-	if err := k.name(ctx, &r.Listed, &r.Until, text); err != nil {
+func (s *Service) Revoke(ctx context.Context, r *authz.Revocation, text string) (authz.Written, error) {
+	if err := s.name(ctx, &r.Listed, &r.Until, text); err != nil {
 		return authz.Written{}, err
 	}
 	forGood := r.By == authz.ByCredential && r.IssuedBefore.IsZero() && r.Until.IsZero()
-	return k.list(ctx, r, func(view View) (authz.Entity, bool, []authz.Entity, error) {
+	return s.list(ctx, r, func(view View) (authz.Entity, bool, []authz.Entity, error) {
 		entry := *r
-		created, err := merge(view, &entry, k.config.Now())
+		created, err := merge(view, &entry, s.config.Now())
 		if err != nil || !forGood {
 			return &entry, created, nil, err
 		}
@@ -34,25 +34,25 @@ func (k *Keeper) Revoke(ctx context.Context, r *authz.Revocation, text string) (
 
 // Renew puts an entry on the renewal list: likewise, it has all tokens renewed that
 // the one of its name had, and no later.
-func (k *Keeper) Renew(ctx context.Context, r *authz.Renewal, text string) (authz.Written, error) {
-	if err := k.name(ctx, &r.Listed, &r.Until, text); err != nil {
+func (s *Service) Renew(ctx context.Context, r *authz.Renewal, text string) (authz.Written, error) {
+	if err := s.name(ctx, &r.Listed, &r.Until, text); err != nil {
 		return authz.Written{}, err
 	}
-	return k.list(ctx, r, func(view View) (authz.Entity, bool, []authz.Entity, error) {
+	return s.list(ctx, r, func(view View) (authz.Entity, bool, []authz.Entity, error) {
 		entry := *r
-		created, err := merge(view, &entry, k.config.Now())
+		created, err := merge(view, &entry, s.config.Now())
 		return &entry, created, nil, err
 	})
 }
 
 // name has a token given whole, when text is not empty, say which one an entry is of
-// and, unless somebody has, when it ends: when the token does, or, of one that says
+// and, unless the caller has, when it ends: when the token does, or, of one that says
 // not when, once no token lives any more.
-func (k *Keeper) name(ctx context.Context, l *authz.Listed, until *time.Time, text string) error {
+func (s *Service) name(ctx context.Context, l *authz.Listed, until *time.Time, text string) error {
 	if text == "" {
 		return nil
 	}
-	token, err := k.config.Token(ctx, text)
+	token, err := s.config.Token(ctx, text)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (k *Keeper) name(ctx context.Context, l *authz.Listed, until *time.Time, te
 	switch {
 	case !until.IsZero():
 	case token.ExpiresAt.IsZero():
-		*until = k.config.Now().UTC().Add(authz.LongestTokenLife)
+		*until = s.config.Now().UTC().Add(authz.LongestTokenLife)
 	default:
 		*until = token.ExpiresAt.Add(token.Leeway)
 	}
@@ -68,13 +68,13 @@ func (k *Keeper) name(ctx context.Context, l *authz.Listed, until *time.Time, te
 }
 
 // list writes an entry of a list, made from what is there, with what goes with it.
-func (k *Keeper) list(ctx context.Context, asked authz.Entity, entry func(View) (e authz.Entity, created bool, with []authz.Entity, err error)) (authz.Written, error) {
+func (s *Service) list(ctx context.Context, asked authz.Entity, entry func(View) (e authz.Entity, created bool, with []authz.Entity, err error)) (authz.Written, error) {
 	asked.Normalize()
 	if err := asked.Validate(); err != nil {
 		return authz.Written{}, err
 	}
 	var written authz.Written
-	revision, err := k.write(ctx, func(view View) ([]authz.Entity, error) {
+	revision, err := s.write(ctx, func(view View) ([]authz.Entity, error) {
 		if err := exists(view, listedOf(asked)); err != nil {
 			return nil, err
 		}

@@ -11,17 +11,17 @@ import (
 )
 
 // RotationStatus is how far the rotation of a set is.
-func (k *Keeper) RotationStatus(_ context.Context, set string) (authz.RotationView, error) {
-	view, err := k.config.Store.View()
+func (s *Service) RotationStatus(_ context.Context, set string) (authz.RotationView, error) {
+	view, err := s.config.Store.View()
 	if err != nil {
 		return authz.RotationView{}, err
 	}
 	defer view.Close()
-	state, err := k.state(view, set, "")
+	state, err := s.state(view, set, "")
 	if err != nil {
 		return authz.RotationView{}, err
 	}
-	return at(rotation.Look(state), k.config.Store.Revision()), nil
+	return at(rotation.Look(state), s.config.Store.Revision()), nil
 }
 
 // at is a rotation as it was read or made at a data revision.
@@ -30,10 +30,10 @@ func at(view authz.RotationView, revision uint64) authz.RotationView {
 	return view
 }
 
-// CheckIdle is a conflict while a rotation of a set runs: without the set nobody
-// could take its next step, or abort it.
-func (k *Keeper) CheckIdle(set string) error {
-	view, err := k.config.Store.View()
+// CheckIdle is a conflict while a rotation of a set runs: without the set its
+// next step could not be taken, nor could it be aborted.
+func (s *Service) CheckIdle(set string) error {
+	view, err := s.config.Store.View()
 	if err != nil {
 		return err
 	}
@@ -50,26 +50,26 @@ func (k *Keeper) CheckIdle(set string) error {
 // Advance says who takes the further steps: authz.AdvanceAuto, which "" means too, or
 // authz.AdvanceManual. CodeConflict when a member is no machine user, or rotates in
 // another set.
-func (k *Keeper) StartRotation(ctx context.Context, set, by, advance string, material map[string]authz.RotationMaterial) (authz.RotationView, map[string]string, error) {
+func (s *Service) StartRotation(ctx context.Context, set, by, advance string, material map[string]authz.RotationMaterial) (authz.RotationView, map[string]string, error) {
 	advance = cmp.Or(advance, authz.AdvanceAuto)
 	if advance != authz.AdvanceAuto && advance != authz.AdvanceManual {
 		return authz.RotationView{}, nil, authz.Invalid("advance", "must be "+authz.AdvanceAuto+" or "+authz.AdvanceManual)
 	}
 	var secrets map[string]string
-	progress, err := k.step(ctx, set, by, func(view View, s rotation.State) (rotation.Plan, error) {
-		if err := k.checkMembers(ctx, view, s.Set); err != nil {
+	progress, err := s.step(ctx, set, by, func(view View, state rotation.State) (rotation.Plan, error) {
+		if err := s.checkMembers(ctx, view, state.Set); err != nil {
 			return rotation.Plan{}, err
 		}
-		issuing := &issuing{keeper: k, set: s.Set, material: material, secrets: map[string]string{}}
+		issuing := &issuing{service: s, set: state.Set, material: material, secrets: map[string]string{}}
 		secrets = issuing.secrets
 		if err := issuing.check(); err != nil {
 			return rotation.Plan{}, err
 		}
-		plan, err := rotation.Start(s, advance, issuing.issue)
+		plan, err := rotation.Start(state, advance, issuing.issue)
 		if err != nil {
 			return rotation.Plan{}, err
 		}
-		return plan, k.checkNew(plan)
+		return plan, s.checkNew(plan)
 	})
 	if err != nil {
 		return authz.RotationView{}, nil, err
@@ -78,13 +78,13 @@ func (k *Keeper) StartRotation(ctx context.Context, set, by, advance string, mat
 }
 
 // checkNew checks the credentials that a plan makes.
-func (k *Keeper) checkNew(plan rotation.Plan) error {
+func (s *Service) checkNew(plan rotation.Plan) error {
 	for _, put := range plan.Put {
 		c, ok := put.(*authz.Credential)
 		if !ok || c.Revision > 0 {
 			continue
 		}
-		if err := k.config.Check(c); err != nil {
+		if err := s.config.Check(c); err != nil {
 			return inMember(c.MachineUser, err)
 		}
 	}
@@ -108,13 +108,13 @@ func inMember(machineUser string, err error) error {
 // checkMembers refuses a member that does not exist, or whose credentials of the
 // kind another set is rotating: each would end what the other goes back to. Should
 // both start at once, they make credentials of one id, and one starts over.
-func (k *Keeper) checkMembers(ctx context.Context, view View, set *authz.RotationSet) error {
+func (s *Service) checkMembers(ctx context.Context, view View, set *authz.RotationSet) error {
 	for _, member := range set.Members {
 		if _, err := view.Entity(authz.MachineUsers, member); err != nil {
 			return memberError(member, err)
 		}
 	}
-	running, err := k.running(ctx)
+	running, err := s.running(ctx)
 	if err != nil {
 		return err
 	}
@@ -127,9 +127,9 @@ func (k *Keeper) checkMembers(ctx context.Context, view View, set *authz.Rotatio
 }
 
 // running are the rotations that have not ended, of every set.
-func (k *Keeper) running(ctx context.Context) (running []*authz.Rotation, err error) {
+func (s *Service) running(ctx context.Context) (running []*authz.Rotation, err error) {
 	for _, phase := range []string{authz.PhasePropagate, authz.PhaseDrain} {
-		in, err := k.config.Store.List(ctx, authz.Rotations, "phase", phase)
+		in, err := s.config.Store.List(ctx, authz.Rotations, "phase", phase)
 		if err != nil {
 			return nil, err
 		}
@@ -141,8 +141,8 @@ func (k *Keeper) running(ctx context.Context) (running []*authz.Rotation, err er
 }
 
 // RunningRotations are the sets whose rotations have not ended and go on by themselves.
-func (k *Keeper) RunningRotations(ctx context.Context) (sets []string, err error) {
-	running, err := k.running(ctx)
+func (s *Service) RunningRotations(ctx context.Context) (sets []string, err error) {
+	running, err := s.running(ctx)
 	for _, r := range running {
 		if r.Advance == authz.AdvanceAuto {
 			sets = append(sets, r.ID)
@@ -182,32 +182,32 @@ var rotationSteps = map[string]func(rotation.State) (rotation.Plan, error){
 // start. CodeConflict, naming who is waited for, when it has no evidence yet; and, of
 // an advance or a force, when the rotation is not in phase, which "" leaves open: two
 // that ask for the same step take one, however their writes fall.
-func (k *Keeper) StepRotation(ctx context.Context, set, by, action, phase string) (authz.RotationView, error) {
+func (s *Service) StepRotation(ctx context.Context, set, by, action, phase string) (authz.RotationView, error) {
 	take, ok := rotationSteps[action]
 	if !ok {
 		return authz.RotationView{}, authz.Invalid("action", "is no step of a rotation")
 	}
-	return k.step(ctx, set, by, func(_ View, s rotation.State) (rotation.Plan, error) {
+	return s.step(ctx, set, by, func(_ View, state rotation.State) (rotation.Plan, error) {
 		if action != authz.RotationAdvance && action != authz.RotationForce {
-			return take(s)
+			return take(state)
 		}
-		if phase == "" && s.Rotation != nil {
-			phase = s.Rotation.Phase // and the same, should the write lose a race
+		if phase == "" && state.Rotation != nil {
+			phase = state.Rotation.Phase // and the same, should the write lose a race
 		}
-		if s.Rotation != nil && s.Rotation.Running() && s.Rotation.Phase != phase {
-			return rotation.Plan{}, authz.Errorf(authz.CodeConflict, "the rotation of %s is in phase %s, and not in %s any more: nothing was done", set, s.Rotation.Phase, phase)
+		if state.Rotation != nil && state.Rotation.Running() && state.Rotation.Phase != phase {
+			return rotation.Plan{}, authz.Errorf(authz.CodeConflict, "the rotation of %s is in phase %s, and not in %s any more: nothing was done", set, state.Rotation.Phase, phase)
 		}
-		return take(s)
+		return take(state)
 	})
 }
 
 // step answers from what it wrote: once that is durable nothing is read that could
 // fail, and lose the secrets it made.
-func (k *Keeper) step(ctx context.Context, set, by string, take func(View, rotation.State) (rotation.Plan, error)) (authz.RotationView, error) {
+func (s *Service) step(ctx context.Context, set, by string, take func(View, rotation.State) (rotation.Plan, error)) (authz.RotationView, error) {
 	var state rotation.State
 	var plan rotation.Plan
-	revision, err := k.write(ctx, func(view View) (_ []authz.Entity, err error) {
-		if state, err = k.state(view, set, by); err != nil {
+	revision, err := s.write(ctx, func(view View) (_ []authz.Entity, err error) {
+		if state, err = s.state(view, set, by); err != nil {
 			return nil, err
 		}
 		plan, err = take(view, state)
@@ -221,7 +221,7 @@ func (k *Keeper) step(ctx context.Context, set, by string, take func(View, rotat
 
 // state reads what a step of a set is computed from. A member that is no machine
 // user any more has what credentials are left of it.
-func (k *Keeper) state(view View, id, by string) (rotation.State, error) {
+func (s *Service) state(view View, id, by string) (rotation.State, error) {
 	entity, err := view.Entity(authz.RotationSets, id)
 	if err != nil {
 		return rotation.State{}, err
@@ -234,9 +234,9 @@ func (k *Keeper) state(view View, id, by string) (rotation.State, error) {
 		Set:         entity.(*authz.RotationSet),
 		Rotation:    last,
 		Credentials: map[string][]*authz.Credential{},
-		LastUse:     k.config.LastUse,
+		LastUse:     s.config.LastUse,
 		Exists:      takenIn(view),
-		Now:         k.config.Now().UTC(),
+		Now:         s.config.Now().UTC(),
 		By:          by,
 	}
 	for _, member := range rotation.Members(state.Set, state.Rotation) {
@@ -262,14 +262,14 @@ func lastRotation(view View, set string) (*authz.Rotation, error) {
 
 // issuing makes the new credentials of one start.
 type issuing struct {
-	keeper   *Keeper
+	service  *Service
 	set      *authz.RotationSet
 	material map[string]authz.RotationMaterial
 	secrets  map[string]string // :: machine user -> its new secret
 	shared   string            // the one secret of a set that shares it, once made
 }
 
-// check refuses material nobody asked for.
+// check refuses material that the set has no use for.
 func (i *issuing) check() error {
 	for member := range i.material {
 		field := "members." + member
@@ -295,11 +295,11 @@ func (i *issuing) issue(member string) (*authz.Credential, error) {
 	}
 	text := i.shared
 	if text == "" {
-		text = i.keeper.config.NewSecret()
+		text = i.service.config.NewSecret()
 	}
 	if i.set.Shared {
 		i.shared = text
 	}
-	made.SecretHash, i.secrets[member] = i.keeper.config.HashSecret(text), text
+	made.SecretHash, i.secrets[member] = i.service.config.HashSecret(text), text
 	return made, nil
 }

@@ -16,17 +16,17 @@ const maxAccepted = 2
 // once beside the one before. Its id is derived when id is empty. CodeNotFound
 // when there is no such machine user, CodeConflict when two generations are
 // accepted already or another credential has the id.
-func (k *Keeper) NewSecret(ctx context.Context, machineUser, id string, notAfter time.Time) (authz.Written, string, error) {
-	text := k.config.NewSecret()
-	hash := k.config.HashSecret(text)
+func (s *Service) NewSecret(ctx context.Context, machineUser, id string, notAfter time.Time) (authz.Written, string, error) {
+	text := s.config.NewSecret()
+	hash := s.config.HashSecret(text)
 	var made *authz.Credential
-	revision, err := k.write(ctx, func(view View) (_ []authz.Entity, err error) {
-		made, err = k.nextSecret(view, machineUser, id)
+	revision, err := s.write(ctx, func(view View) (_ []authz.Entity, err error) {
+		made, err = s.nextSecret(view, machineUser, id)
 		if err != nil {
 			return nil, err
 		}
 		made.SecretHash, made.NotAfter = hash, notAfter
-		return []authz.Entity{made}, k.config.Check(made)
+		return []authz.Entity{made}, s.config.Check(made)
 	})
 	if err != nil {
 		return authz.Written{}, "", err
@@ -35,7 +35,7 @@ func (k *Keeper) NewSecret(ctx context.Context, machineUser, id string, notAfter
 }
 
 // nextSecret is the generation after a machine user's last, without its hash.
-func (k *Keeper) nextSecret(view View, machineUser, id string) (*authz.Credential, error) {
+func (s *Service) nextSecret(view View, machineUser, id string) (*authz.Credential, error) {
 	if _, err := view.Entity(authz.MachineUsers, machineUser); err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (k *Keeper) nextSecret(view View, machineUser, id string) (*authz.Credentia
 	if err != nil {
 		return nil, err
 	}
-	if err := k.checkRoom(machineUser, held); err != nil {
+	if err := s.checkRoom(machineUser, held); err != nil {
 		return nil, err
 	}
 	derived, generation, err := rotation.Next(machineUser, authz.KindSharedSecret, held, takenIn(view))
@@ -64,10 +64,10 @@ func (k *Keeper) nextSecret(view View, machineUser, id string) (*authz.Credentia
 	}, nil
 }
 
-func (k *Keeper) checkRoom(machineUser string, held []*authz.Credential) error {
+func (s *Service) checkRoom(machineUser string, held []*authz.Credential) error {
 	accepted := 0
 	for _, c := range held {
-		if c.Kind == authz.KindSharedSecret && c.Accepted() && !c.OverAt(k.config.Now()) {
+		if c.Kind == authz.KindSharedSecret && c.Accepted() && !c.OverAt(s.config.Now()) {
 			accepted++
 		}
 	}
@@ -85,7 +85,7 @@ func free(view View, id string) error {
 	return &authz.Error{Code: authz.CodeConflict, Field: "id", Message: "is " + id + ", which another credential has or had; leave it out to have one made"}
 }
 
-// takenIn says whether any credential has an id, or had it: tokens that were got
+// takenIn reports whether any credential has an id, or had it: tokens that were got
 // with one that is gone must not come to life with another of its id.
 func takenIn(view View) func(id string) (bool, error) {
 	return func(id string) (bool, error) {

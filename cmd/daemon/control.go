@@ -21,7 +21,7 @@ import (
 // openControl prepares the room that every change goes through.
 func (d *Daemon) openControl(context.Context) (err error) {
 	c := controlConfig(d.store, d.log)
-	c.Credentials = d.keeper
+	c.Credentials = d.credentials
 	c.Policies = d.policies
 	c.Judging = &control.Judging{
 		Shadow: d.shade,

@@ -40,13 +40,13 @@ import (
 
 // Daemon is one Verdict. Open, then Run once, then Close.
 type Daemon struct {
-	config   Config
-	store    *store.Store
-	asker    *introspection.Client
-	verifier *token.Verifier
-	uses     *usage.Uses
-	keeper   *credentials.Keeper
-	control  *control.Service
+	config      Config
+	store       *store.Store
+	asker       *introspection.Client
+	verifier    *token.Verifier
+	uses        *usage.Uses
+	credentials *credentials.Service
+	control     *control.Service
 	// followFrom is the data revision that the verifier began with.
 	followFrom uint64
 	receiver   *events.Receiver
@@ -101,7 +101,7 @@ func Open(ctx context.Context, c Config) (_ *Daemon, err error) {
 	}{
 		{"opening the store", d.openStore},
 		{"loading key sets", d.openVerifier},
-		{"preparing credentials", d.openKeeper},
+		{"preparing credentials", d.openCredentials},
 		{"preparing for security events", d.openReceiver},
 		{"opening the decision log", d.openLog},
 		{"preparing the shadow", d.openShadow},
@@ -255,13 +255,13 @@ func (d *Daemon) identifiers() []string {
 	return names
 }
 
-func (d *Daemon) openKeeper(context.Context) (err error) {
+func (d *Daemon) openCredentials(context.Context) (err error) {
 	c := d.config
 	d.uses, err = usage.New(usage.Config{Write: usage.WriteTo(control.Vault{Store: d.store}), Every: c.Credentials.UseEvery, Now: c.Now, Log: c.Logger})
 	if err != nil {
 		return err
 	}
-	d.keeper = credentials.New(credentials.Config{
+	d.credentials = credentials.New(credentials.Config{
 		Store:      control.Vault{Store: d.store},
 		LastUse:    d.lastUse,
 		Token:      d.named,

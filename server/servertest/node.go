@@ -135,7 +135,7 @@ func now() time.Time { return Now }
 
 // newKeeper is the credentials room over the store of a Node. Its secrets cost nothing
 // to hash, and no token names anything.
-func newKeeper(m *Memory) *credentials.Keeper {
+func newKeeper(m *Memory) *credentials.Service {
 	return credentials.New(credentials.Config{
 		Store:   control.Vault{Store: m.Store},
 		LastUse: func(string) (time.Time, string) { return time.Time{}, "" },
@@ -151,7 +151,7 @@ func newKeeper(m *Memory) *credentials.Keeper {
 
 // control is the real room control, over the Memory and Policies of the Node. Its clock
 // moves an hour at each look, so that no refusal is one too many to be recorded.
-func (n *Node) control(check map[authz.Collection]func(authz.Entity) error, keeper *credentials.Keeper) *control.Service {
+func (n *Node) control(check map[authz.Collection]func(authz.Entity) error, keeper *credentials.Service) *control.Service {
 	var looks, ids atomic.Int64
 	service, err := control.New(control.Config{
 		Store:       n.Memory.Store,

@@ -12,26 +12,26 @@ import (
 // any may live, and every credential of it, for good. CodeNotFound when there is no
 // such machine user; CodePrecondition when it is not at a revision, where 0 takes
 // whatever is there.
-func (k *Keeper) DeleteMachineUser(ctx context.Context, machineUser string, at uint64) (revision uint64, err error) {
-	return k.delete(ctx, authz.MachineUsers, machineUser, at, func(view View) ([]authz.Entity, error) {
-		return k.departure(ctx, view, machineUser)
+func (s *Service) DeleteMachineUser(ctx context.Context, machineUser string, at uint64) (revision uint64, err error) {
+	return s.delete(ctx, authz.MachineUsers, machineUser, at, func(view View) ([]authz.Entity, error) {
+		return s.planDeleteMachineUser(ctx, view, machineUser)
 	})
 }
 
 // DeleteCredential deletes a credential and, in the same write, revokes it for as
 // long as any token got with it may live: one made anew under its id would bring them
 // back. The errors are those of DeleteMachineUser.
-func (k *Keeper) DeleteCredential(ctx context.Context, id string, at uint64) (revision uint64, err error) {
-	return k.delete(ctx, authz.Credentials, id, at, func(view View) ([]authz.Entity, error) {
-		entry, err := k.farewell(view, authz.Listed{By: authz.ByCredential, Of: id, Reason: "the credential was deleted"}, time.Time{})
+func (s *Service) DeleteCredential(ctx context.Context, id string, at uint64) (revision uint64, err error) {
+	return s.delete(ctx, authz.Credentials, id, at, func(view View) ([]authz.Entity, error) {
+		entry, err := s.revocationOnDelete(view, authz.Listed{By: authz.ByCredential, Of: id, Reason: "the credential was deleted"}, time.Time{})
 		return []authz.Entity{entry}, err
 	})
 }
 
 // delete deletes an entity together with writing what else must be.
-func (k *Keeper) delete(ctx context.Context, c authz.Collection, id string, at uint64, with func(View) ([]authz.Entity, error)) (revision uint64, err error) {
+func (s *Service) delete(ctx context.Context, c authz.Collection, id string, at uint64, with func(View) ([]authz.Entity, error)) (revision uint64, err error) {
 	var gone authz.Entity
-	return k.commit(ctx, func(view View) (_ []authz.Entity, err error) {
+	return s.commit(ctx, func(view View) (_ []authz.Entity, err error) {
 		gone, err = view.Entity(c, id)
 		if err != nil {
 			return nil, err
@@ -41,27 +41,28 @@ func (k *Keeper) delete(ctx context.Context, c authz.Collection, id string, at u
 		}
 		return with(view)
 	}, func(ctx context.Context, entities []authz.Entity) (uint64, error) {
-		return k.config.Store.Delete(ctx, gone, entities)
+		return s.config.Store.Delete(ctx, gone, entities)
 	})
 }
 
-// farewell is the revocation of what is deleted.
-func (k *Keeper) farewell(view View, l authz.Listed, issuedBefore time.Time) (*authz.Revocation, error) {
-	now := k.config.Now().UTC()
+// revocationOnDelete is the entry that a deletion writes: it holds for as long as any
+// token may live.
+func (s *Service) revocationOnDelete(view View, l authz.Listed, issuedBefore time.Time) (*authz.Revocation, error) {
+	now := s.config.Now().UTC()
 	entry := &authz.Revocation{Listed: l, IssuedBefore: issuedBefore, Until: now.Add(authz.LongestTokenLife)}
 	entry.Normalize()
 	_, err := merge(view, entry, now)
 	return entry, err
 }
 
-// departure is what is written when a machine user goes.
-func (k *Keeper) departure(ctx context.Context, view View, machineUser string) ([]authz.Entity, error) {
-	entry, err := k.farewell(view, authz.Listed{By: authz.BySubject, Of: machineUser, Reason: "the machine user was deleted"}, k.config.Now().UTC())
+// planDeleteMachineUser is what is written together with the deletion of a machine user.
+func (s *Service) planDeleteMachineUser(ctx context.Context, view View, machineUser string) ([]authz.Entity, error) {
+	entry, err := s.revocationOnDelete(view, authz.Listed{By: authz.BySubject, Of: machineUser, Reason: "the machine user was deleted"}, s.config.Now().UTC())
 	if err != nil {
 		return nil, err
 	}
 	// The directory of a view lists so many at most, and all of them go.
-	held, err := k.config.Store.List(ctx, authz.Credentials, "machine_user", machineUser)
+	held, err := s.config.Store.List(ctx, authz.Credentials, "machine_user", machineUser)
 	if err != nil {
 		return nil, err
 	}
