@@ -43,7 +43,7 @@ func (s *Service) nextSecret(view View, machineUser, id string) (*authz.Credenti
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkRoom(machineUser, held); err != nil {
+	if err := s.checkAccepted(machineUser, held); err != nil {
 		return nil, err
 	}
 	derived, generation, err := rotation.Next(machineUser, authz.KindSharedSecret, held, takenIn(view))
@@ -64,7 +64,7 @@ func (s *Service) nextSecret(view View, machineUser, id string) (*authz.Credenti
 	}, nil
 }
 
-func (s *Service) checkRoom(machineUser string, held []*authz.Credential) error {
+func (s *Service) checkAccepted(machineUser string, held []*authz.Credential) error {
 	accepted := 0
 	for _, c := range held {
 		if c.Kind == authz.KindSharedSecret && c.Accepted() && !c.OverAt(s.config.Now()) {

@@ -4,7 +4,7 @@ import "github.com/verdict-pdp/verdict/authz"
 
 // Abort plans the way back: each member's old generation is active again. A new
 // generation that was never used is revoked; one that was becomes retiring, so that
-// nobody breaks, and the next rotation retires it. The new generation of a member
+// no member breaks, and the next rotation retires it. The new generation of a member
 // that has no old one to go back to stays. It is a conflict when no rotation runs.
 func Abort(s State) (Plan, error) {
 	r, err := resume(s)

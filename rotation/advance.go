@@ -3,7 +3,7 @@ package rotation
 import "github.com/verdict-pdp/verdict/authz"
 
 // Advance plans the next step, on evidence. It is a conflict when no rotation runs
-// or evidence is missing; the error then names who is waited for, and what for.
+// or evidence is missing; the error then names the members it waits for, and for what.
 func Advance(s State) (Plan, error) {
 	r, err := resume(s)
 	if err != nil {
@@ -35,7 +35,7 @@ func (r *run) advance(forced bool) Plan {
 	if r.rotation.Phase == authz.PhasePropagate {
 		r.step(authz.StepPropagate, forced)
 		r.step(authz.StepSwitch, forced)
-		r.prefer()
+		r.activateNew()
 		r.endOld(authz.CredentialRetiring)
 		return r.plan(authz.PhaseDrain)
 	}
@@ -45,8 +45,8 @@ func (r *run) advance(forced bool) Plan {
 	return r.plan(authz.PhaseDone)
 }
 
-// prefer makes the new generations active.
-func (r *run) prefer() {
+// activateNew makes the new generations active.
+func (r *run) activateNew() {
 	for _, m := range r.members {
 		if m.next != nil {
 			r.move(m.next, authz.CredentialActive)
@@ -75,12 +75,12 @@ func Emergency(s State) (Plan, error) {
 		r.step(authz.StepSwitch, true)
 	}
 	r.step(authz.StepEmergency, true)
-	r.prefer()
+	r.activateNew()
 	r.endOld(authz.CredentialRevoked)
 	return r.plan(authz.PhaseDone), nil
 }
 
-// breaks lists who has no generation that is known to work.
+// breaks lists the members without a generation that is known to work.
 func (r *run) breaks() []string {
 	var names []string
 	for _, m := range r.members {

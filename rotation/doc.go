@@ -21,8 +21,8 @@
 //   - drain ends when, besides, every old generation has been unused for the quiet
 //     time, counted from its last use or the switch, whichever is later.
 //
-// A credential that is revoked, retired, gone or past its not_after is dead: it
-// proves nobody. Of a member with nothing but dead generations nothing is expected,
+// A credential that is revoked, retired, gone or past its not_after is dead: nothing
+// can be proved by it. Of a member with nothing but dead generations nothing is expected,
 // because no step can break it. A member whose new generation is dead while an old
 // one is not stops Advance and Force alike; Abort and Emergency are the ways out.
 //
@@ -34,7 +34,7 @@
 //     one more that an aborted rotation left retiring.
 //   - Without Force and Emergency no step ends a generation that was used within the
 //     quiet time, nor the last one that a member has. Two exceptions are inherent:
-//     a use nobody has told the State of, and a new generation that was handed out,
+//     a use that the State does not have, and a new generation that was handed out,
 //     never used, and revoked by Abort.
 //   - Retired and revoked are final.
 //

@@ -7,7 +7,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// run is one look at a rotation, and the plan of a step it takes.
+// run is a rotation as it was read from a State, and the plan of a step of it.
 type run struct {
 	State
 	rotation *authz.Rotation // a copy
@@ -22,7 +22,7 @@ type member struct {
 	next *authz.Credential   // nil when New is gone
 }
 
-// resume reads a rotation that is to take a step. The error says that none runs.
+// resume reads a rotation that is to take a step. It is a conflict when none runs.
 func resume(s State) (*run, error) {
 	if s.running() {
 		return read(s), nil
@@ -89,21 +89,21 @@ func (r *run) stepAt(step string) time.Time {
 
 func (r *run) quietTime() time.Duration { return time.Duration(r.rotation.QuietS) * time.Second }
 
-// proved says whether the member has used its new generation. A use from before
+// proved reports whether the member has used its new generation. A use from before
 // the rotation is of a deleted credential that had the same id.
 func (r *run) proved(m member) bool {
 	return m.next != nil && !m.next.LastUsedAt.IsZero() && !m.next.LastUsedAt.Before(r.stepAt(authz.StepPrepare))
 }
 
-// alive gives the old generations that still prove the member.
+// alive are the old generations that still prove the member.
 func (r *run) alive(m member) []*authz.Credential {
 	return slices.DeleteFunc(slices.Clone(m.old), r.dead)
 }
 
-// lost says whether ending the old generations would leave the member with none.
+// lost reports whether ending the old generations would leave the member with none.
 func (r *run) lost(m member) bool { return r.dead(m.next) && len(r.alive(m)) > 0 }
 
-// over says whether the member has nothing but dead generations.
+// over reports whether the member has nothing but dead generations.
 func (r *run) over(m member) bool { return r.dead(m.next) && len(r.alive(m)) == 0 }
 
 // quietLeft is how long the member's old generations must yet be unused; zero or

@@ -29,7 +29,7 @@ const (
 // an accepted generation has too is refused: a use would prove both. Advance is who
 // takes the further steps: authz.AdvanceAuto or authz.AdvanceManual.
 //
-// That the members exist, and that the material is sound, is for the caller to say.
+// The caller checks that the members exist and that the material is sound.
 func Start(s State, advance string, issue Issue) (Plan, error) {
 	if s.running() {
 		return Plan{}, authz.Errorf(authz.CodeConflict, "a rotation of %s is running, in phase %s; let it end or abort it first", s.Set.ID, s.Rotation.Phase)
@@ -37,7 +37,7 @@ func Start(s State, advance string, issue Issue) (Plan, error) {
 	r := &run{State: s, rotation: s.next(advance)}
 	for _, name := range s.Set.Members {
 		accepted := s.accepted(name)
-		if err := s.checkRoom(name, accepted); err != nil {
+		if err := s.checkCount(name, accepted); err != nil {
 			return Plan{}, err
 		}
 		r.members = append(r.members, member{RotationMember: authz.RotationMember{MachineUser: name, Old: ids(accepted)}, old: accepted})
@@ -47,7 +47,7 @@ func Start(s State, advance string, issue Issue) (Plan, error) {
 		if err != nil {
 			return Plan{}, err
 		}
-		if err := checkApart(c, m.old); err != nil {
+		if err := checkDistinct(c, m.old); err != nil {
 			return Plan{}, err
 		}
 		m.New = c.ID
@@ -76,13 +76,14 @@ func (s State) next(advance string) *authz.Rotation {
 func (s State) accepted(machineUser string) []*authz.Credential {
 	accepted := slices.DeleteFunc(s.credentials(machineUser, s.Set.Kind), func(c *authz.Credential) bool { return !c.Accepted() })
 	slices.SortFunc(accepted, func(a, b *authz.Credential) int {
-		return cmp.Or(cmp.Compare(s.remoteness(a), s.remoteness(b)), cmp.Compare(b.Generation, a.Generation), strings.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(s.preference(a), s.preference(b)), cmp.Compare(b.Generation, a.Generation), strings.Compare(a.ID, b.ID))
 	})
 	return accepted
 }
 
-// remoteness grows the less a credential is the one its member should use.
-func (s State) remoteness(c *authz.Credential) int {
+// preference is 0 for the credential that its member should use, 1 for one that is
+// retiring, and 2 for one that is dead.
+func (s State) preference(c *authz.Credential) int {
 	switch {
 	case s.dead(c):
 		return 2
@@ -92,12 +93,12 @@ func (s State) remoteness(c *authz.Credential) int {
 	return 0
 }
 
-// checkRoom refuses a member whom one more generation would give too many. Those
+// checkCount refuses a member whom one more generation would give too many. Those
 // past their not_after do not count.
-func (s State) checkRoom(machineUser string, accepted []*authz.Credential) error {
+func (s State) checkCount(machineUser string, accepted []*authz.Credential) error {
 	var current, leftovers []*authz.Credential
 	for _, c := range accepted {
-		switch s.remoteness(c) {
+		switch s.preference(c) {
 		case 0:
 			current = append(current, c)
 		case 1:
@@ -137,8 +138,8 @@ func (s State) issue(machineUser string, issue Issue) (*authz.Credential, error)
 	return &c, c.Validate()
 }
 
-// checkMaterial refuses a credential that nobody could ever prove: the rotation
-// would wait for good.
+// checkMaterial refuses a credential without material, which could never be proved: the
+// rotation would wait for ever.
 func checkMaterial(c *authz.Credential) error {
 	at := "members." + c.MachineUser + "."
 	switch {

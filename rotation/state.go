@@ -19,7 +19,7 @@ type State struct {
 	// that waits to be written; the zero time when none is known. The later of the
 	// two counts. Nil means that the stored ones are all there are.
 	LastUse func(credential string) (at time.Time, from string)
-	// Exists says whether any credential has this id, so that Start does not choose
+	// Exists reports whether any credential has this id, so that Start does not choose
 	// one that is taken by a machine user outside the set. Nil means that only the
 	// ids in Credentials are taken.
 	Exists func(credential string) (bool, error)
@@ -92,7 +92,7 @@ func (s State) latest(stored *authz.Credential) *authz.Credential {
 
 func (s State) running() bool { return s.Rotation != nil && s.Rotation.Running() }
 
-// dead says whether c can prove nobody any more, now or later.
+// dead reports whether nothing can be proved by c any more, now or later.
 func (s State) dead(c *authz.Credential) bool {
 	return c == nil || !c.Accepted() || c.OverAt(s.Now)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Look gives the rotation as it is in s.
+// Look is the rotation as it is in s.
 func Look(s State) authz.RotationView {
 	if s.Rotation == nil {
 		return s.idle()

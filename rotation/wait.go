@@ -58,7 +58,7 @@ func (r *run) nextText(m member) string {
 	return "generation " + strconv.Itoa(m.next.Generation)
 }
 
-// oldUseText says which old generation the member used last.
+// oldUseText is which old generation the member used last.
 func (r *run) oldUseText(m member) string {
 	last := lastUsed(m.old)
 	if last == nil {
@@ -67,7 +67,7 @@ func (r *run) oldUseText(m member) string {
 	return fmt.Sprintf("it last used generation %d %s", last.Generation, r.useText(last))
 }
 
-// useText says when and from where a credential was last used.
+// useText is when and from where a credential was last used.
 func (r *run) useText(c *authz.Credential) string {
 	text := span(r.Now.Sub(c.LastUsedAt)) + " ago"
 	if c.LastUsedFrom != "" {
@@ -88,7 +88,7 @@ func generations(credentials []*authz.Credential) string {
 	return "generations " + strings.Join(numbers, " and ")
 }
 
-// maxNamed bounds who is named in one error.
+// maxNamed bounds the members named in one error.
 const maxNamed = 5
 
 // join makes one text of what is waited for.
@@ -99,7 +99,7 @@ func join(waits []string) string {
 	return strings.Join(waits[:maxNamed], "; and for ") + "; and for " + strconv.Itoa(len(waits)-maxNamed) + " more members"
 }
 
-// span is a duration as people say it, in one unit, rounded up; a negative
+// span is a duration for people, in one unit, rounded up; a negative
 // one, which only a clock set back can cause, is 0s.
 func span(d time.Duration) string {
 	switch {

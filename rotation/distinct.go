@@ -9,14 +9,14 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// checkApart refuses a new credential that one of the accepted ones it replaces
-// could not be told from: the use of either would be evidence of the new one, and
-// ending the old one would end nothing.
-func checkApart(made *authz.Credential, accepted []*authz.Credential) error {
+// checkDistinct returns an error if a new credential shares a name or a key with one that
+// it replaces: the use of either would be evidence of the new one, and ending the old one
+// would end nothing.
+func checkDistinct(made *authz.Credential, accepted []*authz.Credential) error {
 	at := "members." + made.MachineUser + "."
 	for _, old := range accepted {
 		for i, name := range made.Names {
-			if namesToo(old, made.Issuer, name) {
+			if isNamed(old, made.Issuer, name) {
 				return authz.Invalid(at+"names["+strconv.Itoa(i)+"]", "is a name of "+old.ID+" too, so that either certificate would prove both; name the new certificate by its thumbprint, "+authz.NameThumbprint+"..")
 			}
 		}
@@ -27,12 +27,12 @@ func checkApart(made *authz.Credential, accepted []*authz.Credential) error {
 	return nil
 }
 
-// namesToo says whether a certificate of issuer that has name is also one of c's.
-func namesToo(c *authz.Credential, issuer, name string) bool {
+// isNamed reports whether name, in a certificate of issuer, is one of c's names too.
+func isNamed(c *authz.Credential, issuer, name string) bool {
 	return slices.Contains(c.Names, name) && (c.Issuer == issuer || strings.HasPrefix(name, authz.NameThumbprint))
 }
 
-// publicKey is what makes a key the one it is (RFC 7638 section 3.2): two JWKs of
+// publicKey are the members that identify a key (RFC 7638 section 3.2): two JWKs of
 // different kid or use may be one key.
 type publicKey struct {
 	Kty string `json:"kty"`
@@ -48,8 +48,8 @@ func sharesKey(a, b json.RawMessage) bool {
 	return slices.ContainsFunc(keysOf(b), func(key publicKey) bool { return slices.Contains(old, key) })
 }
 
-// keysOf lists the keys of a JWK Set; none of what is no such set, which nobody
-// proves anything by.
+// keysOf lists the keys of a JWK Set; none of what is no such set, by which nothing can
+// be proved.
 func keysOf(document json.RawMessage) []publicKey {
 	var set struct {
 		Keys []publicKey `json:"keys"`
