@@ -32,7 +32,7 @@
 // # Folders
 //
 // A change is noticed when it is made, or, where the file system does not tell, after
-// MinDelay to MaxDelay. What is pushed has been read twice, Settle apart, with the
+// MinDelay to MaxDelay. What is pushed has been read twice, Debounce apart, with the
 // same bytes. Links may not lead out of the folder. A folder that is removed is an
 // error until it is back.
 //

@@ -44,11 +44,11 @@ type origin interface {
 	fetch(ctx context.Context, have version) (bundle, error)
 	// wait returns after d, earlier when there may be something new or ctx ends.
 	wait(ctx context.Context, d time.Duration)
-	// close lets go of what the origin holds.
+	// close releases what the origin holds.
 	close() error
 }
 
-// feed is one source with what came of it.
+// feed pulls from one source and keeps its status.
 type feed struct {
 	config Config
 	source Source
@@ -60,13 +60,13 @@ type feed struct {
 	fetches *backoff.ExponentialBackOff
 	pushes  *backoff.ExponentialBackOff
 	before  string // digest of the version active before that one
-	swings  *backoff.ExponentialBackOff
+	flaps   *backoff.ExponentialBackOff
 
 	mu     sync.Mutex
 	status authz.SourceStatus // guarded by mu
 }
 
-// hold keeps bytes that Push refused from being pushed again and again.
+// hold is a version that Push refused, which is not pushed again before a time.
 type hold struct {
 	digest string
 	until  time.Time
@@ -79,7 +79,7 @@ func newFeed(s Source, config Config) *feed {
 		// The jitter is ours, so that it can be given.
 		fetches: &backoff.ExponentialBackOff{InitialInterval: firstRetry, Multiplier: 2, MaxInterval: max(firstRetry, s.MaxDelay)},
 		pushes:  &backoff.ExponentialBackOff{InitialInterval: firstRetry, Multiplier: 2, MaxInterval: max(longestHold, s.MaxDelay)},
-		swings:  &backoff.ExponentialBackOff{InitialInterval: firstRetry, Multiplier: 2, MaxInterval: max(longestHold, s.MaxDelay)},
+		flaps:   &backoff.ExponentialBackOff{InitialInterval: firstRetry, Multiplier: 2, MaxInterval: max(longestHold, s.MaxDelay)},
 		status:  authz.SourceStatus{Name: s.Name, Source: s.location(), ETag: s.LastActive},
 	}
 	if s.Folder != "" {
@@ -102,10 +102,11 @@ func (f *feed) run(ctx context.Context) {
 	}
 }
 
-// attempt asks the source once, pushes what is new, and says when to ask again.
+// attempt asks the source once, pushes what is new, and returns the delay to the next
+// attempt.
 func (f *feed) attempt(ctx context.Context) time.Duration {
 	began := f.config.Now()
-	f.note(func(s *authz.SourceStatus) { s.LastAttempt = began.UTC() })
+	f.update(func(s *authz.SourceStatus) { s.LastAttempt = began.UTC() })
 	b, delay, err := f.pull(ctx)
 	if ctx.Err() != nil {
 		return 0
@@ -114,7 +115,7 @@ func (f *feed) attempt(ctx context.Context) time.Duration {
 	if err == nil {
 		delay = max(delay, f.pace(b, now.Sub(began)))
 	}
-	f.note(func(s *authz.SourceStatus) {
+	f.update(func(s *authz.SourceStatus) {
 		s.NextAttempt = now.Add(delay).UTC()
 		s.ETag = f.active.name()
 		if err != nil {
@@ -170,7 +171,7 @@ func (f *feed) push(ctx context.Context, b *bundle) (delay time.Duration, err er
 	}
 	f.refused = hold{}
 	if activated {
-		delay = f.swing(b.digest)
+		delay = f.flapDelay(b.digest)
 		f.before, f.active = f.active.digest, b.version
 	} else {
 		b.holds = false // its ETag is not used, so nothing will be held back
@@ -179,15 +180,15 @@ func (f *feed) push(ctx context.Context, b *bundle) (delay time.Duration, err er
 	return delay, nil
 }
 
-// swing is how long a source that went back to the version before is left alone: servers
-// that do not agree with each other must not push every other generation out of what
-// is kept.
-func (f *feed) swing(digest string) time.Duration {
+// flapDelay backs off from a source that alternates between two versions: servers that do
+// not agree with each other must not push every other generation out of what is kept. It
+// is 0 for a version that is not the one before.
+func (f *feed) flapDelay(digest string) time.Duration {
 	if digest != f.before {
-		f.swings.Reset()
+		f.flaps.Reset()
 		return 0
 	}
-	return f.jitter(f.swings.NextBackOff())
+	return f.jitter(f.flaps.NextBackOff())
 }
 
 // pace is how long after a success that took so long the source is asked again.
@@ -221,7 +222,7 @@ func (f *feed) warn(ctx context.Context, message string, err error, delay time.D
 	f.config.Log.WarnContext(ctx, message, attributes...)
 }
 
-func (f *feed) note(change func(*authz.SourceStatus)) {
+func (f *feed) update(change func(*authz.SourceStatus)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	change(&f.status)

@@ -25,20 +25,20 @@ const (
 
 // folder gets a bundle from a folder and notices changes.
 type folder struct {
-	source Source
-	pack   func(io.Writer, fs.FS) error
-	settle time.Duration
-	log    *slog.Logger
+	source   Source
+	pack     func(io.Writer, fs.FS) error
+	debounce time.Duration
+	log      *slog.Logger
 	// watcher tells of changes since the last fetch began; nil when nothing can be
 	// watched.
 	watcher *fsnotify.Watcher
 }
 
 func newFolder(s Source, config Config) *folder {
-	return &folder{source: s, pack: config.Pack, settle: config.Settle, log: config.Log}
+	return &folder{source: s, pack: config.Pack, debounce: config.Debounce, log: config.Log}
 }
 
-// fetch implements origin. The bundle was the same at two reads, settle apart.
+// fetch implements origin. The bundle was the same at two reads, debounce apart.
 func (f *folder) fetch(ctx context.Context, have version) (bundle, error) {
 	f.watch(ctx)
 	last, err := f.read()
@@ -46,7 +46,7 @@ func (f *folder) fetch(ctx context.Context, have version) (bundle, error) {
 		return bundle{version: have, unchanged: true}, nil
 	}
 	for range maxReads {
-		pause(ctx, f.settle)
+		pause(ctx, f.debounce)
 		if ctx.Err() != nil {
 			return bundle{}, ctx.Err()
 		}
@@ -132,8 +132,8 @@ func (f *folder) begin() error {
 	}))
 }
 
-// wait implements origin. A change ends it after settle, so that a folder that never
-// comes to rest is not read all the time.
+// wait implements origin. A change ends it after debounce, so that a folder that is
+// always changing is not read all the time.
 func (f *folder) wait(ctx context.Context, d time.Duration) {
 	var events <-chan fsnotify.Event
 	var faults <-chan error
@@ -162,12 +162,12 @@ func (f *folder) wait(ctx context.Context, d time.Duration) {
 		}
 		if hurry && !changed {
 			changed = true
-			timer.Reset(min(d, f.settle))
+			timer.Reset(min(d, f.debounce))
 		}
 	}
 }
 
-// concerns says whether an event is about the folder or in it.
+// concerns reports whether an event is about the folder or in it.
 func (f *folder) concerns(event fsnotify.Event) bool {
 	if event.Op == fsnotify.Chmod {
 		return false

@@ -52,7 +52,7 @@ func watch(t *testing.T, folder string, change func(*sources.Config)) *watching 
 	})
 	config := sources.Config{
 		Sources: []sources.Source{{Name: "acme", Folder: folder, MinDelay: time.Hour, MaxDelay: time.Hour, MaxBytes: 1000}},
-		Push:    w.gate.push, Pack: pack, Settle: 20 * time.Millisecond,
+		Push:    w.gate.push, Pack: pack, Debounce: 20 * time.Millisecond,
 	}
 	if change != nil {
 		change(&config)
@@ -198,7 +198,7 @@ func TestFolderThatNeverRests(t *testing.T) {
 	write(t, filepath.Join(folder, "a.rego"), "1")
 	var packed atomic.Int64
 	w := watch(t, folder, func(c *sources.Config) {
-		c.Settle = time.Millisecond
+		c.Debounce = time.Millisecond
 		c.Pack = func(out io.Writer, _ fs.FS) error {
 			_, err := fmt.Fprint(out, packed.Add(1))
 			return err
@@ -214,7 +214,7 @@ func TestNoiseDoesNotMakeItReadAllTheTime(t *testing.T) {
 	write(t, filepath.Join(folder, "a.rego"), "1")
 	var packed atomic.Int64
 	w := watch(t, folder, func(c *sources.Config) {
-		c.Settle = 100 * time.Millisecond
+		c.Debounce = 100 * time.Millisecond
 		c.Pack = func(out io.Writer, _ fs.FS) error {
 			packed.Add(1)
 			_, err := io.WriteString(out, "same")
@@ -279,7 +279,7 @@ func TestRealPoliciesFromAFolder(t *testing.T) {
 	pull := func(last string) {
 		t.Helper()
 		p, err := sources.New(sources.Config{
-			Sources: []sources.Source{{Name: "base", Folder: folder, LastActive: last}}, Pack: bundles.Pack, Settle: time.Millisecond,
+			Sources: []sources.Source{{Name: "base", Folder: folder, LastActive: last}}, Pack: bundles.Pack, Debounce: time.Millisecond,
 			Push: func(_ context.Context, _ string, body io.Reader, _ string) (bool, error) {
 				b, err := bundles.ReadTar(body, bundles.Limits{})
 				active = b.Digest

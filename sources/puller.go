@@ -20,7 +20,7 @@ type Config struct {
 	Sources []Source // by name, each bundle from one source
 	// Push takes a bundle as packed (a gzipped tar) and where it comes from: a URL
 	// without query, or authz.SourceFolder. activated says that it is active now, or
-	// was already; false with no error, that it waits for somebody to activate it. An
+	// was already; false with no error, that it waits to be activated. An
 	// *authz.Error is shown in Status with its message.
 	Push func(ctx context.Context, name string, body io.Reader, source string) (activated bool, err error)
 	// Pack packs a folder: the same bytes for the same files.
@@ -28,8 +28,8 @@ type Config struct {
 	// Transport fetches; nil means http.DefaultTransport. It must honour the
 	// request's context.
 	Transport http.RoundTripper
-	// Settle is how long a folder must stay the same; 0 or less means 250 ms.
-	Settle time.Duration
+	// Debounce is how long a folder must stay the same; 0 or less means 250 ms.
+	Debounce time.Duration
 	// Now is the clock of Status and of back-offs; nil means time.Now. Waits run on
 	// the system's clock.
 	Now func() time.Time
@@ -40,8 +40,8 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Settle <= 0 {
-		c.Settle = 250 * time.Millisecond
+	if c.Debounce <= 0 {
+		c.Debounce = 250 * time.Millisecond
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -60,7 +60,7 @@ type Puller struct {
 	feeds []*feed
 }
 
-// New makes a Puller that has asked nobody yet. The error names the source at fault.
+// New makes a Puller that has asked no source yet. The error names the source at fault.
 func New(config Config) (*Puller, error) {
 	config = config.withDefaults()
 	p := &Puller{}
@@ -69,7 +69,7 @@ func New(config Config) (*Puller, error) {
 	}
 	for _, s := range config.Sources {
 		if config.Push == nil || s.Folder != "" && config.Pack == nil {
-			return nil, authz.Errorf(authz.CodeInternal, "sources need somebody to push to, and folders somebody to pack them")
+			return nil, authz.Errorf(authz.CodeInternal, "sources need Config.Push, and folders Config.Pack")
 		}
 		s, err := s.absolute()
 		if err != nil {
@@ -95,7 +95,7 @@ func Validate(all []Source) error {
 	return nil
 }
 
-// at says which source an error is about.
+// at is err with the source that it is about.
 func at(i int, err error) error {
 	var fault *authz.Error
 	if !errors.As(err, &fault) {
@@ -104,8 +104,8 @@ func at(i int, err error) error {
 	return authz.Invalid(fmt.Sprintf("sources[%d].%s", i, fault.Field), fault.Message)
 }
 
-// Run pulls until ctx ends, and waits for the attempts under way. It fails at
-// nothing: what fails is in Status. It is called once.
+// Run pulls until ctx ends, and waits for the attempts under way. It never
+// fails: what fails is in Status. It is called once.
 func (p *Puller) Run(ctx context.Context) error {
 	var feeds sync.WaitGroup
 	for _, f := range p.feeds {
@@ -115,8 +115,8 @@ func (p *Puller) Run(ctx context.Context) error {
 	return nil
 }
 
-// Status says how each source stands, in the order of Config.Sources. It waits for
-// nothing.
+// Status is the status of each source, in the order of Config.Sources. It does not
+// block.
 func (p *Puller) Status() []authz.SourceStatus {
 	all := make([]authz.SourceStatus, len(p.feeds))
 	for i, f := range p.feeds {

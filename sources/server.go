@@ -159,7 +159,7 @@ func (s *server) body(response *http.Response, within time.Duration) ([]byte, er
 	return body, nil
 }
 
-// busyError is a server that wants to be left alone for a while.
+// busyError is the answer of a server that is not to be asked again for a while.
 type busyError struct {
 	status int
 	after  time.Duration // 0: it did not say how long
@@ -182,7 +182,7 @@ func retryAfter(header http.Header) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// fault says what failed without what the server sent: net/http quotes it.
+// fault is what failed without what the server sent: net/http quotes it.
 func fault(err error, within time.Duration) error {
 	var network *net.OpError
 	var certificate *tls.CertificateVerificationError

@@ -38,7 +38,7 @@ type Source struct {
 	MaxBytes int64
 }
 
-// Validate says what of the source cannot be.
+// Validate reports what of the source cannot be.
 func (s Source) Validate() error {
 	if err := authz.ValidateBundleName("name", s.Name); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (s Source) withDefaults() Source {
 	return s
 }
 
-// absolute has the folder's path from the root, by which changes in it are told.
+// absolute has the folder's path from the root, as changes in it are reported.
 func (s Source) absolute() (Source, error) {
 	if s.Folder == "" {
 		return s, nil
