@@ -423,6 +423,7 @@ func TestFailedCommit(t *testing.T) {
 	release := l.Hold() // it is not waited for
 	code(t, l.Record(t.Context(), []authz.Entry{entry("d-3")}), authz.CodeUnavailable, "mend the disk")
 	release()
+	l.FailCommits(nil) // whether it would work now is not tried
 	code(t, l.SetCursor("siem", 1), authz.CodeUnavailable, "mend the disk")
 	code(t, l.Ready(), authz.CodeUnavailable, "mend the disk")
 	if report := verify(t, l); report.Records != 1 || l.Stats().Refused != 2 {
