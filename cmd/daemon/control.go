@@ -24,7 +24,7 @@ func (d *Daemon) openControl(context.Context) (err error) {
 	c.Credentials = d.credentials
 	c.Policies = d.policies
 	c.Judging = &control.Judging{
-		Shadow: d.shade,
+		Shadow: d.shadow,
 		Evaluator: func(generation uint64) (authz.Evaluator, error) {
 			policy, err := d.generation(generation)
 			if err != nil {
@@ -59,7 +59,7 @@ func controlConfig(data *store.Store, log *decisionlog.Log) control.Config {
 	}
 }
 
-// checkCredential refuses material nobody could prove anything with.
+// checkCredential refuses material that proves nothing.
 func checkCredential(e authz.Entity) error {
 	c := e.(*authz.Credential)
 	if c.SecretHash != "" {
@@ -82,7 +82,7 @@ func (d *Daemon) tokenKeys() control.TokenKeys {
 // acknowledged: what an issuer said before it was changed is not used any more.
 func (d *Daemon) written(c authz.Collection, key string) {
 	if c == authz.Issuers {
-		d.asker.Forget(key)
+		d.introspector.Forget(key)
 	}
 }
 

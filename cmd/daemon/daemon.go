@@ -40,28 +40,28 @@ import (
 
 // Daemon is one Verdict. Open, then Run once, then Close.
 type Daemon struct {
-	config      Config
-	store       *store.Store
-	asker       *introspection.Client
-	verifier    *token.Verifier
-	uses        *usage.Uses
-	credentials *credentials.Service
-	control     *control.Service
+	config       Config
+	store        *store.Store
+	introspector *introspection.Client
+	verifier     *token.Verifier
+	uses         *usage.Uses
+	credentials  *credentials.Service
+	control      *control.Service
 	// followFrom is the data revision that the verifier began with.
-	followFrom uint64
-	receiver   *events.Receiver
-	issuing    *tokenservice.Service // nil when the token service is off
-	log        *decisionlog.Log
-	sinks      []*sink.Runner
-	policies   *generations.Set
-	pulled     []config.BundleSource
-	puller     *sources.Puller // nil when bundles are pulled from nowhere
-	engine     engine.Engine   // the active policy: decisions, masks, guards, status
-	shade      *replay.Shadow
-	pdp        *pdp.PDP
-	server     *server.Server
-	started    time.Time
-	overTLS    map[string]*tls.Config // :: listener -> what it is served with; nil is plain HTTP
+	followFrom    uint64
+	receiver      *events.Receiver
+	issuing       *tokenservice.Service // nil when the token service is off
+	log           *decisionlog.Log
+	sinks         []*sink.Runner
+	policies      *generations.Set
+	bundleSources []config.BundleSource
+	puller        *sources.Puller // nil when bundles are pulled from nowhere
+	engine        engine.Engine   // the active policy: decisions, masks, guards, status
+	shadow        *replay.Shadow
+	pdp           *pdp.PDP
+	server        *server.Server
+	started       time.Time
+	overTLS       map[string]*tls.Config // :: listener -> what it is served with; nil is plain HTTP
 
 	// Written lists the key files Open made, for the one who started it.
 	Written []string
@@ -150,7 +150,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 // running is what runs beside the server, by the name of its room.
 func (d *Daemon) running() map[string]func(context.Context) error {
 	rooms := map[string]func(context.Context) error{
-		"store": d.store.Run, "control": d.control.Run, "usage": d.uses.Run, "decisionlog": d.log.Run, "replay": d.shade.Run,
+		"store": d.store.Run, "control": d.control.Run, "usage": d.uses.Run, "decisionlog": d.log.Run, "replay": d.shadow.Run,
 		"token":  func(ctx context.Context) error { return d.verifier.Run(ctx, d.store.Issuers) },
 		"daemon": d.followWrites, "control's rotations": d.control.RunRotations,
 	}
@@ -207,7 +207,7 @@ func (d *Daemon) openStore(context.Context) (err error) {
 		return err
 	}
 	opening := storeConfig(c.Config)
-	d.asker = introspection.New(introspection.Config{Transport: c.JWKSTransport, Secrets: d.path("secrets"), Now: c.Now, Log: c.Logger})
+	d.introspector = introspection.New(introspection.Config{Transport: c.JWKSTransport, Secrets: d.path("secrets"), Now: c.Now, Log: c.Logger})
 	opening.Now, opening.Logger, opening.Written = c.Now, c.Logger, d.written
 	d.store, err = store.Open(opening)
 	if err == nil {
@@ -236,7 +236,7 @@ func (d *Daemon) openVerifier(context.Context) (err error) {
 	}
 	d.verifier, err = token.New(token.Config{
 		Identifiers:  d.identifiers(),
-		Introspector: d.asker,
+		Introspector: d.introspector,
 		Secrets:      checker,
 		Dir:          d.path("jwks"),
 		Transport:    c.JWKSTransport,
@@ -264,7 +264,7 @@ func (d *Daemon) openCredentials(context.Context) (err error) {
 	d.credentials = credentials.New(credentials.Config{
 		Store:      control.Vault{Store: d.store},
 		LastUse:    d.lastUse,
-		Token:      d.named,
+		Token:      d.tokenOf,
 		Check:      func(c *authz.Credential) error { return checkCredential(c) },
 		NewSecret:  secret.New,
 		HashSecret: secret.Hash,
@@ -273,14 +273,15 @@ func (d *Daemon) openCredentials(context.Context) (err error) {
 	return nil
 }
 
-// lastUse is when a credential was last used as far as this process knows.
+// lastUse returns when and from where a credential was last used, as far as this process
+// knows.
 func (d *Daemon) lastUse(id string) (time.Time, string) {
 	use, _ := d.uses.Last(id)
 	return use.At, use.From
 }
 
-// named is the token that somebody names by sending it whole.
-func (d *Daemon) named(ctx context.Context, text string) (*authz.Token, error) {
+// tokenOf returns what identifies the token whose text a caller sent.
+func (d *Daemon) tokenOf(ctx context.Context, text string) (*authz.Token, error) {
 	view, err := d.store.Snapshot()
 	if err != nil {
 		return nil, err
@@ -337,7 +338,7 @@ func (d *Daemon) buildServer(context.Context) error {
 func (d *Daemon) collectors() []prometheus.Collector {
 	all := slices.Concat(
 		d.store.Collectors(), d.verifier.Collectors(d.store.Issuers), d.uses.Collectors(), d.receiver.Collectors(),
-		d.log.Collectors(), d.policies.Collectors(), d.engine.Collectors(), d.shade.Collectors(), d.pdp.Collectors(), d.server.Collectors(),
+		d.log.Collectors(), d.policies.Collectors(), d.engine.Collectors(), d.shadow.Collectors(), d.pdp.Collectors(), d.server.Collectors(),
 	)
 	for _, runner := range d.sinks {
 		all = append(all, runner.Collectors()...)

@@ -54,7 +54,7 @@ func (d recorder) Record(ctx context.Context, entries []authz.Entry) error {
 	if err := d.log.Record(ctx, entries); err != nil {
 		return err
 	}
-	d.shade.Offer(entries)
+	d.shadow.Offer(entries)
 	return nil
 }
 

@@ -71,7 +71,7 @@ func (d *Daemon) adminRoom() *admin.Handler {
 		Decisions:    d.log,
 		History:      d.history(),
 		Audit:        d.log,
-		Shadow:       d.shade,
+		Shadow:       d.shadow,
 		BundleLimit:  c.Bundles.MaxSize,
 
 		Policy:  d.policy,

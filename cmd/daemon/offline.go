@@ -20,7 +20,7 @@ import (
 // what changes there is recorded as it is by a server, with authz.AuthorOffline.
 type Offline struct {
 	Control *control.Service
-	// Author is whoever has the directory in hand.
+	// Author is the user that has the directory open.
 	Author authz.Author
 
 	store *store.Store

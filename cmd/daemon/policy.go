@@ -24,7 +24,7 @@ func (d *Daemon) loadPolicies(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.pulled, err = c.ReadSources(); err != nil {
+	if d.bundleSources, err = c.ReadSources(); err != nil {
 		return err
 	}
 	d.policies, err = generations.Open(generations.Config{
@@ -71,13 +71,13 @@ func (d *Daemon) prepare(snapshot *bundles.Snapshot) (*engine.Policy, error) {
 	return d.prepareWithin(snapshot, d.config.Engine.Timeout)
 }
 
-// patience is how long an evaluation may take that nobody waits for with a request. A
-// replay on a busy machine must not find timeouts that the policy is not to blame for.
-const patience = 30 * time.Second
+// replayTimeout is the least timeout of an evaluation that no request waits for: a replay
+// on a busy machine must not find timeouts that the policy is not to blame for.
+const replayTimeout = 30 * time.Second
 
 // prepareReplay makes a snapshot ready to judge decisions again.
 func (d *Daemon) prepareReplay(snapshot *bundles.Snapshot) (*engine.Policy, error) {
-	return d.prepareWithin(snapshot, max(patience, d.config.Engine.Timeout))
+	return d.prepareWithin(snapshot, max(replayTimeout, d.config.Engine.Timeout))
 }
 
 func (d *Daemon) prepareWithin(snapshot *bundles.Snapshot, timeout time.Duration) (*engine.Policy, error) {
@@ -138,7 +138,7 @@ func (d *Daemon) policyReady() error {
 }
 
 // policiesQuiet reports whether the last version of a bundle did not get through: the node
-// answers on with what it has, and somebody should look.
+// answers on with what it has, and an operator should look.
 func (d *Daemon) policiesQuiet() error {
 	if failing := d.policies.Failing(); len(failing) > 0 {
 		return authz.Errorf(authz.CodeUnavailable, "bundle %s: %s", failing[0].Name, failing[0].Message)
@@ -192,10 +192,10 @@ func (l library) Guards(ctx context.Context) ([]authz.GuardMode, error) {
 func (d *Daemon) openPuller(context.Context) (err error) {
 	if d.config.Policies != "" && d.config.PolicyFiles == nil {
 		base := sources.Source{Name: authz.BaseBundle, Folder: d.config.Policies, MaxBytes: d.config.Bundles.MaxSize}
-		d.pulled = append(d.pulled, config.BundleSource{Source: base})
+		d.bundleSources = append(d.bundleSources, config.BundleSource{Source: base})
 	}
 	var from []sources.Source
-	for _, s := range d.pulled {
+	for _, s := range d.bundleSources {
 		s.LastActive = d.policies.LastActive(s.Name)
 		from = append(from, s.Source)
 	}
@@ -213,13 +213,13 @@ func (d *Daemon) openPuller(context.Context) (err error) {
 }
 
 // pull takes what a source gave through the gate, and makes it active unless its
-// source is configured to wait for somebody.
+// source is configured to wait for an operator.
 func (d *Daemon) pull(ctx context.Context, name string, body io.Reader, source string) (activated bool, err error) {
 	made, _, err := d.policies.Push(ctx, generations.Push{Name: name, Body: body, Source: source, Author: source, Message: "pulled from " + source})
 	if err != nil || made.State == authz.GenerationActive {
 		return err == nil, err
 	}
-	for _, s := range d.pulled {
+	for _, s := range d.bundleSources {
 		if s.Name == name && s.Candidate {
 			return false, nil
 		}

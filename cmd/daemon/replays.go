@@ -12,7 +12,7 @@ import (
 )
 
 func (d *Daemon) openShadow(context.Context) error {
-	d.shade = replay.NewShadow(replay.ShadowConfig{ViewAt: d.viewAt, Assemble: pdp.AssembleEntry, Now: d.config.Now, Log: d.config.Logger})
+	d.shadow = replay.NewShadow(replay.ShadowConfig{ViewAt: d.viewAt, Assemble: pdp.AssembleEntry, Now: d.config.Now, Log: d.config.Logger})
 	return nil
 }
 

@@ -171,12 +171,12 @@ func (c *cli) announce(logger *slog.Logger, cfg config.Config, d *daemon.Daemon)
 	return disk.WriteFile(announced(cfg.Data), nil, 0o600)
 }
 
-// announced is the file that says that a person was told where the first keys are. A
-// start that dies before that leaves them to the next one to announce.
+// announced returns the file that marks the first keys as announced. A start that dies
+// before that leaves them to the next one.
 func announced(data string) string { return filepath.Join(data, "keys", ".announced") }
 
-// unannounced are the files of first keys to announce: those made now, or all of them
-// while nobody was told of any.
+// unannounced returns the files of first keys to announce: those made now, or all of them
+// while none has been announced.
 func unannounced(data string, made []string) []string {
 	if len(made) > 0 || fileExists(announced(data)) {
 		return made
@@ -217,7 +217,7 @@ func fileExists(path string) bool {
 
 // tryIt is two questions to paste into another terminal. They read the key and
 // mint the token when they are pasted, so they work for as long as the server runs.
-// Over TLS they trust the server's own certificate, which may be signed by nobody.
+// Over TLS they trust the server's own certificate, which may be self-signed.
 func tryIt(data, url, cert string) string {
 	way := ""
 	if path, ok := strings.CutPrefix(url, "unix:"); ok {
