@@ -117,7 +117,7 @@ func TestEntityLife(t *testing.T) {
 	want := map[string]string{"ETag": `"2"`, api.HeaderRevision: "2", "Location": "/v1/users/u-ana"}
 	for name, value := range want {
 		if got := created.Header.Get(name); got != value {
-			t.Errorf("%s %q", name, got)
+			t.Errorf("%s: got %q; want %q", name, got, value)
 		}
 	}
 	read := o.send("GET", "/v1/users/u-ana", "")
@@ -128,12 +128,12 @@ func TestEntityLife(t *testing.T) {
 	replaced := o.send("PUT", "/v1/users/u-ana", read.Body)
 	expect(t, replaced, http.StatusOK, "")
 	if replaced.Header.Get("ETag") != `"3"` || replaced.Header.Get("Location") != "" {
-		t.Errorf("%v", replaced.Header)
+		t.Errorf("got replaced.Header %v; want replaced.Header.Get(\"ETag\") `\"3\"`, replaced.Header.Get(\"Location\") \"\"", replaced.Header)
 	}
 	deleted := o.send("DELETE", "/v1/users/u-ana", "")
 	expect(t, deleted, http.StatusNoContent, "")
 	if deleted.Header.Get(api.HeaderRevision) != "4" {
-		t.Errorf("%v", deleted.Header)
+		t.Errorf(`got deleted.Header %v; want deleted.Header.Get(api.HeaderRevision) "4"`, deleted.Header)
 	}
 	expect(t, o.send("GET", "/v1/users/u-ana", ""), http.StatusNotFound, "")
 	expect(t, o.send("DELETE", "/v1/users/u-ana", ""), http.StatusNotFound, "")
@@ -186,7 +186,7 @@ func TestEveryCollection(t *testing.T) {
 		expect(t, o.send("GET", path+test.path, ""), http.StatusOK, "")
 		list := o.send("GET", path, "")
 		if !strings.Contains(list.Body, `"id":"`+test.path[1:]+`"`) {
-			t.Errorf("%s: %s", c, list.Body)
+			t.Errorf("%s: got list.Body %s; want list.Body with %q", c, list.Body, `"id":"`+test.path[1:]+`"`)
 		}
 		expect(t, o.send("DELETE", path+test.path, ""), http.StatusNoContent, "")
 	}
@@ -289,7 +289,7 @@ func TestConditions(t *testing.T) {
 			answer := o.send(test.method, "/v1/users/"+test.id, body, test.header...)
 			expect(t, answer, test.status, test.field)
 			if answer.Status == http.StatusNotModified && (answer.Header.Get("ETag") != `"2"` || answer.Body != "") {
-				t.Errorf("%v %s", answer.Header, answer.Body)
+				t.Errorf("got answer.Header %v, body %s; want status other than 304 or answer.Header.Get(\"ETag\") `\"2\"`, body \"\"", answer.Header, answer.Body)
 			}
 			if user, ok := o.Memory.Find(authz.Users, "there").(*authz.User); answer.Status >= 400 && (!ok || user.Tenant != "") {
 				t.Errorf("refused, but written: %+v", user)
@@ -370,7 +370,7 @@ func TestReviewersOnlyRead(t *testing.T) {
 	for _, test := range tests {
 		answer := o.Do(servertest.Call{Method: test.method, URL: o.Admin() + test.path, Key: o.Key(authz.RoleReview), Body: test.body, Header: http.Header{"Content-Type": {test.contentType}}})
 		if answer.Status != test.status || test.status == 403 && !strings.Contains(answer.Body, "operate") {
-			t.Errorf("%s %s: %d %s", test.method, test.path, answer.Status, answer.Body)
+			t.Errorf(`%s %s: got status %d, body %s; want status %d, test.status other than 403 or body with "operate"`, test.method, test.path, answer.Status, answer.Body, test.status)
 		}
 	}
 }
@@ -401,7 +401,7 @@ func TestCheckIsAskedBeforeWriting(t *testing.T) {
 		t.Error(diff)
 	}
 	if answer.Header.Get(api.HeaderRevision) != "3" {
-		t.Errorf("%v", answer.Header)
+		t.Errorf(`got answer.Header %v; want answer.Header.Get(api.HeaderRevision) "3"`, answer.Header)
 	}
 	for id, written := range map[string]bool{"a": false, "b": true, "c": false, "d": true} {
 		if (o.Memory.Find(authz.Issuers, id) != nil) != written {
@@ -533,7 +533,7 @@ func TestChangesAreAwaited(t *testing.T) {
 	}
 	expect(t, o.send("PUT", "/v1/users/a", `{}`), http.StatusCreated, "")
 	if answer := <-answers; !strings.Contains(answer.Body, `"next_after":2`) {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want body with `\"next_after\":2`", answer.Status, answer.Body)
 	}
 }
 
@@ -542,7 +542,7 @@ func TestChangesAreAwaitedInVain(t *testing.T) {
 	o := start(t, func(c *servertest.Config) { c.ReadTimeout, c.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond })
 	answer := o.send("GET", "/v1/changes?after=1&wait_s=1", "")
 	if answer.Status != http.StatusOK || answer.Body != `{"changes":[],"next_after":1,"data_revision":1}` {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want status 200, body `{\"changes\":[],\"next_after\":1,\"data_revision\":1}`", answer.Status, answer.Body)
 	}
 }
 
@@ -562,7 +562,7 @@ func TestShutdownEndsWaiting(t *testing.T) {
 	<-awaiting
 	o.Stop()
 	if answer := <-answers; answer.Status != http.StatusOK || !strings.Contains(answer.Body, `"next_after":1`) {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want status 200, body with `\"next_after\":1`", answer.Status, answer.Body)
 	}
 	if err := <-o.Done; err != nil {
 		t.Error(err)

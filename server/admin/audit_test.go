@@ -221,7 +221,7 @@ func (o operator) listed(t *testing.T, query string) (list []string, page authz.
 	t.Helper()
 	answer := o.as(authz.RoleReview, "GET", api.PathAudit+query, "")
 	if answer.Status != http.StatusOK {
-		t.Fatalf("%s: %d %s", query, answer.Status, answer.Body)
+		t.Fatalf("%s: got status %d, body %s; want status 200", query, answer.Status, answer.Body)
 	}
 	if err := json.Unmarshal([]byte(answer.Body), &page); err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func (o operator) push(path, body string, header ...string) servertest.Answer {
 func generationOf(t *testing.T, answer servertest.Answer) (g authz.Generation) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(answer.Body), &g); err != nil {
-		t.Fatalf("%d %s: %v", answer.Status, answer.Body, err)
+		t.Fatalf("%d %s: got error %v; want no error", answer.Status, answer.Body, err)
 	}
 	return g
 }
@@ -40,7 +40,7 @@ func TestPush(t *testing.T) {
 	}
 	g := generationOf(t, made)
 	if g.Number != 2 || g.State != authz.GenerationCandidate || g.Author != "key_author" || g.Message != "tighten up" || len(g.Bundles) != 2 || g.Gate == nil {
-		t.Errorf("%+v", g)
+		t.Errorf(`got %+v; want Number 2, State "candidate", Author "key_author", Message "tighten up", len(Bundles) 2, Gate`, g)
 	}
 	if got := generationOf(t, o.as(authz.RoleReview, "GET", made.Header.Get("Location"), "")); !cmp.Equal(got, g) {
 		t.Error(cmp.Diff(g, got))
@@ -48,13 +48,13 @@ func TestPush(t *testing.T) {
 	active := o.push("acme?message=again&activate=true", "another")
 	expect(t, active, http.StatusCreated, "")
 	if g := generationOf(t, active); g.Number != 3 || g.State != authz.GenerationActive || g.ActivatedBy != "key_author" {
-		t.Errorf("%+v", g)
+		t.Errorf(`got %+v; want Number 3, State "active", ActivatedBy "key_author"`, g)
 	}
 	// What is active already makes nothing new, and is not activated again.
 	same := o.push("acme?activate=true", "another")
 	expect(t, same, http.StatusOK, "")
 	if g := generationOf(t, same); g.Number != 3 || same.Header.Get("Location") != "" {
-		t.Errorf("%+v", g)
+		t.Errorf(`got %+v; want Number 3, same.Header.Get("Location") ""`, g)
 	}
 	want := []string{"push acme by key_author: tighten up", "push acme by key_author: again", "activate by key_author: again", "push acme by key_author: "}
 	if diff := cmp.Diff(want, o.Policies.Asked()); diff != "" {
@@ -68,7 +68,7 @@ func TestRemoveBundle(t *testing.T) {
 	removed := o.as(authz.RoleAuthor, "DELETE", "/v1/bundles/acme?message=not+needed", "")
 	expect(t, removed, http.StatusOK, "")
 	if g := generationOf(t, removed); g.State != authz.GenerationCandidate || len(g.Bundles) != 1 {
-		t.Errorf("%+v", g)
+		t.Errorf(`got %+v; want State "candidate", len(Bundles) 1`, g)
 	}
 	expect(t, o.as(authz.RoleAuthor, "DELETE", "/v1/bundles/acme?activate=true", ""), http.StatusOK, "")
 	expect(t, o.as(authz.RoleReview, "GET", "/v1/bundles/acme", ""), http.StatusNotFound, "")
@@ -116,7 +116,7 @@ func TestPushRefuses(t *testing.T) {
 	expect(t, o.as(authz.RoleAuthor, "PUT", "/v1/bundles/acme", "{}"), http.StatusUnsupportedMediaType, "Content-Type")
 	for _, path := range []string{"/v1/bundles/-acme", "/v1/bundles/acme?force=1", "/v1/bundles/acme?activate=1"} {
 		if answer := o.as(authz.RoleAuthor, "DELETE", path, ""); answer.Status != http.StatusBadRequest {
-			t.Errorf("%s: %d %s", path, answer.Status, answer.Body)
+			t.Errorf("%s: got status %d, body %s; want status 400", path, answer.Status, answer.Body)
 		}
 	}
 	if asked := o.Policies.Asked(); len(asked) != 0 {
@@ -198,7 +198,7 @@ func TestShutdownEndsPush(t *testing.T) {
 	o.Stop()
 	answer := <-answers
 	if answer.Status != http.StatusServiceUnavailable || !strings.Contains(answer.Problem().Detail, "shutting down") {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf(`got status %d, body %s; want status 503, answer.Problem().Detail with "shutting down"`, answer.Status, answer.Body)
 	}
 	if err := <-o.Done; err != nil {
 		t.Error(err)
@@ -240,7 +240,7 @@ func TestPushThatStalls(t *testing.T) {
 		t.Error(err)
 	}
 	if response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "did not arrive in time") {
-		t.Errorf("%d %s", response.StatusCode, text)
+		t.Errorf(`got status %d, text %s; want status 503, text with "did not arrive in time"`, response.StatusCode, text)
 	}
 }
 
@@ -252,7 +252,7 @@ func TestListBundles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list.Generation != 2 || list.Digest != "sha256:ab" || len(list.Bundles) != 2 || list.Bundles[0].Name != "acme" {
-		t.Errorf("%+v", list)
+		t.Errorf(`got %+v; want Generation 2, Digest "sha256:ab", len(Bundles) 2, Bundles[0].Name "acme"`, list)
 	}
 	expect(t, o.send("GET", "/v1/bundles?name=acme", ""), http.StatusBadRequest, "name")
 }
@@ -264,7 +264,7 @@ func TestBundleConditions(t *testing.T) {
 	expect(t, first, http.StatusOK, "")
 	tag := first.Header.Get("ETag")
 	if first.Body != "x" || len(tag) != 73 || !strings.HasPrefix(tag, `"sha256:`) || first.Header.Get("Content-Length") != "1" {
-		t.Errorf("%v %s", first.Header, first.Body)
+		t.Errorf("got first.Header %v, body %s; want body \"x\", len(tag) 73, tag beginning `\"sha256:`, first.Header.Get(\"Content-Length\") \"1\"", first.Header, first.Body)
 	}
 	tests := map[string]struct {
 		header []string
@@ -288,7 +288,7 @@ func TestBundleConditions(t *testing.T) {
 			answer := o.as(authz.RoleDecide, "GET", "/v1/bundles/acme", "", test.header...)
 			expect(t, answer, test.status, test.field)
 			if answer.Status < 400 && answer.Header.Get("ETag") != tag {
-				t.Errorf("%v", answer.Header)
+				t.Errorf(`got answer.Header %v; want status at least 400 or answer.Header.Get("ETag") %q`, answer.Header, tag)
 			}
 		})
 	}
@@ -344,7 +344,7 @@ func TestLongPollEndsWithAnActivation(t *testing.T) {
 	<-awaiting
 	expect(t, o.push("acme?activate=true", "z"), http.StatusCreated, "")
 	if answer := <-answers; answer.Status != http.StatusOK || answer.Body != "z" {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf(`got status %d, body %s; want status 200, body "z"`, answer.Status, answer.Body)
 	}
 }
 
@@ -354,7 +354,7 @@ func TestLongPollEndsWhenTheBundleGoes(t *testing.T) {
 	<-awaiting
 	expect(t, o.as(authz.RoleAuthor, "DELETE", "/v1/bundles/acme?activate=true", ""), http.StatusOK, "")
 	if answer := <-answers; answer.Status != http.StatusNotFound {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want status 404", answer.Status, answer.Body)
 	}
 }
 
@@ -362,7 +362,7 @@ func TestLongPollInVain(t *testing.T) {
 	o, poll, _ := polling(t)
 	poll.Header.Set("Prefer", "wait=1")
 	if answer := o.Do(poll); answer.Status != http.StatusNotModified || answer.Header.Get("ETag") != poll.Header.Get("If-None-Match") {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf(`got status %d, body %s; want status 304, answer.Header.Get("ETag") poll.Header.Get("If-None-Match")`, answer.Status, answer.Body)
 	}
 }
 
@@ -372,7 +372,7 @@ func TestShutdownEndsLongPoll(t *testing.T) {
 	<-awaiting
 	o.Stop()
 	if answer := <-answers; answer.Status != http.StatusNotModified {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want status 304", answer.Status, answer.Body)
 	}
 	if err := <-o.Done; err != nil {
 		t.Error(err)

@@ -39,7 +39,7 @@ func TestHashesAreNeverAnswered(t *testing.T) {
 	} {
 		answer := o.send(call[0], call[1], call[2])
 		if answer.Status >= 300 || !strings.Contains(answer.Body, `"c1"`) {
-			t.Errorf("%v: %d %s", call, answer.Status, answer.Body)
+			t.Errorf("%v: got status %d, body %s; want status below 300, body with `\"c1\"`", call, answer.Status, answer.Body)
 		}
 		if strings.Contains(answer.Body, "argon2") || strings.Contains(answer.Body, "secret_hash") {
 			t.Errorf("%v answers the hash: %s", call, answer.Body)
@@ -58,10 +58,10 @@ func TestNewSecret(t *testing.T) {
 	expect(t, answer, http.StatusCreated, "")
 	var got api.NewSecret[authz.Credential]
 	if err := json.Unmarshal([]byte(answer.Body), &got); err != nil || got.Secret != "vs_once" || got.Credential.Generation != 2 {
-		t.Errorf("%s: %v", answer.Body, err)
+		t.Errorf(`%s: got error %v; want no error, got.Secret "vs_once", got.Credential.Generation 2`, answer.Body, err)
 	}
 	if answer.Header.Get("Location") != "/v1/credentials/mu:a.secret.2" || answer.Header.Get(api.HeaderRevision) != "9" {
-		t.Errorf("%v", answer.Header)
+		t.Errorf(`got answer.Header %v; want answer.Header.Get("Location") "/v1/credentials/mu:a.secret.2", answer.Header.Get(api.HeaderRevision) "9"`, answer.Header)
 	}
 	for field, body := range map[string]string{
 		"machine_user": `{}`,
@@ -130,7 +130,7 @@ func TestRotationSteps(t *testing.T) {
 	}
 	o := staged(t, l)
 	if answer := o.send("POST", "/v1/rotation_sets/s/start", `{}`); !strings.Contains(answer.Body, "vs_once") || answer.Header.Get(api.HeaderRevision) != "9" {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf(`got status %d, body %s; want body with "vs_once", answer.Header.Get(api.HeaderRevision) "9"`, answer.Status, answer.Body)
 	}
 	expect(t, o.send("POST", "/v1/rotation_sets/s/start", `{"members":{"mu:a":{"names":["dns:a"]}}}`), http.StatusOK, "")
 	expect(t, o.send("POST", "/v1/rotation_sets/s/start", `{"member":{}}`), http.StatusBadRequest, "member")
@@ -151,7 +151,7 @@ func TestRotationSteps(t *testing.T) {
 	}
 	l.Err = authz.Errorf(authz.CodeConflict, "waiting for mu:a to use generation 4")
 	if answer := o.send("POST", "/v1/rotation_sets/s/advance", ""); answer.Status != http.StatusConflict || !strings.Contains(answer.Problem().Detail, "waiting for mu:a") {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf(`got status %d, body %s; want status 409, answer.Problem().Detail with "waiting for mu:a"`, answer.Status, answer.Body)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestIssuersSayHowTheyStand(t *testing.T) {
 	made := o.send("PUT", "/v1/issuers/demo", `{"url":"https://i","jwks_url":"https://i/k","algorithms":["ES256"]}`)
 	for _, answer := range []servertest.Answer{made, o.send("GET", "/v1/issuers/demo", ""), o.send("GET", "/v1/issuers", ""), o.send("GET", "/v1/issuers/demo", "", "If-None-Match", made.Header.Get("ETag"))} {
 		if answer.Status >= 300 || !strings.Contains(answer.Body, `"state":"stale"`) || !strings.Contains(answer.Body, "of demo") {
-			t.Errorf("%d %s", answer.Status, answer.Body)
+			t.Errorf("got status %d, body %s; want status below 300, body with `\"state\":\"stale\"`, body with \"of demo\"", answer.Status, answer.Body)
 		}
 	}
 	// What was read may be written back as it is; the status is not kept.

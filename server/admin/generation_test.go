@@ -16,7 +16,7 @@ import (
 func read[T any](t *testing.T, answer servertest.Answer) (v T) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(answer.Body), &v); err != nil || answer.Status >= 300 {
-		t.Fatalf("%d %s: %v", answer.Status, answer.Body, err)
+		t.Fatalf("%d %s: got error %v; want no error, status below 300", answer.Status, answer.Body, err)
 	}
 	return v
 }
@@ -51,11 +51,11 @@ func TestDiffOfGenerations(t *testing.T) {
 	o.Policies.Compared = &authz.Comparison{Compared: 50, AllowToDeny: 3}
 	files := o.as(authz.RoleAuthor, "GET", "/v1/generations/1/diff/2", "")
 	if want := `{"from":1,"to":2,"files":[{"bundle":"acme","path":"acme.rego","change":"added","lines":"+package acme\n"}],"decisions":null}`; files.Body != want {
-		t.Errorf("%d %s", files.Status, files.Body)
+		t.Errorf("got files.Status %d, files.Body %s; want files.Body %q", files.Status, files.Body, want)
 	}
 	both := read[api.Difference](t, o.as(authz.RoleReview, "GET", "/v1/generations/1/diff/2?last=50", ""))
 	if both.Decisions == nil || both.Decisions.AllowToDeny != 3 {
-		t.Errorf("%+v", both)
+		t.Errorf("got %+v; want Decisions, Decisions.AllowToDeny 3", both)
 	}
 	expect(t, o.send("GET", "/v1/generations/1/diff/9", ""), http.StatusNotFound, "")
 }
@@ -66,13 +66,13 @@ func TestActivateAndRollBack(t *testing.T) {
 	expect(t, o.push("acme", "x"), http.StatusCreated, "")
 	active := read[authz.Generation](t, o.as(authz.RoleAuthor, "POST", "/v1/generations/2/activate", `{"message":"go"}`))
 	if active.Number != 2 || active.State != authz.GenerationActive || active.ActivatedBy != "key_author" {
-		t.Errorf("%+v", active)
+		t.Errorf(`got %+v; want Number 2, State "active", ActivatedBy "key_author"`, active)
 	}
 	if back := read[authz.Generation](t, o.as(authz.RoleAuthor, "POST", "/v1/rollback", `{"message":"back"}`)); back.Number != 1 {
-		t.Errorf("%+v", back)
+		t.Errorf("got %+v; want Number 1", back)
 	}
 	if forth := read[authz.Generation](t, o.as(authz.RoleAuthor, "POST", "/v1/rollback", `{"to":2}`)); forth.Number != 2 {
-		t.Errorf("%+v", forth)
+		t.Errorf("got %+v; want Number 2", forth)
 	}
 	want := []string{"rollback by key_author: ", "push acme by key_author: ", "activate by key_author: go", "rollback by key_author: back", "rollback by key_author: "}
 	if diff := cmp.Diff(want, o.Policies.Asked()); diff != "" {
@@ -123,7 +123,7 @@ func TestGuards(t *testing.T) {
 	expect(t, o.send("GET", "/v1/guards?name=x", ""), http.StatusBadRequest, "name")
 	set := read[authz.Generation](t, o.send("POST", "/v1/guards/network/mode", `{"mode":"flag","message":"12 in a week"}`))
 	if set.State != authz.GenerationActive {
-		t.Errorf("%+v", set)
+		t.Errorf(`got %+v; want State "active"`, set)
 	}
 	if diff := cmp.Diff([]string{"network to flag by key_operate: 12 in a week"}, o.Policies.Asked()); diff != "" {
 		t.Error(diff)
@@ -144,7 +144,7 @@ func TestShadow(t *testing.T) {
 	}
 	expect(t, o.as(authz.RoleAuthor, "POST", "/v1/shadow", `{"generation":3,"sample":0.1}`), http.StatusOK, "")
 	if answer := o.as(authz.RoleReview, "GET", "/v1/shadow", ""); !strings.Contains(answer.Body, `"offered":100`) {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf("got status %d, body %s; want body with `\"offered\":100`", answer.Status, answer.Body)
 	}
 	expect(t, o.as(authz.RoleAuthor, "DELETE", "/v1/shadow", ""), http.StatusOK, "")
 	if diff := cmp.Diff([]string{"start 3 by key_author", "stop"}, o.Replays.Asked); diff != "" {

@@ -47,11 +47,11 @@ func TestRecords(t *testing.T) {
 	o := logged(t, 5, nil)
 	first := read[authz.RecordPage](t, o.send("GET", "/v1/decisions?service=svc:a&limit=2", ""))
 	if diff := cmp.Diff([]string{"d5", "d3"}, idsOf(first.Items)); diff != "" || first.NextCursor == "" || first.NextAfter != 5 || first.Head != 5 {
-		t.Errorf("%+v %s", first, diff)
+		t.Errorf(`got first %+v, diff %s; want no diff, NextCursor other than "", NextAfter 5, Head 5`, first, diff)
 	}
 	last := read[authz.RecordPage](t, o.as(authz.RoleReview, "GET", "/v1/decisions?service=svc:a&limit=2&cursor="+first.NextCursor, ""))
 	if diff := cmp.Diff([]string{"d1"}, idsOf(last.Items)); diff != "" || last.NextCursor != "" {
-		t.Errorf("%+v %s", last, diff)
+		t.Errorf(`got last %+v, diff %s; want no diff, NextCursor ""`, last, diff)
 	}
 	if empty := start(t, nil).send("GET", "/v1/decisions", ""); empty.Body != `{"items":[],"next_cursor":"","next_after":0,"head":0}` {
 		t.Error(empty.Body)
@@ -115,16 +115,16 @@ func TestTail(t *testing.T) {
 	for after, want := range map[string]string{"0": "d1", "1": "d2"} {
 		page := read[authz.RecordPage](t, o.send("GET", "/v1/decisions?after="+after, ""))
 		if diff := cmp.Diff([]string{want}, idsOf(page.Items)); diff != "" || page.NextCursor != "" || page.Head != 2 {
-			t.Errorf("%+v %s", page, diff)
+			t.Errorf(`got page %+v, diff %s; want no diff, NextCursor "", Head 2`, page, diff)
 		}
 	}
 	// A page may be empty before the head: next_after says how far it looked.
 	if page := read[authz.RecordPage](t, o.send("GET", "/v1/decisions?after=0&service=svc:b", "")); len(page.Items) != 0 || page.NextAfter != 1 {
-		t.Errorf("%+v", page)
+		t.Errorf("got %+v; want no Items, NextAfter 1", page)
 	}
 	// With a wait it looks on by itself.
 	if page := read[authz.RecordPage](t, o.send("GET", "/v1/decisions?after=0&service=svc:b&wait_s=60", "")); page.NextAfter != 2 || len(page.Items) != 1 {
-		t.Errorf("%+v", page)
+		t.Errorf("got %+v; want NextAfter 2, len(Items) 1", page)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestTailWaits(t *testing.T) {
 	o.Records.Keep(recordOf("mine", "svc:b"))
 	page := read[authz.RecordPage](t, <-answers)
 	if diff := cmp.Diff([]string{"mine"}, idsOf(page.Items)); diff != "" || page.NextAfter != 5 {
-		t.Errorf("%+v %s", page, diff)
+		t.Errorf("got page %+v, diff %s; want no diff, NextAfter 5", page, diff)
 	}
 }
 
@@ -157,7 +157,7 @@ func TestTailInVain(t *testing.T) {
 	o, call, _ := tailing(t)
 	call.URL = strings.Replace(call.URL, "wait_s=60", "wait_s=1", 1)
 	if page := read[authz.RecordPage](t, o.Do(call)); len(page.Items) != 0 || page.NextAfter != 3 {
-		t.Errorf("%+v", page)
+		t.Errorf("got %+v; want no Items, NextAfter 3", page)
 	}
 }
 
@@ -167,7 +167,7 @@ func TestShutdownEndsTail(t *testing.T) {
 	<-awaiting
 	o.Stop()
 	if page := read[authz.RecordPage](t, <-answers); len(page.Items) != 0 || page.NextAfter != 3 {
-		t.Errorf("%+v", page)
+		t.Errorf("got %+v; want no Items, NextAfter 3", page)
 	}
 	if err := <-o.Done; err != nil {
 		t.Error(err)
@@ -197,7 +197,7 @@ func TestShownRecord(t *testing.T) {
 	o.Records.Note = "judged with the data of now"
 	shown := read[api.ShownRecord](t, o.as(authz.RoleReview, "GET", "/v1/decisions/d1?explain=full", ""))
 	if diff := cmp.Diff(o.Records.Explanation, shown.Explanation); diff != "" || shown.Note != o.Records.Note {
-		t.Errorf("%q %s", shown.Note, diff)
+		t.Errorf("got shown.Note %q, diff %s; want no diff, shown.Note %q", shown.Note, diff, o.Records.Note)
 	}
 	o.Records.Err = authz.Errorf(authz.CodeUnavailable, "busy")
 	expect(t, o.send("GET", "/v1/decisions/d1?explain=full", ""), http.StatusServiceUnavailable, "")
@@ -211,14 +211,14 @@ func TestExportRecords(t *testing.T) {
 		t.Fatalf("%v %d lines", export.Header, len(lines))
 	}
 	if err := servertest.ValidateAs("Record", []byte(lines[0])); err != nil {
-		t.Errorf("%s: %v", lines[0], err)
+		t.Errorf("%s: got error %v; want no error", lines[0], err)
 	}
 	var last authz.Record
 	if err := json.Unmarshal([]byte(lines[999]), &last); err != nil || last.Seq != 2000 {
-		t.Errorf("%s: %v", lines[999], err)
+		t.Errorf("%s: got error %v; want no error, last.Seq 2000", lines[999], err)
 	}
 	if none := start(t, nil).send("GET", "/v1/decisions/export", ""); none.Status != http.StatusOK || none.Body != "" || none.Header.Get("Content-Type") != api.TypeNDJSON {
-		t.Errorf("%d %v %s", none.Status, none.Header, none.Body)
+		t.Errorf(`got none.Status %d, none.Header %v, none.Body %s; want none.Status 200, none.Body "", none.Header.Get("Content-Type") "application/x-ndjson"`, none.Status, none.Header, none.Body)
 	}
 }
 
@@ -238,7 +238,7 @@ func TestVerifyRecords(t *testing.T) {
 	o := logged(t, 1, nil)
 	o.Records.Report = authz.VerifyReport{From: 1, To: 9, Records: 8, HeadHash: "ab", Problems: []string{"5: is missing"}}
 	if answer := o.as(authz.RoleReview, "POST", "/v1/decisions/verify", ""); !strings.Contains(answer.Body, "5: is missing") {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf(`got status %d, body %s; want body with "5: is missing"`, answer.Status, answer.Body)
 	}
 	begun := make(chan struct{}, 1)
 	o.Records.Busy = untilDone(begun)
@@ -246,7 +246,7 @@ func TestVerifyRecords(t *testing.T) {
 	<-begun
 	o.Stop()
 	if answer := <-answers; answer.Status != http.StatusServiceUnavailable || !strings.Contains(answer.Body, "shutting down") {
-		t.Errorf("%d %s", answer.Status, answer.Body)
+		t.Errorf(`got status %d, body %s; want status 503, body with "shutting down"`, answer.Status, answer.Body)
 	}
 	if err := <-o.Done; err != nil {
 		t.Error(err)

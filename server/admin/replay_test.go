@@ -69,12 +69,12 @@ func (o operator) replay(body, contentType string) servertest.Answer {
 func linesOf(t *testing.T, answer servertest.Answer) []api.ReplayLine {
 	t.Helper()
 	if answer.Status != http.StatusOK || answer.Header.Get("Content-Type") != api.TypeNDJSON {
-		t.Fatalf("%d %v %s", answer.Status, answer.Header, answer.Body)
+		t.Fatalf(`got status %d, answer.Header %v, body %s; want status 200, answer.Header.Get("Content-Type") "application/x-ndjson"`, answer.Status, answer.Header, answer.Body)
 	}
 	var lines []api.ReplayLine
 	for text := range strings.Lines(answer.Body) {
 		if err := servertest.ValidateAs("ReplayLine", []byte(text)); err != nil {
-			t.Errorf("%s: %v", text, err)
+			t.Errorf("%s: got error %v; want no error", text, err)
 		}
 		var line api.ReplayLine
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
@@ -109,7 +109,7 @@ func TestReplay(t *testing.T) {
 		Last:   5000, Generation: 2, Data: "4815",
 	}
 	if diff := cmp.Diff(wanted, asked.Request); diff != "" || asked.Bundle != nil || asked.Records != nil {
-		t.Errorf("%+v %s", asked, diff)
+		t.Errorf("got asked %+v, diff %s; want no diff, Bundle nil, Records nil", asked, diff)
 	}
 }
 
@@ -151,12 +151,12 @@ func TestReplayStreams(t *testing.T) {
 	}
 	lines := bufio.NewReader(response.Body)
 	if first, err := lines.ReadString('\n'); err != nil || first != `{"progress":{"done":1,"total":2}}`+"\n" {
-		t.Errorf("%q %v", first, err)
+		t.Errorf("got first %q, error %v; want no error, first \"{\\\"progress\\\":{\\\"done\\\":1,\\\"total\\\":2}}\\n\"", first, err)
 	}
 	close(seen)
 	rest, err := io.ReadAll(lines)
 	if err := errors.Join(err, response.Body.Close()); err != nil || !strings.HasPrefix(string(rest), `{"report":`) {
-		t.Errorf("%q %v", rest, err)
+		t.Errorf("got rest %q, error %v; want no error, rest beginning `{\"report\":`", rest, err)
 	}
 }
 
@@ -173,7 +173,7 @@ func TestReplayThatFails(t *testing.T) {
 	told = true
 	lines := linesOf(t, o.replay(`{}`, api.TypeJSON))
 	if len(lines) != 2 || lines[1].Error == nil || lines[1].Error.Status != http.StatusGone || lines[1].Error.Field != "data" {
-		t.Fatalf("%+v", lines)
+		t.Fatalf(`got %+v; want len(lines) 2, lines[1].Error, lines[1].Error.Status 410, lines[1].Error.Field "data"`, lines)
 	}
 	if !strings.Contains(o.Log.String(), "request_id="+lines[1].Error.RequestID) || !strings.Contains(o.Log.String(), "status=200 ") || !strings.Contains(o.Log.String(), "code=gone") {
 		t.Error(o.Log)
@@ -206,7 +206,7 @@ func TestShutdownEndsReplay(t *testing.T) {
 	o.Stop()
 	lines := linesOf(t, <-answers)
 	if last := lines[len(lines)-1]; last.Error == nil || last.Error.Status != http.StatusServiceUnavailable || !strings.Contains(last.Error.Detail, "shutting down") {
-		t.Errorf("%+v", lines)
+		t.Errorf(`got %+v; want last.Error, last.Error.Status 503, last.Error.Detail with "shutting down"`, lines)
 	}
 	if err := <-o.Done; err != nil {
 		t.Error(err)
