@@ -228,11 +228,11 @@ func TestRotationOfAPair(t *testing.T) {
 	s.used["mu:b.secret.2"] = s.now
 	progress, err := step(authz.RotationAdvance)
 	if err != nil || progress.Phase != authz.PhaseDrain {
-		t.Fatalf("%+v, %v", progress, err)
+		t.Fatalf(`got progress %+v, error %v; want no error, Phase "drain"`, progress, err)
 	}
 	s.now = s.now.Add(time.Minute)
 	if progress, err = step(authz.RotationAdvance); err != nil || progress.Phase != authz.PhaseDone || progress.Revision != s.store.Revision() {
-		t.Fatalf("%+v, %v", progress, err)
+		t.Fatalf(`got progress %+v, error %v; want no error, Phase "done", Revision s.store.Revision()`, progress, err)
 	}
 	for id, state := range map[string]string{"mu:a.secret.1": "retired", "mu:b.secret.1": "retired", "mu:a.secret.2": "active", "mu:b.secret.2": "active"} {
 		if c := s.credential(id); c.State != state {
@@ -274,6 +274,6 @@ func TestStatusOfASetNeverRotated(t *testing.T) {
 		members = append(members, m.MachineUser)
 	}
 	if diff := cmp.Diff([]string{"mu:a", "mu:b"}, members); diff != "" || progress.Phase != authz.PhaseNone || slices.Contains(progress.WaitingFor, "") {
-		t.Errorf("%+v %s", progress, diff)
+		t.Errorf(`got progress %+v, diff %s; want no diff, Phase "none", WaitingFor without ""`, progress, diff)
 	}
 }

@@ -121,7 +121,7 @@ func TestAnEntryGrowsFromWhatARaceLeft(t *testing.T) {
 			s.between = func() { s.put(&authz.Revocation{Listed: listed, IssuedBefore: start}) }
 			written, err := s.Revoke(t.Context(), &authz.Revocation{Listed: listed, IssuedBefore: start, Until: start.Add(time.Hour)}, "")
 			if err != nil || written.Created {
-				t.Fatalf("%+v, %v", written, err)
+				t.Fatalf("got written %+v, error %v; want no error, Created false", written, err)
 			}
 			if r := s.revocation("subject/mu:a"); !r.Until.IsZero() {
 				t.Errorf("ends %v", r.Until)

@@ -126,7 +126,7 @@ func TestAFormerMemberHoldsNobodyUp(t *testing.T) {
 	for _, phase := range []string{authz.PhaseDrain, authz.PhaseDone} {
 		progress, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationAdvance, "")
 		if err != nil || progress.Phase != phase {
-			t.Fatalf("%+v, %v", progress, err)
+			t.Fatalf("got progress %+v, error %v; want no error, Phase %q", progress, err, phase)
 		}
 	}
 	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil); err != nil {
@@ -138,7 +138,7 @@ func TestAFormerMemberHoldsNobodyUp(t *testing.T) {
 		t.Error(err)
 	}
 	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil); authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "mu:a, which is no machine user") {
-		t.Errorf("%v", err)
+		t.Error(err)
 	}
 }
 
@@ -191,7 +191,7 @@ func TestTwoStartsAtOnce(t *testing.T) {
 		}
 	}
 	if _, _, err := s.StartRotation(t.Context(), "pair", "operator", authz.AdvanceAuto, nil); authz.CodeOf(err) != authz.CodeConflict || !strings.Contains(err.Error(), "in a rotation of others") {
-		t.Errorf("%v", err)
+		t.Error(err)
 	}
 }
 
@@ -261,7 +261,7 @@ func TestASetIsKeptWhileItRotates(t *testing.T) {
 		}
 		progress, err := s.StepRotation(t.Context(), "pair", "operator", authz.RotationForce, "")
 		if err != nil || progress.Phase != phase {
-			t.Fatalf("%+v, %v", progress, err)
+			t.Fatalf("got progress %+v, error %v; want no error, Phase %q", progress, err, phase)
 		}
 	}
 	if c := s.credential("mu:a.secret.1"); c.State != authz.CredentialActive {

@@ -83,7 +83,7 @@ func (m *model) try(take step) bool {
 	plan, err := take(m.state())
 	if err != nil {
 		if authz.CodeOf(err) != authz.CodeConflict {
-			m.t.Fatalf("%v", err)
+			m.t.Fatal(err)
 		}
 		return false
 	}

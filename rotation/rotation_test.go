@@ -374,7 +374,7 @@ func TestStartWhenIDsCannotBeRead(t *testing.T) {
 		return false, nil
 	}
 	if plan, err := start(s); !errors.Is(err, away) || plan.Put != nil {
-		t.Errorf("%v, %v", plan.Put, err)
+		t.Errorf("got plan.Put %v, error %v; want error %v, plan.Put nil", plan.Put, err, away)
 	}
 }
 

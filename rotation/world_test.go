@@ -172,7 +172,7 @@ func (w *world) put(c *authz.Credential) {
 			w.t.Fatalf("%s has revision %d; stored is %d", c.ID, c.Revision, was.Revision)
 		}
 		if err := c.Succeed(was, w.now); err != nil {
-			w.t.Fatalf("%s: %v", c.ID, err)
+			w.t.Fatalf("%s: got error %v; want no error", c.ID, err)
 		}
 	}
 	c.Revision = w.revision
