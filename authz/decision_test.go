@@ -187,7 +187,7 @@ func TestOnlyAllowIsReadAsAllow(t *testing.T) {
 		}
 		var got authz.Decision
 		if err := read([]byte(`{"decision":"allow","if_pdp_unreachable":"allow"}`), &got); err != nil {
-			t.Fatalf("%s: %v", name, err)
+			t.Fatalf("%s: got error %v; want no error", name, err)
 		}
 		if got.Outcome != authz.Allow || got.IfPDPUnreachable != authz.Allow {
 			t.Errorf(`%s reads "allow" as %s, and if_pdp_unreachable as %s, want allow and allow`, name, got.Outcome, got.IfPDPUnreachable)

@@ -55,7 +55,7 @@ func TestEntitiesSurviveJSON(t *testing.T) {
 			}
 			again := c.New()
 			if err := ijson.Unmarshal(data, again); err != nil {
-				t.Fatalf("%s: %v", data, err)
+				t.Fatalf("%s: got error %v; want no error", data, err)
 			}
 			if diff := cmp.Diff(entity, again, cmp.AllowUnexported(authz.MachineUser{}, authz.User{}, authz.Tenant{}, authz.Plan{}, authz.Service{}, authz.Credential{}, authz.RotationSet{}, authz.Rotation{}, authz.Issuer{}, authz.APIKey{})); diff != "" {
 				t.Error(diff)

@@ -365,7 +365,7 @@ func TestIssuerKinds(t *testing.T) {
 		makeKind(i)
 		i.Normalize()
 		if err := i.Validate(); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got error %v; want no error", name, err)
 		}
 	}
 	refused(t, map[string]func(*authz.Issuer){
@@ -527,7 +527,7 @@ func TestPlaceFillsWhatWasLeftOut(t *testing.T) {
 		pair.Place("three", "four")
 		pair.Normalize()
 		if got := pair.Head().ID; got != "one/two" {
-			t.Errorf("%s: %s", c, got)
+			t.Errorf(`%s: got %s; want got "one/two"`, c, got)
 		}
 	}
 }
@@ -554,7 +554,7 @@ func TestIDs(t *testing.T) {
 		"": false, ".a": false, "-a": false, "a b": false, "a/b": false, "a\x00": false, "é": false, "a\n": false, strings.Repeat("x", 201): false,
 	} {
 		if got := authz.ValidateID("id", id) == nil; got != good {
-			t.Errorf("%q: %v", id, got)
+			t.Errorf("%q: got %v; want %v", id, got, good)
 		}
 	}
 }
@@ -615,7 +615,7 @@ func TestZeroDenies(t *testing.T) {
 		}
 	}
 	if text, err := json.Marshal(authz.Allow); err != nil || string(text) != `"allow"` {
-		t.Errorf("%s, %v", text, err)
+		t.Errorf("got text %s, error %v; want no error, text `\"allow\"`", text, err)
 	}
 }
 
@@ -674,7 +674,7 @@ func TestErrorsShowNoCause(t *testing.T) {
 		t.Error("codes")
 	}
 	if !errors.Is(err, cause) || strings.Contains(err.Error(), "fire") || !strings.Contains(err.Error(), "store cannot be read") {
-		t.Errorf("%v", err)
+		t.Error(err)
 	}
 	if got := authz.Errorf(authz.CodeGone, "after %d", 3).Error(); got != "after 3" {
 		t.Error(got)

@@ -99,7 +99,7 @@ func TestEveryOperation(t *testing.T) {
 	for _, s := range stories {
 		n.seen.forget()
 		if err := s.call(t.Context()); err != nil {
-			t.Errorf("%s: %v", s.operation, err)
+			t.Errorf("%s: got error %v; want no error", s.operation, err)
 		}
 		if got := n.seen.forget(); !slices.Contains(got, s.operation) {
 			t.Errorf("the method of %s called %v", s.operation, got)

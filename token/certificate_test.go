@@ -457,7 +457,7 @@ func BenchmarkPeerWorst(b *testing.B) {
 				evidence, trusts := worstChain(b, newKey, authorities)
 				for b.Loop() {
 					if _, fault := token.VerifyPeer(evidence, trusts, judged); fault != nil {
-						b.Fatalf("%+v", fault)
+						b.Fatalf("got %+v; want fault nil", fault)
 					}
 				}
 			})

@@ -167,7 +167,7 @@ func BenchmarkPeer(b *testing.B) {
 					b.ReportAllocs()
 					for b.Loop() {
 						if p := present(v, d, e); p.Fault != nil {
-							b.Fatalf("%+v", p.Fault)
+							b.Fatalf("got p.Fault %+v; want p.Fault nil", p.Fault)
 						}
 					}
 				})

@@ -76,7 +76,7 @@ func TestAsDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := servertest.ValidateAs("Decision", text); err != nil {
-			t.Errorf("%s: %v", text, err)
+			t.Errorf("%s: got error %v; want no error", text, err)
 		}
 	}
 	for _, code := range []authz.ErrorCode{
@@ -95,7 +95,7 @@ func TestAsDocumented(t *testing.T) {
 			continue
 		}
 		if err := servertest.ValidateAs("Problem", failed.Document); err != nil {
-			t.Errorf("%s: %v", failed.Document, err)
+			t.Errorf("%s: got error %v; want no error", failed.Document, err)
 		}
 	}
 }

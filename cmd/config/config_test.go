@@ -332,7 +332,7 @@ func TestValuesSurviveText(t *testing.T) {
 					continue
 				}
 				if err := s.Set(text); err != nil {
-					t.Errorf("%s: %v", text, err)
+					t.Errorf("%s: got error %v; want no error", text, err)
 				}
 				if s.String() != text {
 					t.Errorf("%s: %q became %q", key, text, s.String())

@@ -166,7 +166,7 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 	open(t, settings(t, dir))
 	_, err := daemon.Open(t.Context(), settings(t, dir))
 	if err == nil || !strings.Contains(err.Error(), "in use") {
-		t.Errorf("%v", err)
+		t.Error(err)
 	}
 }
 

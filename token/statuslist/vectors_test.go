@@ -80,7 +80,7 @@ func TestDraftShortVectors(t *testing.T) {
 			want[i] = byte(status)
 		}
 		if diff := cmp.Diff(want, values(t, parse(t, vector.Bits, vector.List))); diff != "" {
-			t.Errorf("%s: %s", vector.Name, diff)
+			t.Errorf("%s (-want +got):\n%s", vector.Name, diff)
 		}
 		// Read as statuses of 8 bits, a list is its bytes.
 		if got := hex.EncodeToString(values(t, parse(t, 8, encode(t, vector.Bits, want)))); got != vector.Bytes {

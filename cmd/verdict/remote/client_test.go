@@ -99,7 +99,7 @@ func TestErrorsDoNotHoldTheKey(t *testing.T) {
 			t.Fatalf("%s: no error", name)
 		}
 		if strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf(`%s: got error %v; want error without "secret"`, name, err)
 		}
 	}
 }
