@@ -300,7 +300,8 @@ func isBasic(text []byte) bool {
 	for n < len(text) && n < maxCredentials && inBase64(text[n]) {
 		n++
 	}
-	decoded, err := base64.RawStdEncoding.AppendDecode(nil, text[:n])
+	var buffer [maxCredentials]byte
+	decoded, err := base64.RawStdEncoding.AppendDecode(buffer[:0], text[:n])
 	name, _, ok := bytes.Cut(decoded, []byte{':'})
 	return err == nil && ok && utf8.Valid(name) && (n == maxCredentials || utf8.Valid(decoded))
 }
