@@ -56,7 +56,7 @@ const (
 	kindRefused                // OPA would read it, and it is not supported
 )
 
-// loaded says whether a file of this kind is part of what is compiled or tested.
+// loaded reports whether a file of this kind is part of what is compiled or tested.
 func (k kind) loaded() bool {
 	return k == kindManifest || k == kindPolicy || k == kindTest || k == kindData
 }
@@ -82,7 +82,7 @@ func kindOf(name string) kind {
 	return kindOther
 }
 
-// refusal says why a file that OPA would read is refused; empty when it is not.
+// refusal is why a file that OPA would read is refused; empty when it is not.
 func refusal(name string) string {
 	switch {
 	case strings.HasSuffix(name, "policy.wasm"), strings.HasSuffix(name, "patch.json"):
@@ -139,7 +139,7 @@ func sorted(files []File) (Archive, Problems) {
 	return a, problems
 }
 
-// hidden says whether a file lies below a folder whose name starts with a dot.
+// hidden reports whether a file lies below a folder whose name starts with a dot.
 func hidden(name string) bool {
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 		if strings.HasPrefix(path.Base(dir), ".") {

@@ -138,7 +138,7 @@ func (d *document) merge(file string, prefix []string, into, from map[string]any
 	}
 }
 
-// defines says whether the document has a value at path. It is the check the
+// defines reports whether the document has a value at path. It is the check the
 // compiler asks so that no rule hides data.
 func defines(root map[string]any, path []string) bool {
 	var value any = root

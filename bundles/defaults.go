@@ -41,7 +41,7 @@ func decisionMember(rule *ast.Rule) string {
 	return path[2]
 }
 
-// always says whether a rule, or the last of its else branches, holds whatever is
+// always reports whether a rule, or the last of its else branches, holds whatever is
 // asked.
 func always(rule *ast.Rule) bool {
 	for rule.Else != nil {

@@ -5,7 +5,7 @@
 //	Package.Verify      -> Verified   signed as it must be, and not older than before
 //	CompileSet([]Member)-> *Snapshot  checked together, compiled, immutable
 //
-// and for one folder of policies that nobody sends:
+// and for one folder of policies that is sent by no one:
 //
 //	Read(fs.FS)         -> Archive    the files, bounded and sorted by kind
 //	Compile(Archive)    -> *Snapshot
@@ -51,7 +51,7 @@
 //   - a set without package verdict.decision, the entrypoint, and members of it
 //     that are true or else undefined, such as an allow without a default;
 //   - a package guards.<name> without the partial set rule deny, and a deny
-//     anywhere else below guards, where nobody would collect it;
+//     anywhere else below guards, where it would not be collected;
 //   - a deny without METADATA that carries custom.code, title or description,
 //     custom.fix and custom.status: they are the reason a caller is given;
 //   - data outside the roots, and data or packages at the names of the fact

@@ -42,7 +42,7 @@ func (f *folder) read(wanted func(name string) bool) ([]File, error) {
 	return all, err
 }
 
-// regular says whether an entry, which is not a folder, is a file or a link to
+// regular reports whether an entry, which is not a folder, is a file or a link to
 // one. Anything else is refused before it is opened: opening a pipe would wait
 // for a writer.
 func (f *folder) regular(name string, entry fs.DirEntry) bool {

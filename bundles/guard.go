@@ -174,7 +174,7 @@ func (c *guardCheck) finish(modules []*ast.Module) ([]Guard, Problems) {
 	return guards, c.problems
 }
 
-// denied says whether a problem was already reported for the file of a guard,
+// denied reports whether a problem was already reported for the file of a guard,
 // so that a deny of the wrong kind is not also reported as missing.
 func (c *guardCheck) denied(name string) bool {
 	return slices.ContainsFunc(c.problems, func(p Problem) bool { return p.File == c.guards[name].File })

@@ -50,7 +50,7 @@ func (k Key) validate(field string) error {
 	return nil
 }
 
-// keyFault says why a PEM text is no public key, without repeating any of it.
+// keyFault is why a PEM text is no public key, without repeating any of it.
 type keyFault string
 
 func (f keyFault) Error() string { return string(f) }
@@ -86,7 +86,7 @@ func parsePublicKey(text string) (any, error) {
 	return public, nil
 }
 
-// fits says what the algorithm needs, when public is not that.
+// fits returns what the algorithm needs, when public is not that.
 func (k Key) fits(public any) string {
 	curve := map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}[k.Algorithm]
 	switch {

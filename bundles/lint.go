@@ -130,7 +130,7 @@ func example(c authz.Collection) string {
 	return "data." + string(c) + "[id]"
 }
 
-// unbound says whether a part of a reference ranges over keys.
+// unbound reports whether a part of a reference ranges over keys.
 func unbound(part *ast.Term, bound ast.VarSet) bool {
 	return len(varsOf(part).Diff(bound)) > 0
 }

@@ -48,12 +48,12 @@ func parseManifest(f File) (Manifest, Problems) {
 	return m, problems
 }
 
-// overlap says whether one of two roots lies at or below the other.
+// overlap reports whether one of two roots lies at or below the other.
 func overlap(a, b string) bool {
 	return within(segments(a), segments(b)) || within(segments(b), segments(a))
 }
 
-// owns says whether path lies at or below one of the roots.
+// owns reports whether path lies at or below one of the roots.
 func (m Manifest) owns(path []string) bool {
 	for _, root := range m.Roots {
 		if within(path, segments(root)) {
@@ -63,7 +63,7 @@ func (m Manifest) owns(path []string) bool {
 	return false
 }
 
-// leadsTo says whether one of the roots lies below path.
+// leadsTo reports whether one of the roots lies below path.
 func (m Manifest) leadsTo(path []string) bool {
 	for _, root := range m.Roots {
 		if within(segments(root), path) {
@@ -80,7 +80,7 @@ func segments(root string) []string {
 	return strings.Split(root, "/")
 }
 
-// within says whether path starts with prefix.
+// within reports whether path starts with prefix.
 func within(path, prefix []string) bool {
 	if len(path) < len(prefix) {
 		return false

@@ -48,7 +48,7 @@ func elses(rule *ast.Rule) (n int) {
 	return n
 }
 
-// nesting says whether x has a body of its own within a rule, and where that is.
+// nesting reports whether x has a body of its own within a rule, and where that is.
 func nesting(x any) (location *ast.Location, nests bool) {
 	switch x := x.(type) {
 	case *ast.ArrayComprehension:

@@ -82,7 +82,7 @@ func (d *documents) checkReads(m *ast.Module) Problems {
 	return problems
 }
 
-// checkMask refuses facts in package verdict.log: nobody has them when a record is
+// checkMask refuses facts in package verdict.log: there are none when a record is
 // masked, so the mask would fail and every record would lose its input.
 func checkMask(m *ast.Module) Problems {
 	path := names(m.Package.Path[1:])
@@ -131,7 +131,7 @@ func (d *documents) checkRead(term *ast.Term) Problems {
 	return nil
 }
 
-// missing says that d, which stands at path, has no document name.
+// missing reports that d, which stands at path, has no document name.
 func (d *documents) missing(loc *ast.Location, path []string, name string) Problem {
 	prefix := strings.Join(append([]string{"data"}, path...), ".") + "."
 	message := prefix + name + " does not exist, so that it is always undefined"

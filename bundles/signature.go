@@ -91,7 +91,7 @@ func decodePart(part string, v any) error {
 	return ijson.UnmarshalOpen(text, v)
 }
 
-// check refuses what no signature may say, whoever made it.
+// check refuses what no signature may say, whichever key it is by.
 func (s *signature) check() error {
 	switch {
 	case s.header.Critical != nil || s.header.Encoded != nil:
@@ -107,7 +107,7 @@ func (s *signature) check() error {
 	return nil
 }
 
-// strongHash says whether a hash resists collisions as SHA-256 does.
+// strongHash reports whether a hash resists collisions as SHA-256 does.
 func strongHash(name string) bool {
 	switch bundle.HashingAlgorithm(name) {
 	case bundle.SHA256, bundle.SHA384, bundle.SHA512, bundle.SHA512256:
@@ -160,7 +160,7 @@ func quoted(keys []Key) string {
 	return strings.Join(ids, ", ")
 }
 
-// fault says why the signature was not made with key; empty when it was.
+// fault is why the signature was not made with key; empty when it was.
 func (s *signature) fault(key Key, scope string) string {
 	switch {
 	case s.header.Algorithm != key.Algorithm:

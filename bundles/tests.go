@@ -50,7 +50,7 @@ type TestReport struct {
 	Coverage Coverage     `json:"coverage"`
 }
 
-// OK says whether no test failed.
+// OK reports whether no test failed.
 func (r TestReport) OK() bool { return r.Failed == 0 }
 
 // TestResult is what one test said.

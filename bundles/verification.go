@@ -19,7 +19,7 @@ type Verification struct {
 }
 
 // Validate refuses keys that cannot verify, or that must not: shared secrets,
-// private keys, ids that stand twice; and a requirement nobody could meet. The
+// private keys, ids that stand twice; and a requirement that nothing could meet. The
 // error is an *authz.Error, CodeInvalid.
 func (v Verification) Validate() error {
 	if v.Required && len(v.Keys) == 0 {
@@ -148,7 +148,7 @@ func (v Verified) follows(before Accepted) error {
 
 func instant(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
 
-// lessWhole says whether both are whole numbers, of any length, and a is less.
+// lessWhole reports whether both are whole numbers, of any length, and a is less.
 func lessWhole(a, b string) bool {
 	if !whole(a) || !whole(b) {
 		return false
@@ -170,7 +170,7 @@ func whole(s string) bool {
 func Trusted(p Package) Verified { return Verified{Package: p, accepted: p.Digest} }
 
 // Stored is p as it was accepted when it was put away under ref: keys may have
-// been taken away since. It is for whoever keeps accepted bundles on a disk of
+// been taken away since. It is for a caller that keeps accepted bundles on a disk of
 // their own. The error, CodeInvalid, says that p is not what was put away.
 func Stored(p Package, ref authz.BundleRef) (Verified, error) {
 	if ref.Digest == "" || p.Digest != ref.Digest {
