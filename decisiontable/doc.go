@@ -68,5 +68,5 @@
 //
 // Tables are YAML that says what JSON can say. Keys are strings and appear once, and
 // numbers are written as in JSON. Anchors work, merge keys (<<) and tags do not.
-// Whatever is wrong is told by file and line, all of it at once.
+// What is wrong is reported by file and line, all of it at once.
 package decisiontable

@@ -83,7 +83,7 @@ func read(files fs.FS, name string) ([]byte, error) {
 
 var yamlError = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
 
-// syntax tells an error of the YAML library by its line.
+// syntax is an error of the YAML library, with its line.
 func (d *document) syntax(err error) {
 	parts := yamlError.FindStringSubmatch(err.Error())
 	if parts == nil {

@@ -149,7 +149,7 @@ func (c *change) replaceOne(collection authz.Collection, key string, entity any,
 	c.facts.entities[collection][key] = fact
 }
 
-// problem tells what is wrong at a path of the data, by the nearest place that has it.
+// problem is what is wrong at a path of the data, by the nearest place that has it.
 func (c *change) problem(message, fix string, path ...string) {
 	file, line := c.origins[0].file, c.origins[0].node.Line
 	for _, o := range c.origins {
@@ -190,7 +190,7 @@ func factOf(c authz.Collection, key string, place []string, value any) (authz.Fa
 	return authz.Fact{Key: key, Revision: revisionOf(text), JSON: text}, nil
 }
 
-// revisionOf tells texts of one entity apart: who reads facts may keep what it made
+// revisionOf distinguishes texts of one entity: who reads facts may keep what it made
 // of one by key and revision, from one case to the next.
 func revisionOf(text []byte) uint64 {
 	sum := sha256.Sum256(text)

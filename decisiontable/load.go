@@ -18,7 +18,7 @@ import (
 // Suffix is how the name of a file ends that is a table.
 const Suffix = authz.TableSuffix
 
-// reader gives the content of a file by its path.
+// reader returns the content of a file by its path.
 type reader func(name string) ([]byte, error)
 
 // Bounds of what is loaded.

@@ -9,7 +9,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// maxProblems is how many are told at once.
+// maxProblems is how many are reported at once.
 const maxProblems = 50
 
 // problems is what is wrong with the tables.

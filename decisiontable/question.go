@@ -284,7 +284,7 @@ func (q *question) checkWords(document map[string]any) {
 	}
 }
 
-// problem tells what is wrong at a path of the input, by the nearest place that has
+// problem is what is wrong at a path of the input, by the nearest place that has
 // it, or else by the case.
 func (q *question) problem(message, fix string, path ...string) {
 	line := q.line

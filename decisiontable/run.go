@@ -82,7 +82,7 @@ func (t *Table) name() string {
 	return name[strings.LastIndexByte(name, '/')+1:]
 }
 
-// unjudged says whether the engine denied in place of the policy, and not because
+// unjudged reports whether the engine denied in place of the policy, and not because
 // the case wants it to.
 func unjudged(want Answer, j *authz.Judgement) bool {
 	return slices.ContainsFunc(j.Reasons, func(r authz.Reason) bool {
@@ -116,7 +116,7 @@ func ids(duties []authz.Duty) []string {
 	return sorted(all)
 }
 
-// differences says, a line each, how got is not what is wanted.
+// differences lists, a line each, how got is not what is wanted.
 func differences(want, got Answer, j *authz.Judgement) []string {
 	var lines []string
 	if want.Outcome != got.Outcome {
@@ -131,7 +131,7 @@ func differences(want, got Answer, j *authz.Judgement) []string {
 	return append(lines, between("advice", want.Advice, got.Advice, nil)...)
 }
 
-// between says what one list lacks and what it has too many. More, if given, explains
+// between lists what one list lacks and what it has too many. More, if given, explains
 // what is too many.
 func between(what string, want, got []string, more func(string) string) []string {
 	var lines []string
