@@ -34,7 +34,7 @@ func (c *claims) behalf() *authz.OnBehalfOf {
 	return &authz.OnBehalfOf{Type: kind, ID: id}
 }
 
-// open gives the claims of a token that a key of the ring signed; ok is false for
+// open returns the claims of a token that a key of the ring signed; ok is false for
 // every other text, of which nothing is read. The keys sign access tokens and nothing
 // else, in one form.
 func (r *ring) open(text string) (c *claims, ok bool) {

@@ -20,7 +20,7 @@ func claimedOf(c *authz.TokenClient) string {
 	return claimedBy(c.Evidence.Assertion)
 }
 
-// maxAssertionBytes is as much as is read of an assertion that nobody has verified.
+// maxAssertionBytes is as much as is read of an assertion before it is verified.
 const maxAssertionBytes = 8 << 10
 
 // claimedBy reads the sub of an assertion and verifies nothing. It is empty for all

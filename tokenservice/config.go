@@ -38,13 +38,13 @@ type Config struct {
 	// KeyLifetime is how long a key signs, at least MinKeyLifetime.
 	KeyLifetime time.Duration
 	// Overlap is how long a key is published before it signs, at most KeyLifetime. It
-	// must be longer than anybody keeps a copy of the key set. Default one
+	// must be longer than any copy of the key set is kept. Default one
 	// hour.
 	Overlap time.Duration
 
 	// Decide judges who may have a token, and, in simulated requests, whether one holds.
 	Decide authz.DecideFunc
-	// Services says whether a service is registered.
+	// Services reports whether a service is registered.
 	Services func(id string) (exists bool, err error)
 	// TenantOf gives the tenant of a machine user or a user, "" when it has none or is
 	// not registered. Policies want to know whose data an external caller touches. Nil

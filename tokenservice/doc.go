@@ -14,7 +14,7 @@
 // What a token is worth is a decision too, a simulated one about token.introspect at
 // the service it is for: nothing is recorded, and no credential counts as used. There a
 // denial of the guards edge, assurance, network, schedule, entitlement or decision is
-// about the call, which nobody makes; a denial of any other guard, also of one that an
+// about the call, which there is none of; a denial of any other guard, also of one that an
 // operator's own bundle adds, ends the token. Before a token is handed out the same is
 // asked, and ISSUER_UNTRUSTED refuses it: the machine user's issuers do not list
 // Config.IssuerID, so that no service would take its tokens.
@@ -50,13 +50,13 @@
 // follow. A token verifies with every key set published from its signing to its
 // expiry. A key signs only after it was published, and was so for Overlap, but for the
 // first key of a folder and the one an emergency makes, which sign at once: no older
-// key set that anybody keeps would have a better one.
+// copy of the key set would have a better one.
 //
 // The issuer entity is the service's own: Run publishes it every minute, so that one
 // that was deleted or edited is as it was within that time; no token is handed out
 // while it is gone. Who wants our tokens refused revokes by issuer.
 //
-// RotateNow is that emergency. It drops every key there is, since whoever could read
+// RotateNow is that emergency. It drops every key there is, since one who could read
 // one could read all; tokens signed with them are refused as soon as it returns.
 //
 // No secret, token or private key reaches a log line or an error.

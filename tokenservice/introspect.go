@@ -13,8 +13,8 @@ import (
 // would refuse.
 var aboutTheCall = []string{"edge", "assurance", "network", "schedule", "entitlement", "decision"}
 
-// Introspect says whether a token of ours is active: a decision about the service it
-// is for finds nothing wrong but with the call, which here is none that anybody makes.
+// Introspect reports whether a token of ours is active: a decision about the service it
+// is for finds nothing wrong but with the call, which there is none of here.
 // Any other text is not active. That its sender holds the certificate a token is bound
 // to is for the service to check, by cnf (RFC 8705 section 3.2). Nothing is recorded,
 // and the credential does not count as used. The error is always an *authz.OAuthError and means

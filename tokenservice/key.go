@@ -83,7 +83,7 @@ func (k *key) signingFrom(from time.Time) *key {
 	return &next
 }
 
-// signs says whether the key's time to sign has come.
+// signs reports whether the key's time to sign has come.
 func (k *key) signs(now time.Time) bool {
 	return !k.SignsFrom.IsZero() && !now.Before(k.SignsFrom)
 }

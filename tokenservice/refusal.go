@@ -35,7 +35,7 @@ func describe(reasons []authz.Reason) (said string) {
 	return said
 }
 
-// codeOf tells apart who can help: the client by other evidence, somebody who changes
+// codeOf depends on who can help: the client by other evidence, an operator who changes
 // what is declared, or time alone. Only reasons that all pass by themselves are worth
 // trying again.
 func codeOf(reasons []authz.Reason) authz.OAuthCode {

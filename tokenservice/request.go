@@ -49,7 +49,7 @@ func readSubject(subject string) (*authz.OnBehalfOf, error) {
 	return &authz.OnBehalfOf{Type: kind, ID: id}, nil
 }
 
-// speaksForOthers says whether a sub of this value would name a user or a tenant.
+// speaksForOthers reports whether a sub of this value would name a user or a tenant.
 func speaksForOthers(subject string) bool {
 	kind, _, found := strings.Cut(subject, ":")
 	return found && (kind == authz.OnBehalfOfUser || kind == authz.OnBehalfOfTenant)

@@ -47,7 +47,7 @@ func (r *ring) current(now time.Time) *key {
 
 func (r *ring) newest() *key { return r.keys[len(r.keys)-1] }
 
-// wantsNext says whether the newest key has signed for so long that its successor must
+// wantsNext reports whether the newest key has signed for so long that its successor must
 // be made.
 func (r *ring) wantsNext(now time.Time, after time.Duration) bool {
 	newest := r.newest()

@@ -23,7 +23,7 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-s.config.After(beat):
 		}
-		if err := s.turn(ctx); err != nil && ctx.Err() == nil {
+		if err := s.takeDueSteps(ctx); err != nil && ctx.Err() == nil {
 			s.config.Log.ErrorContext(ctx, "signing keys are not up to date; tried again in a minute", "error", err)
 		}
 	}
@@ -45,10 +45,10 @@ func (s *Service) RotateNow(ctx context.Context) error {
 	return errors.Join(s.folder().remove(leaked), s.publishLocked(ctx))
 }
 
-// turn does every step that is due. Each can be repeated, and none waits for another:
-// a crash or an error between two of them is made good by the next turn, and a folder
+// takeDueSteps takes every step that is due. Each can be repeated, and none waits for another:
+// a crash or an error between two of them is made good by the next call, and a folder
 // that takes no key keeps none from being published.
-func (s *Service) turn(ctx context.Context) error {
+func (s *Service) takeDueSteps(ctx context.Context) error {
 	s.turning.Lock()
 	defer s.turning.Unlock()
 	now := s.config.Now()

@@ -31,7 +31,7 @@ func New(ctx context.Context, config Config) (*Service, error) {
 	if err := s.loadKeys(); err != nil {
 		return nil, fmt.Errorf("tokenservice: %w", err)
 	}
-	if err := s.turn(ctx); err != nil {
+	if err := s.takeDueSteps(ctx); err != nil {
 		return nil, fmt.Errorf("tokenservice: %w", err)
 	}
 	return s, nil
@@ -57,7 +57,7 @@ func (s *Service) Issuer() string { return s.config.Issuer }
 
 // KeySet is the JWK Set tokens are verified with, the next key included, and for how
 // long a copy of it may be kept. It is shared and must not be changed.
-func (s *Service) KeySet() (document []byte, keep time.Duration) {
+func (s *Service) KeySet() (document []byte, maxAge time.Duration) {
 	return s.ring.Load().set, min(s.config.Overlap, maxKeep)
 }
 

@@ -75,7 +75,7 @@ func (s *Service) issue(ctx context.Context, client authz.TokenClient, wanted or
 
 // useful refuses a token that every service would refuse because of who issued it:
 // the machine user's issuers do not list us, or the issuer entity is not as it was
-// published, which Run makes good. It also refuses one on behalf of somebody who
+// published, which Run makes good. It also refuses one on behalf of a user who
 // cannot be acted for: not registered, not active, or of another tenant. Who verifies
 // our tokens without asking us would believe it.
 func (s *Service) useful(ctx context.Context, text string, c *claims) error {
@@ -89,7 +89,7 @@ func (s *Service) useful(ctx context.Context, text string, c *claims) error {
 	switch {
 	case !slices.ContainsFunc(decision.Reasons, func(r authz.Reason) bool { return r.Code == authz.IssuerUntrusted }):
 		return nil
-	case decision.Subject == "": // the token proves nobody
+	case decision.Subject == "": // the token proves no one
 		return unavailable(errors.New("the issuer entity is not as it was published"))
 	}
 	refusal := authz.RefuseOAuth(authz.OAuthUnauthorizedClient, "The machine user's issuers do not list this token service, so no service would take its token; add "+s.config.IssuerID+" to them, or use an issuer that is listed.")
@@ -135,7 +135,7 @@ func (s *Service) claims(client *authz.TokenClient, wanted order, decision authz
 }
 
 // refused logs a refusal and gives it back. What a stranger sent is not logged, and
-// the reasons of evidence that proves nobody are in the record of the decision too.
+// the reasons of evidence that proves no one are in the record of the decision too.
 func (s *Service) refused(ctx context.Context, decision authz.Decision, err error) error {
 	var refusal *authz.OAuthError
 	if !errors.As(err, &refusal) {
