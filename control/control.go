@@ -55,7 +55,7 @@ type Config struct {
 	Now   func() time.Time
 	// After waits on the clock of Now; nil means time.After.
 	After func(time.Duration) <-chan time.Time
-	// Log takes what nobody is answered: an outcome that could not be recorded.
+	// Log takes what no author is answered: an outcome that could not be recorded.
 	Log *slog.Logger
 }
 
@@ -155,8 +155,8 @@ func (s *Service) permitted(by authz.Author, kind authz.ChangeKind) error {
 }
 
 // announce records that c is about to be made, once every outcome before it is
-// recorded. It does not end with ctx: whoever goes away in the middle leaves no intent
-// behind that nobody settles.
+// recorded. It does not end with ctx: an author that goes away in the middle leaves no intent
+// behind without an outcome.
 func (s *Service) announce(ctx context.Context, c *authz.AuditedChange) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := s.flush(ctx); err != nil {

@@ -246,7 +246,7 @@ func newWorld(t *testing.T, settings ...func(*store.Config)) *world {
 	})
 	secrets := 0
 	keeper := credentials.New(credentials.Config{
-		Store:      control.Vault{Store: w.store},
+		Store:      control.EntityStore{Store: w.store},
 		LastUse:    func(string) (time.Time, string) { return time.Time{}, "" },
 		Token:      func(context.Context, string) (*authz.Token, error) { return nil, errors.New("does not verify") },
 		Check:      func(*authz.Credential) error { return nil },

@@ -1,4 +1,4 @@
-// Package control is where whoever changes something comes in: over whatever
+// Package control is where everything is changed: over whatever
 // surface, or as a command that opens the data directory itself. It knows no HTTP.
 //
 // # One change

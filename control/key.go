@@ -43,8 +43,8 @@ func (s *Service) grantable(by authz.Author, key *authz.APIKey) error {
 }
 
 // RevokeKey ends an API key for good but keeps it, so that its use can be explained.
-// Revoking twice is fine. No key revokes itself, so that nobody locks the door from
-// outside.
+// Revoking twice is fine. No key revokes itself, so that no one locks themselves
+// out.
 func (s *Service) RevokeKey(ctx context.Context, by authz.Author, id string) (revision uint64, err error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeKeyRevoke, Collection: authz.APIKeys, Key: id}
 	var revoked authz.APIKey

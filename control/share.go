@@ -8,7 +8,7 @@ import (
 )
 
 // changesAtOnce is how many changes of one author are under way at once; others of it
-// wait for their turn. Whoever asks for many slow ones keeps only itself waiting: the
+// wait for a slot. An author of many slow ones keeps only itself waiting: the
 // audit takes many times as many (decisionlog.MaxPending).
 const changesAtOnce = 16
 

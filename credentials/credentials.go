@@ -8,7 +8,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// View is one frozen view of the data. Whoever opened it closes it.
+// View is one frozen view of the data. The caller that opened it closes it.
 type View interface {
 	authz.Directory
 	// Entity reads one entity as a value the caller may change. CodeNotFound when

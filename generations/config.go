@@ -43,8 +43,8 @@ type Config struct {
 	// the gate by "<bundle>/<path>", with the snapshot that it makes with the rest of its
 	// set. It returns how many rows passed; an error refuses the snapshot. nil runs none.
 	Tables func(ctx context.Context, candidate *bundles.Snapshot, files map[string][]byte) (rows int, err error)
-	// ReplayTimeout bounds Replay, which is left out when it takes longer: nobody else's
-	// change may wait for policies that are slow. 0 means a minute.
+	// ReplayTimeout bounds Replay, which is left out when it takes longer: other
+	// changes must not wait for policies that are slow. 0 means a minute.
 	ReplayTimeout time.Duration
 	// SkipTests leaves the bundles' own tests and decision tables out of the gate.
 	SkipTests bool

@@ -15,7 +15,7 @@ import (
 const StepStart = "start"
 
 // maxFailures bounds the failures that are remembered of each kind, of what was pushed
-// and of others; the oldest go first. Nobody can push so much that what others must
+// and of others; the oldest go first. No one can push so much that what others must
 // look at is forgotten.
 const maxFailures = 64
 
@@ -123,8 +123,8 @@ func (s *Set) Status() authz.PolicyStatus {
 }
 
 // Failing are the failures that operators should know of, the newest first: those of
-// sources and of the start. Who pushes a bundle that is refused is told; nobody else
-// has to look.
+// sources and of the start. Who pushes a bundle that is refused is told, and
+// no one else has to look.
 func (s *Set) Failing() []authz.PolicyFailure {
 	s.status.mu.Lock()
 	defer s.status.mu.Unlock()

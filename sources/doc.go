@@ -20,7 +20,7 @@
 //
 // One GET, with If-None-Match of the version that is active and "Prefer:
 // modes=snapshot;wait=N" (N seconds, when LongPoll is set). Any server of files will
-// do: without an ETag the digest of the body says whether it is new. A server that
+// do: without an ETag the digest of the body shows whether it is new. A server that
 // answers with the type application/vnd.openpolicyagent.bundles can hold back its
 // answer until there is something new, and is asked again at once, though at most
 // once a second; any other is asked after MinDelay to MaxDelay, at random. Failures

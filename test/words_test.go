@@ -16,10 +16,11 @@ import (
 // plainRooms are the rooms whose comments and names are in the words of Go and of the
 // field. Those that are not listed are on their way.
 var plainRooms = []string{
-	"client", "client/clienttest", "cmd/config/manual", "cmd/openapi", "cmd/spell", "decisionlog/redact",
-	"decisionlog/sink", "demo", "engine", "events", "ijson", "introspection", "pdp", "policies", "replay", "secret",
-	"server/api", "server/events", "server/tlsfiles", "test/forge", "test/pdptest", "test/tally",
-	"test/vectors", "token", "token/statuslist", "usage",
+	"bundles", "client", "client/clienttest", "cmd/config/manual", "cmd/openapi", "cmd/spell", "control", "credentials",
+	"decisiontable", "decisionlog/redact", "decisionlog/sink", "demo", "engine", "events", "generations", "ijson",
+	"introspection", "pdp", "policies", "replay", "rotation", "secret", "server/api", "server/events", "server/tlsfiles",
+	"sources", "test/forge", "test/pdptest", "test/tally", "test/vectors", "token", "token/statuslist", "tokenservice",
+	"usage",
 }
 
 // dialect are words of comments, each with what a reader of Go expects in its place.

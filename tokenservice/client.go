@@ -11,7 +11,7 @@ import (
 
 // claimedOf is the id of the machine user that the client says it is, "" when it does
 // not say. For an assertion without client_id, which RFC 7523 section 3 permits, that
-// is its sub. Nobody has proved it: it is good for naming what a question is about,
+// is its sub. It is not proved yet: it is good for naming what a question is about,
 // which an allow then proves, since the subject of an assertion is its sub.
 func claimedOf(c *authz.TokenClient) string {
 	if c.ID != "" {

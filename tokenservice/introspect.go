@@ -62,7 +62,7 @@ func (s *Service) judge(ctx context.Context, text string, c *claims) (authz.Deci
 }
 
 // introspection asks about a token as if its rightful holder had sent it to the
-// service it is for. Nobody makes that call, so the question is hypothetical. A bound
+// service it is for. That call is not made, so the question is hypothetical. A bound
 // token comes with the certificate that it names itself; that it is one of ours has
 // been found by its signature.
 func introspection(text string, c *claims, properties map[string]any) authz.Request {

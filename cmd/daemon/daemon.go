@@ -257,12 +257,12 @@ func (d *Daemon) identifiers() []string {
 
 func (d *Daemon) openCredentials(context.Context) (err error) {
 	c := d.config
-	d.uses, err = usage.New(usage.Config{Write: usage.WriteTo(control.Vault{Store: d.store}), Every: c.Credentials.UseEvery, Now: c.Now, Log: c.Logger})
+	d.uses, err = usage.New(usage.Config{Write: usage.WriteTo(control.EntityStore{Store: d.store}), Every: c.Credentials.UseEvery, Now: c.Now, Log: c.Logger})
 	if err != nil {
 		return err
 	}
 	d.credentials = credentials.New(credentials.Config{
-		Store:      control.Vault{Store: d.store},
+		Store:      control.EntityStore{Store: d.store},
 		LastUse:    d.lastUse,
 		Token:      d.tokenOf,
 		Check:      func(c *authz.Credential) error { return checkCredential(c) },

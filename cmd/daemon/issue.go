@@ -42,14 +42,14 @@ func (d *Daemon) revokeOwn(ctx context.Context, r *authz.Revocation) error {
 }
 
 // eventStore is the store as the events room sees it.
-type eventStore struct{ control.Vault }
+type eventStore struct{ control.EntityStore }
 
 // View implements events.Store.
 func (s eventStore) View() (events.View, error) { return s.Snapshot() }
 
 func (d *Daemon) openReceiver(context.Context) (err error) {
 	d.receiver, err = events.New(events.Config{
-		Store:  eventStore{control.Vault{Store: d.store}},
+		Store:  eventStore{control.EntityStore{Store: d.store}},
 		Verify: d.verifier.VerifyEvent,
 		Logger: d.config.Logger,
 		Now:    d.config.Now,

@@ -137,7 +137,7 @@ func now() time.Time { return Now }
 // to hash, and no token names anything.
 func newKeeper(m *Memory) *credentials.Service {
 	return credentials.New(credentials.Config{
-		Store:   control.Vault{Store: m.Store},
+		Store:   control.EntityStore{Store: m.Store},
 		LastUse: func(string) (time.Time, string) { return time.Time{}, "" },
 		Token: func(context.Context, string) (*authz.Token, error) {
 			return nil, authz.Invalid("token", "does not verify")

@@ -8,16 +8,16 @@ import (
 	"github.com/verdict-pdp/verdict/store"
 )
 
-// Vault is the store as the rooms see it that compute credentials, rotations and list
+// EntityStore is the store as the rooms see it that compute credentials, rotations and list
 // entries: credentials.Store and events.Store.
-type Vault struct{ *store.Store }
+type EntityStore struct{ *store.Store }
 
 // View implements credentials.Store.
-func (v Vault) View() (credentials.View, error) { return v.Snapshot() }
+func (s EntityStore) View() (credentials.View, error) { return s.Snapshot() }
 
 // Write writes entities that are as their Revision says.
-func (v Vault) Write(ctx context.Context, entities []authz.Entity) (uint64, error) {
-	result, err := v.Apply(ctx, conditional(entities))
+func (s EntityStore) Write(ctx context.Context, entities []authz.Entity) (uint64, error) {
+	result, err := s.Apply(ctx, conditional(entities))
 	return result.Revision, err
 }
 
@@ -33,10 +33,10 @@ func conditional(entities []authz.Entity) []store.Op {
 }
 
 // List implements credentials.Store.
-func (v Vault) List(ctx context.Context, c authz.Collection, filter, value string) (all []authz.Entity, err error) {
+func (s EntityStore) List(ctx context.Context, c authz.Collection, filter, value string) (all []authz.Entity, err error) {
 	query := authz.Query{Collection: c, Filters: map[string]string{filter: value}, Limit: authz.MaxPageSize}
 	for {
-		page, err := v.Store.List(ctx, query)
+		page, err := s.Store.List(ctx, query)
 		if err != nil {
 			return nil, err
 		}
@@ -48,9 +48,9 @@ func (v Vault) List(ctx context.Context, c authz.Collection, filter, value strin
 }
 
 // Delete implements credentials.Store.
-func (v Vault) Delete(ctx context.Context, gone authz.Entity, entities []authz.Entity) (uint64, error) {
+func (s EntityStore) Delete(ctx context.Context, gone authz.Entity, entities []authz.Entity) (uint64, error) {
 	head := gone.Head()
 	ops := []store.Op{{Collection: gone.Collection(), Key: head.ID, If: authz.IfRevision(head.Revision)}}
-	result, err := v.Apply(ctx, append(ops, conditional(entities)...))
+	result, err := s.Apply(ctx, append(ops, conditional(entities)...))
 	return result.Revision, err
 }
