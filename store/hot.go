@@ -106,7 +106,7 @@ func (h *hotCollection) with(changes []hotChange) *hotCollection {
 	return next
 }
 
-// isShared says whether the entities of a collection are read by Go code, which
+// isShared reports whether the entities of a collection are read by Go code, which
 // then shares them decoded.
 func isShared(code collCode) bool {
 	return code == issuersCode || code == apiKeysCode || code == credentialsCode

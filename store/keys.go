@@ -150,7 +150,7 @@ func changeKey(revision uint64, part int) []byte {
 // changeRevision undoes changeKey.
 func changeRevision(k []byte) uint64 { return binary.BigEndian.Uint64(k[1:9]) }
 
-// knownKind says whether k begins like one of our keys.
+// knownKind reports whether k begins like one of our keys.
 func knownKind(k []byte) bool {
 	return len(k) > 1 && slices.Contains([]byte{kindMeta, kindData, kindIndex, kindExpiry, kindChange}, k[0])
 }
