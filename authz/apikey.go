@@ -14,8 +14,8 @@ const (
 	RoleDecide       Role = "decide"        // ask for decisions
 	RoleAssertClaims Role = "assert-claims" // send claims it has verified itself instead of a token
 	// RoleAssertCertificates sends the client certificate of a TLS connection it
-	// ended itself. Certificates are public, so whoever may assert one may speak for
-	// every machine user that has one.
+	// ended itself. Certificates are public, so a caller that may assert one may speak
+	// for every machine user that has one.
 	RoleAssertCertificates Role = "assert-certificates"
 	RoleSimulate           Role = "simulate" // ask hypothetical questions
 	RoleOperate            Role = "operate"  // read and write entities, keys, backups
@@ -40,9 +40,9 @@ type Caller struct {
 // Has reports whether the caller holds role.
 func (c Caller) Has(role Role) bool { return slices.Contains(c.Roles, role) }
 
-// MayAsk refuses a caller that may not ask questions, or when they are simulated
-// hypothetical ones, whatever they say. It is the part of Request.Permitted that is
-// known before a question is read.
+// MayAsk returns an error for a caller whose roles do not include questions, or
+// hypothetical ones when simulated. It is the part of Request.Permitted that can be
+// checked before the question is read.
 func (c Caller) MayAsk(simulated bool) error {
 	role := RoleDecide
 	if simulated {
@@ -54,7 +54,8 @@ func (c Caller) MayAsk(simulated bool) error {
 	return Errorf(CodeForbidden, "this needs the role %s, which API key %s does not have", role, c.ID)
 }
 
-// mayVouch refuses a caller that may not say itself what is in field.
+// mayVouch returns an error for a caller without the role that the content of field
+// needs.
 func (c Caller) mayVouch(role Role, field, instead string) error {
 	if c.Has(role) {
 		return nil
@@ -84,7 +85,7 @@ type APIKey struct {
 	Header
 	Name string `json:"name,omitempty"`
 	// Hash is the lower-case hex SHA-256 of the whole key, which is 256 random
-	// bits. Surfaces never return it.
+	// bits. No response contains it.
 	Hash      string    `json:"hash,omitempty"`
 	Roles     []Role    `json:"roles"`
 	Revoked   bool      `json:"revoked,omitzero"`
@@ -92,7 +93,7 @@ type APIKey struct {
 	noExpiry            // kept after ExpiresAt, so that its use can be explained
 }
 
-// Redacted implements Redactor: no answer has the hash.
+// Redacted implements Redactor: it leaves the hash out.
 func (k *APIKey) Redacted() Entity {
 	without := *k
 	without.Hash = ""

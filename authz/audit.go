@@ -14,25 +14,24 @@ type Author struct {
 	// From is the address of the connection's other end; empty without one.
 	From      string `json:"from,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
-	// Roles are what the author may do; Unbound is one who may do all, whatever the roles.
-	// Neither is kept: who reads an author back reads somebody who may do nothing.
+	// Roles are what the author may do; an Unbound author may do everything. Neither is
+	// stored: an author that is read back may do nothing.
 	Roles   []Role `json:"-"`
 	Unbound bool   `json:"-"`
 }
 
-// Offline is whoever has the data directory in hand. It is known by being made here, not
-// by its name, as Node is: an API key may be called as it likes.
+// Offline is the author of a command that opens the data directory itself. What it may do
+// comes from being made here and not from its name, which an API key could have too.
 func Offline() Author { return Author{Key: AuthorOffline, Unbound: true} }
 
-// Node is the node itself; see Offline.
+// Node is the author of what the node does by itself; see Offline.
 func Node() Author { return Author{Key: AuthorNode, Unbound: true} }
 
 // Authors without an API key.
 const (
-	// AuthorOffline is whoever has the data directory in hand: a command that opens
-	// it itself.
+	// AuthorOffline is a command that opens the data directory itself.
 	AuthorOffline = "offline"
-	// AuthorNode is the node on its own behalf: its first start, its token service.
+	// AuthorNode is the node itself: its first start, its token service.
 	AuthorNode = "node"
 )
 
@@ -109,7 +108,7 @@ func ChangeKinds() []ChangeKind {
 	return kinds
 }
 
-// Role is the role that may ask for the change; ok is false for a kind there is not.
+// Role returns the role that may ask for the change; ok is false for an unknown kind.
 func (k ChangeKind) Role() (role Role, ok bool) {
 	role, ok = changeRoles[k]
 	return role, ok
@@ -118,19 +117,18 @@ func (k ChangeKind) Role() (role Role, ok bool) {
 // Outcomes of an audited change.
 const (
 	// ChangePending is a change that was announced and whose outcome is not recorded
-	// yet: it is under way, or the node died in it and has not been started since.
+	// yet: it is in progress, or the node died during it and has not been started since.
 	ChangePending = "pending"
 	ChangeMade    = "made"
 	ChangeRefused = "refused" // by its role, its rules or its condition: nothing was changed
 	ChangeFailed  = "failed"  // by a fault of the node: Error says what is known
-	// ChangeNotMade and ChangeInterrupted are settled at a start after the node died
-	// in the change: nothing of it is there, or it cannot be told.
+	// ChangeNotMade and ChangeInterrupted are recorded at the start after the node died
+	// during the change: it was not made, or that cannot be determined.
 	ChangeNotMade     = "not_made"
 	ChangeInterrupted = "interrupted"
 )
 
-// AuditedChange is one change that somebody asked for, allowed or refused, as the
-// audit keeps it. Nothing in it is a secret.
+// AuditedChange is one requested change, made or refused, as the audit stores it. Nothing in it is a secret.
 type AuditedChange struct {
 	ID      string     `json:"id"` // the write it made carries it too, see WithChange
 	Kind    ChangeKind `json:"kind"`
@@ -196,7 +194,7 @@ type AuditFilter struct {
 	To         time.Time  `json:"to,omitzero"`   // before
 }
 
-// Selects reports whether a change is one of those that f selects.
+// Selects reports whether f selects a change.
 func (f *AuditFilter) Selects(c *AuditedChange) bool {
 	return (f.By == "" || f.By == c.By.Key) &&
 		(f.Kind == "" || f.Kind == c.Kind) &&
@@ -222,13 +220,13 @@ type AuditPage struct {
 
 type changeKey struct{}
 
-// WithChange is ctx for what is done within the change id: the writes it makes carry
-// the id, by which they are found again after a crash.
+// WithChange returns a context for the work of the change id: writes made with it carry
+// the id, by which they are found after a crash.
 func WithChange(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, changeKey{}, id)
 }
 
-// ChangeOf is the id of the change that ctx is for, empty when it is for none.
+// ChangeOf returns the change id in ctx, empty when there is none.
 func ChangeOf(ctx context.Context) string {
 	id, _ := ctx.Value(changeKey{}).(string)
 	return id

@@ -5,7 +5,7 @@ package authz
 // gives.
 type ReasonCode string
 
-// Codes of evidence that proved nobody.
+// Codes of evidence that proved no subject.
 const (
 	TokenInvalid         ReasonCode = "TOKEN_INVALID"
 	TokenBindingMismatch ReasonCode = "TOKEN_BINDING_MISMATCH" // the sender did not prove the key its token is bound to

@@ -2,8 +2,8 @@ package authz
 
 import "time"
 
-// Comparison is what another policy, or other data, makes of decisions that were
-// made: by a replay of records, or by a shadow beside live traffic.
+// Comparison is the result of judging decisions again with another policy or other data:
+// in a replay of records, or in a shadow beside live traffic.
 type Comparison struct {
 	Policy PolicyRef `json:"policy"` // that judged anew
 	// Compared is how many decisions were judged anew. AllowToDeny and DenyToAllow
@@ -13,7 +13,8 @@ type Comparison struct {
 	AllowToDeny uint64 `json:"allow_to_deny"`
 	DenyToAllow uint64 `json:"deny_to_allow"`
 	Changed     uint64 `json:"changed"`
-	// NotJudged is how many decisions no policy could change: they proved nobody.
+	// NotJudged is how many decisions no policy could change, as their evidence proved no
+	// subject.
 	NotJudged uint64 `json:"not_judged"`
 	// Masked is how many of those compared had parts of their input masked, so that
 	// the policy saw less than it did then.
@@ -27,7 +28,7 @@ type Comparison struct {
 	ByEdge        []FlipGroup `json:"by_edge,omitempty"`
 	ByMachineUser []FlipGroup `json:"by_machine_user,omitempty"`
 	Examples      []Flip      `json:"examples,omitempty"` // some of the flips, then of the changed
-	// OtherGroups is how many groups were too many to keep apart.
+	// OtherGroups is how many further groups there are beyond the limit.
 	OtherGroups uint64 `json:"other_groups,omitzero"`
 
 	TookMS int64 `json:"took_ms,omitzero"`
@@ -66,7 +67,7 @@ type Flip struct {
 	NowRevision uint64    `json:"now_revision"`
 }
 
-// ShadowReport is what came of a shadow so far.
+// ShadowReport is the result of a shadow so far.
 type ShadowReport struct {
 	// Running is false after Stop. Without any shadow the report is zero.
 	Running bool      `json:"running"`
@@ -94,7 +95,7 @@ const (
 	DataNow      = "now"      // the newest revision, for all
 )
 
-// DefaultReplayed is how many records are replayed when nobody says how many.
+// DefaultReplayed is how many records are replayed by default.
 const DefaultReplayed = 5000
 
 // ReplayRequest says which recorded decisions to judge anew, by what and on what data.

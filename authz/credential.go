@@ -40,7 +40,7 @@ const (
 	NameSPIFFE     = "spiffe://"
 )
 
-// Credentials are how machine users prove themselves over a long time.
+// Credentials are the registered credentials of machine users.
 const Credentials Collection = "credentials"
 
 var credentialKind = Kind{
@@ -61,8 +61,8 @@ type Credential struct {
 	State       string    `json:"state"`      // see the Credential constants
 	NotBefore   time.Time `json:"not_before,omitzero"`
 	NotAfter    time.Time `json:"not_after,omitzero"`
-	// Issuer is the id of the issuer whose word a federated credential or a
-	// certificate known by a name takes; required with Names other than thumbprints.
+	// Issuer is the id of the issuer that gave the names of a federated credential or
+	// a certificate; required with Names other than thumbprints.
 	Issuer string `json:"issuer,omitempty"`
 	// Names are what the issuer calls the machine user: for a federated credential
 	// values of the subject claim, for a certificate a SPIFFE id, "dns:..", "uri:.."
@@ -71,7 +71,7 @@ type Credential struct {
 	// Keys is a JWK Set (RFC 7517) of public keys, for a public key.
 	Keys json.RawMessage `json:"keys,omitempty"`
 	// SecretHash is the salted hash of a shared secret, in PHC string format.
-	// Surfaces never return it; exports and backups hold it.
+	// No response contains it; exports and backups do.
 	SecretHash string `json:"secret_hash,omitempty"`
 	// LastUsedAt and LastUsedFrom are written by Verdict, coalesced: at once for the
 	// first use, then about once a minute.
@@ -80,7 +80,7 @@ type Credential struct {
 	noExpiry
 }
 
-// Redacted implements Redactor: no answer has the hash of the secret.
+// Redacted implements Redactor: it leaves the hash of the secret out.
 func (c *Credential) Redacted() Entity {
 	without := *c
 	without.SecretHash = ""
@@ -103,17 +103,17 @@ func (c *Credential) Field(name string) string {
 	return ""
 }
 
-// AcceptedAt says whether the credential proves anybody at a time.
+// AcceptedAt reports whether the credential is accepted at a time.
 func (c *Credential) AcceptedAt(at time.Time) bool {
 	return c.Accepted() && !at.Before(c.NotBefore) && !c.OverAt(at)
 }
 
-// OverAt says whether the credential has passed its not_after.
+// OverAt reports whether the credential has passed its not_after.
 func (c *Credential) OverAt(at time.Time) bool {
 	return !c.NotAfter.IsZero() && !at.Before(c.NotAfter)
 }
 
-// Accepted says whether a credential in this state proves anybody.
+// Accepted reports whether a credential in this state is accepted.
 func (c *Credential) Accepted() bool {
 	switch c.State {
 	case CredentialPending, CredentialActive, CredentialRetiring:
@@ -130,9 +130,9 @@ func (c *Credential) Normalize() {
 	}
 }
 
-// Succeed implements Successor: whose a credential is, and of what kind, is
-// settled for good; a hash and a last use that a writer left out are kept; and what
-// was retired or revoked stays so.
+// Succeed implements Successor: the machine user and the kind of a credential never
+// change; a hash and a last use that a writer left out are kept; and a retired or revoked
+// credential stays so.
 func (c *Credential) Succeed(previous Entity, _ time.Time) error {
 	was := previous.(*Credential)
 	if c.MachineUser != was.MachineUser {
@@ -156,8 +156,8 @@ func (c *Credential) Succeed(previous Entity, _ time.Time) error {
 // maxNames bounds Credential.Names.
 const maxNames = 16
 
-// Validate implements Entity. That keys and hash are sound is for the rooms that
-// use them to say, before the credential is stored.
+// Validate implements Entity. Keys and hash are checked by the rooms that use
+// them, before the credential is stored.
 func (c *Credential) Validate() error {
 	err := firstError(
 		ValidateID("id", c.ID),
@@ -205,7 +205,7 @@ func isThumbprintName(name string) bool {
 	return len(name) > len(NameThumbprint) && name[:len(NameThumbprint)] == NameThumbprint
 }
 
-// validateMaterial refuses what a credential of this kind would never look at.
+// validateMaterial returns an error for members that this kind of credential does not use.
 func (c *Credential) validateMaterial() error {
 	switch {
 	case c.SecretHash != "" && c.Kind != KindSharedSecret:

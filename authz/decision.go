@@ -2,8 +2,7 @@ package authz
 
 import "context"
 
-// Outcome is allow or deny. The zero Outcome denies, and so does what is read of
-// any other word.
+// Outcome is allow or deny. The zero Outcome denies, and any other text is read as deny.
 type Outcome uint8
 
 // The outcomes.
@@ -83,13 +82,13 @@ type Decision struct {
 	DataRevision uint64    `json:"data_revision"`
 	// CacheableForS is how long the answer may be reused, in seconds; 0 is not at all.
 	CacheableForS int `json:"cacheable_for_s"`
-	// IfPDPUnreachable is what to do when the next question gets no decision. A caller
-	// that is given nothing to go by denies: the zero Outcome does.
+	// IfPDPUnreachable is what to do when the next question gets no decision. The zero
+	// Outcome, for a caller without any decision yet, denies.
 	IfPDPUnreachable Outcome `json:"if_pdp_unreachable"`
 	// Explanation is given with ExplainFull, and is no part of what is recorded.
 	Explanation *Explanation `json:"explanation,omitempty"`
 
-	// What the node itself wants to know; it never leaves it.
+	// For the node itself, never sent.
 
 	KeysRead int    `json:"-"` // store keys the evaluation read
 	Subject  string `json:"-"` // machine user proved, empty when none
@@ -99,7 +98,7 @@ type Decision struct {
 	Durability Durability `json:"-"`
 }
 
-// Explained is d with as much as was asked for: with ExplainNone reasons keep their
+// Explained returns d with the detail that was asked for: with ExplainNone reasons keep their
 // codes and lose their texts and details, and only ExplainFull has an explanation. d
 // itself is not changed.
 func (d Decision) Explained(e Explain) Decision {
@@ -123,8 +122,8 @@ func withoutTexts(reasons []Reason) []Reason {
 	return bare
 }
 
-// DecideFunc answers one question. An error means that no decision was made;
-// surfaces answer it closed.
+// DecideFunc answers one question. An error means that no decision was made, and must not
+// be treated as an allow.
 type DecideFunc func(context.Context, Request) (Decision, error)
 
 // DecideBatchFunc answers several on one snapshot. The result has one decision

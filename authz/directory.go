@@ -78,7 +78,7 @@ func (m *MachineUser) Normalize() { defaultTo(&m.State, StateActive) }
 
 // Succeed implements Successor: a machine user that becomes active again, or is
 // extended after it had ended, has all its older tokens refused, and TokensValidFrom
-// never goes back behind now, so that no write brings a dead token to life.
+// never moves back behind now, so that no write makes a refused token valid again.
 func (m *MachineUser) Succeed(previous Entity, at time.Time) error {
 	was := previous.(*MachineUser)
 	if !was.activeAt(at) && m.activeAt(at) {

@@ -33,8 +33,8 @@ var attributeNames = map[string]string{
 }
 
 // canonicalName brings the texts different tools make of one distinguished name
-// to one form. Two names that differ only in what it drops are told apart by
-// nobody, and a revocation that hits both errs on the closed side.
+// to one form. Two names that differ only in what it drops count as one, and a
+// revocation that hits both errs on the closed side.
 func canonicalName(name string) string {
 	parts := strings.FieldsFunc(name, func(r rune) bool { return r == ',' || r == '+' || r == '/' })
 	for i, part := range parts {

@@ -1,6 +1,6 @@
 // Package authz owns the vocabulary of Verdict and nothing else: the entities
 // policies judge, the question a caller asks, the decision it gets, the error
-// every surface answers with, and the one verb, DecideFunc.
+// every surface answers with, and DecideFunc, which answers a question.
 //
 // It does no I/O, reads no clock, logs nothing and imports only the standard
 // library. Two promises hold for every type here:

@@ -1,6 +1,6 @@
 package authz
 
-// Durability is what holds of a decision's record when the decision is answered.
+// Durability is how safe the record of a decision is once the decision is answered.
 type Durability string
 
 // Durabilities, each stricter than the one before.
@@ -15,7 +15,7 @@ const (
 	Required Durability = "required"
 )
 
-// Rank orders durabilities, stricter ones higher; 0 is no durability.
+// Rank orders durabilities, stricter ones higher; it is 0 for what is not one.
 func (d Durability) Rank() int {
 	switch d {
 	case Async:

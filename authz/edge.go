@@ -18,7 +18,7 @@ const (
 // Modes lists the modes of a guard, each stricter than the one before.
 func Modes() []string { return []string{ModeOff, ModeObserve, ModeFlag, ModeEnforce} }
 
-// Strictness is the place of a mode among Modes. What is not a mode enforces.
+// Strictness is the index of a mode in Modes. What is not a mode counts as enforce.
 func Strictness(mode string) int {
 	if i := slices.Index(Modes(), mode); i >= 0 {
 		return i
@@ -38,7 +38,7 @@ func NextMode(mode string) string {
 const AnyAction = "*"
 
 // Exception lets one denial code pass on one edge until a date, with an owner.
-// Which codes may be excepted at all is the policy's to say.
+// The policy decides which codes may be excepted at all.
 type Exception struct {
 	Code   string    `json:"code"`
 	Until  time.Time `json:"until"`
@@ -46,7 +46,7 @@ type Exception struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// Edges say who may call what.
+// Edges are the declared permissions.
 const Edges Collection = "edges"
 
 var edgeKind = Kind{
@@ -167,7 +167,7 @@ func validateMode(field, mode string) error {
 	return validateOneOf(field, mode, Modes()...)
 }
 
-// validatePairID holds the id of a pair entity to its two parts.
+// validatePairID checks the id of a pair entity against its two parts.
 func validatePairID(id, firstField, first, secondField, second string) error {
 	if want := PairKey(first, second); id != want {
 		return Invalid("id", "is "+strconv.Quote(id)+" but "+firstField+" and "+secondField+" make it "+strconv.Quote(want)+"; leave id out")

@@ -11,10 +11,10 @@ const (
 	EffectWithhold = "withhold"
 )
 
-// Entitlements say who is owed what.
+// Entitlements are the grants and withholdings of features.
 const Entitlements Collection = "entitlements"
 
-// Users are many, so what they hold themselves is read from disk.
+// There are many users, so what they hold themselves is read from disk.
 var entitlementKind = Kind{
 	Collection: Entitlements, Code: 7, New: func() Entity { return new(Entitlement) },
 	One: "entitlement", About: "What a user, tenant or plan is owed, or explicitly not.",

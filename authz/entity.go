@@ -18,7 +18,7 @@ type Header struct {
 	Revision uint64 `json:"revision,omitzero"`
 }
 
-// Entity is one stored thing. Normalize fills derived and default fields (the
+// Entity is one stored object. Normalize fills derived and default fields (the
 // id of a pair, a state left out) and is idempotent; Validate then checks the
 // whole and returns an *Error naming the first field at fault.
 type Entity interface {
@@ -32,23 +32,23 @@ type Entity interface {
 	Validate() error
 }
 
-// Paired is an Entity named by two ids. Place fills those its document left out
-// from the place it is put to.
+// Paired is an Entity named by two ids. Place fills in those that its document left out,
+// from the path it was put to.
 type Paired interface {
 	Entity
 	Place(first, second string)
 }
 
-// Successor is an Entity that what it replaces has a say in. The store calls
-// Succeed, within the write and after Validate, with the entity as it was; the
-// result must be valid again. An error refuses the write.
+// Successor is an Entity that takes over something from the one it replaces, or may not
+// replace every one. The store calls Succeed, within the write and after Validate, with
+// the entity as it was; the result must still be valid. An error prevents the write.
 type Successor interface {
 	Entity
 	Succeed(previous Entity, at time.Time) error
 }
 
-// Redactor is an Entity with members that no answer may have, such as the hash of a
-// secret. Redacted is a copy without them.
+// Redactor is an Entity with members that no response may have, such as the hash of a
+// secret. Redacted returns a copy without them.
 type Redactor interface {
 	Entity
 	Redacted() Entity

@@ -23,7 +23,7 @@ const (
 	CodeBehind           ErrorCode = "data_behind"            // at_least was not reached within the wait
 	CodeUnavailable      ErrorCode = "unavailable"            // shutting down, closed or overloaded
 	CodeUnsupportedMedia ErrorCode = "unsupported_media_type" // body is not application/json
-	CodeInternal         ErrorCode = "internal"               // a fault of ours
+	CodeInternal         ErrorCode = "internal"               // a fault of the server
 )
 
 // Error is the one error that crosses rooms. Message (and Field) are safe to
@@ -33,8 +33,7 @@ type Error struct {
 	Message string
 	Field   string // JSON path, line or parameter at fault; empty when none
 	Cause   error
-	// Problems are what a message lists, for those who show them by file and line;
-	// mostly there are none.
+	// Problems are what the message lists, by file and line; usually nil.
 	Problems []Problem
 }
 
@@ -49,19 +48,19 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Invalid is the error for a field the caller can fix. The message continues
+// Invalid returns the error for a field the caller can fix. The message continues
 // the field's name: "tier must be 0 to 3".
 func Invalid(field, message string) *Error {
 	return &Error{Code: CodeInvalid, Field: field, Message: message}
 }
 
-// Errorf makes an Error of code without a field.
+// Errorf returns an Error of code without a field.
 func Errorf(code ErrorCode, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// InItem is err, of item i of a list of questions, with the item named in its field.
-// An error that is not ours stays as it is.
+// InItem returns err with item i of a list of questions named in its field. An error
+// other than *Error is returned as it is.
 func InItem(i int, err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -75,7 +74,7 @@ func InItem(i int, err error) error {
 	return &located
 }
 
-// CodeOf is the code of the first Error in err's chain, CodeInternal when there
+// CodeOf returns the code of the first Error in err's chain, CodeInternal when there
 // is none, and "" for nil.
 func CodeOf(err error) ErrorCode {
 	if err == nil {

@@ -14,7 +14,7 @@ import (
 // secret: it never leaves the verifier.
 type Evidence struct {
 	Token  string          // an access token: a JWT, or opaque to us
-	Issuer string          // id of the issuer of an opaque token; empty lets its prefix, or there being one such issuer, say
+	Issuer string          // id of the issuer of an opaque token; empty finds it by the prefix of the token, or takes the only such issuer
 	Claims json.RawMessage // already verified by the PEP; needs RoleAssertClaims
 	// ClientID names a machine user by its id; with ClientSecret it is a shared
 	// secret, with Assertion it is optional and must name the same.
@@ -34,7 +34,7 @@ type Certificate struct {
 	// Thumbprint is the base64url SHA-256 of the leaf's DER (x5t#S256), when the PEP
 	// knows no more. It proves a binding but no subject.
 	Thumbprint string
-	// Asserted: a PEP says so. Otherwise it is of our own connection.
+	// Asserted is set when a PEP sent it; otherwise it is from our own connection.
 	Asserted bool
 }
 
@@ -46,13 +46,13 @@ type Proof struct {
 	URL    string
 }
 
-// Given says whether there is any evidence at all.
+// Given reports whether there is any evidence at all.
 func (e Evidence) Given() bool { return e.proofs() > 0 || e.Proof != nil }
 
-// SingleUse says whether some of the evidence may be presented only once.
+// SingleUse reports whether some of the evidence may be presented only once.
 func (e Evidence) SingleUse() bool { return e.Assertion != "" || e.Proof != nil }
 
-// Equal says whether two pieces of evidence are the same, byte for byte.
+// Equal reports whether two pieces of evidence are the same, byte for byte.
 func (e Evidence) Equal(other Evidence) bool {
 	return e.Token == other.Token && e.Issuer == other.Issuer && bytes.Equal(e.Claims, other.Claims) &&
 		e.ClientID == other.ClientID && e.ClientSecret == other.ClientSecret && e.Assertion == other.Assertion &&
@@ -87,7 +87,7 @@ func (e Evidence) proofs() (n int) {
 	return n
 }
 
-// validate refuses evidence with two readings.
+// validate returns an error for evidence that could be read in two ways.
 func (e Evidence) validate() error {
 	switch {
 	case e.proofs() > 1:
@@ -120,7 +120,7 @@ type Presentation struct {
 	Evidence  Evidence
 	Directory Directory // one frozen view
 	Now       time.Time
-	// Source is where the call came from as the PEP says: context.source_ip, or "".
+	// Source is the address of the call as the PEP sent it: context.source_ip, or "".
 	Source string
 	// Caller is the id of the API key that presented it.
 	Caller string

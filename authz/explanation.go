@@ -1,6 +1,6 @@
 package authz
 
-// Explanation says how one judgement came about.
+// Explanation is how one judgement came about.
 type Explanation struct {
 	// Guards holds, by name, every guard and below it the rules that could deny.
 	Guards []GuardTrace `json:"guards"`
@@ -13,13 +13,13 @@ type Explanation struct {
 	Needs [][]Need `json:"needs,omitempty"`
 }
 
-// GuardTrace is what one guard said.
+// GuardTrace is how one guard was evaluated.
 type GuardTrace struct {
 	Guard string      `json:"guard"`
 	Rules []RuleTrace `json:"rules"` // its deny rules, by place
 }
 
-// RuleTrace is what became of one rule.
+// RuleTrace is how one rule was evaluated.
 type RuleTrace struct {
 	Name    string `json:"name"`           // data.guards.network.deny
 	Code    string `json:"code,omitempty"` // of a deny rule

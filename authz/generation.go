@@ -54,8 +54,8 @@ const DefaultBundleSize = 16 << 20
 
 var bundleName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
-// ValidateBundleName refuses what cannot be the name of a bundle: it is the one rule, for
-// whoever takes one. The error names field.
+// ValidateBundleName returns an error for what cannot be the name of a bundle. It is the
+// only rule for names: every room that takes one calls it. The error names field.
 func ValidateBundleName(field, name string) error {
 	if !bundleName.MatchString(name) {
 		return Invalid(field, `must be 1 to 64 of a-z, 0-9, "-", "_" and ".", with a letter or digit first`)
@@ -86,14 +86,14 @@ type Difference struct {
 	Decisions *Comparison `json:"decisions"`
 }
 
-// FileDiff is one file that two policy sets do not have alike.
+// FileDiff is one file that differs between two policy sets.
 type FileDiff struct {
 	Bundle string `json:"bundle"`
 	Path   string `json:"path"` // within the bundle
 	Change string `json:"change"`
 	// Lines is the difference in unified form, cut off where it is long. It is
-	// empty for what is no text, for very large files, and when those before it
-	// already took the room there is.
+	// empty for files that are not text, for very large ones, and once the limit of the
+	// whole difference is reached.
 	Lines string `json:"lines,omitempty"`
 }
 
@@ -152,7 +152,7 @@ type GateStep struct {
 	TookMS  int64  `json:"took_ms"`
 }
 
-// PolicyStatus says how the policy set of a node stands.
+// PolicyStatus is the state of a node's policy set.
 type PolicyStatus struct {
 	Active PolicyRef `json:"active"`
 	// Previous is what a rollback without a number goes back to; zero when nothing.
@@ -163,7 +163,7 @@ type PolicyStatus struct {
 	Failures []PolicyFailure `json:"failures,omitempty"`
 }
 
-// SourceStatus says how a source that is pulled from stands.
+// SourceStatus is the state of a source that bundles are pulled from.
 type SourceStatus struct {
 	Name   string `json:"name"` // of the bundle
 	Source string `json:"source"`
@@ -175,7 +175,7 @@ type SourceStatus struct {
 	NextAttempt time.Time `json:"next_attempt,omitzero"`
 }
 
-// PolicyFailure is a bundle that did not get through.
+// PolicyFailure is a bundle that was refused or could not be fetched.
 type PolicyFailure struct {
 	Name     string    `json:"name"` // of the bundle
 	At       time.Time `json:"at"`
@@ -186,6 +186,6 @@ type PolicyFailure struct {
 	Problems []Problem `json:"problems,omitempty"`
 }
 
-// Pushed reports whether somebody pushed what failed, and was told so: nobody else need
-// do anything about it, as they must when a source or a start fails.
+// Pushed reports whether what failed was pushed. The caller of a push has its error, and
+// the operator need not act, unlike when a source or a start fails.
 func (f *PolicyFailure) Pushed() bool { return f.Source == SourcePush }

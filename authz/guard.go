@@ -20,8 +20,8 @@ type GuardMode struct {
 	Evidence ModeEvidence `json:"evidence"`
 }
 
-// ModeEvidence is what a guard said in the newest recorded decisions: what a step up
-// would change.
+// ModeEvidence counts what a guard denied, or would have, in the newest recorded decisions:
+// what a stricter mode would change.
 type ModeEvidence struct {
 	Decisions uint64    `json:"decisions"` // that were looked at
 	Since     time.Time `json:"since,omitzero"`

@@ -10,7 +10,7 @@ import (
 // MaxIDLength is the longest id accepted, in bytes.
 const MaxIDLength = 200
 
-// ValidateID says whether id has the one form every id has:
+// ValidateID returns an error unless id has the form that every id has:
 // [A-Za-z0-9][A-Za-z0-9._:@-]{0,199}. Ids are compared byte for byte.
 // The error names field.
 func ValidateID(field, id string) error {
@@ -70,7 +70,7 @@ func serialDigits(serial string) string {
 	return strings.TrimPrefix(serial, "0x")
 }
 
-// isSerial says whether text is a serial number in hex.
+// isSerial reports whether text is a serial number in hex.
 func isSerial(text string) bool {
 	digits := serialDigits(text)
 	return digits != "" && strings.Trim(digits, "0123456789abcdef") == ""
@@ -84,7 +84,7 @@ const (
 	hashIDBytes = 20 // of the SHA-256 kept
 )
 
-// isHashID says whether id has the form hashID gives.
+// isHashID reports whether id has the form of hashID.
 func isHashID(prefix, id string) bool {
 	digits, ok := strings.CutPrefix(id, prefix)
 	if !ok || len(digits) != 2*hashIDBytes || digits != strings.ToLower(digits) {

@@ -58,27 +58,27 @@ type EventStream struct {
 	Audience string `json:"audience"`
 }
 
-// IssuerStatus is how an issuer stands now, in answers only.
+// IssuerStatus is the present state of an issuer, in responses only.
 type IssuerStatus struct {
 	// State is fresh, stale, too_stale or missing.
 	State     string    `json:"state"`
 	Keys      int       `json:"keys"`    // tokens or certificates can be verified with
 	Ignored   int       `json:"ignored"` // keys of its set that are not used
 	FetchedAt time.Time `json:"fetched_at,omitzero"`
-	// FreshUntil and UsableUntil are when the state changes if the issuer stays out
-	// of reach; UsableUntilByTier when decisions about services of a tier do.
+	// FreshUntil and UsableUntil are when the state changes if the issuer stays
+	// unreachable; UsableUntilByTier when decisions about services of a tier do.
 	FreshUntil        time.Time            `json:"fresh_until,omitzero"`
 	UsableUntil       time.Time            `json:"usable_until,omitzero"`
 	UsableUntilByTier map[string]time.Time `json:"usable_until_by_tier,omitempty"`
 	// ChangesInS is how many seconds are left until the first decisions change;
-	// absent while the issuer is well.
+	// absent while the issuer has no problem.
 	ChangesInS  *int      `json:"changes_in_s,omitempty"`
 	NextRefresh time.Time `json:"next_refresh,omitzero"`
 	LastError   string    `json:"last_error,omitempty"`
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
 	// Breaker is closed, open or half_open: whether an introspection endpoint is asked.
 	Breaker string `json:"breaker,omitempty"`
-	// StatusLists says the same of each of the issuer's status lists, by URL.
+	// StatusLists is the state of each of the issuer's status lists, by URL.
 	StatusLists map[string]IssuerStatus `json:"status_lists,omitempty"`
 }
 
@@ -89,9 +89,9 @@ const (
 	Missing  = "missing"   // never fetched
 )
 
-// Until fills in when the state changes of what the issuer said last, if it says nothing
-// newer: end is when that is as old as it is told. It returns how many seconds are left,
-// now, until the first decisions change.
+// Until fills in when the state changes if the issuer publishes nothing newer: end returns
+// when what it published last reaches a given age. It returns how many seconds are left
+// from now until the first decisions change.
 func (s *IssuerStatus) Until(issuer *Issuer, freshFor time.Duration, end func(time.Duration) time.Time, now time.Time) (left int) {
 	s.FreshUntil = end(freshFor)
 	s.UsableUntil = end(time.Duration(issuer.UsableForS) * time.Second)
@@ -150,8 +150,8 @@ type Issuer struct {
 	// SubjectIs says what the subject claim names: machine_user (the default) or
 	// federated. A SPIFFE trust domain's are always federated.
 	SubjectIs string `json:"subject_is,omitempty"`
-	// Attested: it attests a workload before it speaks for it, which is what trust
-	// level 5 asks beyond 4.
+	// Attested issuers attest a workload before they issue for it, which trust level 5
+	// requires beyond 4.
 	Attested bool `json:"attested,omitzero"`
 	// Introspection is required of kind introspection, and refused of others.
 	Introspection *Introspection `json:"introspection,omitempty"`
@@ -167,7 +167,7 @@ type Issuer struct {
 	noExpiry
 }
 
-// UsableFor is how long what the issuer said is used for services of a tier.
+// UsableFor returns how long what the issuer published is used for services of a tier.
 func (i *Issuer) UsableFor(tier int) time.Duration {
 	usable := i.UsableForS
 	if limit, ok := i.UsableForSByTier[strconv.Itoa(tier)]; ok {
@@ -196,7 +196,7 @@ func (i *Issuer) Field(name string) string {
 }
 
 // Normalize fills kind, types, claim names and freshness limits, and drops the
-// status, which nobody writes.
+// status, which is never written.
 func (i *Issuer) Normalize() {
 	i.Status = nil
 	defaultTo(&i.Kind, IssuerJWT)
@@ -221,7 +221,7 @@ func (i *Issuer) Normalize() {
 	}
 }
 
-// normalizeSPIFFE fills what the JWT-SVID specification (section 2) settles.
+// normalizeSPIFFE fills in what the JWT-SVID specification (section 2) fixes.
 func (i *Issuer) normalizeSPIFFE() {
 	if len(i.Types) == 0 {
 		i.Types = []string{"", "JWT", "JOSE"}
@@ -232,8 +232,8 @@ func (i *Issuer) normalizeSPIFFE() {
 	i.SubjectIs = SubjectIsFederated
 }
 
-// Validate implements Entity. That keys and roots are well formed and strong is
-// the token room's to say, before the issuer is stored.
+// Validate implements Entity. Whether keys and roots are well formed and strong
+// is checked by package token, before the issuer is stored.
 func (i *Issuer) Validate() error {
 	err := firstError(
 		ValidateID("id", i.ID),
@@ -269,11 +269,11 @@ func (i *Issuer) Validate() error {
 	return nil
 }
 
-// signs says whether the issuer signs JWTs.
+// signs reports whether the issuer signs JWTs.
 func (i *Issuer) signs() bool { return i.Kind == IssuerJWT || i.Kind == IssuerSPIFFE }
 
-// validateMaterial wants what the kind verifies with, and nothing it would never
-// look at.
+// validateMaterial requires what the kind verifies with, and returns an error for members
+// that it does not use.
 func (i *Issuer) validateMaterial() error {
 	hasKeys, hasURL := len(i.Keys) > 0, i.JWKSURL != ""
 	switch {

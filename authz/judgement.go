@@ -45,7 +45,7 @@ type Question struct {
 	Time      time.Time
 }
 
-// Judgement is what one evaluation said. The zero Judgement denies.
+// Judgement is the result of one evaluation. The zero Judgement denies.
 type Judgement struct {
 	Allow            bool
 	Reasons          []Reason
@@ -61,16 +61,16 @@ type Judgement struct {
 	KeysRead int
 }
 
-// Evaluator judges questions by one immutable policy set. Anything but a
-// well-formed allow comes back as a Judgement that denies and says why; so does
-// a context that ends.
+// Evaluator judges questions by one immutable policy set. Anything but a well-formed
+// allow is returned as a Judgement that denies, with the reason, and so is a context that
+// ends.
 type Evaluator interface {
 	Policy() PolicyRef
 	Evaluate(context.Context, Question, Facts) Judgement
 }
 
-// Explainer judges like an Evaluator and says how it came about. It costs a
-// multiple of Evaluate.
+// Explainer judges like an Evaluator and explains the result. It costs several times as
+// much as Evaluate.
 type Explainer interface {
 	Explain(context.Context, Question, Facts) (Judgement, *Explanation)
 }
@@ -102,7 +102,7 @@ type Facts interface {
 	Under(c Collection, first string, limit int) (facts []Fact, more bool, err error)
 }
 
-// Directory finds who evidence may prove, in the same frozen view as Facts. What
+// Directory finds issuers and credentials, in the same frozen view as Facts. What
 // it returns is shared and must not be changed.
 type Directory interface {
 	// IssuerByURL finds the issuer whose URL is exactly url.

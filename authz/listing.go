@@ -19,9 +19,9 @@ type Query struct {
 	Limit  int // 0 means DefaultPageSize
 }
 
-// Page is a stretch of a collection in key order. E is Entity, or what a reader of
-// JSON takes an entity for. Each page shows the data of its own Revision; an entity
-// that stays unchanged while one pages through is seen exactly once.
+// Page is a part of a collection in key order. E is Entity, or the type that a
+// client decodes entities into. Each page shows the data of its own Revision; an entity
+// that stays unchanged while one pages through appears exactly once.
 type Page[E any] struct {
 	Items      []E    `json:"items"`
 	NextCursor string `json:"next_cursor"` // asks for the next page; empty on the last one
@@ -35,7 +35,7 @@ type Precondition struct {
 	Present  bool   // it is there
 	Absent   bool   // it is not there
 	// New is Absent of a create, whose failure is CodeConflict and not
-	// CodePrecondition: nobody asked about the condition.
+	// CodePrecondition, as the caller sent no condition.
 	New bool
 }
 
@@ -77,22 +77,22 @@ type Change[E any] struct {
 	Collection Collection `json:"collection"`
 	ID         string     `json:"id"`
 	At         time.Time  `json:"at"`
-	// By is the id of the audited change that made the write; empty of a write that
-	// nobody asked for, such as the end of an entity that expired.
+	// By is the id of the audited change that made the write; empty for a write that no
+	// caller asked for, such as the deletion of an expired entity.
 	By string `json:"change,omitempty"`
 	// Entity is what was put. It is left out of a delete, and of a put that a later
 	// change replaced: that change follows.
 	Entity E `json:"entity,omitzero"`
 }
 
-// Changes is a stretch of the change feed, oldest first.
+// Changes is a part of the change feed, oldest first.
 type Changes[E any] struct {
 	Changes   []Change[E] `json:"changes"`
 	NextAfter uint64      `json:"next_after"`    // ask for the changes after this revision next
 	Revision  uint64      `json:"data_revision"` // that the page was read at
 }
 
-// ImportReport says what became of the lines of an import. Bad lines do not stop
+// ImportReport is the result of an import. Bad lines do not stop
 // it. Blank lines count as lines and are otherwise ignored.
 type ImportReport struct {
 	Lines     int `json:"lines"`
@@ -110,7 +110,7 @@ type ImportProgress struct {
 	Bytes int64 // of the input they took
 }
 
-// LineError says what is wrong with one line.
+// LineError is what is wrong with one line.
 type LineError struct {
 	Line    int    `json:"line"` // counted from 1
 	Field   string `json:"field,omitempty"`

@@ -8,7 +8,7 @@ type StatusProblem struct {
 	Fix  string `json:"fix"` // what to do about it
 }
 
-// LogStatus says how the decision log stands. Counts of what was lost or refused are since
+// LogStatus is the state of the decision log. Counts of what was lost or refused are since
 // the start of the process.
 type LogStatus struct {
 	Records   uint64    `json:"records"`         // kept, of decisions and of changes
@@ -23,7 +23,7 @@ type LogStatus struct {
 	Error string `json:"error,omitempty"`
 }
 
-// SinkStatus says how a place stands that records are sent to.
+// SinkStatus is the state of one sink of the decision log.
 type SinkStatus struct {
 	Name        string    `json:"name"`
 	LagRecords  uint64    `json:"lag_records"` // that it does not have yet

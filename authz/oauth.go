@@ -20,7 +20,7 @@ type TokenRequest struct {
 	// Audiences are the values of resource (RFC 8707) and audience: one service.
 	Audiences []string
 	Scope     string
-	// Subject asks for a token on behalf of somebody: "user:<id>" or "tenant:<id>".
+	// Subject is whom the token is to be on behalf of: "user:<id>" or "tenant:<id>".
 	Subject string
 }
 
@@ -62,7 +62,7 @@ type OAuthCode string
 // ours.
 const (
 	OAuthInvalidRequest       OAuthCode = "invalid_request"
-	OAuthInvalidClient        OAuthCode = "invalid_client"      // the evidence proves nobody
+	OAuthInvalidClient        OAuthCode = "invalid_client"      // the evidence proves no client
 	OAuthUnauthorizedClient   OAuthCode = "unauthorized_client" // it does, and the policy denies
 	OAuthUnsupportedGrantType OAuthCode = "unsupported_grant_type"
 	OAuthInvalidScope         OAuthCode = "invalid_scope"
@@ -71,7 +71,7 @@ const (
 	OAuthRateLimited          OAuthCode = "rate_limited"            // ours: too often, try again later
 )
 
-// OAuthError is why there is no token. Everything but Cause is safe to show.
+// OAuthError is why a request was refused. Everything but Cause is safe to show.
 type OAuthError struct {
 	Code OAuthCode
 	// Description names what to do, in the characters RFC 6749 section 5.2 allows.
@@ -87,8 +87,8 @@ func (e *OAuthError) Error() string { return string(e.Code) + ": " + e.Descripti
 // Unwrap returns the cause.
 func (e *OAuthError) Unwrap() error { return e.Cause }
 
-// RefuseOAuth is an error of code that says description, as far as it may: see
-// MaxOAuthDescription.
+// RefuseOAuth returns an error with a code and a description, which is shortened to what
+// RFC 6749 allows: see MaxOAuthDescription.
 func RefuseOAuth(code OAuthCode, description string) *OAuthError {
 	return &OAuthError{Code: code, Description: describable(description)}
 }

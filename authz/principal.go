@@ -29,14 +29,14 @@ const (
 	MethodClientAssertion = "client_assertion" // no bound
 )
 
-// Supports of evidence whose issuer cannot be asked now: what else speaks for
-// the subject.
+// Supports of evidence whose issuer cannot be reached now: what else confirms the
+// subject.
 const (
 	SupportCertificate = "certificate"  // a client certificate proves the same machine user
 	SupportKnownSource = "known_source" // the token came from this source while its issuer confirmed it
 )
 
-// Freshness of what the issuer said: its keys, its answer about a token.
+// Freshness of what the issuer published: its keys, its answer about a token.
 const (
 	Fresh = "fresh"
 	Stale = "stale"
@@ -95,8 +95,8 @@ type Proved struct {
 	NotAfter   time.Time
 }
 
-// VerifiedCertificate is a client certificate that leads to a registered issuer's
-// trust roots, or one a token is bound to that leads nowhere we know.
+// VerifiedCertificate is a client certificate that chains to a registered issuer's trust
+// roots, or one that a token is bound to and that chains to none.
 type VerifiedCertificate struct {
 	ID         string // CertificateID
 	Thumbprint string // base64url SHA-256 of its DER
@@ -107,7 +107,7 @@ type VerifiedCertificate struct {
 	NotAfter   time.Time
 }
 
-// Fault says why evidence proved nobody. It becomes the one reason of a deny.
+// Fault is why evidence proved no subject. It becomes the only reason of a deny.
 type Fault struct {
 	Code    ReasonCode
 	Cause   string // short stable word, e.g. "bad_signature"; shown in details.cause
@@ -115,7 +115,7 @@ type Fault struct {
 	Fix     string
 }
 
-// MaxLevel is the highest trust level. The ladder: 0 nothing proved, 1 a shared
+// MaxLevel is the highest trust level. The levels: 0 nothing proved, 1 a shared
 // secret (or a token got with one), 2 client credentials or an opaque or
 // long-lived token, 3 a short-lived audience-bound JWT, 4 mTLS or a
 // sender-constrained JWT, 5 the same from an attested workload.
@@ -134,11 +134,11 @@ type Principal struct {
 	Binding     string               // BindingCertificate, BindingProof or ""
 	Level       int                  // trust level, see MaxLevel
 	Freshness   string
-	// Age is how long ago the issuer said what the proof stands on, UsableFor for
-	// how long that holds for services of each tier. Both are zero for what needs
-	// no issuer to be reached.
+	// Age is how old the issuer's information behind the proof is, UsableFor how old it
+	// may be for services of each tier. Both are zero for evidence that is verified
+	// without the issuer.
 	Age       time.Duration
 	UsableFor [Tiers]time.Duration
 	Supports  []string // Support constants, sorted
-	Fault     *Fault   // set: nobody was proved, nothing may be allowed
+	Fault     *Fault   // set: no subject was proved, and nothing may be allowed
 }

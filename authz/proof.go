@@ -27,8 +27,8 @@ var (
 	// ErrInactive: the issuer says that the token is not active, or its exp has
 	// passed.
 	ErrInactive = errors.New("the token is not active")
-	// ErrUnavailable: the issuer cannot be asked, or gave no well-formed answer, and
-	// nothing that it said before may be used.
+	// ErrUnavailable: the issuer cannot be reached, or gave no well-formed answer, and no
+	// earlier answer may be used.
 	ErrUnavailable = errors.New("the issuer of the token cannot be asked")
 )
 
@@ -64,14 +64,15 @@ var (
 // exp were checked. The zero SecurityEvent says nothing.
 type SecurityEvent struct {
 	Issuer    *Issuer // that sent it, a registered one; shared, never to be changed
-	JTI       string  // unique with the issuer: who saw it before need not act again
+	JTI       string  // unique per issuer: an event seen before is not acted on again
 	IssuedAt  time.Time
 	Type      string          // the event's URI
 	SubjectID json.RawMessage // the sub_id claim, an object (RFC 9493); not looked into
 	Payload   json.RawMessage // the event, an object; not looked into
 }
 
-// EventRefusal is the error of a security event that sending again does not mend.
+// EventRefusal is the error of a security event that is at fault: sending it again does
+// not help.
 // Both texts are shown to the transmitter and logged; of the token they hold names of
 // members at most, never a value.
 type EventRefusal struct {

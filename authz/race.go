@@ -2,12 +2,12 @@ package authz
 
 import "context"
 
-// raceAttempts is how often Retry runs what loses every race.
+// raceAttempts is how often Retry calls try at most.
 const raceAttempts = 8
 
-// Retry runs try, which reads, computes and writes on the condition that what it read is
-// still so, and again while another write came in between: it fails with
-// CodePrecondition, and ctx has not ended. Every other error is returned as it is. When
+// Retry calls try, which reads, computes and writes on the condition that what it read has
+// not changed, and calls it again while another write came in between, that is while it
+// returns CodePrecondition and ctx has not ended. Every other error is returned as it is. When
 // other writes keep coming it is CodeUnavailable, with what the caller is to do then.
 func Retry(ctx context.Context, then string, try func() error) (err error) {
 	for range raceAttempts {

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Entry is one decision as the pipeline hands it to those who keep it. It is
-// shared: nobody may change what it refers to.
+// Entry is one decision as the pipeline passes it to a Recorder. It is shared: what it
+// refers to must not be changed.
 type Entry struct {
 	// Question is what the policy was asked; of evidence at fault, what it would
 	// have been asked.
 	Question Question
-	// Judged says that a policy was asked. Otherwise the evidence proved nobody, or
-	// no policy was active, and no policy could have answered otherwise.
+	// Judged is set when a policy was evaluated. Otherwise the evidence proved no subject,
+	// or no policy was active, and no policy could have decided otherwise.
 	Judged   bool
 	Decision Decision
 	Caller   string // id of the API key that asked: the enforcement point
@@ -61,10 +61,10 @@ const (
 	RecordDecision = "decision"
 	RecordLoss     = "loss"   // stands for records that were lost, and says how many
 	RecordIntent   = "intent" // announces a change; its outcome is a RecordChange with the same id
-	RecordChange   = "change" // what became of a change that somebody asked for
+	RecordChange   = "change" // the outcome of a change
 )
 
-// Record is one decision as the log keeps it. Nothing in it is a token or a secret.
+// Record is one decision as the log stores it. Nothing in it is a token or a secret.
 type Record struct {
 	Seq  uint64    `json:"seq"` // dense, from 1
 	Kind string    `json:"kind"`
@@ -149,7 +149,7 @@ type RecordFilter struct {
 	To         time.Time `json:"to,omitzero"`   // before
 }
 
-// Recorder keeps decisions. When it returns nil every entry is as durable as its
+// Recorder stores decisions. When it returns nil every entry is as durable as its
 // Decision.Durability says.
 type Recorder interface {
 	Record(context.Context, []Entry) error

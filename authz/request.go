@@ -31,7 +31,7 @@ type Resource struct {
 	Properties map[string]any `json:"properties,omitempty"`
 }
 
-// Explain says how much an answer tells.
+// Explain is how much detail a decision has.
 type Explain string
 
 // Explain values; empty means reasons.
@@ -47,7 +47,7 @@ const (
 type Request struct {
 	Caller   Caller
 	Evidence Evidence
-	Subject  *Subject // optional: what the evidence proves wins, a conflict denies
+	Subject  *Subject // optional; the evidence decides, and a conflict denies
 	Action   Action
 	Resource Resource
 	Context  map[string]any
@@ -60,7 +60,7 @@ type Request struct {
 	Simulated bool
 }
 
-// Validate checks what every surface must refuse before deciding. The error
+// Validate checks what every surface must check before deciding. The error
 // names the JSON member.
 func (r *Request) Validate() error {
 	if err := r.Evidence.validate(); err != nil {
@@ -85,7 +85,7 @@ func (r *Request) Validate() error {
 	)
 }
 
-// Permitted refuses what the caller's roles do not let it ask. The pipeline asks it of
+// Permitted returns an error for a question that the caller's roles do not allow. The pipeline asks it of
 // every question. A simulation needs its own role and no other, since nothing is let
 // through by it.
 func (r *Request) Permitted() error {

@@ -11,7 +11,7 @@ const (
 	ByIssuerKey   = "issuer_key"  // every token signed with a key, by IssuerKeyID
 	ByIssuer      = "issuer"      // every token of an issuer, by its id
 	ByCertificate = "certificate" // one client certificate, by CertificateID
-	ByEverything  = "everything"  // every token whatever; of is Everything
+	ByEverything  = "everything"  // every token; of is Everything
 )
 
 // LongestTokenLife is longer than any token is good for: no service may accept an
@@ -114,7 +114,7 @@ func (l *Listed) Field(name string) string {
 	return ""
 }
 
-// Revocations stop tokens and credentials.
+// Revocations are the entries of the revocation list.
 const Revocations Collection = "revocations"
 
 var revocationKind = Kind{
@@ -126,7 +126,7 @@ var revocationKind = Kind{
 	Fact:    true, Hot: everyKey, KeptAfterEnd: keptListed,
 }
 
-// keptListed is long enough for clocks that disagree.
+// keptListed allows for clocks that disagree.
 const keptListed = time.Hour
 
 // Revocation stops tokens now, and by credential, subject, tenant, issuer or
@@ -180,7 +180,7 @@ func (r *Revocation) Validate() error {
 	return firstError(r.validate(), validatePairID(r.ID, "by", r.By, "of", r.Of))
 }
 
-// Renewals have tokens renewed.
+// Renewals are the entries of the renewal list.
 const Renewals Collection = "renewals"
 
 var renewalKind = Kind{

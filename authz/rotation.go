@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// RotationSets say whose credentials are rotated together.
+// RotationSets are groups of machine users whose credentials are rotated together.
 const RotationSets Collection = "rotation_sets"
 
 var rotationSetKind = Kind{
@@ -108,7 +108,7 @@ const (
 	AdvanceManual = "manual" // an operator, who asks for each
 )
 
-// Rotations are how far the rotations of sets are.
+// Rotations are the current, or last, rotations of sets.
 const Rotations Collection = "rotations"
 
 var rotationKind = Kind{

@@ -20,8 +20,8 @@ type RotationView struct {
 	// AdvanceError says why the server's last try to take the next step failed, though
 	// there was evidence for it; it tries again. Left out when it did not fail.
 	AdvanceError string `json:"advance_error,omitempty"`
-	// QuietLeftS is for how many seconds the old generations must yet be unused, when
-	// nobody uses them meanwhile. Only of PhaseDrain; left out when none are left.
+	// QuietLeftS is how many seconds are left of the time that the old generations must be
+	// unused. Only in PhaseDrain; left out when none are left.
 	QuietLeftS int64 `json:"quiet_left_s,omitzero"`
 	// Breaks are the members that an emergency left without a generation that they
 	// have proved. A member leaves the list by proving its new one.

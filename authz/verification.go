@@ -1,10 +1,10 @@
 package authz
 
-// VerifyReport says whether a chain is whole: every record from From to To is there,
-// as it was written, and follows the one before it.
+// VerifyReport is the result of verifying a chain. The chain is whole when every record
+// from From to To is there, as it was written, and follows the one before it.
 //
-// A chain cannot tell that someone wrote all of it anew from some record on. Who must
-// know keeps HeadHash, and To with it, elsewhere, and compares.
+// A chain does not show that all of it was rewritten from some record on. To detect that,
+// store HeadHash and To elsewhere, and compare.
 type VerifyReport struct {
 	OK       bool   `json:"ok"` // there are no problems
 	From     uint64 `json:"from,omitzero"`
