@@ -9,14 +9,14 @@ import (
 	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// Audit is what is recorded of changes.
+// Audit reads the records of changes.
 type Audit interface {
 	// Changes reads a page, newest first. A page may have fewer than limit, even none,
-	// and a NextCursor. A kind and an outcome that cannot be, and a cursor it did not
-	// give, are CodeInvalid.
+	// and a NextCursor. CodeInvalid for a kind, an outcome or a cursor that does not
+	// exist.
 	Changes(ctx context.Context, f authz.AuditFilter, cursor string, limit int) (authz.AuditPage, error)
-	// ChangesAfter reads what was recorded after number after, oldest first, likewise.
-	// CodeGone when some of it is no longer kept.
+	// ChangesAfter reads in the same way what was recorded after number after, oldest
+	// first. CodeGone when some of it is no longer kept.
 	ChangesAfter(ctx context.Context, f authz.AuditFilter, after uint64, limit int) (authz.AuditPage, error)
 	// AwaitChange returns nil when something with a number above after is recorded, and
 	// an error when the context ends first.
@@ -25,7 +25,7 @@ type Audit interface {
 	Change(ctx context.Context, id string) (authz.AuditedChange, authz.Record, error)
 }
 
-// auditors may read what was changed, refused and by whom.
+// auditors may read the audit.
 var auditors = []authz.Role{authz.RoleReview}
 
 func (h *Handler) auditRows() []route.Row {
@@ -63,7 +63,8 @@ func (h *Handler) listChanges(c *route.Call) (reply route.Reply[authz.AuditPage]
 	return reply, err
 }
 
-// changesAfter is what is recorded after a number. It waits for it when that is asked.
+// changesAfter returns what is recorded after a number, and waits for it when the request
+// asks for that.
 func (h *Handler) changesAfter(c *route.Call, f authz.AuditFilter) (authz.AuditPage, error) {
 	ctx, most := c.Request().Context(), int(c.Number("limit"))
 	page, err := h.Audit.ChangesAfter(ctx, f, c.Number("after"), most)

@@ -38,8 +38,8 @@ func (h *Handler) listBundles(*route.Call) (route.Reply[authz.BundleList], error
 	return route.Show(authz.BundleList{Generation: active.Number, Digest: active.Digest, Bundles: active.Bundles}), nil
 }
 
-// bundle gives a bundle of the active generation. Policy enforcement points read
-// it too: OPA beside a service pulls its policies here.
+// bundle sends a bundle of the active generation. Policy enforcement points may read it
+// too: an OPA beside a service pulls its policies here.
 func (h *Handler) bundle(c *route.Call) error {
 	packed, ref, known, err := h.newBundle(c, c.ID("name"), preferredWait(c.Request().Header))
 	if err != nil {
@@ -52,8 +52,8 @@ func (h *Handler) bundle(c *route.Call) error {
 	return h.sendBundle(c, packed)
 }
 
-// newBundle is the active bundle name, as soon as the request's conditions do not
-// say that it is known, and at the latest after wait: known says then that it is.
+// newBundle returns the active bundle name, as soon as it is not the one in the request's
+// If-None-Match, and at the latest after wait: known is then true.
 func (h *Handler) newBundle(c *route.Call, name string, wait time.Duration) (packed []byte, ref authz.BundleRef, known bool, err error) {
 	r := c.Request()
 	waiting, done, err := h.awaiting(c, wait)
@@ -96,8 +96,8 @@ func (h *Handler) sendBundle(c *route.Call, packed []byte) error {
 }
 
 // preferredWait reads how long a caller wants to wait for a change (RFC 7240
-// section 4.3), at most maxWaitS. OPA separates preferences by semicolons. What is
-// not understood is left aside, as section 2 has it.
+// section 4.3), at most maxWaitS. OPA separates preferences by semicolons. Unknown
+// preferences are ignored, as section 2 says.
 func preferredWait(h http.Header) time.Duration {
 	preferences := strings.FieldsFunc(strings.Join(h.Values("Prefer"), ","), func(r rune) bool { return r == ',' || r == ';' })
 	for _, preference := range preferences {
@@ -153,7 +153,7 @@ func (h *Handler) removeBundle(c *route.Call) (reply route.Reply[authz.Generatio
 	return reply, err
 }
 
-// unconditional refuses conditions of a write that has nothing to hold them against.
+// unconditional returns an error for the conditions of a write that takes none.
 func unconditional(h http.Header) error {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if len(h.Values(name)) > 0 {
@@ -163,7 +163,8 @@ func unconditional(h http.Header) error {
 	return nil
 }
 
-// activated is the generation that a change made, active when that was asked too.
+// activated returns the generation that a change made, and activates it when the request
+// asks for that.
 func (h *Handler) activated(c *route.Call, made authz.Generation) (authz.Generation, error) {
 	if !c.Flag("activate") || made.State == authz.GenerationActive {
 		return made, nil
@@ -176,7 +177,7 @@ func (h *Handler) activated(c *route.Call, made authz.Generation) (authz.Generat
 	return active, nil
 }
 
-// notActivated makes an error of an activation say what was reached before it.
+// notActivated adds to the error of an activation that the generation was made.
 func notActivated(number uint64, err error) error {
 	var ours *authz.Error
 	if !errors.As(err, &ours) {
@@ -188,22 +189,22 @@ func notActivated(number uint64, err error) error {
 	return &located
 }
 
-// Policies is the life of the policy set, to be read.
+// Policies reads the policy set and its history.
 type Policies interface {
-	// Bundle is a bundle of the active generation as it came in: gzipped tar, not to
-	// be changed. CodeNotFound when there is none of that name.
+	// Bundle returns a bundle of the active generation as it was pushed: gzipped tar, not
+	// to be changed. CodeNotFound when there is none of that name.
 	Bundle(name string) (packed []byte, ref authz.BundleRef, err error)
-	// Changed is closed when another generation becomes active than the one of now.
+	// Changed returns a channel that is closed when another generation becomes active.
 	Changed() <-chan struct{}
 	Active() authz.Generation
-	// List is every generation kept, newest first.
+	// List returns every generation that is kept, newest first.
 	List() []authz.Generation
-	// Get is one of them, else CodeNotFound.
+	// Get returns one of them, or CodeNotFound.
 	Get(number uint64) (authz.Generation, error)
-	// Diff compares two generations: their files, and with last above 0 what b makes
-	// of the last decisions recorded and a makes of them.
+	// Diff compares two generations: their files, and with last above 0 their decisions
+	// on the questions of the last recorded decisions.
 	Diff(ctx context.Context, a, b uint64, last int) (authz.Difference, error)
-	// Status says how the policy set stands, with what it is pulled from.
+	// Status returns the state of the policy set and of its sources.
 	Status() authz.PolicyStatus
 	// Guards lists the guards of the active generation by name, each with the evidence
 	// for its next mode.

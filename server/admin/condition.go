@@ -47,7 +47,7 @@ func conditionOf(h http.Header, name string) (t tags, given bool, err error) {
 	return t, true, nil
 }
 
-// cutTag reads the first tag of a list and gives the rest after its comma.
+// cutTag reads the first tag of a list and returns the rest after its comma.
 func cutTag(header, text string) (t tag, rest string, err error) {
 	text, t.weak = strings.CutPrefix(text, "W/")
 	if !strings.HasPrefix(text, `"`) {
@@ -84,8 +84,8 @@ func (t tags) matchesStrongly(current string) bool {
 	return t.any || slices.Contains(t.list, tag{opaque: current})
 }
 
-// notModified says whether a GET of an entity whose tag is current is answered
-// by 304, and refuses it when its If-Match does not hold.
+// notModified reports whether a GET of an entity whose tag is current is answered with
+// 304. The error is that of an If-Match that does not hold.
 func notModified(h http.Header, current string) (bool, error) {
 	match, given, err := conditionOf(h, "If-Match")
 	if err != nil {
@@ -102,8 +102,8 @@ func stale(header string) error {
 	return &authz.Error{Code: authz.CodePrecondition, Field: header, Message: "does not name the stored version; read it again"}
 }
 
-// precondition reads the condition of a write. Only a creation can ask that
-// nothing be there.
+// precondition reads the condition of a write. Only a write that creates can require
+// that the entity does not exist.
 func precondition(h http.Header, creates bool) (authz.Precondition, error) {
 	match, matchGiven, err := conditionOf(h, "If-Match")
 	if err != nil {

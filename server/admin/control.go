@@ -8,17 +8,18 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Data is what is stored, to be read. *store.Store is one. Entities handed out are not
-// changed by the caller. A key is an id, or for a pair collection two with a slash
+// Data reads what is stored. *store.Store implements it. Callers do not change the
+// entities they get. A key is an id, or for a pair collection two with a slash
 // between.
 type Data interface {
 	// Get reads one; CodeNotFound when there is none.
 	Get(c authz.Collection, key string) (authz.Entity, error)
-	// List reads a page in key order. A cursor it did not give is CodeInvalid.
+	// List reads a page in key order. CodeInvalid for a cursor that is not one of its
+	// own.
 	List(ctx context.Context, q authz.Query) (authz.Page[authz.Entity], error)
-	// Changes reads up to about limit changes later than the revision after, at
-	// once. It never parts the changes of one revision. CodeGone when changes
-	// later than after were compacted away, CodeInvalid when after is yet to come.
+	// Changes reads up to about limit changes later than the revision after, without
+	// waiting. It never splits the changes of one revision. CodeGone when changes
+	// later than after were compacted away, CodeInvalid when after is in the future.
 	Changes(ctx context.Context, after uint64, limit int) (authz.Changes[authz.Entity], error)
 	// WaitFor returns nil when the data revision is revision or a later one, and an
 	// error when the context ends first.
@@ -32,11 +33,12 @@ type Data interface {
 	Revision() uint64
 }
 
-// Control makes changes, each by an author whose role it checks, and records each,
-// allowed or refused. *control.Service is one. What it answers is durable.
+// Control makes changes. It checks the role of the author and records every change, made or
+// refused. *control.Service implements it. When a method returns nil, the change is
+// durable.
 type Control interface {
-	// Refused records a change that was refused before it was asked for, and gives err
-	// back.
+	// Refused records a change that was refused before it reached Control, and returns
+	// err.
 	Refused(ctx context.Context, by authz.Author, c authz.AuditedChange, err error) error
 
 	Put(ctx context.Context, by authz.Author, e authz.Entity, p authz.Precondition) (authz.Written, error)
@@ -63,15 +65,14 @@ type Control interface {
 	// place of one that does. A sample of 0 is all of it.
 	StartShadow(ctx context.Context, by authz.Author, generation uint64, sample float64) (authz.ShadowReport, error)
 	StopShadow(ctx context.Context, by authz.Author) (authz.ShadowReport, error)
-	// Replay compares recorded decisions with what another policy set, or other data,
-	// makes of them. bundle and records are what was sent along, nil when nothing was.
-	// progress is called now and then, from one goroutine at a time and not after Replay
-	// returned, with how many were judged of how many there are; a total of 0 is not
-	// known.
+	// Replay judges recorded decisions again with another policy set or other data, and
+	// compares. bundle and records come from the request, nil when it has none. progress
+	// is called now and then, by one goroutine at a time and not after Replay returned,
+	// with how many of total were judged; a total of 0 is unknown.
 	Replay(ctx context.Context, by authz.Author, r authz.ReplayRequest, bundle, records io.Reader, progress func(done, total uint64)) (authz.Comparison, error)
 }
 
-// refused is Control.Refused of a Handler whose fields may not be there yet.
+// refused is Control.Refused, for a table that is made before the fields are set.
 func (h *Handler) refused(ctx context.Context, by authz.Author, c authz.AuditedChange, err error) error {
 	return h.Control.Refused(ctx, by, c, err)
 }

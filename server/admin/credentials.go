@@ -10,9 +10,9 @@ import (
 	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// Rotations is what is known of rotations. *control.Service is one.
+// Rotations reads rotations. *control.Service implements it.
 type Rotations interface {
-	// RotationStatus tells how far a set's rotation is; CodeNotFound when there is no
+	// RotationStatus returns the state of a set's rotation; CodeNotFound when there is no
 	// such set.
 	RotationStatus(ctx context.Context, set string) (authz.RotationView, error)
 }
@@ -95,15 +95,14 @@ func (h *Handler) deadline(body *api.RenewRequest) (time.Time, error) {
 	return body.Deadline, nil
 }
 
-// replaceKeys is for a signing key that may have leaked: every token of ours stops
-// being good.
+// replaceKeys replaces the signing keys of the token service, for when one may have
+// leaked: every token of it becomes invalid.
 func (h *Handler) replaceKeys(c *route.Call) (reply route.Reply[route.None], err error) {
 	ctx, by := c.Ask()
 	return reply, h.Control.ReplaceTokenKeys(ctx, by)
 }
 
-// listedOf reads what an entry is of. A token given whole leaves out everything
-// it says itself.
+// listedOf reads what an entry names. A request with a whole token names nothing else.
 func listedOf(n api.Naming) (authz.Listed, error) {
 	if n.Token == "" {
 		return authz.Listed{By: n.By, Of: n.Of, Issuer: n.Issuer, Name: n.Name, Reason: n.Reason}, nil
@@ -125,7 +124,7 @@ func listing(w authz.Written, err error) (reply route.Reply[api.Listing[authz.En
 	return reply, nil
 }
 
-// steps of a rotation but its start, and what each asks for.
+// The steps of a rotation but its start, and the kind of change of each.
 var steps = []struct {
 	action string
 	change authz.ChangeKind

@@ -25,7 +25,7 @@ func (h *Handler) dataRows() []route.Row {
 	}
 }
 
-// maxWaitS is how long a change may be waited for, in seconds.
+// maxWaitS bounds how long a request may wait for a change, in seconds.
 const maxWaitS = 60
 
 func (h *Handler) changes(c *route.Call) (reply route.Reply[authz.Changes[authz.Entity]], err error) {
@@ -44,8 +44,8 @@ func (h *Handler) changes(c *route.Call) (reply route.Reply[authz.Changes[authz.
 	return route.Show(changes), nil
 }
 
-// awaitChanges waits for a change, but no longer than wait nor than the server
-// serves, and reads what there is then.
+// awaitChanges waits for a change, at most for wait and until the server shuts down, and
+// reads what there is then.
 func (h *Handler) awaitChanges(c *route.Call, after uint64, most int, wait time.Duration) (changes authz.Changes[authz.Entity], err error) {
 	waiting, done, err := h.awaiting(c, wait)
 	if err != nil {
@@ -88,8 +88,8 @@ func (h *Handler) exportLines(c *route.Call) error {
 	return err
 }
 
-// exported is what an export of the named collections has, all when none is
-// named, in the order an import should write them.
+// exported returns the collections of an export, all when none is named, in the order an
+// import should write them.
 func exported(names []string) ([]authz.Collection, error) {
 	if len(names) == 0 {
 		return authz.ServedCollections(), nil

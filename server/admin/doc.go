@@ -1,6 +1,6 @@
 // Package admin is the surface of the admin listener: entities, the life of
 // credentials, the change feed, import, export, backup, API keys and status; and
-// the life of policies, the decision log, and what other policies make of it.
+// the life of policies, the decision log, and its replay with other policies.
 //
 //	GET    /v1/{collection}        operate, review   a page; ?limit= &cursor= and the collection's filters
 //	POST   /v1/{collection}        operate           create; 409 when the id is taken
@@ -10,7 +10,7 @@
 //	POST   /v1/secrets             operate           a machine user's new secret, in this answer only
 //	POST   /v1/revoke              operate           an entry of the revocation list
 //	POST   /v1/renew               operate           an entry of the renewal list
-//	POST   /v1/token_service/replace_keys            operate   every token of ours stops being good
+//	POST   /v1/token_service/replace_keys            operate   every token of our own becomes invalid
 //	GET    /v1/rotation_sets/{id}/status             operate, review
 //	POST   /v1/rotation_sets/{id}/start              operate   new secrets, in this answer only
 //	POST   /v1/rotation_sets/{id}/{advance|force|abort|emergency}   operate
@@ -22,7 +22,7 @@
 //	GET    /v1/keys                operate           never the secrets, nor their hashes
 //	POST   /v1/keys                operate           the one answer with a secret
 //	DELETE /v1/keys/{id}           operate           revoke
-//	GET    /v1/status              author, operate, review   how the node stands, and what is wrong
+//	GET    /v1/status              author, operate, review   the state of the node, and its problems
 //
 // Policies and decisions:
 //
@@ -51,8 +51,8 @@
 // A collection is every one of authz but api_keys, which is reached by /v1/keys
 // alone: an import line, an export or a list of api_keys is refused. A pair
 // collection has two ids in its path: /v1/edges/{from}/{to}. Rotations are read
-// only: their steps write them. No answer has the hash of a secret, and one of an
-// issuer says how it stands now, which is not part of what its ETag names.
+// only: their steps write them. No response has the hash of a secret. That of an issuer
+// has its present status, which its ETag does not cover.
 //
 // # Conditions
 //
@@ -68,21 +68,20 @@
 //
 // # Changes
 //
-// Every change is asked of Control, which checks the role, holds it to its rules and
-// records it, allowed or refused. What is refused before (a role, a query string, a body
-// that cannot be read) is recorded by the table of routes, once; see package route.
+// Every change goes through Control, which checks the role and the rules and records the
+// change, made or refused. What is refused before that (a role, a query string, a body that
+// cannot be read) is recorded by the table of routes, once; see package route.
 // Requests without a valid API key are not recorded.
 //
 // # Streams
 //
-// Import, exports, backup, bundles and records that are sent along have no size
-// limit here. Each read and write of theirs must make progress within StreamIdle.
-// An error in the middle of an export or a backup breaks the connection off, so
-// that a client never takes a part for the whole. A replay has its error in its
-// last line, and is whole only with a last line.
+// Import, exports, backup, bundles and the records of a replay have no size limit here. Each read and write of theirs must make progress within StreamIdle.
+// An error in the middle of an export or a backup closes the connection, so that a client
+// never takes a part for the whole. A replay reports its error in the last line, and is
+// complete only with a last line.
 //
 // # Tasks
 //
-// A push, a comparison, a replay and a verification may take TaskTime. They end
-// with their caller, and with the server's shutdown, without an effect.
+// A push, a comparison, a replay and a verification may take TaskTime. They are
+// cancelled, without an effect, when their caller goes away or the server shuts down.
 package admin

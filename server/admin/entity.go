@@ -35,8 +35,7 @@ var (
 	deleted     = []route.Answer{{Status: http.StatusNoContent, Headers: []string{api.HeaderRevision}}}
 )
 
-// rows are the routes of a collection. What is not written like other entities is read
-// alone.
+// rows are the routes of a collection. One with a Kind.NotPut has those for reading alone.
 func (r resource) rows() []route.Row {
 	c, kind := r.collection, r.collection.Kind()
 	one, many := camel(kind.One, " "), camel(string(c), "_")
@@ -60,7 +59,7 @@ func (r resource) rows() []route.Row {
 	)
 }
 
-// camel is words as operations are named: machine user, MachineUser.
+// camel joins words as in names of operations: machine user, MachineUser.
 func camel(words, between string) string {
 	var b strings.Builder
 	for word := range strings.SplitSeq(words, between) {
@@ -69,7 +68,7 @@ func camel(words, between string) string {
 	return b.String()
 }
 
-// named is the entity that a path names.
+// named returns the entity that a path names.
 func (r resource) named(path func(string) string) authz.AuditedChange {
 	var ids []string
 	for _, name := range r.collection.IDs() {
@@ -126,7 +125,7 @@ func (r resource) get(c *route.Call) (reply route.Reply[authz.Entity], err error
 	if err != nil {
 		return reply, err
 	}
-	if fresh && r.collection != authz.Issuers { // how an issuer stands changes between its revisions
+	if fresh && r.collection != authz.Issuers { // the status of an issuer changes between its revisions
 		reply.Status = http.StatusNotModified
 	}
 	reply.Body = r.shown(entity)
@@ -176,8 +175,8 @@ func splitKey(key string) (first, second string) {
 	return first, second
 }
 
-// placeAt gives entity the id of the path it was put to, unless its body says
-// that it belongs elsewhere.
+// placeAt sets the id of entity to that of the path. The error is that of a body with
+// another id.
 func placeAt(entity authz.Entity, key string) error {
 	head := entity.Head()
 	if pair, ok := entity.(authz.Paired); ok {
@@ -192,7 +191,7 @@ func placeAt(entity authz.Entity, key string) error {
 	return nil
 }
 
-// answer shows an entity just written.
+// answer is the response to a write.
 func (r resource) answer(w authz.Written) route.Reply[authz.Entity] {
 	head := w.Entity.Head()
 	reply := route.Reply[authz.Entity]{Body: r.shown(w.Entity), ETag: etag(head.Revision), Revision: w.Revision}
@@ -202,8 +201,8 @@ func (r resource) answer(w authz.Written) route.Reply[authz.Entity] {
 	return reply
 }
 
-// shown is an entity as reads and writes answer it: redacted, and an issuer with its
-// present status.
+// shown returns an entity as responses have it: redacted, and an issuer with its present
+// status.
 func (h *Handler) shown(e authz.Entity) authz.Entity {
 	if issuer, ok := e.(*authz.Issuer); ok && h.IssuerStatus != nil {
 		with := *issuer

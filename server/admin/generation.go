@@ -11,10 +11,10 @@ import (
 	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// Shadow is the generation that judges live traffic without effect. *replay.Shadow is
-// one.
+// Shadow is the generation that judges live traffic without effect. *replay.Shadow
+// implements it.
 type Shadow interface {
-	// Running is how it stands; CodeNotFound when none runs.
+	// Running returns its report so far; CodeNotFound when none runs.
 	Running() (authz.ShadowReport, error)
 }
 
@@ -77,7 +77,7 @@ func (h *Handler) diffGenerations(c *route.Call) (reply route.Reply[authz.Differ
 	return reply, taskError(c, err)
 }
 
-// compiling gives a request whose body was read the time that compiling takes.
+// compiling extends the deadlines of a request by the time that compiling may take.
 func (h *Handler) compiling(c *route.Call) error { return h.extend(c.Response(), h.taskTime()) }
 
 func (h *Handler) activate(c *route.Call, body *api.ActivateRequest) (reply route.Reply[authz.Generation], err error) {

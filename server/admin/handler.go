@@ -14,23 +14,24 @@ import (
 
 // Handler serves the admin API. Fields without a default are required.
 type Handler struct {
-	// Data is what is read, and Control makes every change.
+	// Data is for reads, and Control makes every change.
 	Data    Data
 	Control Control
-	// What else is read.
+	// Other reads.
 	Rotations Rotations
 	Policies  Policies
 	Decisions Decisions
 	History   History
 	Audit     Audit
 	Shadow    Shadow
-	// IssuerStatus says how an issuer stands, for reads of issuers; nil leaves it out.
+	// IssuerStatus returns the present status of an issuer, for reads of issuers; nil
+	// leaves it out.
 	IssuerStatus func(*authz.Issuer) authz.IssuerStatus
 	// Policy names the active policy set; zero when there is none.
 	Policy  func() authz.PolicyRef
 	Now     func() time.Time
 	Version string // of the program
-	// Node is what a status tells of the process.
+	// Node is what the status has about the process.
 	Node Node
 	// BodyLimit bounds the body of one entity, in bytes; 0 means
 	// api.DefaultBodyLimit.
@@ -41,12 +42,12 @@ type Handler struct {
 	// TaskTime is how long a push, a comparison, a replay or the verification of the
 	// decision log may take; 0 means 10 min.
 	TaskTime time.Duration
-	// BundleLimit bounds the bundle that is sent along with a replay, in bytes; 0
-	// means authz.DefaultBundleSize. What bounds a push is Control.
+	// BundleLimit bounds the bundle in the request of a replay, in bytes; 0 means
+	// authz.DefaultBundleSize. Control bounds a push.
 	BundleLimit int64
 }
 
-// Validate names what a Handler cannot do without.
+// Validate returns an error that names the required fields that are missing.
 func (h *Handler) Validate() error {
 	switch {
 	case h == nil || h.Data == nil || h.Control == nil:
@@ -64,7 +65,7 @@ func (h *Handler) Mount(e *echo.Echo) {
 	route.Table{Rows: h.Rows(), BodyLimit: h.bodyLimit(), Refused: h.refused}.Mount(e)
 }
 
-// Rows is what the admin API serves.
+// Rows are the routes of the admin API.
 func (h *Handler) Rows() []route.Row {
 	var rows []route.Row
 	for _, c := range authz.ServedCollections() {

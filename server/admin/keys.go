@@ -68,7 +68,7 @@ func asKey(entity authz.Entity) (*authz.APIKey, error) {
 	return key, nil
 }
 
-// keyOf is a key as it is shown, without its hash.
+// keyOf returns a key for a response, without its hash.
 func keyOf(key *authz.APIKey) api.Key {
 	roles := make([]string, len(key.Roles))
 	for i, role := range key.Roles {

@@ -14,13 +14,14 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// Decisions is the decision log: *decisionlog.Log is one. Records handed out are not changed by the caller.
+// Decisions is the decision log; *decisionlog.Log implements it. Callers do not change the
+// records they get.
 type Decisions interface {
 	// Get reads the record of one decision; CodeNotFound when there is none.
 	Get(ctx context.Context, id string) (authz.Record, error)
 	// List reads a page, newest first. A page may have fewer records than limit, even
-	// none, and a NextCursor; its NextAfter is the head. A cursor it did not give is
-	// CodeInvalid.
+	// none, and a NextCursor; its NextAfter is the head. CodeInvalid for a cursor that is
+	// not one of its own.
 	List(ctx context.Context, f authz.RecordFilter, cursor string, limit int) (authz.RecordPage, error)
 	// Tail reads records later than the sequence number after, oldest first. A page
 	// may have fewer than limit, even none, before the head is reached: NextAfter says
@@ -29,25 +30,24 @@ type Decisions interface {
 	// Await returns nil when the head is above after, and the context's error when
 	// that ends first.
 	Await(ctx context.Context, after uint64) error
-	// Export gives every record the filter selects to fn, oldest first, and ends with
-	// fn's first error. Changes are among them; their content only when changes is set.
+	// Export calls fn with every record that the filter selects, oldest first, and stops
+	// at its first error. Changes are among them; their content only when changes is set.
 	Export(ctx context.Context, f authz.RecordFilter, changes bool, fn func(*authz.Record) error) error
-	// Verify recomputes the chain. A chain that does not hold is a report, not an error.
+	// Verify recomputes the chain. A broken chain is a report, not an error.
 	Verify(ctx context.Context) (authz.VerifyReport, error)
 }
 
-// History is the decisions that were recorded, to be judged again. A replay.History is
-// one.
+// History judges recorded decisions again. replay.History implements it.
 type History interface {
-	// Explain judges a recorded decision again, by the generation and the data it was
-	// made by, and says how it came about. When it cannot be, or only by others, note
-	// says so; e is nil when there is nothing to explain. CodeNotFound when there is
-	// no such decision.
+	// Explain judges a recorded decision again, with the generation and the data it was
+	// made with, and explains it. When these are gone, note says what was used instead, or
+	// that there is no explanation; e is nil when there is nothing to explain.
+	// CodeNotFound when there is no such decision.
 	Explain(ctx context.Context, id string) (e *authz.Explanation, note string, err error)
 }
 
-// filterParams select records. Their values are held to what records may have by
-// validateFilter, as those of a replay are.
+// filterParams select records. validateFilter checks their values, as it does those of a
+// replay.
 var filterParams = []route.Param{
 	{Name: "outcome", Loose: true, Doc: "outcome", Enum: []string{"allow", "deny"}}, {Name: "code", Loose: true, Doc: "code"}, {Name: "guard", Loose: true, Doc: "guard"},
 	{Name: "subject", Loose: true, Doc: "subject", Kind: route.ID}, {Name: "service", Loose: true, Doc: "service", Kind: route.ID},
@@ -56,7 +56,7 @@ var filterParams = []route.Param{
 	{Name: "from", Kind: route.Moment, Doc: "from"}, {Name: "to", Kind: route.Moment, Doc: "to"},
 }
 
-// tailParams are those of a list that can be followed.
+// tailParams are the parameters of a list that can be followed.
 var tailParams = []route.Param{limit, cursor, {Name: "after", Kind: route.Number, High: math.MaxInt64, Doc: "after"}, waitS}
 
 func (h *Handler) recordRows() []route.Row {
@@ -87,8 +87,8 @@ func (h *Handler) listRecords(c *route.Call) (reply route.Reply[authz.RecordPage
 	return reply, err
 }
 
-// following reports whether a list is asked for with after, from where it goes on
-// instead of back.
+// following reports whether the request has after, and so wants what was recorded later
+// instead of before.
 func following(c *route.Call) (bool, error) {
 	switch {
 	case c.Given("after") && c.Given("cursor"):
@@ -99,8 +99,8 @@ func following(c *route.Call) (bool, error) {
 	return c.Given("after"), nil
 }
 
-// tail is what is recorded after a sequence number. It waits for it when that is
-// asked.
+// tail returns what is recorded after a sequence number, and waits for it when the request
+// asks for that.
 func (h *Handler) tail(c *route.Call, filter authz.RecordFilter, most int) (authz.RecordPage, error) {
 	page, err := h.Decisions.Tail(c.Request().Context(), filter, c.Number("after"), most)
 	wait := time.Duration(c.Number("wait_s")) * time.Second
@@ -117,8 +117,8 @@ func (h *Handler) tail(c *route.Call, filter authz.RecordFilter, most int) (auth
 	return page, err
 }
 
-// follow calls look until it has found something, but no longer than wait nor than the
-// server serves.
+// follow calls look until it found something, at most for wait and until the server shuts
+// down.
 func (h *Handler) follow(c *route.Call, wait time.Duration, look func(waiting context.Context) (found bool, err error)) error {
 	waiting, done, err := h.awaiting(c, wait)
 	if err != nil {
@@ -196,8 +196,8 @@ func filterQuery(c *route.Call) (authz.RecordFilter, error) {
 	return f, validateFilter("", f)
 }
 
-// validateFilter refuses what no record can meet: a filter that is misspelt must
-// not look like an empty log. Fields are named after prefix.
+// validateFilter returns an error for values that no record can have: a misspelt filter
+// must not look like an empty log. Fields are named after prefix.
 func validateFilter(prefix string, f authz.RecordFilter) error {
 	if f.Outcome != "" && f.Outcome != authz.Allow.String() && f.Outcome != authz.Deny.String() {
 		return authz.Invalid(prefix+"outcome", "must be allow or deny")

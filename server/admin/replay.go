@@ -21,18 +21,18 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// replayRun says what to replay.
+// replayRun is what to replay.
 type replayRun struct {
 	request api.ReplayRequest
-	// bundle is the bundle sent along, gzipped tar, when request.Bundle names one;
+	// bundle is the bundle in the request, gzipped tar, when request.Bundle names one;
 	// else nil.
 	bundle io.Reader
-	// records are the records sent along, NDJSON as exported; nil when those of the
-	// log are meant. It has no limit but the time each Read takes.
+	// records are the records in the request, NDJSON as exported; nil for those of the
+	// log. It has no limit but the time each Read takes.
 	records io.Reader
 }
 
-// progressEvery is how long lines of progress are apart.
+// progressEvery is the least time between two lines of progress.
 const progressEvery = 500 * time.Millisecond
 
 func (h *Handler) replay(c *route.Call) error {
@@ -59,8 +59,8 @@ func (h *Handler) replay(c *route.Call) error {
 	return answer.end(report, taskError(c, err))
 }
 
-// replayAnswer writes the lines of one replay. Its status is sent with the first
-// line, so that what fails before is a problem like any other.
+// replayAnswer writes the lines of one replay. The status is sent with the first line, so
+// that an earlier error is a problem document like any other.
 type replayAnswer struct {
 	handler *Handler
 	context echo.Context
@@ -69,8 +69,8 @@ type replayAnswer struct {
 	broken  error     // of a line that could not be written
 }
 
-// progress writes a line now and then. When it cannot, nobody waits for the
-// replay any more.
+// progress writes a line now and then. When that fails, the client is gone and the replay
+// is cancelled.
 func (a *replayAnswer) progress(done, total uint64) {
 	at := a.handler.Now()
 	if a.broken != nil || !a.last.IsZero() && at.Sub(a.last) < progressEvery {
@@ -98,7 +98,7 @@ func (a *replayAnswer) end(report authz.Comparison, err error) error {
 	return a.write(api.ReplayLine{Error: &problem})
 }
 
-// write sends a line at once, and leaves time for the next.
+// write sends a line at once, and extends the deadline for the next.
 func (a *replayAnswer) write(line api.ReplayLine) error {
 	response := a.context.Response()
 	response.Header().Set("Content-Type", api.TypeNDJSON)
@@ -177,8 +177,8 @@ func unknownPart(part *multipart.Part) error {
 // maxEpilogue is how much may follow the last part of a form.
 const maxEpilogue = 4 << 10
 
-// finish reads the request to its end, so that from then on its sender's going
-// away is noticed.
+// finish reads the request to its end: only then does net/http notice that its sender went
+// away.
 func (f *replayForm) finish() error {
 	if _, err := io.CopyN(io.Discard, f.upload, maxEpilogue); !errors.Is(err, io.EOF) {
 		return formError(err)
@@ -198,7 +198,7 @@ func (f *replayForm) next() (*multipart.Part, error) {
 	return nil, formError(err)
 }
 
-// formError is an error of reading a form as its sender should read it.
+// formError returns the error of reading a form for the response.
 func formError(err error) error {
 	var ours *authz.Error
 	if errors.As(err, &ours) {
@@ -207,7 +207,7 @@ func formError(err error) error {
 	return &authz.Error{Code: authz.CodeInvalid, Message: "the body is not a whole " + typeMultipart, Cause: err}
 }
 
-// bundle takes the bundle into memory: the records come behind it.
+// bundle reads the bundle into memory, as the records follow it.
 func (f *replayForm) bundle(part io.Reader) (io.Reader, error) {
 	limit := f.upload.handler.bundleLimit()
 	packed, err := io.ReadAll(io.LimitReader(part, limit+1))
@@ -258,7 +258,7 @@ func (r *records) last() error {
 	return io.EOF
 }
 
-// validateReplay refuses a replay that means nothing, or two things.
+// validateReplay returns an error for a request that is incomplete or contradicts itself.
 func validateReplay(run *replayRun) error {
 	r := &run.request
 	switch {

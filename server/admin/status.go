@@ -10,11 +10,12 @@ import (
 	"github.com/verdict-pdp/verdict/server/route"
 )
 
-// Node is what a status tells of the process. Functions that are nil leave their part out.
+// Node is what the status has about the process. Functions that are nil leave their part
+// out.
 type Node struct {
 	StartedAt     time.Time
 	SchemaVersion int // of the store
-	// Writable is why the store takes no write now, nil when it does.
+	// Writable returns why the store takes no write now, nil when it does.
 	Writable     func() error
 	Log          func(context.Context) authz.LogStatus
 	Sinks        func() []authz.SinkStatus
@@ -61,7 +62,7 @@ func (h *Handler) status(c *route.Call) (reply route.Reply[api.Status], err erro
 
 func nonNil[E any](list []E) []E { return append([]E{}, list...) }
 
-// issuerStates is how every issuer stands.
+// issuerStates is the state of every issuer.
 func (h *Handler) issuerStates(ctx context.Context) ([]api.IssuerState, error) {
 	states := []api.IssuerState{}
 	if h.IssuerStatus == nil {
@@ -85,9 +86,8 @@ func (h *Handler) issuerStates(ctx context.Context) ([]api.IssuerState, error) {
 	}
 }
 
-// Problems are what is wrong with a node whose status is s, and whose store takes no
-// write for want of unwritable. What decisions fail for comes first, what fails later
-// last.
+// Problems returns what is wrong with a node whose status is s; unwritable is why its store
+// takes no write, nil when it does. What makes decisions fail now comes first.
 func Problems(s api.Status, unwritable error) []authz.StatusProblem {
 	found := []authz.StatusProblem{}
 	add := func(fix, what string, values ...any) {

@@ -11,8 +11,8 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// stream reads a request's body and writes its response without a limit on the
-// whole, but on the time each step takes.
+// stream reads a request's body and writes its response with a deadline for each read and
+// write instead of one for the whole.
 type stream struct {
 	request  *http.Request
 	response http.ResponseWriter
@@ -23,7 +23,7 @@ func (h *Handler) streamOf(c echo.Context) *stream {
 	return &stream{request: c.Request(), response: c.Response(), handler: h}
 }
 
-// Read implements io.Reader. Its errors but io.EOF are for the caller to read.
+// Read implements io.Reader. Its errors but io.EOF are fit for the response.
 func (s *stream) Read(p []byte) (int, error) {
 	if err := s.extend(); err != nil {
 		return 0, err
@@ -32,7 +32,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}
-	// The time to read may be over, the time to say so is not.
+	// The deadline for reading may have passed; the response still needs one.
 	if failed := s.handler.extendAnswer(s.response, 0); failed != nil {
 		return n, failed
 	}
@@ -77,11 +77,12 @@ func (d download) Write(p []byte) (int, error) {
 	return n, d.handler.extend(d.response, d.handler.taskTime())
 }
 
-// extend gives the next step its time, and the answer that may follow it.
+// extend moves the deadlines for the next read or write and the response after it.
 func (s *stream) extend() error { return s.handler.extend(s.response, 0) }
 
 // extend moves the deadlines of a connection to StreamIdle after wait. Both of
-// them: net/http takes a read deadline that passes for a caller that left.
+// them: when a read deadline passes, net/http cancels the request as if its caller had
+// left.
 func (h *Handler) extend(w http.ResponseWriter, wait time.Duration) error {
 	if err := http.NewResponseController(w).SetReadDeadline(h.deadlineAfter(wait)); err != nil {
 		return err
@@ -94,7 +95,7 @@ func (h *Handler) extendAnswer(w http.ResponseWriter, wait time.Duration) error 
 	return http.NewResponseController(w).SetWriteDeadline(h.deadlineAfter(wait))
 }
 
-// deadlineAfter is by the network's own time, whatever clock the handler was given.
+// deadlineAfter uses the system's clock, as the network does, and not Handler.Now.
 func (h *Handler) deadlineAfter(wait time.Duration) time.Time {
 	return time.Now().Add(wait + h.streamIdle())
 }

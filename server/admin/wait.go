@@ -12,9 +12,9 @@ import (
 	"github.com/verdict-pdp/verdict/server/reqctx"
 )
 
-// awaiting is a context to wait with: it ends with the request, when the server
-// begins to shut down, and after wait. The connection is given that long. HEAD waits
-// for nothing: it is answered by what there is.
+// awaiting returns a context to wait with: it ends with the request, when the server
+// begins to shut down, and after wait. The deadlines of the connection are extended as
+// long. HEAD does not wait.
 func (h *Handler) awaiting(c echo.Context, wait time.Duration) (context.Context, context.CancelFunc, error) {
 	if isHead(c) {
 		wait = 0
@@ -25,8 +25,8 @@ func (h *Handler) awaiting(c echo.Context, wait time.Duration) (context.Context,
 // isHead reports whether only the headers of an answer are wanted.
 func isHead(c echo.Context) bool { return c.Request().Method == http.MethodHead }
 
-// headersOnly answers HEAD where the content would take long to make. Its length is
-// not said then.
+// headersOnly answers HEAD without a Content-Length, where the content would take long to
+// make.
 func headersOnly(c echo.Context, contentType string) error {
 	c.Response().Header().Set("Content-Type", contentType)
 	return c.NoContent(http.StatusOK)
@@ -46,14 +46,14 @@ func (h *Handler) within(c echo.Context, wait time.Duration) (context.Context, c
 	return waiting, func() { forget(); cancel() }, nil
 }
 
-// task is a context for work that may take TaskTime and changes nothing when it is
-// given up. Its errors go through taskError.
+// task returns a context for work that may take TaskTime and changes nothing when it is
+// cancelled. Its errors go through taskError.
 func (h *Handler) task(c echo.Context) (context.Context, context.CancelFunc, error) {
 	return h.within(c, h.taskTime())
 }
 
-// taskError is an error of a task as the caller should read it: one that the
-// shutdown ended is not the caller's going away.
+// taskError returns the error of a task for the response: a cancellation by the shutdown
+// is not one by the caller.
 func taskError(c echo.Context, err error) error {
 	ctx := c.Request().Context()
 	stopping := reqctx.From(ctx).Stopping
