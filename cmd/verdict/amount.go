@@ -65,3 +65,98 @@ func shortDigest(digest string) string {
 
 // percent is a part of a whole, as a percentage without needless digits.
 func percent(part float64) string { return strconv.FormatFloat(100*part, 'g', 3, 64) + " %" }
+
+// parseMoment reads the value of a flag that takes a time: RFC 3339, or now.
+func (c *cli) parseMoment(flag, text string) (time.Time, error) {
+	if text == "now" {
+		return c.now().UTC(), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, usage(fmt.Sprintf("%s is %q", flag, text), "Write a time such as 2026-11-22T09:30:00Z, or now.")
+	}
+	return at, nil
+}
+
+// end is when something ends, as a time or as so long from now.
+type end struct {
+	at  string
+	in  time.Duration
+	set bool // in was given
+}
+
+// moment is the end, zero when none was given. The flags' names are for what is
+// wrong with them.
+func (e *end) moment(c *cli, atFlag, inFlag string) (time.Time, error) {
+	at := c.now().UTC().Truncate(time.Second).Add(e.in)
+	flag := inFlag
+	switch {
+	case e.at != "":
+		var err error
+		if at, err = c.parseMoment(atFlag, e.at); err != nil {
+			return time.Time{}, err
+		}
+		flag = atFlag
+	case !e.set:
+		return time.Time{}, nil
+	}
+	if !at.After(c.now()) {
+		return time.Time{}, usage(flag+" is in the past", "Name a time to come.")
+	}
+	return at, nil
+}
+
+const day = 24 * time.Hour
+
+// span is a duration as people say it, in its one or two largest units, rounded to the
+// nearest. One that has passed is none.
+func span(d time.Duration) string {
+	d = rounded(max(0, d))
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < day:
+		return units(d/time.Hour, "h", d%time.Hour/time.Minute, "m")
+	}
+	return units(d/day, "d", d%day/time.Hour, "h")
+}
+
+// rounded is d to the nearest of the smallest unit that span shows of it.
+func rounded(d time.Duration) time.Duration {
+	switch {
+	case d < time.Minute:
+		return d.Round(time.Second)
+	case d < day:
+		return d.Round(time.Minute)
+	}
+	return d.Round(time.Hour)
+}
+
+func units(large time.Duration, of string, small time.Duration, in string) string {
+	text := fmt.Sprintf("%d%s", large, of)
+	if small > 0 {
+		text += fmt.Sprintf("%d%s", small, in)
+	}
+	return text
+}
+
+// ago is how long at is past; empty for the zero time.
+func ago(now, at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return span(now.Sub(at)) + " ago"
+}
+
+// left is how long it is until at: "now" once it has come, empty for the zero time.
+func left(now, at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	if !at.After(now) {
+		return "now"
+	}
+	return span(at.Sub(now))
+}

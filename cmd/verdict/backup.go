@@ -1,12 +1,18 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/cmd/config"
+	"github.com/verdict-pdp/verdict/cmd/daemon"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
 func newBackup(c *cli) *cobra.Command {
@@ -36,4 +42,66 @@ but no key, and is readable by its user only.`,
 		return c.tellFile(args[0])
 	}
 	return cmd
+}
+
+func newRestore(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Make a data directory from a backup",
+		Long: `Make a data directory from a backup, without a server. The directory must hold no
+data yet. It gets the data when the whole backup has been read and found undamaged;
+on an error nothing is left there.
+
+API keys of the backup are accepted again, but only their hashes are in it: bring
+the files of keys/ along, they are not made anew.`,
+		Example: `  verdict restore /backup/verdict-monday --data /var/lib/verdict-new`,
+		Args:    takes(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			loaded, err := c.config(cmd)
+			if err != nil {
+				return err
+			}
+			return c.restore(cmd.Context(), args[0], loaded.Config)
+		},
+	}
+	addDataFlag(cmd)
+	return cmd
+}
+
+func (c *cli) restore(ctx context.Context, path string, cfg config.Config) error {
+	data := cfg.Data
+	source, total, err := c.openInput(path)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	bar := c.newProgress("restoring", total)
+	err = daemon.RestoreOffline(ctx, cfg, io.TeeReader(&until{ctx, source}, bar.bytesOnly()), c.now, newLogger(cfg.Log, c.err))
+	err = errors.Join(err, bar.done())
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	document, err := ijson.Marshal(map[string]string{"restored": data})
+	if err != nil {
+		return err
+	}
+	return c.print(document, func(w io.Writer) error {
+		return say(w, "restored into %s; serve it with `verdict serve --data %s`", data, data)
+	})
+}
+
+// until reads until its context ends.
+type until struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u *until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
 }

@@ -1,11 +1,18 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 )
@@ -140,4 +147,150 @@ func (c *cli) serverURL(to *connection, cfg config.Config) (string, error) {
 		scheme = "https://"
 	}
 	return scheme + net.JoinHostPort(host, port), nil
+}
+
+// apiKey finds the key to call the server with. There is no flag for the key
+// itself: a command line can be read by every process of the machine.
+func (c *cli) apiKey(to *connection, data string) (string, error) {
+	if to.keyFile != "" {
+		return readKey(to.keyFile, "--key-file", "Check the path, or leave --key-file out to use the data directory's key.")
+	}
+	if path, ok := c.lookupEnv(envKeyFile); ok && path != "" {
+		return readKey(path, "$"+envKeyFile, "Check the path, or unset the variable to use the data directory's key.")
+	}
+	if key, ok := c.lookupEnv(envKey); ok && key != "" {
+		return parseKey(key, "$"+envKey)
+	}
+	return readKey(filepath.Join(data, "keys", to.keyName()), "the data directory",
+		"`verdict serve` makes its keys on first start. Name its data directory with --data, or a key with --key-file; `verdict key create --offline` makes one while the server is stopped.")
+}
+
+func readKey(path, from, fix string) (string, error) {
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", noKey("there is no API key at "+path+" (from "+from+")", fix, err)
+	case errors.Is(err, fs.ErrPermission):
+		return "", noKey("the API key at "+path+" (from "+from+") is not yours to read", "Run as the user the server runs as, or name a key of your own with --key-file.", err)
+	case err != nil:
+		return "", noKey("the API key (from "+from+") cannot be read: "+err.Error(), fix, err)
+	}
+	return parseKey(string(text), path)
+}
+
+// parseKey takes the key out of text, without ever showing it.
+func parseKey(text, from string) (string, error) {
+	key := strings.TrimSpace(text)
+	if !strings.HasPrefix(key, "vk_") || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", noKey(from+" does not hold an API key", "A key is one line that starts with vk_; `verdict key create` makes one.", nil)
+	}
+	return key, nil
+}
+
+func noKey(message, fix string, cause error) *failure {
+	return &failure{status: exitForbidden, code: authz.CodeUnauthenticated, message: message, fix: fix, cause: cause}
+}
+
+// trust is what a client command trusts a server by, and proves itself with, when
+// they speak TLS. Each file is that of the flag, else that of the environment.
+type trust struct {
+	ca        string // the authorities to trust instead of the system's
+	cert, key string // the certificate to present, and its private key
+}
+
+func (t *trust) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&t.ca, "ca", "", "PEM file of the authorities to trust over TLS ($"+envCA+", else the system's)")
+	f.StringVar(&t.cert, "cert", "", "PEM file of the client certificate to present over TLS ($"+envCert+")")
+	f.StringVar(&t.key, "key", "", "PEM file of its private key ($"+envCertKey+", else the file of --cert)")
+}
+
+// named is a file and who named it.
+type named struct{ path, by string }
+
+func (c *cli) fileOf(flag, name, env string) named {
+	if flag != "" {
+		return named{flag, "--" + name}
+	}
+	if path, ok := c.lookupEnv(env); ok && path != "" {
+		return named{path, "$" + env}
+	}
+	return named{}
+}
+
+// tlsOf reads the files that t and the environment name; nil when they name none, or
+// server does not speak TLS. What only the environment names is of no matter then,
+// but a flag that would do nothing is a mistake.
+func (c *cli) tlsOf(t *trust, server string) (*tls.Config, error) {
+	if strings.HasPrefix(t.key, "vk_") {
+		return nil, usage("--key names the file of a private key, and not an API key", "Name the file of the API key with --key-file; there is no flag for the key itself.")
+	}
+	if !strings.HasPrefix(server, "https://") {
+		if *t != (trust{}) {
+			return nil, usage("--ca, --cert and --key are for TLS, and "+server+" is reached without", "Write https:// in the address of the server, or leave them out.")
+		}
+		return nil, nil
+	}
+	ca, cert, key := c.fileOf(t.ca, "ca", envCA), c.fileOf(t.cert, "cert", envCert), c.fileOf(t.key, "key", envCertKey)
+	if key.path != "" && cert.path == "" {
+		return nil, usage(key.by+" names a private key, and no certificate is named", "Name its certificate with --cert or $"+envCert+".")
+	}
+	over := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca.path != "" {
+		text, err := readPEM(ca, "authorities")
+		if err != nil {
+			return nil, err
+		}
+		over.RootCAs = x509.NewCertPool()
+		if !over.RootCAs.AppendCertsFromPEM(text) {
+			return nil, usage(ca.path+" (from "+ca.by+") has no certificate in it", "Name a PEM file with the certificates of the authorities to trust.")
+		}
+	}
+	if cert.path == "" {
+		return over, nil
+	}
+	pair, err := readPair(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	over.Certificates = []tls.Certificate{pair}
+	return over, nil
+}
+
+func readPair(cert, key named) (tls.Certificate, error) {
+	if key.path == "" {
+		key = cert
+	}
+	chain, err := readPEM(cert, "client certificate")
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	private, err := readPEM(key, "private key")
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	pair, err := tls.X509KeyPair(chain, private)
+	if err != nil {
+		return tls.Certificate{}, &failure{
+			status: exitUsage, code: authz.CodeInvalid, cause: err,
+			message: "the certificate " + cert.path + " (from " + cert.by + ") and the key " + key.path + " (from " + key.by + ") cannot be used together: " + err.Error(),
+			fix:     "Name the certificate with --cert and the private key that belongs to it with --key, both PEM and not encrypted.",
+		}
+	}
+	return pair, nil
+}
+
+// readPEM reads a file that somebody named.
+func readPEM(file named, what string) ([]byte, error) {
+	text, err := os.ReadFile(file.path)
+	if err == nil {
+		return text, nil
+	}
+	fix := "Correct the path, or make the file readable by this user."
+	if errors.Is(err, fs.ErrNotExist) {
+		fix = "Correct the path in " + file.by + ", or leave it out."
+	}
+	f := usage("the file of the "+what+" "+file.path+" (from "+file.by+") cannot be read: "+reason(err), fix)
+	f.cause = err
+	return nil, f
 }

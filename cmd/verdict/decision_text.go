@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/verdict-pdp/verdict/api"
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -111,4 +114,152 @@ func compact(value any) string {
 		return fmt.Sprint(value)
 	}
 	return string(data)
+}
+
+// drawing is how an explanation is drawn.
+type drawing struct {
+	screen    screen
+	everyRule bool // also of guards that deny nothing, and the rules that are no denials
+}
+
+func everyRuleFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("every-rule", false, "explain, and draw every rule, not only those of guards that deny")
+}
+
+// explanationTree draws how a decision came about: what would have to change, what
+// each guard said and why, and what was read.
+func explanationTree(e *api.Explanation, everyRule bool) tree {
+	why := branch("why")
+	if len(e.Needs) > 0 {
+		why.branches = append(why.branches, needsTree(e.Needs))
+	}
+	for _, guard := range e.Guards {
+		if everyRule || anyHeld(guard.Rules) {
+			why.branches = append(why.branches, branch("guard "+guard.Guard, ruleTrees(guard.Rules)...))
+			continue
+		}
+		why.branches = append(why.branches, branch(fmt.Sprintf("guard %s denies nothing: %s", guard.Guard, tally(guard.Rules))))
+	}
+	switch {
+	case len(e.Rules) > 0 && everyRule:
+		why.branches = append(why.branches, branch("other rules", ruleTrees(e.Rules)...))
+	case len(e.Rules) > 0:
+		why.branches = append(why.branches, branch(fmt.Sprintf("other rules: %s (--every-rule draws them)", tally(e.Rules))))
+	}
+	if len(e.Facts) > 0 {
+		why.branches = append(why.branches, branch("facts read", factTrees(e.Facts)...))
+	}
+	return why
+}
+
+func anyHeld(rules []api.RuleTrace) bool {
+	return slices.ContainsFunc(rules, func(rule api.RuleTrace) bool { return rule.Outcome == authz.RuleHeld })
+}
+
+// tally counts rules by what became of them.
+func tally(rules []api.RuleTrace) string {
+	counts := map[string]int{}
+	for _, rule := range rules {
+		counts[outcomeOf(rule).text]++
+	}
+	var parts []string
+	for _, outcome := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[outcome], outcome))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func ruleTrees(rules []api.RuleTrace) []tree {
+	name := 0
+	for _, rule := range rules {
+		name = max(name, len(ruleName(rule)))
+	}
+	var trees []tree
+	for _, rule := range rules {
+		outcome := outcomeOf(rule)
+		t := tree{label: []part{
+			{text: fmt.Sprintf("%-12s", outcome.text), colour: outcome.colour},
+			{text: fmt.Sprintf("  %-*s  %s:%d", name, ruleName(rule), rule.File, rule.Line)},
+		}}
+		if rule.Stopped != nil {
+			t.branches = []tree{branch(fmt.Sprintf("at %s:%d: %s", rule.Stopped.File, rule.Stopped.Line, oneLine(rule.Stopped.Expression)))}
+		}
+		trees = append(trees, t)
+	}
+	return trees
+}
+
+// ruleName is the code of a deny rule, which its name is not: all of a guard have one.
+func ruleName(rule api.RuleTrace) string {
+	if rule.Code != "" {
+		return rule.Code
+	}
+	return strings.TrimPrefix(rule.Name, "data.")
+}
+
+func outcomeOf(rule api.RuleTrace) part {
+	switch rule.Outcome {
+	case authz.RuleHeld:
+		held := part{text: "held"}
+		if rule.Code != "" {
+			held.colour = red
+		}
+		return held
+	case authz.RuleNotHeld:
+		return part{text: "did not hold"}
+	case authz.RuleNotTried:
+		return part{text: "not tried"}
+	}
+	return part{text: rule.Outcome}
+}
+
+// oneLine is an expression of several lines as one.
+func oneLine(expression string) string { return strings.Join(strings.Fields(expression), " ") }
+
+func factTrees(facts []api.FactRead) []tree {
+	var trees []tree
+	for _, f := range facts {
+		revision := "there is none"
+		if f.Revision > 0 {
+			revision = fmt.Sprintf("revision %d", f.Revision)
+		}
+		trees = append(trees, branch(fmt.Sprintf("%s %s, %s", f.Collection, f.Key, revision)))
+	}
+	return trees
+}
+
+// needsTree is what would have to change: any one of the sets is enough.
+func needsTree(sets [][]api.Need) tree {
+	t := branch("for an allow, this would have to change")
+	if len(sets) == 1 {
+		t.branches = needTrees(sets[0])
+		return t
+	}
+	t = branch(fmt.Sprintf("for an allow, one of these %d would have to change", len(sets)))
+	for i, set := range sets {
+		t.branches = append(t.branches, branch(fmt.Sprintf("%d.", i+1), needTrees(set)...))
+	}
+	return t
+}
+
+func needTrees(set []api.Need) []tree {
+	var trees []tree
+	for _, n := range set {
+		label := string(n.Code)
+		if n.Guard != "" {
+			label += " (" + n.Guard + ")"
+		}
+		if n.Message != "" {
+			label += ": " + n.Message
+		}
+		t := branch(label)
+		if n.Fix != "" {
+			t.branches = append(t.branches, tree{label: []part{{text: "fix: " + n.Fix, colour: green}}})
+		}
+		for _, name := range slices.Sorted(maps.Keys(n.Details)) {
+			t.branches = append(t.branches, branch(name+": "+compact(n.Details[name])))
+		}
+		trees = append(trees, t)
+	}
+	return trees
 }

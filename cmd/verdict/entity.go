@@ -1,9 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
+	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +18,8 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/cmd/spell"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
 func newEntity(c *cli) *cobra.Command {
@@ -76,4 +85,229 @@ func completeCollections(_ *cobra.Command, args []string, _ string) ([]string, c
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return collectionNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
+func newEntityGet(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "get COLLECTION ID",
+		Short: "Print one entity",
+		Example: `  verdict entity get machine_users mu:user-svc
+  verdict entity get edges mu:user-svc/svc:email --output json`,
+		Args:              takes(2, 2),
+		ValidArgsFunction: completeCollections,
+	}
+	to := toAdmin(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		collection, err := parseEntity(args[0], args[1])
+		if err != nil {
+			return err
+		}
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodGet, Path: entityPath(collection, args[1])})
+		if err != nil {
+			return err
+		}
+		return c.print(answer.Body, func(w io.Writer) error { return tellEntity(w, answer.Body) })
+	}
+	return cmd
+}
+
+// tellEntity prints the members of an entity, one a line: id first, what the
+// store wrote last.
+func tellEntity(w io.Writer, entity []byte) error {
+	var members map[string]json.RawMessage
+	if err := ijson.UnmarshalOpen(entity, &members); err != nil {
+		return unreadable(err)
+	}
+	names := slices.SortedFunc(maps.Keys(members), func(a, b string) int {
+		if d := place(a) - place(b); d != 0 {
+			return d
+		}
+		if a < b {
+			return -1
+		}
+		return 1
+	})
+	width := 0
+	for _, name := range names {
+		width = max(width, len(name))
+	}
+	r := &report{w: w}
+	for _, name := range names {
+		r.line("%-*s  %s", width, name, cell(members[name]))
+	}
+	return r.err
+}
+
+func place(name string) int {
+	switch name {
+	case "id":
+		return 0
+	case "created_at", "updated_at":
+		return 2
+	case "revision":
+		return 3
+	}
+	return 1
+}
+
+// cell is a JSON value as a table shows it.
+func cell(value json.RawMessage) string {
+	if len(value) == 0 {
+		return ""
+	}
+	var v any
+	if err := ijson.UnmarshalOpen(value, &v); err != nil {
+		return string(value)
+	}
+	return compact(v)
+}
+
+// unreadable is the failure of an answer that is not what the contract says.
+func unreadable(err error) *failure {
+	return &failure{status: exitError, code: authz.CodeInternal, message: "the server's answer cannot be read: " + err.Error(),
+		fix: "Check that --server names a Verdict server, and the right one of its two listeners.", cause: err}
+}
+
+func newEntityPut(c *cli) *cobra.Command {
+	var file string
+	var ifMatch uint64
+	var create bool
+	cmd := &cobra.Command{
+		Use:   "put COLLECTION [ID]",
+		Short: "Create or replace an entity from JSON",
+		Long: `Create or replace an entity with the JSON of a file or of standard input. The id
+is that of the JSON unless given. Members left out take their defaults: the entity
+is replaced whole.
+
+--create refuses to replace one, --if-match replaces only the revision named; both
+exit with 5 when that does not hold.`,
+		Example: `  echo '{"id":"acme","plan":"business"}' | verdict entity put tenants
+  verdict entity put machine_users --file mu.json --if-match 4812`,
+		Args:              takes(1, 2),
+		ValidArgsFunction: completeCollections,
+	}
+	f := cmd.Flags()
+	f.StringVarP(&file, "file", "f", "-", "file with the entity as JSON, - for standard input")
+	f.Uint64Var(&ifMatch, "if-match", 0, "replace only this revision")
+	f.BoolVar(&create, "create", false, "only create, never replace")
+	cmd.MarkFlagsMutuallyExclusive("if-match", "create")
+	to := toAdmin(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		collection, err := parseCollection(args[0])
+		if err != nil {
+			return err
+		}
+		body, err := readInput(file, c.in)
+		if err != nil {
+			return err
+		}
+		key, err := putKey(collection, args[1:], body)
+		if err != nil {
+			return err
+		}
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		header := http.Header{}
+		if create {
+			header.Set("If-None-Match", "*")
+		}
+		if cmd.Flags().Changed("if-match") {
+			header.Set("If-Match", etag(ifMatch))
+		}
+		answer, err := client.Do(cmd.Context(), remote.Call{
+			Method: http.MethodPut, Path: entityPath(collection, key), Header: header, Body: bytes.NewReader(body),
+		})
+		if err != nil {
+			return err
+		}
+		return c.print(answer.Body, func(w io.Writer) error { return tellPut(w, collection, key, answer) })
+	}
+	return cmd
+}
+
+// putKey is the key to put body under: the one given, else the body's own.
+func putKey(c authz.Collection, given []string, body []byte) (string, error) {
+	if len(given) > 0 {
+		_, err := parseEntity(string(c), given[0])
+		return given[0], err
+	}
+	entity := c.New()
+	if err := ijson.UnmarshalOpen(body, entity); err != nil {
+		return "", usage("the entity cannot be read: "+err.Error(), "Write one JSON object, such as `verdict entity get -o json` prints.")
+	}
+	entity.Normalize()
+	key := entity.Head().ID
+	if err := c.ValidateKey(key); err != nil {
+		return "", usage("the JSON has no id to put it under: "+err.Error(), "Write an id into it, or name one: verdict entity put "+string(c)+" ID.")
+	}
+	return key, nil
+}
+
+func tellPut(w io.Writer, c authz.Collection, key string, answer *remote.Answer) error {
+	entity := c.New()
+	if err := ijson.UnmarshalOpen(answer.Body, entity); err != nil {
+		return unreadable(err)
+	}
+	done := "replaced"
+	if answer.Status == http.StatusCreated {
+		done = "created"
+	}
+	return say(w, "%s %s %s, revision %d", c, cmp.Or(entity.Head().ID, key), done, entity.Head().Revision)
+}
+
+func newEntityDelete(c *cli) *cobra.Command {
+	var ifMatch uint64
+	cmd := &cobra.Command{
+		Use:   "delete COLLECTION ID",
+		Short: "Delete an entity",
+		Long: `Delete an entity. The next decision no longer sees it. With --if-match it is
+deleted only in the revision named, else the command exits with 5.`,
+		Example:           `  verdict entity delete edges mu:backup-agent/svc:ledger`,
+		Args:              takes(2, 2),
+		ValidArgsFunction: completeCollections,
+	}
+	cmd.Flags().Uint64Var(&ifMatch, "if-match", 0, "delete only this revision")
+	to := toAdmin(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		collection, err := parseEntity(args[0], args[1])
+		if err != nil {
+			return err
+		}
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		header := http.Header{}
+		if cmd.Flags().Changed("if-match") {
+			header.Set("If-Match", etag(ifMatch))
+		}
+		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodDelete, Path: entityPath(collection, args[1]), Header: header})
+		if err != nil {
+			return err
+		}
+		return c.tellDeleted(collection, args[1], answer)
+	}
+	return cmd
+}
+
+// tellDeleted makes up the document the server's empty answer lacks: its
+// revision is in a header.
+func (c *cli) tellDeleted(collection authz.Collection, key string, answer *remote.Answer) error {
+	revision, err := strconv.ParseUint(answer.Header.Get(api.HeaderRevision), 10, 64)
+	if err != nil {
+		return unreadable(fmt.Errorf("%s is %w", api.HeaderRevision, err))
+	}
+	document, err := ijson.Marshal(map[string]any{"deleted": string(collection) + "/" + key, "data_revision": revision})
+	if err != nil {
+		return err
+	}
+	return c.print(document, func(w io.Writer) error {
+		return say(w, "%s %s deleted, revision %d", collection, key, revision)
+	})
 }

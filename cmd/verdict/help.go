@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/spell"
 )
 
@@ -49,4 +50,92 @@ func addCompletion(root *cobra.Command) {
 			holdsOnly(cmd)
 		}
 	}
+}
+
+// newExitCodesTopic is `verdict help exit-codes`.
+func newExitCodesTopic() *cobra.Command {
+	var b strings.Builder
+	b.WriteString("Every command exits with one of these:\n\n")
+	for _, row := range exitMeanings() {
+		fmt.Fprintf(&b, "  %d  %s\n", row.status, row.meaning)
+	}
+	b.WriteString("\nErrors are written to standard error; with --output json as one JSON object with\ncode, detail and, where known, field and fix.\n")
+	return &cobra.Command{Use: "exit-codes", Short: "What the exit status means", Long: b.String()}
+}
+
+// newConfigurationTopic is `verdict help configuration`.
+func newConfigurationTopic() *cobra.Command {
+	var b strings.Builder
+	b.WriteString(`A value comes from the first of: its flag, its environment variable, the
+configuration file (--config or $` + envConfig + `), its default. The environment variable is
+VERDICT_ and the key in capitals, with _ for the dot; the flag is the key with
+dashes: engine.timeout, VERDICT_ENGINE_TIMEOUT, --engine-timeout.
+
+`)
+	defaults := config.Default()
+	for _, s := range defaults.Settings() {
+		fmt.Fprintf(&b, "  %-27s %s\n", s.Key, s.Usage)
+		if s.String() != "" {
+			fmt.Fprintf(&b, "  %-27s default %s\n", "", s.String())
+		}
+		if s.Allowed != "" {
+			fmt.Fprintf(&b, "  %-27s may be %s\n", "", s.Allowed)
+		}
+	}
+	b.WriteString(`
+In the file the part before the dot is a section:
+
+  data: /var/lib/verdict
+  engine:
+    timeout: 250ms
+    max_keys: 64
+
+Client commands also read:
+
+  $` + envServer + `          URL of the server for decide, token get and token introspect
+  $` + envAdminServer + `    URL of the server for the other commands
+  $` + envKeyFile + `        file with the API key
+  $` + envKey + `             the API key itself
+`)
+	return &cobra.Command{Use: "configuration", Short: "Configuration keys, their variables and defaults", Long: b.String()}
+}
+
+// tableExample is a decision table that the base policies pass, with world.yaml in the
+// folder above.
+const tableExample = `
+about: Who may post to the ledger.    # optional, as in each case
+time: 2026-11-22T10:00:00Z            # RFC 3339; a case may have its own
+data:                                 # the facts, by collection and id
+  include: [../world.yaml]            # more facts, from files with nothing else
+  machine_users:
+    mu:billing-svc: {kind: service, origin: internal, owner: finance, tier: 3, env: prod, state: active}
+  services: {svc:ledger: {tier: 3, env: prod, owner: finance, required_level: {internal: 3}}}
+  edges: {mu:billing-svc: {svc:ledger: {actions: [ledger.post], owner: finance}}}
+input:                                # what the questions have in common
+  subject: {id: mu:billing-svc}
+  resource: {id: svc:ledger}
+  token: {env: prod}
+cases:
+  - name: its own action
+    input: {action: {name: ledger.post}}
+    want: allow
+  - name: another action
+    input: {action: {name: ledger.close}}
+    want: deny
+    reasons: [ACTION_NOT_ALLOWED]
+`
+
+// newDecisionTablesTopic is `verdict help decision-tables`.
+func newDecisionTablesTopic() *cobra.Command {
+	return &cobra.Command{Use: "decision-tables", Short: "How a decision table is written", Long: `A decision table lists questions with the answers they must get. It is a YAML file
+named *_table.yaml beside the policies, and ` + "`verdict test`" + ` runs it:
+
+` + indent(strings.TrimSpace(tableExample)) + `
+
+want is allow or deny. reasons and would_deny are codes, obligations and advice are ids:
+these and no others, in any order; left out, there must be none. Facts are entities as
+an import has them. The data and the input of a case change those of its table, as a
+JSON merge patch does: null takes away. What is left out of the input has a default: a
+fresh JWT of our own token issuer, for the subject.
+`}
 }

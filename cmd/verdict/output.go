@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // format is how a command prints. It is a flag value.
@@ -79,4 +80,119 @@ func printableLines(s string) string {
 		lines[i] = printable(line)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// report writes lines of text and keeps the first error.
+type report struct {
+	w   io.Writer
+	err error
+}
+
+func (r *report) line(format string, values ...any) {
+	if r.err == nil {
+		r.err = say(r.w, format, values...)
+	}
+}
+
+// lines writes text of several lines, each behind prefix.
+func (r *report) lines(prefix, text string) {
+	for line := range strings.Lines(text) {
+		r.line("%s%s", prefix, strings.TrimSuffix(line, "\n"))
+	}
+}
+
+// quote writes text that somebody else wrote below its name. Every line of it stands
+// behind a bar, so that none can be taken for a line of the report.
+func (r *report) quote(name, text string) {
+	r.line("  %s:", name)
+	r.lines("  | ", text)
+}
+
+// table prints rows in aligned columns, page after page: a later page keeps the
+// widths of earlier ones, so that any number of rows needs the memory of one page.
+type table struct {
+	w      io.Writer
+	header []string
+	widths []int
+	// screen cuts lines to the width of a terminal; the zero one cuts none.
+	screen screen
+	// colours, when not nil, is what a column's cells are shown in on such a screen.
+	colours map[int]func(cell string) colour // :: column -> colour of a cell
+}
+
+func newTable(w io.Writer, header ...string) *table {
+	return &table{w: w, header: header}
+}
+
+// page prints rows, the first time under the header. Empty cells show as "-".
+func (t *table) page(rows [][]string) error {
+	if t.widths == nil {
+		t.widths = make([]int, len(t.header))
+		rows = append([][]string{t.header}, rows...)
+	}
+	for _, row := range rows {
+		for i, cell := range row {
+			t.widths[i] = max(t.widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range rows {
+		if err := writeAll(t.w, []byte(t.line(row)+"\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *table) line(row []string) string {
+	var parts []part
+	for i, cell := range row {
+		p := part{text: cell}
+		if cell == "" {
+			p.text = "-"
+		}
+		if of := t.colours[i]; of != nil {
+			p.colour = of(cell)
+		}
+		parts = append(parts, p)
+		if i < len(row)-1 {
+			parts = append(parts, part{text: strings.Repeat(" ", max(0, t.widths[i]-utf8.RuneCountInString(p.text))+2)})
+		}
+	}
+	return t.screen.line(parts...)
+}
+
+// tree is a line and what stands below it.
+type tree struct {
+	label    []part
+	branches []tree
+}
+
+// branch makes a tree of a plain label.
+func branch(label string, branches ...tree) tree {
+	return tree{label: []part{{text: label}}, branches: branches}
+}
+
+// draw writes t with lines from each branch to its own. Nothing is cut: a line that
+// is longer than the screen goes on in its next one.
+func (t tree) draw(w io.Writer, s screen) error {
+	s.columns = 0
+	return t.drawBelow(w, s, "", "")
+}
+
+// drawBelow draws t's line behind first, and all below it behind rest.
+func (t tree) drawBelow(w io.Writer, s screen, first, rest string) error {
+	line := append([]part{{text: first}}, t.label...)
+	if err := writeAll(w, []byte(s.line(line...)+"\n")); err != nil {
+		return err
+	}
+	for i, b := range t.branches {
+		knee, trunk := "├─ ", "│  "
+		if i == len(t.branches)-1 {
+			knee, trunk = "└─ ", "   "
+		}
+		if err := b.drawBelow(w, s, rest+knee, rest+trunk); err != nil {
+			return err
+		}
+	}
+	return nil
 }

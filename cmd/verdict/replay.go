@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -145,4 +149,91 @@ func (c *cli) tellReplay(answer *replayAnswer, failOnFlip bool) error {
 		return err
 	}
 	return silent(exitFlips)
+}
+
+// replayAnswer reads the lines of a replay: progress, and at last a report or why
+// there is none.
+type replayAnswer struct {
+	bar    *count
+	report []byte // JSON of the comparison, as the server sent it
+}
+
+// replayLine is one line; one of its members is there.
+type replayLine struct {
+	Progress *struct {
+		Done  uint64 `json:"done"`
+		Total uint64 `json:"total"`
+	} `json:"progress"`
+	Report json.RawMessage `json:"report"`
+	Error  json.RawMessage `json:"error"`
+}
+
+func (a *replayAnswer) line(text []byte) error {
+	var line replayLine
+	if err := ijson.UnmarshalOpen(text, &line); err != nil {
+		return unreadable(err)
+	}
+	if line.Error != nil {
+		problem, err := remote.ParseProblem(line.Error)
+		if err != nil {
+			return unreadable(err)
+		}
+		return problem
+	}
+	if line.Progress != nil {
+		a.bar.at(line.Progress.Done, line.Progress.Total)
+	}
+	if line.Report != nil {
+		a.report = bytes.Clone(line.Report)
+	}
+	return nil
+}
+
+// call is the request for a replay: JSON, or a form when a bundle or records go along.
+// closing closes what it is read from.
+func (r *replayRun) call(c *cli, request api.ReplayRequest) (call remote.Call, closing closers, err error) {
+	call = remote.Call{Method: http.MethodPost, Path: api.PathReplay}
+	var bundle, records io.Reader
+	if r.bundle != "" {
+		opened, err := c.openBundle(r.bundle, r.name)
+		if err != nil {
+			return call, nil, err
+		}
+		request.Bundle, bundle, closing = opened.name, opened, append(closing, opened)
+	}
+	if r.records != "" {
+		opened, _, err := c.openInput(r.records)
+		if err != nil {
+			return call, nil, errors.Join(err, closing.Close())
+		}
+		records, closing = opened, append(closing, opened)
+	}
+	body, err := ijson.Marshal(request)
+	if err != nil {
+		return call, nil, errors.Join(err, closing.Close())
+	}
+	if len(closing) == 0 {
+		call.Body = bytes.NewReader(body)
+		return call, nil, nil
+	}
+	f := newForm()
+	f.part("request", api.TypeJSON, bytes.NewReader(body))
+	f.part("bundle", typeBundle, bundle)
+	f.part("records", api.TypeNDJSON, records)
+	if call.Body, call.ContentType, err = f.end(); err != nil {
+		return call, nil, errors.Join(err, closing.Close())
+	}
+	return call, closing, nil
+}
+
+// closers are closed together.
+type closers []io.Closer
+
+// Close closes all of them, the last first.
+func (c closers) Close() error {
+	var errs []error
+	for i := len(c) - 1; i >= 0; i-- {
+		errs = append(errs, c[i].Close())
+	}
+	return errors.Join(errs...)
 }

@@ -1,9 +1,24 @@
 package main
 
 import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/spf13/cobra"
 
+	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
 func newToken(c *cli) *cobra.Command {
@@ -27,4 +42,266 @@ func noTokenService(answered *failure) *failure {
 	f.message = "this node has no token service: token_service.issuer is not set"
 	f.fix = "Set token_service.issuer where the node is started. If it is set, check which of the two listeners --server names: token get and token introspect call the decisions listener, token replace-keys the admin listener."
 	return &f
+}
+
+func newTokenGet(c *cli) *cobra.Command {
+	var t tokenOrder
+	cmd := &cobra.Command{
+		Use:   "get",
+		Short: "Get a token as a machine user and print it",
+		Long: `Get a short-lived access token of the token service, which the server has when
+token_service.issuer is set, as the machine user whose secret, assertion or client
+certificate (--cert, --key) is given, and print it. No API key is needed. Exits with 6 when the credential is not accepted.`,
+		Example: `  verdict token get --client-id mu:billing-svc --client-secret-file billing.secret \
+    --audience svc:email |
+    verdict decide --token - --action email.send --resource svc:email`,
+		Args: takes(0, 0),
+	}
+	f := cmd.Flags()
+	f.StringVar(&t.clientID, "client-id", "", "machine user")
+	f.StringVar(&t.secret, "client-secret", "", "- reads its secret from standard input")
+	f.StringVar(&t.secretFile, "client-secret-file", "", "file with its secret")
+	f.StringVar(&t.assertionFile, "client-assertion-file", "", "file with a JWT the machine user signed (RFC 7523)")
+	f.StringVar(&t.audience, "audience", "", "service the token is for, such as svc:email")
+	f.StringVar(&t.subject, "subject", "", "whom to act for: user:ID or tenant:ID; without it for the machine user itself")
+	cmd.MarkFlagsMutuallyExclusive("client-secret", "client-secret-file", "client-assertion-file")
+	to := toTokenService(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		t.connection = c.fileOf(to.trust.cert, "cert", envCert).path != ""
+		call, err := t.call(c)
+		if err != nil {
+			return err
+		}
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		return c.getToken(cmd.Context(), client, call)
+	}
+	return cmd
+}
+
+// tokenOrder is a token to ask for, and as whom, as flags.
+type tokenOrder struct {
+	clientID, secret, secretFile, assertionFile string
+	audience, subject                           string
+	connection                                  bool // a client certificate is presented
+}
+
+// assertionType is the client_assertion_type of RFC 7523 section 2.2.
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// call is the request of RFC 6749 section 4.4, with the client authenticated in one way.
+func (t *tokenOrder) call(c *cli) (remote.Call, error) {
+	form, header := url.Values{"grant_type": {"client_credentials"}}, http.Header{}
+	if t.audience == "" {
+		return remote.Call{}, usage("a token is for one service, and none is named", "Name it with --audience, such as svc:email.")
+	}
+	form.Set("audience", t.audience)
+	if t.subject != "" {
+		form.Set("subject", t.subject)
+	}
+	source, err := secretSource("client-secret", t.secret, t.secretFile)
+	if err != nil {
+		return remote.Call{}, err
+	}
+	switch {
+	case source != "" && t.clientID == "":
+		return remote.Call{}, usage("a secret needs its --client-id", "Name the machine user whose secret it is.")
+	case source != "":
+		secret, err := c.readSecret("secret", source)
+		if err != nil {
+			return remote.Call{}, err
+		}
+		header.Set("Authorization", basic(t.clientID, secret))
+	case t.assertionFile != "":
+		assertion, err := c.readSecret("assertion", t.assertionFile)
+		if err != nil {
+			return remote.Call{}, err
+		}
+		form.Set("client_assertion_type", assertionType)
+		form.Set("client_assertion", assertion)
+		if t.clientID != "" {
+			form.Set("client_id", t.clientID)
+		}
+	case t.connection && t.clientID != "":
+		form.Set("client_id", t.clientID) // tls_client_auth, RFC 8705
+	default:
+		return remote.Call{}, usage("no credential is given to get a token with", "Give --client-id with --client-secret -, --client-secret-file or --cert and --key; or --client-assertion-file.")
+	}
+	return remote.Call{Method: http.MethodPost, Path: api.PathToken, Header: header, Body: strings.NewReader(form.Encode()), ContentType: api.TypeForm}, nil
+}
+
+// basic is client_secret_basic: both form-encoded first (RFC 6749 section 2.3.1),
+// because an id may have a colon.
+func basic(id, secret string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
+}
+
+func (c *cli) getToken(ctx context.Context, client *remote.Client, call remote.Call) error {
+	answer, err := client.Do(ctx, call)
+	if err != nil {
+		return noToken(err)
+	}
+	var got struct {
+		AccessToken string `json:"access_token"`
+		ExpiresIn   int    `json:"expires_in"`
+	}
+	if err := ijson.UnmarshalOpen(answer.Body, &got); err != nil {
+		return unreadable(err)
+	}
+	if got.AccessToken == "" {
+		return unreadable(errors.New("it has no access_token"))
+	}
+	return c.print(answer.Body, func(w io.Writer) error {
+		if err := say(w, "%s", got.AccessToken); err != nil {
+			return err
+		}
+		return c.note("good for %s", span(time.Duration(got.ExpiresIn)*time.Second))
+	})
+}
+
+// noToken says what to do about a token that is refused. A listener that has a token
+// service asks for no API key to get one, so one that does has none.
+func noToken(err error) error {
+	f := failureOf(err)
+	switch {
+	case f.code == authz.CodeUnauthenticated:
+		f.status, f.code = exitError, codeUnknownPath
+	case f.status == exitForbidden:
+		f.fix = "Check the id and its secret: `verdict credential list --machine-user ID` shows which generations are accepted."
+	}
+	return withoutTokenService(f)
+}
+
+func newTokenIntrospect(c *cli) *cobra.Command {
+	var token, tokenFile string
+	cmd := &cobra.Command{
+		Use:   "introspect",
+		Short: "Say whether a token of the token service is active",
+		Long: `Ask the token service whether a token that it issued is active now, and print what
+it says of it (RFC 7662). Any other token is not active. Exits with 0 when the token
+is active and with 3 when it is not. The API key needs the role decide.`,
+		Example: `  verdict token introspect --token-file billing.token`,
+		Args:    takes(0, 0),
+	}
+	cmd.Flags().StringVar(&token, "token", "", "- reads the token from standard input")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "file with the token")
+	cmd.MarkFlagsMutuallyExclusive("token", "token-file")
+	to := toDecisions(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		call, err := c.introspection(token, tokenFile)
+		if err != nil {
+			return err
+		}
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		answer, err := client.Do(cmd.Context(), call)
+		if err != nil {
+			return withoutTokenService(err)
+		}
+		return c.tellIntrospection(answer.Body)
+	}
+	return cmd
+}
+
+// introspection is the request of RFC 7662 section 2.1.
+func (c *cli) introspection(token, tokenFile string) (remote.Call, error) {
+	source, err := secretSource("token", token, tokenFile)
+	if err != nil {
+		return remote.Call{}, err
+	}
+	if source == "" {
+		return remote.Call{}, usage("no token is given to ask about", "Give it with --token - or --token-file.")
+	}
+	text, err := c.readSecret("token", source)
+	if err != nil {
+		return remote.Call{}, err
+	}
+	form := url.Values{"token": {text}}
+	return remote.Call{Method: http.MethodPost, Path: api.PathIntrospect, Body: strings.NewReader(form.Encode()), ContentType: api.TypeForm}, nil
+}
+
+// tellIntrospection prints an answer and ends with its exit status. An answer that
+// does not say whether the token is active is an error.
+func (c *cli) tellIntrospection(answer []byte) error {
+	var of struct {
+		Active *bool `json:"active"`
+	}
+	if err := ijson.UnmarshalOpen(answer, &of); err != nil {
+		return unreadable(err)
+	}
+	if of.Active == nil {
+		return unreadable(errors.New("it does not say whether the token is active"))
+	}
+	if err := c.print(answer, func(w io.Writer) error { return c.introspectionTable(w, answer) }); err != nil {
+		return err
+	}
+	if !*of.Active {
+		return silent(exitDeny)
+	}
+	return nil
+}
+
+// introspectionTable prints a member a line, active first.
+func (c *cli) introspectionTable(w io.Writer, answer []byte) error {
+	var members map[string]json.RawMessage
+	if err := ijson.UnmarshalOpen(answer, &members); err != nil {
+		return unreadable(err)
+	}
+	p := &properties{report: report{w: w}}
+	p.tell("active", brief(members["active"]), plain)
+	delete(members, "active")
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		p.tell(name, c.claim(name, members[name]), plain)
+	}
+	return p.err
+}
+
+// claim is the value of a member: the times of RFC 7662 as times.
+func (c *cli) claim(name string, value json.RawMessage) string {
+	var seconds int64
+	if slices.Contains([]string{"exp", "iat", "nbf"}, name) && ijson.UnmarshalOpen(value, &seconds) == nil {
+		return c.both(time.Unix(seconds, 0))
+	}
+	return brief(value)
+}
+
+func newTokenReplaceKeys(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "replace-keys",
+		Short: "Drop every key the token service has signed with",
+		Long: `Drop every key the token service has signed with, and begin with a new one: for a
+signing key that may have leaked. Every token it issued is denied from the next
+decision on, and machine users get new ones. Keys are replaced on schedule by
+themselves, without anybody noticing; this is not for that.`,
+		Args: cobra.NoArgs,
+	}
+	var yes bool
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	to := toAdmin(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		if err := c.confirm(cmd.Context(), yes, "Every token of the token service stops being good.\nReplace its keys?"); err != nil {
+			return err
+		}
+		return c.replaceKeys(cmd.Context(), client)
+	}
+	return cmd
+}
+
+func (c *cli) replaceKeys(ctx context.Context, client *remote.Client) error {
+	if _, err := client.Do(ctx, remote.Call{Method: http.MethodPost, Path: api.PathReplaceKeys}); err != nil {
+		return withoutTokenService(err)
+	}
+	return c.print([]byte(`{"replaced":true}`), func(w io.Writer) error {
+		r := &report{w: w}
+		r.line("signing keys replaced; machine users get new tokens with verdict token get, or as they did before")
+		return r.err
+	})
 }

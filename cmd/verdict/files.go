@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/pem"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/disk"
@@ -72,4 +74,70 @@ func (c *cli) tellFile(path string) error {
 		return err
 	}
 	return c.print(document, func(w io.Writer) error { return say(w, "%s: %d bytes", path, info.Size()) })
+}
+
+// readCertificates reads the certificates of a PEM file, the client's own first.
+// It passes over everything else, such as a private key in the same file: that
+// must not leave this machine.
+func (c *cli) readCertificates(path string) ([]*pem.Block, error) {
+	data, err := readInput(path, c.in)
+	if err != nil {
+		return nil, err
+	}
+	var chain []*pem.Block
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			break
+		}
+		if block.Type == "CERTIFICATE" {
+			chain = append(chain, block)
+		}
+	}
+	if len(chain) == 0 {
+		return nil, notCertificate(path, nil)
+	}
+	return chain, nil
+}
+
+func notCertificate(path string, cause error) *failure {
+	f := usage("there is no certificate in "+inputName(path), "A PEM file has lines -----BEGIN CERTIFICATE-----; `openssl x509 -inform der` makes one of DER.")
+	f.cause = cause
+	return f
+}
+
+// pemText writes certificates as PEM, without headers.
+func pemText(chain []*pem.Block) string {
+	var b strings.Builder
+	for _, block := range chain {
+		b.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
+	}
+	return b.String()
+}
+
+// secretSource is where a secret is read from: standard input or a file, "" when
+// neither flag was given. The flag of its own name takes only -, because every
+// process of the machine can read a command line.
+func secretSource(flag, value, file string) (string, error) {
+	switch {
+	case value != "" && value != "-":
+		return "", usage("--"+flag+" takes only -, to read it from standard input: a command line can be read by every process of the machine",
+			"Pipe it in with --"+flag+" -, or name a file with --"+flag+"-file.")
+	case value == "-":
+		return "-", nil
+	}
+	return file, nil
+}
+
+// readSecret reads the one line that a secret is.
+func (c *cli) readSecret(what, source string) (string, error) {
+	data, err := readInput(source, c.in)
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return "", usage("there is no "+what+" in "+inputName(source), "Check what was piped in or the file's name.")
+	}
+	return text, nil
 }
