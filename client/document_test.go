@@ -2,14 +2,10 @@ package client_test
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
-
-	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/verdict-pdp/verdict/server/servertest"
 )
@@ -54,12 +50,8 @@ func sentBody(request *http.Request) (string, error) {
 
 func (e *exchanges) hold(request *http.Request, sent string, answer servertest.Answer) {
 	name := request.Method + " " + request.URL.RequestURI()
-	operation, err := servertest.OperationOf(request.Method, request.URL.Path)
-	if err != nil || operation == nil {
-		e.t.Errorf("%s is no operation of the document: %v", name, err)
-		return
-	}
-	if err := checkRequest(operation, request, sent); err != nil {
+	id, err := servertest.CheckRequest(request, sent)
+	if err != nil {
 		e.t.Errorf("%s was sent, which is not as documented: %v", name, err)
 	}
 	if err := servertest.CheckExchange(request, sent, answer); err != nil {
@@ -67,67 +59,7 @@ func (e *exchanges) hold(request *http.Request, sent string, answer servertest.A
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.called = append(e.called, operation.OperationID)
-}
-
-// checkRequest holds parameters, conditions and the body of a request against its
-// operation.
-func checkRequest(operation *openapi3.Operation, request *http.Request, sent string) error {
-	for name, values := range request.URL.Query() {
-		if err := checkParameter(operation, "query", name, values); err != nil {
-			return err
-		}
-	}
-	for _, name := range []string{"If-Match", "If-None-Match", "Prefer"} {
-		if values := request.Header.Values(name); len(values) > 0 {
-			if err := checkParameter(operation, "header", name, values); err != nil {
-				return err
-			}
-		}
-	}
-	media, _, _ := strings.Cut(request.Header.Get("Content-Type"), ";")
-	if operation.RequestBody == nil {
-		if sent != "" && media != "application/x-www-form-urlencoded" && media != "multipart/form-data" {
-			return fmt.Errorf("a body of type %q where none is documented", media)
-		}
-		return nil
-	}
-	content := operation.RequestBody.Value.Content[media]
-	if content == nil {
-		return fmt.Errorf("the media type %q is not documented", media)
-	}
-	if media != "application/json" {
-		return nil
-	}
-	return servertest.Validate(content.Schema, []byte(sent))
-}
-
-func checkParameter(operation *openapi3.Operation, in, name string, values []string) error {
-	parameter := operation.Parameters.GetByInAndName(in, name)
-	if parameter == nil {
-		return fmt.Errorf("the parameter %q is not documented", name)
-	}
-	for _, value := range values {
-		var typed any = value
-		schema := parameter.Schema.Value
-		if schema.Type.Is("array") {
-			schema = schema.Items.Value
-		}
-		switch {
-		case schema.Type.Is("integer"):
-			var n float64
-			if _, err := fmt.Sscanf(value, "%g", &n); err != nil {
-				return fmt.Errorf("the parameter %q is %q: %w", name, value, err)
-			}
-			typed = n
-		case schema.Type.Is("boolean"):
-			typed = value == "true"
-		}
-		if err := schema.VisitJSON(typed, openapi3.EnableJSONSchema2020(), openapi3.EnableFormatValidation()); err != nil {
-			return fmt.Errorf("the parameter %q is %q: %w", name, value, err)
-		}
-	}
-	return nil
+	e.called = append(e.called, id)
 }
 
 // forget returns the operations called since it was asked last.

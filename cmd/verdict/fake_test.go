@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/verdict-pdp/verdict/server/servertest"
 )
 
 // fake is a server that says what a script tells it to.
@@ -35,6 +36,8 @@ type answer struct {
 	body   string
 	header http.Header
 	cut    bool // the connection breaks before the end
+	// undocumented answers are not held against the OpenAPI document.
+	undocumented bool
 }
 
 func newFake(dir string) *fake {
@@ -44,13 +47,18 @@ func newFake(dir string) *fake {
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := f.keep(r); err != nil {
+	sent, err := f.keep(r)
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	a, ok := f.next(r.Method + " " + r.URL.RequestURI())
 	if !ok {
 		http.Error(w, "the script has no answer to "+r.Method+" "+r.URL.RequestURI(), http.StatusTeapot)
+		return
+	}
+	if _, err := servertest.CheckRequest(r, sent); err != nil && a.status < 300 && !a.undocumented {
+		http.Error(w, "the command sent what is not as documented: "+err.Error(), http.StatusTeapot)
 		return
 	}
 	for name, values := range a.header {
@@ -78,11 +86,12 @@ func (f *fake) next(request string) (answer, bool) {
 }
 
 // keep writes the request to the file "request", as far as scripts look at it.
-func (f *fake) keep(r *http.Request) error {
-	body, err := io.ReadAll(r.Body)
+func (f *fake) keep(r *http.Request) (body string, err error) {
+	read, err := io.ReadAll(r.Body)
 	if err != nil {
-		return err
+		return "", err
 	}
+	body = string(read)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s\n", r.Method, r.URL.RequestURI())
 	for _, name := range []string{"Authorization", "Content-Type", "If-Match", "If-None-Match"} {
@@ -91,43 +100,88 @@ func (f *fake) keep(r *http.Request) error {
 		}
 	}
 	if len(body) > 0 {
-		fmt.Fprintf(&b, "\n%s\n", strings.TrimSuffix(string(body), "\n"))
+		fmt.Fprintf(&b, "\n%s\n", strings.TrimSuffix(body, "\n"))
 	}
-	return os.WriteFile(filepath.Join(f.dir, "request"), []byte(b.String()), 0o600)
+	return body, os.WriteFile(filepath.Join(f.dir, "request"), []byte(b.String()), 0o600)
 }
 
-// answerCommand is `answer STATUS METHOD PATH [FILE [HEADER VALUE]...]`: what to
-// answer from now on. In FILE {{-5m}} is the time five minutes ago, {{1h}} that in
-// an hour.
+// answerCommand is `answer [undocumented] STATUS METHOD PATH [FILE [HEADER VALUE]...]`:
+// what to answer from now on. In FILE {{-5m}} is the time five minutes ago, {{1h}} that
+// in an hour. An answer is one that the OpenAPI document has, unless the script says that
+// it is not; so is what the command sends for an answer of success.
 func answerCommand(ts *testscript.TestScript, neg bool, args []string) {
-	a := readAnswer(ts, neg, args)
-	register(ts, args[1]+" "+args[2], func([]answer) []answer { return []answer{a} })
+	request, a := readAnswer(ts, neg, args)
+	register(ts, request, func([]answer) []answer { return []answer{a} })
 }
 
-// thenCommand is `then STATUS METHOD PATH [FILE [HEADER VALUE]...]`: what to answer
-// once what was registered before has been answered, each once.
+// thenCommand is `then [undocumented] STATUS METHOD PATH [FILE [HEADER VALUE]...]`: what
+// to answer once what was registered before has been answered, each once.
 func thenCommand(ts *testscript.TestScript, neg bool, args []string) {
-	a := readAnswer(ts, neg, args)
-	register(ts, args[1]+" "+args[2], func(before []answer) []answer { return append(before, a) })
+	request, a := readAnswer(ts, neg, args)
+	register(ts, request, func(before []answer) []answer { return append(before, a) })
 }
 
-func readAnswer(ts *testscript.TestScript, neg bool, args []string) answer {
+func readAnswer(ts *testscript.TestScript, neg bool, args []string) (request string, a answer) {
+	if a.undocumented = len(args) > 0 && args[0] == "undocumented"; a.undocumented {
+		args = args[1:]
+	}
 	if neg || len(args) < 3 {
-		ts.Fatalf("usage: answer|then STATUS METHOD PATH [FILE [HEADER VALUE]...]")
+		ts.Fatalf("usage: answer|then [undocumented] STATUS METHOD PATH [FILE [HEADER VALUE]...]")
 	}
-	status, err := strconv.Atoi(args[0])
+	var err error
+	a.status, err = strconv.Atoi(args[0])
 	ts.Check(err)
-	a := answer{status: status, header: http.Header{"Content-Type": {"application/json"}}}
-	if status >= 400 {
-		a.header.Set("Content-Type", "application/problem+json")
-	}
+	a.header = http.Header{"Content-Type": {mediaTypeOf(args[1], args[2], a.status)}}
 	if len(args) > 3 {
 		a.body = withTimes(ts, ts.ReadFile(args[3]))
 	}
 	for i := 4; i+1 < len(args); i += 2 {
 		a.header.Set(args[i], args[i+1])
 	}
-	return a
+	if !a.undocumented {
+		checkAnswer(ts, args[1], args[2], a)
+	}
+	return args[1] + " " + args[2], a
+}
+
+// mediaTypeOf is how the server answers: a problem, or what the OpenAPI document has.
+func mediaTypeOf(method, path string, status int) string {
+	if status >= 400 {
+		return "application/problem+json"
+	}
+	path, _, _ = strings.Cut(path, "?")
+	operation, err := servertest.OperationOf(method, path)
+	if err == nil && operation != nil {
+		if of := operation.Responses.Value(strconv.Itoa(status)); of != nil {
+			for mediaType := range of.Value.Content {
+				return mediaType
+			}
+		}
+	}
+	return "application/json"
+}
+
+// lineSchemas are of answers that are a JSON document a line.
+var lineSchemas = map[string]string{
+	"POST /v1/replay":          "ReplayLine",
+	"GET /v1/decisions/export": "Record",
+}
+
+// checkAnswer holds an answer against the OpenAPI document.
+func checkAnswer(ts *testscript.TestScript, method, path string, a answer) {
+	path, _, _ = strings.Cut(path, "?")
+	if err := servertest.CheckAnswer(method, path, servertest.Answer{Status: a.status, Header: a.header, Body: a.body}); err != nil {
+		ts.Fatalf("the answer to %s %s is not as documented: %v", method, path, err)
+	}
+	schema := lineSchemas[method+" "+path]
+	for line := range strings.Lines(a.body) {
+		if schema == "" || a.status >= 300 {
+			break
+		}
+		if err := servertest.ValidateAs(schema, []byte(line)); err != nil {
+			ts.Fatalf("a line of the answer to %s %s is not as documented: %v\n%s", method, path, err, line)
+		}
+	}
 }
 
 var moment = regexp.MustCompile(`\{\{(-?[0-9a-z]+)\}\}`)

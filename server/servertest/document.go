@@ -50,6 +50,10 @@ func (d *document) check(request *http.Request, sent string, answer Answer) erro
 			return fmt.Errorf("accepted a body the document forbids: %w", err)
 		}
 	}
+	return checkAnswer(operation, answer)
+}
+
+func checkAnswer(operation *openapi3.Operation, answer Answer) error {
 	response := operation.Responses.Value(strconv.Itoa(answer.Status))
 	if response == nil {
 		response = operation.Responses.Default()
@@ -141,6 +145,91 @@ func CheckExchange(request *http.Request, sent string, answer Answer) error {
 		return err
 	}
 	return d.check(request, sent, answer)
+}
+
+// CheckAnswer holds an answer to a request of method and path against the document.
+func CheckAnswer(method, path string, answer Answer) error {
+	d, err := readDocument()
+	if err != nil {
+		return err
+	}
+	operation := d.operation(method, path)
+	if operation == nil {
+		return errors.New("no such operation is documented")
+	}
+	return checkAnswer(operation, answer)
+}
+
+// CheckRequest holds a request, of which sent is the body, against the document: its
+// parameters, its conditions and its body. It returns the id of the operation.
+func CheckRequest(request *http.Request, sent string) (operation string, err error) {
+	d, err := readDocument()
+	if err != nil {
+		return "", err
+	}
+	of := d.operation(request.Method, request.URL.Path)
+	if of == nil {
+		return "", errors.New("no such operation is documented")
+	}
+	return of.OperationID, checkRequest(of, request, sent)
+}
+
+func checkRequest(operation *openapi3.Operation, request *http.Request, sent string) error {
+	for name, values := range request.URL.Query() {
+		if err := checkParameter(operation, "query", name, values); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"If-Match", "If-None-Match", "Prefer"} {
+		if values := request.Header.Values(name); len(values) > 0 {
+			if err := checkParameter(operation, "header", name, values); err != nil {
+				return err
+			}
+		}
+	}
+	media, _, _ := strings.Cut(request.Header.Get("Content-Type"), ";")
+	if operation.RequestBody == nil {
+		if sent != "" && media != "application/x-www-form-urlencoded" && media != "multipart/form-data" {
+			return fmt.Errorf("a body of type %q where none is documented", media)
+		}
+		return nil
+	}
+	content := operation.RequestBody.Value.Content[media]
+	if content == nil {
+		return fmt.Errorf("the media type %q is not documented", media)
+	}
+	if media != "application/json" {
+		return nil
+	}
+	return Validate(content.Schema, []byte(sent))
+}
+
+func checkParameter(operation *openapi3.Operation, in, name string, values []string) error {
+	parameter := operation.Parameters.GetByInAndName(in, name)
+	if parameter == nil {
+		return fmt.Errorf("the parameter %q is not documented", name)
+	}
+	for _, value := range values {
+		var typed any = value
+		schema := parameter.Schema.Value
+		if schema.Type.Is("array") {
+			schema = schema.Items.Value
+		}
+		switch {
+		case schema.Type.Is("integer"):
+			var n float64
+			if _, err := fmt.Sscanf(value, "%g", &n); err != nil {
+				return fmt.Errorf("the parameter %q is %q: %w", name, value, err)
+			}
+			typed = n
+		case schema.Type.Is("boolean"):
+			typed = value == "true"
+		}
+		if err := schema.VisitJSON(typed, openapi3.EnableJSONSchema2020(), openapi3.EnableFormatValidation()); err != nil {
+			return fmt.Errorf("the parameter %q is %q: %w", name, value, err)
+		}
+	}
+	return nil
 }
 
 // OperationOf is what the document has for method and path; nil when it has nothing.
