@@ -2,11 +2,9 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
+	"context"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +14,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
 
 func newAudit(c *cli) *cobra.Command {
@@ -37,13 +34,10 @@ decisions. Reading them needs the role review, and no other role opens them.`
 // aboutAudit is the err of a call about the audit, with the fix that helps there; nil
 // for nil.
 func aboutAudit(err error) error {
-	if err == nil {
-		return nil
-	}
-	return refixed(err, map[authz.ErrorCode]string{
+	return fixes{
 		authz.CodeNotFound: "`verdict audit list` shows the ids; old records are removed after a time.",
 		authz.CodeGone:     "`verdict audit list` shows what is still kept.",
-	})
+	}.of(err)
 }
 
 // auditFilter selects changes, as flags.
@@ -84,31 +78,25 @@ func words[T ~string](values []T) []string {
 	return all
 }
 
-// query checks the flags, and is the filter as the parameters of a URL.
-func (f *auditFilter) query(c *cli) (url.Values, error) {
+// parse checks the flags and reads the times.
+func (f *auditFilter) parse(c *cli) (authz.AuditFilter, error) {
+	selected := f.AuditFilter
+	selected.Kind, selected.Collection = authz.ChangeKind(f.kind), authz.Collection(f.collection)
 	if f.refused {
-		f.Outcome = authz.ChangeRefused
+		selected.Outcome = authz.ChangeRefused
 	}
 	switch {
-	case f.Outcome != "" && !slices.Contains(outcomes, f.Outcome):
-		return nil, usage(fmt.Sprintf("--outcome is %q", f.Outcome), "Write one of "+strings.Join(outcomes, ", ")+".")
-	case f.kind != "" && !slices.Contains(authz.ChangeKinds(), authz.ChangeKind(f.kind)):
-		return nil, usage(fmt.Sprintf("--kind is %q", f.kind), "Write one of "+strings.Join(words(authz.ChangeKinds()), ", ")+".")
-	case f.collection != "" && !authz.Collection(f.collection).Known():
-		return nil, usage(fmt.Sprintf("--collection is %q", f.collection), "Write one of "+strings.Join(words(authz.AllCollections()), ", ")+".")
+	case selected.Outcome != "" && !slices.Contains(outcomes, selected.Outcome):
+		return selected, usage(fmt.Sprintf("--outcome is %q", selected.Outcome), "Write one of "+strings.Join(outcomes, ", ")+".")
+	case f.kind != "" && !slices.Contains(authz.ChangeKinds(), selected.Kind):
+		return selected, usage(fmt.Sprintf("--kind is %q", f.kind), "Write one of "+strings.Join(words(authz.ChangeKinds()), ", ")+".")
+	case f.collection != "" && !selected.Collection.Known():
+		return selected, usage(fmt.Sprintf("--collection is %q", f.collection), "Write one of "+strings.Join(words(authz.AllCollections()), ", ")+".")
 	}
 	times := recordFilter{from: f.from, to: f.to}
 	span, err := times.parse(c)
-	if err != nil {
-		return nil, err
-	}
-	query := filterQuery(span)
-	for name, value := range map[string]string{"by": f.By, "kind": f.kind, "collection": f.collection, "key": f.Key, "bundle": f.Bundle, "outcome": f.Outcome} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
-	return query, nil
+	selected.From, selected.To = span.From, span.To
+	return selected, err
 }
 
 func newAuditList(c *cli) *cobra.Command {
@@ -130,29 +118,27 @@ it was refused with. Filters are combined.`,
 	pages.flags(cmd, "changes", 50)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		query, err := filter.query(c)
+		selected, err := filter.parse(c)
 		if err != nil {
 			return err
 		}
-		if err := pages.ask(query, "change"); err != nil {
+		if err := pages.check("change"); err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		call := remote.Call{Method: http.MethodGet, Path: api.PathAudit, Query: query}
-		if pages.all {
-			return aboutAudit(c.listAllRecords(cmd.Context(), client, call, c.newChangeTable()))
-		}
-		return aboutAudit(c.listPage(cmd.Context(), client, call, c.newChangeTable()))
+		return aboutAudit(list(cmd.Context(), c, pages, headMembers, func(ctx context.Context, p client.Paging) (page[authz.AuditedChange], error) {
+			read, err := pdp.ListChangesPage(ctx, selected, p)
+			return page[authz.AuditedChange]{read.Items, read.NextCursor, read.Head}, err
+		}, c.changeRows()))
 	}
 	return cmd
 }
 
 func newAuditTail(c *cli) *cobra.Command {
 	var filter auditFilter
-	last := 10
 	cmd := &cobra.Command{
 		Use:   "tail",
 		Short: "Print changes as they are made or refused",
@@ -164,67 +150,47 @@ interrupted. With --output json each change is one line.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	filter.flags(cmd)
-	cmd.Flags().IntVarP(&last, "last", "n", last, "how many of those made before to begin with, up to 1000")
-	complete(cmd, "last")
+	last := lastFlag(cmd)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		query, err := filter.query(c)
+		selected, err := filter.parse(c)
 		if err != nil {
 			return err
 		}
-		if last < 0 || last > pageOfAll {
-			return usage(fmt.Sprintf("--last is %d", last), "Write 0 to 1000; `verdict audit list --all` prints every one.")
+		if err := checkLast(*last, "audit"); err != nil {
+			return err
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		t := &tail{cli: c, client: client, path: api.PathAudit, filter: query, rows: c.newChangeTable()}
-		if c.output == formatJSON {
-			t.rows = &recordLines{w: c.out}
+		t := &tail[authz.AuditedChange]{cli: c, rows: c.changeRows(),
+			newest: func(ctx context.Context, p client.Paging) (stretch[authz.AuditedChange], error) {
+				read, err := pdp.ListChangesPage(ctx, selected, p)
+				return stretch[authz.AuditedChange]{read.Items, read.NextAfter}, err
+			},
+			after: func(ctx context.Context, from client.Following) (stretch[authz.AuditedChange], error) {
+				read, err := pdp.ListChangesAfter(ctx, selected, from)
+				return stretch[authz.AuditedChange]{read.Items, read.NextAfter}, err
+			},
 		}
-		return aboutAudit(t.follow(cmd.Context(), last))
+		return aboutAudit(t.follow(cmd.Context(), *last))
 	}
 	return cmd
 }
 
-// changeTable prints changes, one a line.
-type changeTable struct{ table *table }
-
-func (c *cli) newChangeTable() *changeTable {
-	t := newTable(c.out, "AT", "OUTCOME", "CHANGE", "OF", "BY", "RESULT", "ID")
-	t.screen = c.screenOf(c.out)
-	t.colours = map[int]func(string) colour{1: changeColour}
-	return &changeTable{table: t}
-}
-
-func changeColour(outcome string) colour {
-	switch outcome {
-	case authz.ChangeMade:
-		return green
-	case authz.ChangeRefused, authz.ChangeFailed:
-		return red
-	case authz.ChangePending, authz.ChangeNotMade, authz.ChangeInterrupted:
-		return amber
+// changeRows prints changes, one a line.
+func (c *cli) changeRows() func([]authz.AuditedChange) error {
+	colours := map[string]colour{
+		authz.ChangeMade:    green,
+		authz.ChangeRefused: red, authz.ChangeFailed: red,
+		authz.ChangePending: amber, authz.ChangeNotMade: amber, authz.ChangeInterrupted: amber,
 	}
-	return plain
+	t := c.newTable(1, colours, "AT", "OUTCOME", "CHANGE", "OF", "BY", "RESULT", "ID")
+	return rows(t, func(c authz.AuditedChange) ([]string, error) {
+		return []string{c.At.UTC().Format("2006-01-02T15:04:05.000Z"), c.Outcome, string(c.Kind), subjectOf(&c), c.By.Key, resultOf(&c), c.ID}, nil
+	})
 }
-
-func (t *changeTable) page(items []json.RawMessage) error {
-	var rows [][]string
-	for _, item := range items {
-		var c authz.AuditedChange
-		if err := ijson.UnmarshalOpen(item, &c); err != nil {
-			return unreadable(err)
-		}
-		rows = append(rows, []string{
-			c.At.UTC().Format("2006-01-02T15:04:05.000Z"), c.Outcome, string(c.Kind), subjectOf(&c), c.By.Key, resultOf(&c), c.ID,
-		})
-	}
-	return t.table.page(rows)
-}
-
-func (*changeTable) end(uint64) error { return nil }
 
 // subjectOf is what a change was of, in a few words.
 func subjectOf(c *authz.AuditedChange) string {
@@ -275,34 +241,14 @@ of what was stored before and after, and the record it stands in.`,
 		if err := authz.ValidateID("ID", args[0]); err != nil {
 			return usage(err.Error(), "`verdict audit list` shows the ids.")
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodGet, Path: api.PathAudit + "/" + url.PathEscape(args[0])})
-		if err != nil {
-			return aboutAudit(err)
-		}
-		return c.print(answer.Body, func(w io.Writer) error { return tellChange(w, answer.Body) })
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.AuditedRecord, error) {
+			return pdp.GetChange(ctx, args[0])
+		}, aboutAudit, tellChange)
 	}
 	return cmd
 }
 
-// auditedRecord answers for one change.
-type auditedRecord struct {
-	Change authz.AuditedChange `json:"change"`
-	Seq    uint64              `json:"seq"`
-	Kind   string              `json:"kind"`
-	At     time.Time           `json:"at"`
-	Prev   string              `json:"prev"`
-	Hash   string              `json:"hash"`
-}
-
-func tellChange(w io.Writer, answer []byte) error {
-	var shown auditedRecord
-	if err := ijson.UnmarshalOpen(answer, &shown); err != nil {
-		return unreadable(err)
-	}
+func tellChange(w io.Writer, shown api.AuditedRecord) error {
 	r := &report{w: w}
 	r.change(&shown.Change)
 	r.line("  record %d, %s, at %s; change %s, number %d", shown.Seq, shown.Kind, shown.At.UTC().Format(time.RFC3339Nano), shown.Change.ID, shown.Change.Number)

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/daemon"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
 )
 
 func newBackup(c *cli) *cobra.Command {
@@ -30,13 +26,12 @@ but no key, and is readable by its user only.`,
 	cmd.Flags().BoolVar(&force, "force", false, "replace the file when it exists")
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
 		bar := c.newProgress("backing up", -1)
-		call := remote.Call{Method: http.MethodGet, Path: api.PathBackup}
-		if err := c.download(cmd.Context(), client, call, args[0], force, bar, bar.bytesOnly()); err != nil {
+		if err := c.download(cmd.Context(), pdp.Backup, args[0], force, bar, bar.bytesOnly()); err != nil {
 			return err
 		}
 		return c.tellFile(args[0])
@@ -84,13 +79,7 @@ func (c *cli) restore(ctx context.Context, path string, cfg config.Config) error
 	if err != nil {
 		return err
 	}
-	document, err := ijson.Marshal(map[string]string{"restored": data})
-	if err != nil {
-		return err
-	}
-	return c.print(document, func(w io.Writer) error {
-		return say(w, "restored into %s; serve it with `verdict serve --data %s`", data, data)
-	})
+	return c.printMade(map[string]string{"restored": data}, "restored into %s; serve it with `verdict serve --data %s`", data, data)
 }
 
 // until reads until its context ends.

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,12 +13,8 @@ import (
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
-
-// typeBundle is the media type of a bundle.
-const typeBundle = "application/vnd.openpolicyagent.bundles"
 
 func newBundle(c *cli) *cobra.Command {
 	cmd := group("bundle", "Push, compare, activate and roll back policies",
@@ -35,8 +29,6 @@ it before ` + "`verdict bundle activate`" + `; until then it can judge live traf
 effect (` + "`verdict shadow start`" + `). A push that fails changes nothing.`
 	return cmd
 }
-
-func bundlePath(name string) string { return api.PathBundles + "/" + url.PathEscape(name) }
 
 // checkBundleName refuses what cannot name a bundle, before anything is sent.
 func checkBundleName(name string) error {
@@ -79,45 +71,22 @@ fails changes nothing.`,
 			return err
 		}
 		defer bundle.Close()
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
+		there := false
+		push := func(ctx context.Context, pdp *client.Client) (authz.Generation, error) {
+			g, created, err := pdp.PutBundle(ctx, bundle.name, bundle, client.BundleChange{Message: message, Activate: activate})
+			there = !created
+			return g, err
 		}
-		waiting := c.newWait("pushing " + bundle.name + ", the gate runs")
-		answer, err := client.Upload(cmd.Context(), remote.Call{
-			Method: http.MethodPut, Path: bundlePath(bundle.name), Query: pushQuery(message, activate),
-			ContentType: typeBundle, Body: bundle,
-		})
-		if err := errors.Join(err, waiting.done()); err != nil {
+		return ask(c, cmd, to, awaited(c, "pushing "+bundle.name+", the gate runs", push), func(err error) error {
 			return refusedBundle(args[0], "Change what is named above and push again: nothing was changed, and the active generation decides on.", err)
-		}
-		return c.tellPush(bundle.name, answer)
+		}, func(w io.Writer, g authz.Generation) error {
+			r := &report{w: w}
+			r.line("%s: generation %d, %s", bundle.name, g.Number, stateText(g, there))
+			r.generationOutcome(g)
+			return r.err
+		})
 	}
 	return cmd
-}
-
-func pushQuery(message string, activate bool) url.Values {
-	query := url.Values{}
-	if message != "" {
-		query.Set("message", message)
-	}
-	if activate {
-		query.Set("activate", "true")
-	}
-	return query
-}
-
-func (c *cli) tellPush(name string, answer *remote.Answer) error {
-	g, err := readGeneration(answer.Body)
-	if err != nil {
-		return err
-	}
-	return c.print(answer.Body, func(w io.Writer) error {
-		r := &report{w: w}
-		r.line("%s: generation %d, %s", name, g.Number, stateText(g, answer.Status == http.StatusOK))
-		r.generationOutcome(g)
-		return r.err
-	})
 }
 
 // stateText says how a generation stands; there says that it was so before the call.
@@ -167,22 +136,14 @@ gate like a push, and is decided with once it is activated.`,
 		if err := checkBundleName(args[0]); err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
+		remove := func(ctx context.Context, pdp *client.Client) (authz.Generation, error) {
+			return pdp.DeleteBundle(ctx, args[0], client.BundleChange{Message: message, Activate: activate})
 		}
-		waiting := c.newWait("removing " + args[0] + ", the gate runs")
-		answer, err := client.Upload(cmd.Context(), remote.Call{Method: http.MethodDelete, Path: bundlePath(args[0]), Query: pushQuery(message, activate)})
-		if err := errors.Join(err, waiting.done()); err != nil {
-			return refixed(aboutPolicies(err), map[authz.ErrorCode]string{
+		return ask(c, cmd, to, awaited(c, "removing "+args[0]+", the gate runs", remove), func(err error) error {
+			return fixes{
 				authz.CodeInvalid: "Nothing was changed. What is named above does not load without " + args[0] + ": change or remove that first.",
-			})
-		}
-		g, err := readGeneration(answer.Body)
-		if err != nil {
-			return err
-		}
-		return c.print(answer.Body, func(w io.Writer) error {
+			}.of(aboutPolicies(err))
+		}, func(w io.Writer, g authz.Generation) error {
 			r := &report{w: w}
 			r.line("without %s: generation %d, %s", args[0], g.Number, stateText(g, false))
 			r.generationOutcome(g)
@@ -209,31 +170,16 @@ func newBundleActivate(c *cli) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		return c.activated(cmd, client, generationPath(n)+"/activate", api.ActivateRequest{Message: message})
+		return c.activated(cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Generation, error) {
+			return pdp.ActivateGeneration(ctx, n, api.ActivateRequest{Message: message})
+		})
 	}
 	return cmd
 }
 
-// activated posts request, which makes a generation the active one, and says which.
-func (c *cli) activated(cmd *cobra.Command, client *remote.Client, path string, request any) error {
-	body, err := ijson.Marshal(request)
-	if err != nil {
-		return err
-	}
-	waiting := c.newWait("activating")
-	answer, err := client.Upload(cmd.Context(), remote.Call{Method: http.MethodPost, Path: path, Body: bytes.NewReader(body)})
-	if err := errors.Join(err, waiting.done()); err != nil {
-		return aboutPolicies(err)
-	}
-	g, err := readGeneration(answer.Body)
-	if err != nil {
-		return err
-	}
-	return c.print(answer.Body, func(w io.Writer) error {
+// activated makes a generation the active one, and says which.
+func (c *cli) activated(cmd *cobra.Command, to *connection, call func(context.Context, *client.Client) (authz.Generation, error)) error {
+	return ask(c, cmd, to, awaited(c, "activating", call), aboutPolicies, func(w io.Writer, g authz.Generation) error {
 		r := &report{w: w}
 		r.line("generation %d decides from now on (%s)", g.Number, shortDigest(g.Digest))
 		r.nextOfActive(g.Number)
@@ -264,11 +210,9 @@ before, or the one named. Any that is kept can be gone back to.`,
 			}
 			request.To = n
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		return c.activated(cmd, client, api.PathRollback, request)
+		return c.activated(cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Generation, error) {
+			return pdp.Rollback(ctx, request)
+		})
 	}
 	return cmd
 }

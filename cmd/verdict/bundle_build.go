@@ -1,13 +1,11 @@
 package main
 
 import (
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/bundles"
-	"github.com/verdict-pdp/verdict/ijson"
 )
 
 func newBundleBuild(c *cli) *cobra.Command {
@@ -53,11 +51,5 @@ func (c *cli) writeBundle(p bundles.Package, file string, force bool) error {
 	if err := out.finish(string(p.Packed)); err != nil {
 		return err
 	}
-	document, err := ijson.Marshal(map[string]any{"file": file, "bytes": len(p.Packed), "digest": p.Digest})
-	if err != nil {
-		return err
-	}
-	return c.print(document, func(w io.Writer) error {
-		return say(w, "%s: %s, %s", file, byteCount(int64(len(p.Packed))), p.Digest)
-	})
+	return c.printMade(map[string]any{"file": file, "bytes": len(p.Packed), "digest": p.Digest}, "%s: %s, %s", file, byteCount(int64(len(p.Packed))), p.Digest)
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"cmp"
-	"errors"
+	"context"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -14,8 +12,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
 
 func newBundleList(c *cli) *cobra.Command {
@@ -27,31 +24,17 @@ func newBundleList(c *cli) *cobra.Command {
 	}
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodGet, Path: api.PathBundles})
-		if err != nil {
-			return aboutPolicies(err)
-		}
-		return c.print(answer.Body, func(io.Writer) error { return c.tellBundles(answer.Body) })
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.BundleList, error) { return pdp.ListBundles(ctx) }, aboutPolicies, c.tellBundles)
 	}
 	return cmd
 }
 
-func (c *cli) tellBundles(answer []byte) error {
-	var list api.BundleList
-	if err := ijson.UnmarshalOpen(answer, &list); err != nil {
-		return unreadable(err)
-	}
-	t := newTable(c.out, "NAME", "REVISION", "DIGEST", "SIZE", "SIGNED BY", "SOURCE", "ROOTS")
-	t.screen = c.screenOf(c.out)
-	var rows [][]string
-	for _, b := range list.Bundles {
-		rows = append(rows, []string{b.Name, b.Revision, shortDigest(b.Digest), byteCount(b.Bytes), b.SignedBy, b.Source, strings.Join(b.Roots, " ")})
-	}
-	if err := t.page(rows); err != nil {
+func (c *cli) tellBundles(_ io.Writer, list api.BundleList) error {
+	t := c.newTable(-1, nil, "NAME", "REVISION", "DIGEST", "SIZE", "SIGNED BY", "SOURCE", "ROOTS")
+	err := rows(t, func(b authz.BundleRef) ([]string, error) {
+		return []string{b.Name, b.Revision, shortDigest(b.Digest), byteCount(b.Bytes), b.SignedBy, b.Source, strings.Join(b.Roots, " ")}, nil
+	})(list.Bundles)
+	if err != nil {
 		return err
 	}
 	return c.note("generation %d, %s", list.Generation, list.Digest)
@@ -80,19 +63,19 @@ func newBundleGet(c *cli) *cobra.Command {
 		if file == "-" && isTerminal(c.out) {
 			return usage("a bundle is not for a terminal", "Name a file with --file, or pipe it into another command.")
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		call := remote.Call{Method: http.MethodGet, Path: bundlePath(args[0])}
+		fetch := func(ctx context.Context, w io.Writer) error { return pdp.GetBundle(ctx, args[0], w) }
 		if file == "-" {
-			return aboutPolicies(client.Download(cmd.Context(), call, c.out))
+			return aboutPolicies(fetch(cmd.Context(), c.out))
 		}
 		if file == "" {
 			file = args[0] + ".tar.gz"
 		}
 		bar := c.newProgress("fetching "+args[0], -1)
-		if err := c.download(cmd.Context(), client, call, file, force, bar, bar.bytesOnly()); err != nil {
+		if err := c.download(cmd.Context(), fetch, file, force, bar, bar.bytesOnly()); err != nil {
 			return aboutPolicies(err)
 		}
 		return c.tellFile(file)
@@ -114,19 +97,9 @@ func newBundleShow(c *cli) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodGet, Path: generationPath(n)})
-		if err != nil {
-			return aboutPolicies(err)
-		}
-		g, err := readGeneration(answer.Body)
-		if err != nil {
-			return err
-		}
-		return c.print(answer.Body, func(w io.Writer) error {
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Generation, error) {
+			return pdp.GetGeneration(ctx, n)
+		}, aboutPolicies, func(w io.Writer, g authz.Generation) error {
 			r := &report{w: w}
 			r.generation(g, c.now())
 			if g.State == authz.GenerationCandidate {
@@ -152,47 +125,24 @@ with, the active one, and those that can be gone back to.`,
 	complete(cmd, "limit")
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if limit < 1 || limit > pageOfAll {
+		if limit < 1 || limit > client.MaxLimit {
 			return usage(fmt.Sprintf("--limit is %d", limit), "Write 1 to 1000.")
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodGet, Path: api.PathGenerations, Query: url.Values{"limit": {strconv.Itoa(limit)}}})
-		if err != nil {
-			return aboutPolicies(err)
-		}
-		return c.print(answer.Body, func(io.Writer) error { return c.tellHistory(answer.Body) })
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.GenerationList, error) {
+			return pdp.ListGenerations(ctx, limit)
+		}, aboutPolicies, c.tellHistory)
 	}
 	return cmd
 }
 
-func (c *cli) tellHistory(answer []byte) error {
-	var list api.GenerationList
-	if err := ijson.UnmarshalOpen(answer, &list); err != nil {
-		return unreadable(err)
-	}
-	t := newTable(c.out, "GENERATION", "STATE", "MADE", "BY", "ACTIVATED", "FLIPS", "BUNDLES", "MESSAGE")
-	t.screen = c.screenOf(c.out)
-	t.colours = map[int]func(string) colour{1: generationColour}
-	var rows [][]string
-	for _, g := range list.Items {
-		rows = append(rows, []string{
+func (c *cli) tellHistory(_ io.Writer, list api.GenerationList) error {
+	colours := map[string]colour{authz.GenerationActive: green, authz.GenerationCandidate: amber}
+	t := c.newTable(1, colours, "GENERATION", "STATE", "MADE", "BY", "ACTIVATED", "FLIPS", "BUNDLES", "MESSAGE")
+	return rows(t, func(g authz.Generation) ([]string, error) {
+		return []string{
 			strconv.FormatUint(g.Number, 10), g.State, stamp(g.At), g.Author, stamp(g.ActivatedAt), gateFlips(g.Gate), bundleNames(g.Bundles), oneLine(g.Message),
-		})
-	}
-	return t.page(rows)
-}
-
-func generationColour(state string) colour {
-	switch state {
-	case authz.GenerationActive:
-		return green
-	case authz.GenerationCandidate:
-		return amber
-	}
-	return plain
+		}, nil
+	})(list.Items)
 }
 
 // gateFlips is how many recorded decisions the gate saw flip; empty when it replayed
@@ -223,24 +173,14 @@ from stand, and the last failure of each bundle that did not get through since.`
 	}
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodGet, Path: api.PathPolicyStatus})
-		if err != nil {
-			return aboutPolicies(err)
-		}
-		return c.print(answer.Body, func(w io.Writer) error { return c.tellPolicyStatus(w, answer.Body) })
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.PolicyStatus, error) {
+			return pdp.PolicyStatus(ctx)
+		}, aboutPolicies, c.tellPolicyStatus)
 	}
 	return cmd
 }
 
-func (c *cli) tellPolicyStatus(w io.Writer, answer []byte) error {
-	var status authz.PolicyStatus
-	if err := ijson.UnmarshalOpen(answer, &status); err != nil {
-		return unreadable(err)
-	}
+func (c *cli) tellPolicyStatus(w io.Writer, status authz.PolicyStatus) error {
 	r := &report{w: w}
 	r.line("active    generation %d, %s", status.Active.Generation, status.Active.Digest)
 	if status.Previous != 0 {
@@ -310,28 +250,15 @@ newest recorded decisions the second one makes otherwise than the first.`,
 		if last < 0 {
 			return usage(fmt.Sprintf("--last is %d", last), "Write how many decisions to judge anew, or 0 for none.")
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
+		compare := func(ctx context.Context, pdp *client.Client) (api.Difference, error) {
+			return pdp.DiffGenerations(ctx, from, other, last)
 		}
-		waiting := c.newWait("comparing")
-		answer, err := client.Upload(cmd.Context(), remote.Call{
-			Method: http.MethodGet, Path: generationPath(from) + "/diff/" + strconv.FormatUint(other, 10),
-			Query: url.Values{"last": {strconv.Itoa(last)}},
-		})
-		if err := errors.Join(err, waiting.done()); err != nil {
-			return aboutPolicies(err)
-		}
-		return c.print(answer.Body, func(w io.Writer) error { return c.tellDiff(w, answer.Body) })
+		return ask(c, cmd, to, awaited(c, "comparing", compare), aboutPolicies, c.tellDiff)
 	}
 	return cmd
 }
 
-func (c *cli) tellDiff(w io.Writer, answer []byte) error {
-	var d api.Difference
-	if err := ijson.UnmarshalOpen(answer, &d); err != nil {
-		return unreadable(err)
-	}
+func (c *cli) tellDiff(w io.Writer, d api.Difference) error {
 	s := c.screenOf(w)
 	s.columns = 0 // lines of a diff are not cut
 	r := &report{w: w}

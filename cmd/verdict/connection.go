@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/cmd/config"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 )
 
 // connection says which server a client command calls, and as whom. The address
@@ -95,7 +95,7 @@ func (to *connection) keyName() string {
 }
 
 // dial makes the client for cmd. It does not connect yet.
-func (c *cli) dial(cmd *cobra.Command, to *connection) (*remote.Client, error) {
+func (c *cli) dial(cmd *cobra.Command, to *connection) (*client.Client, error) {
 	loaded, err := c.config(cmd)
 	if err != nil {
 		return nil, err
@@ -114,11 +114,11 @@ func (c *cli) dial(cmd *cobra.Command, to *connection) (*remote.Client, error) {
 			return nil, err
 		}
 	}
-	client, err := remote.New(remote.Config{Server: server, Key: key, UserAgent: "verdict/" + buildVersion(), TLS: over})
+	pdp, err := client.New(client.Config{Server: server, Key: key, UserAgent: "verdict/" + buildVersion(), TLS: over, Attempts: 1})
 	if err != nil {
 		return nil, usage(err.Error(), "Name the server with --server or $"+to.serverEnv()+".")
 	}
-	return client, nil
+	return pdp, nil
 }
 
 func (c *cli) serverURL(to *connection, cfg config.Config) (string, error) {

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"encoding/json"
-	"net/http"
-	"net/url"
+	"context"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
 
 func newCredential(c *cli) *cobra.Command {
@@ -39,71 +35,48 @@ than the tier of its machine user allows; AGE shows how old it is.`,
 	cmd.Flags().StringVar(&machineUser, "machine-user", "", "only those of this machine user")
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		query := url.Values{"limit": {strconv.Itoa(pageOfAll)}}
+		filters := client.Filters{}
 		if machineUser != "" {
-			query.Set("machine_user", machineUser)
+			filters["machine_user"] = machineUser
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		t := newTable(c.out, "ID", "MACHINE USER", "KIND", "GENERATION", "STATE", "AGE", "LAST USED", "FROM", "ENDS")
-		t.screen = c.screenOf(c.out)
-		t.colours = map[int]func(string) colour{4: credentialColour}
-		call := remote.Call{Method: http.MethodGet, Path: api.PathV1 + string(authz.Credentials), Query: query}
-		return c.listAll(cmd.Context(), client, call, &credentialTable{table: t, now: c.now()})
+		t := c.newTable(4, credentialColours(), "ID", "MACHINE USER", "KIND", "GENERATION", "STATE", "AGE", "LAST USED", "FROM", "ENDS")
+		return list(cmd.Context(), c, everyPage, revisionMember, func(ctx context.Context, p client.Paging) (page[authz.Credential], error) {
+			read, err := pdp.Credentials().ListPage(ctx, filters, p)
+			return page[authz.Credential]{read.Items, read.NextCursor, read.Revision}, err
+		}, rows(t, func(of authz.Credential) ([]string, error) { return credentialRow(&of, c.now()), nil }))
 	}
 	return cmd
 }
 
-// credentialTable prints credentials, and how each stands now.
-type credentialTable struct {
-	table *table
-	now   time.Time
-}
-
-func (t *credentialTable) page(items []json.RawMessage) error {
-	var rows [][]string
-	for _, item := range items {
-		credential := &authz.Credential{}
-		if err := ijson.UnmarshalOpen(item, credential); err != nil {
-			return unreadable(err)
-		}
-		rows = append(rows, t.row(credential))
-	}
-	return t.table.page(rows)
-}
-
-func (*credentialTable) end(uint64) error { return nil }
-
-func (t *credentialTable) row(c *authz.Credential) []string {
+// credentialRow is how a credential stands at now.
+func credentialRow(c *authz.Credential, now time.Time) []string {
 	state, ends := c.State, ""
 	switch {
 	case c.NotAfter.IsZero() || !c.Accepted():
-	case t.now.Before(c.NotAfter):
-		ends = "in " + left(t.now, c.NotAfter)
+	case now.Before(c.NotAfter):
+		ends = "in " + left(now, c.NotAfter)
 	default:
-		state, ends = authz.CredentialExpired, ago(t.now, c.NotAfter)
+		state, ends = authz.CredentialExpired, ago(now, c.NotAfter)
 	}
 	made := c.NotBefore
-	if made.IsZero() || made.After(t.now) {
+	if made.IsZero() || made.After(now) {
 		made = c.CreatedAt
 	}
 	age := ""
 	if !made.IsZero() {
-		age = span(t.now.Sub(made))
+		age = span(now.Sub(made))
 	}
-	return []string{c.ID, c.MachineUser, c.Kind, strconv.Itoa(c.Generation), state, age, ago(t.now, c.LastUsedAt), c.LastUsedFrom, ends}
+	return []string{c.ID, c.MachineUser, c.Kind, strconv.Itoa(c.Generation), state, age, ago(now, c.LastUsedAt), c.LastUsedFrom, ends}
 }
 
-func credentialColour(state string) colour {
-	switch state {
-	case authz.CredentialActive:
-		return green
-	case authz.CredentialPending, authz.CredentialRetiring:
-		return amber
-	case authz.CredentialRevoked, authz.CredentialExpired:
-		return red
+func credentialColours() map[string]colour {
+	return map[string]colour{
+		authz.CredentialActive:  green,
+		authz.CredentialPending: amber, authz.CredentialRetiring: amber,
+		authz.CredentialRevoked: red, authz.CredentialExpired: red,
 	}
-	return plain
 }

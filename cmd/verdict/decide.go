@@ -1,11 +1,10 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -66,31 +64,28 @@ exits with 0 only when every decision is allow.`,
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		path := api.PathDecide
-		if batch {
-			path = api.PathBatch
-		}
-		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodPost, Path: path, Body: bytes.NewReader(body)})
+		answer, raw, err := answered(cmd.Context(), func(ctx context.Context) (api.BatchResponse, error) {
+			if batch {
+				return pdp.DecideBatchJSON(ctx, body)
+			}
+			d, err := pdp.DecideJSON(ctx, body)
+			return api.BatchResponse{Decisions: []api.Decision{d}}, err
+		})
 		if err != nil {
 			return err
 		}
-		return c.tellDecisions(answer.Body, batch, *everyRule)
+		return c.tellDecisions(answer.Decisions, raw, batch, *everyRule)
 	}
 	return cmd
 }
 
-// tellDecisions prints an answer and ends with its exit status. An answer that
-// cannot be read is an error, never an allow.
-func (c *cli) tellDecisions(answer []byte, batch, everyRule bool) error {
-	decisions, err := readDecisions(answer, batch)
-	if err != nil {
-		return unreadable(err)
-	}
-	err = c.print(answer, func(w io.Writer) error {
+// tellDecisions prints an answer and ends with its exit status.
+func (c *cli) tellDecisions(decisions []api.Decision, answer []byte, batch, everyRule bool) error {
+	err := c.print(answer, func(w io.Writer) error {
 		if batch {
 			return tellBatch(w, drawing{c.screenOf(w), everyRule}, decisions)
 		}
@@ -113,43 +108,6 @@ func allAllow(decisions []api.Decision) bool {
 		}
 	}
 	return len(decisions) > 0
-}
-
-// readDecisions reads one decision, or those of a batch.
-func readDecisions(answer []byte, batch bool) ([]api.Decision, error) {
-	if !batch {
-		d, err := readDecision(answer)
-		return []api.Decision{d}, err
-	}
-	var many struct {
-		Decisions []json.RawMessage `json:"decisions"`
-	}
-	if err := ijson.UnmarshalOpen(answer, &many); err != nil {
-		return nil, err
-	}
-	decisions := make([]api.Decision, len(many.Decisions))
-	for i, one := range many.Decisions {
-		var err error
-		if decisions[i], err = readDecision(one); err != nil {
-			return nil, err
-		}
-	}
-	return decisions, nil
-}
-
-// readDecision reads a decision. One that is neither allow nor deny is an error, not
-// the deny that it would be read as.
-func readDecision(data []byte) (d api.Decision, err error) {
-	var said struct {
-		Decision string `json:"decision"`
-	}
-	if err := ijson.UnmarshalOpen(data, &said); err != nil {
-		return d, err
-	}
-	if said.Decision != api.Allow.String() && said.Decision != api.Deny.String() {
-		return d, fmt.Errorf("a decision is %q", said.Decision)
-	}
-	return d, ijson.UnmarshalOpen(data, &d)
 }
 
 // question is the body of a decide call, as flags.

@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,8 +11,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
 
 func newDecisions(c *cli) *cobra.Command {
@@ -31,13 +27,10 @@ was altered or is missing.`
 // aboutDecisions is the err of a call about recorded decisions, with the fix that helps
 // there; nil for nil.
 func aboutDecisions(err error) error {
-	if err == nil {
-		return nil
-	}
-	return refixed(err, map[authz.ErrorCode]string{
+	return fixes{
 		authz.CodeNotFound: "`verdict decisions list` shows the ids; old records are removed after a time.",
 		authz.CodeGone:     "`verdict decisions list` shows what is still kept.",
-	})
+	}.of(err)
 }
 
 func newDecisionsList(c *cli) *cobra.Command {
@@ -61,29 +54,61 @@ mode of their guard. Filters are combined.`,
 		if err != nil {
 			return err
 		}
-		query := filterQuery(selected)
-		if err := pages.ask(query, "decision"); err != nil {
+		if err := pages.check("decision"); err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		call := remote.Call{Method: http.MethodGet, Path: api.PathDecisions, Query: query}
-		if pages.all {
-			return aboutDecisions(c.listAllRecords(cmd.Context(), client, call, c.newRecordTable()))
-		}
-		return aboutDecisions(c.listPage(cmd.Context(), client, call, c.newRecordTable()))
+		return aboutDecisions(list(cmd.Context(), c, pages, headMembers, func(ctx context.Context, p client.Paging) (page[authz.Record], error) {
+			read, err := pdp.ListDecisionsPage(ctx, selected, p)
+			return page[authz.Record]{read.Items, read.NextCursor, read.Head}, err
+		}, c.recordRows()))
 	}
 	return cmd
 }
 
-// listAllRecords prints every page of the decision log, or of the audit.
-func (c *cli) listAllRecords(ctx context.Context, client *remote.Client, call remote.Call, rows pageWriter) error {
-	if c.output == formatJSON {
-		rows = &jsonPages{w: c.out, last: headMembers}
+func newDecisionsTail(c *cli) *cobra.Command {
+	var filter recordFilter
+	cmd := &cobra.Command{
+		Use:   "tail",
+		Short: "Print decisions as they are made",
+		Long: `Print the newest recorded decisions, and then each as it is made, until it is
+interrupted. With --output json each record is one line.`,
+		Example: `  verdict decisions tail --outcome deny
+  verdict decisions tail --generation 7 --output json`,
+		Args:              takes(0, 0),
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	return eachPage(ctx, client, call, rows)
+	filter.flags(cmd, "generation")
+	last := lastFlag(cmd)
+	to := toAdmin(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		selected, err := filter.parse(c)
+		if err != nil {
+			return err
+		}
+		if err := checkLast(*last, "decisions"); err != nil {
+			return err
+		}
+		pdp, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		t := &tail[authz.Record]{cli: c, rows: c.recordRows(),
+			newest: func(ctx context.Context, p client.Paging) (stretch[authz.Record], error) {
+				read, err := pdp.ListDecisionsPage(ctx, selected, p)
+				return stretch[authz.Record]{read.Items, read.NextAfter}, err
+			},
+			after: func(ctx context.Context, from client.Following) (stretch[authz.Record], error) {
+				read, err := pdp.ListDecisionsAfter(ctx, selected, from)
+				return stretch[authz.Record]{read.Items, read.NextAfter}, err
+			},
+		}
+		return aboutDecisions(t.follow(cmd.Context(), *last))
+	}
+	return cmd
 }
 
 func newDecisionsShow(c *cli) *cobra.Command {
@@ -106,35 +131,18 @@ allow, which rules held and which did not, where each stopped, and what was read
 		if err := authz.ValidateID("ID", args[0]); err != nil {
 			return usage(err.Error(), "`verdict decisions list` shows the ids.")
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		call := remote.Call{Method: http.MethodGet, Path: api.PathDecisions + "/" + url.PathEscape(args[0])}
+		depth := api.Explain("")
 		if explain || *everyRule {
-			call.Query = url.Values{"explain": {string(authz.ExplainFull)}}
+			depth = api.ExplainFull
 		}
-		answer, err := client.Do(cmd.Context(), call)
-		if err != nil {
-			return aboutDecisions(err)
-		}
-		return c.print(answer.Body, func(w io.Writer) error { return c.tellShown(w, answer.Body, *everyRule) })
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.ShownRecord, error) {
+			return pdp.GetDecision(ctx, args[0], depth)
+		}, aboutDecisions, func(w io.Writer, shown api.ShownRecord) error { return c.tellShown(w, &shown, *everyRule) })
 	}
 	return cmd
 }
 
-// shownRecord answers for one recorded decision.
-type shownRecord struct {
-	Record      authz.Record     `json:"record"`
-	Explanation *api.Explanation `json:"explanation"`
-	Note        string           `json:"note"`
-}
-
-func (c *cli) tellShown(w io.Writer, answer []byte, everyRule bool) error {
-	var shown shownRecord
-	if err := ijson.UnmarshalOpen(answer, &shown); err != nil {
-		return unreadable(err)
-	}
+func (c *cli) tellShown(w io.Writer, shown *api.ShownRecord, everyRule bool) error {
 	r := &report{w: w}
 	r.record(&shown.Record)
 	if shown.Note != "" {
@@ -166,16 +174,16 @@ oldest first, as ` + "`verdict replay --records` and `verdict decisions verify -
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		call := remote.Call{Method: http.MethodGet, Path: api.PathDecisionsExport, Query: filterQuery(selected)}
+		export := func(ctx context.Context, w io.Writer) error { return pdp.ExportDecisions(ctx, selected, w) }
 		if file == "-" || file == "" {
-			return aboutDecisions(client.Download(cmd.Context(), call, c.out))
+			return aboutDecisions(export(cmd.Context(), c.out))
 		}
 		bar := c.newProgress("exporting", -1)
-		if err := c.download(cmd.Context(), client, call, file, force, bar, bar); err != nil {
+		if err := c.download(cmd.Context(), export, file, force, bar, bar); err != nil {
 			return aboutDecisions(err)
 		}
 		return c.tellFile(file)
@@ -247,32 +255,4 @@ func (c *cli) pastMoment(flag, text string) (time.Time, error) {
 		return time.Time{}, usage(fmt.Sprintf("%s is %q", flag, text), "Write a time such as 2026-11-22T09:30:00Z, or how long ago, such as 30m or 2h.")
 	}
 	return at, nil
-}
-
-// filterQuery is a filter as the parameters of a URL.
-func filterQuery(f api.RecordFilter) url.Values {
-	query := url.Values{}
-	set := func(name, value string) {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
-	set("outcome", f.Outcome)
-	set("code", f.Code)
-	set("guard", f.Guard)
-	set("subject", f.Subject)
-	set("service", f.Service)
-	set("action", f.Action)
-	set("caller", f.Caller)
-	set("edge", f.Edge)
-	if f.Generation != 0 {
-		set("generation", strconv.FormatUint(f.Generation, 10))
-	}
-	if !f.From.IsZero() {
-		set("from", f.From.Format(time.RFC3339Nano))
-	}
-	if !f.To.IsZero() {
-		set("to", f.To.Format(time.RFC3339Nano))
-	}
-	return query
 }

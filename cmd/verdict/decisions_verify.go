@@ -1,15 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/decisionlog"
 	"github.com/verdict-pdp/verdict/ijson"
 )
@@ -42,16 +41,18 @@ log was cut off.`,
 		if file != "" {
 			return c.verifyFile(file)
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		waiting := c.newWait("verifying")
-		answer, err := client.Upload(cmd.Context(), remote.Call{Method: http.MethodPost, Path: api.PathDecisionsVerify})
-		if err := errors.Join(err, waiting.done()); err != nil {
+		verify := awaited(c, "verifying", func(ctx context.Context, pdp *client.Client) (authz.VerifyReport, error) {
+			return pdp.VerifyDecisions(ctx)
+		})
+		found, raw, err := answered(cmd.Context(), func(ctx context.Context) (authz.VerifyReport, error) { return verify(ctx, pdp) })
+		if err != nil {
 			return aboutDecisions(err)
 		}
-		return c.tellVerified(answer.Body, false)
+		return c.tellVerified(&found, raw, false)
 	}
 	return cmd
 }
@@ -75,17 +76,13 @@ func (c *cli) verifyFile(path string) error {
 	if err != nil {
 		return err
 	}
-	return c.tellVerified(document, true)
+	return c.tellVerified(&found, document, true)
 }
 
 // tellVerified prints a report, of an export or of a log, and ends with exitError when
 // the chain does not hold.
-func (c *cli) tellVerified(document []byte, exported bool) error {
-	var found authz.VerifyReport
-	if err := ijson.UnmarshalOpen(document, &found); err != nil {
-		return unreadable(err)
-	}
-	if err := c.print(document, func(w io.Writer) error { return tellVerifyReport(w, &found, exported) }); err != nil || found.OK {
+func (c *cli) tellVerified(found *authz.VerifyReport, document []byte, exported bool) error {
+	if err := c.print(document, func(w io.Writer) error { return tellVerifyReport(w, found, exported) }); err != nil || found.OK {
 		return err
 	}
 	if c.output == formatJSON {

@@ -1,24 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/cmd/spell"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -67,18 +63,6 @@ func parseEntity(name, key string) (authz.Collection, error) {
 	return c, nil
 }
 
-// entityPath is the path of one entity; key has been validated.
-func entityPath(c authz.Collection, key string) string {
-	parts := strings.Split(key, "/")
-	for i, part := range parts {
-		parts[i] = url.PathEscape(part)
-	}
-	return api.PathV1 + string(c) + "/" + strings.Join(parts, "/")
-}
-
-// etag is the entity tag of a revision.
-func etag(revision uint64) string { return fmt.Sprintf("%q", fmt.Sprint(revision)) }
-
 // completeCollections offers collections for a command's first argument.
 func completeCollections(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
@@ -102,22 +86,16 @@ func newEntityGet(c *cli) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodGet, Path: entityPath(collection, args[1])})
-		if err != nil {
-			return err
-		}
-		return c.print(answer.Body, func(w io.Writer) error { return tellEntity(w, answer.Body) })
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (json.RawMessage, error) {
+			return pdp.Collection(collection).Get(ctx, args[1])
+		}, nil, tellEntity)
 	}
 	return cmd
 }
 
 // tellEntity prints the members of an entity, one a line: id first, what the
 // store wrote last.
-func tellEntity(w io.Writer, entity []byte) error {
+func tellEntity(w io.Writer, entity json.RawMessage) error {
 	var members map[string]json.RawMessage
 	if err := ijson.UnmarshalOpen(entity, &members); err != nil {
 		return unreadable(err)
@@ -166,12 +144,6 @@ func cell(value json.RawMessage) string {
 	return compact(v)
 }
 
-// unreadable is the failure of an answer that is not what the contract says.
-func unreadable(err error) *failure {
-	return &failure{status: exitError, code: authz.CodeInternal, message: "the server's answer cannot be read: " + err.Error(),
-		fix: "Check that --server names a Verdict server, and the right one of its two listeners.", cause: err}
-}
-
 func newEntityPut(c *cli) *cobra.Command {
 	var file string
 	var ifMatch uint64
@@ -209,24 +181,16 @@ exit with 5 when that does not hold.`,
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
+		var condition authz.Precondition
+		switch {
+		case create:
+			condition = authz.IfAbsent()
+		case cmd.Flags().Changed("if-match"):
+			condition = authz.IfRevision(ifMatch)
 		}
-		header := http.Header{}
-		if create {
-			header.Set("If-None-Match", "*")
-		}
-		if cmd.Flags().Changed("if-match") {
-			header.Set("If-Match", etag(ifMatch))
-		}
-		answer, err := client.Do(cmd.Context(), remote.Call{
-			Method: http.MethodPut, Path: entityPath(collection, key), Header: header, Body: bytes.NewReader(body),
-		})
-		if err != nil {
-			return err
-		}
-		return c.print(answer.Body, func(w io.Writer) error { return tellPut(w, collection, key, answer) })
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (client.Written[json.RawMessage], error) {
+			return pdp.Collection(collection).Put(ctx, key, body, condition)
+		}, nil, func(w io.Writer, put client.Written[json.RawMessage]) error { return tellPut(w, collection, key, put) })
 	}
 	return cmd
 }
@@ -249,13 +213,13 @@ func putKey(c authz.Collection, given []string, body []byte) (string, error) {
 	return key, nil
 }
 
-func tellPut(w io.Writer, c authz.Collection, key string, answer *remote.Answer) error {
+func tellPut(w io.Writer, c authz.Collection, key string, put client.Written[json.RawMessage]) error {
 	entity := c.New()
-	if err := ijson.UnmarshalOpen(answer.Body, entity); err != nil {
+	if err := ijson.UnmarshalOpen(put.Entity, entity); err != nil {
 		return unreadable(err)
 	}
 	done := "replaced"
-	if answer.Status == http.StatusCreated {
+	if put.Created {
 		done = "created"
 	}
 	return say(w, "%s %s %s, revision %d", c, cmp.Or(entity.Head().ID, key), done, entity.Head().Revision)
@@ -279,35 +243,20 @@ deleted only in the revision named, else the command exits with 5.`,
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		header := http.Header{}
+		var condition authz.Precondition
 		if cmd.Flags().Changed("if-match") {
-			header.Set("If-Match", etag(ifMatch))
+			condition = authz.IfRevision(ifMatch)
 		}
-		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodDelete, Path: entityPath(collection, args[1]), Header: header})
+		revision, err := pdp.Collection(collection).Delete(cmd.Context(), args[1], condition)
 		if err != nil {
 			return err
 		}
-		return c.tellDeleted(collection, args[1], answer)
+		deleted := map[string]any{"deleted": string(collection) + "/" + args[1], "data_revision": revision}
+		return c.printMade(deleted, "%s %s deleted, revision %d", collection, args[1], revision)
 	}
 	return cmd
-}
-
-// tellDeleted makes up the document the server's empty answer lacks: its
-// revision is in a header.
-func (c *cli) tellDeleted(collection authz.Collection, key string, answer *remote.Answer) error {
-	revision, err := strconv.ParseUint(answer.Header.Get(api.HeaderRevision), 10, 64)
-	if err != nil {
-		return unreadable(fmt.Errorf("%s is %w", api.HeaderRevision, err))
-	}
-	document, err := ijson.Marshal(map[string]any{"deleted": string(collection) + "/" + key, "data_revision": revision})
-	if err != nil {
-		return err
-	}
-	return c.print(document, func(w io.Writer) error {
-		return say(w, "%s %s deleted, revision %d", collection, key, revision)
-	})
 }

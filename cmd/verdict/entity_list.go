@@ -4,18 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/cmd/spell"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -32,24 +28,22 @@ follow, standard error says so, and next_cursor of the JSON; --all prints every 
 		ValidArgsFunction: completeCollections,
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&l.filters, "filter", nil, "only those whose field has the value, field=value (repeatable)")
+	f.StringArrayVar(&l.given, "filter", nil, "only those whose field has the value, field=value (repeatable)")
 	l.flags(cmd, "entities", 100)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		query, err := l.parse(args[0])
+		if err := l.parse(args[0]); err != nil {
+			return err
+		}
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		call := remote.Call{Method: http.MethodGet, Path: api.PathV1 + string(l.collection), Query: query}
-		rows := newEntityTable(c.out, l.collection)
-		if l.all {
-			return c.listAll(cmd.Context(), client, call, rows)
-		}
-		return c.listPage(cmd.Context(), client, call, rows)
+		entities := pdp.Collection(l.collection)
+		return list(cmd.Context(), c, l.paging, revisionMember, func(ctx context.Context, p client.Paging) (page[json.RawMessage], error) {
+			read, err := entities.ListPage(ctx, l.filters, p)
+			return page[json.RawMessage]{read.Items, read.NextCursor, read.Revision}, err
+		}, c.entityRows(l.collection))
 	}
 	return cmd
 }
@@ -57,33 +51,33 @@ follow, standard error says so, and next_cursor of the JSON; --all prints every 
 // listing is what to list.
 type listing struct {
 	collection authz.Collection
-	filters    []string
+	given      []string // as flags
+	filters    client.Filters
 	paging
 }
 
-func (l *listing) parse(collection string) (url.Values, error) {
-	var err error
+func (l *listing) parse(collection string) (err error) {
 	if l.collection, err = parseCollection(collection); err != nil {
-		return nil, err
+		return err
 	}
-	query := url.Values{}
-	if err := l.ask(query, "entity"); err != nil {
-		return nil, err
+	if err := l.check("entity"); err != nil {
+		return err
 	}
-	for _, filter := range l.filters {
+	l.filters = client.Filters{}
+	for _, filter := range l.given {
 		name, value, ok := strings.Cut(filter, "=")
 		if !ok || value == "" {
-			return nil, usage(fmt.Sprintf("--filter is %q", filter), "Write --filter field=value.")
+			return usage(fmt.Sprintf("--filter is %q", filter), "Write --filter field=value.")
 		}
 		if err := knownFilter(l.collection, name); err != nil {
-			return nil, err
+			return err
 		}
-		if query.Has(name) {
-			return nil, usage("--filter "+name+" is given twice", "Keep one: filters of different fields are combined, an entity has one value of each.")
+		if _, twice := l.filters[name]; twice {
+			return usage("--filter "+name+" is given twice", "Keep one: filters of different fields are combined, an entity has one value of each.")
 		}
-		query.Set(name, value)
+		l.filters[name] = value
 	}
-	return query, nil
+	return nil
 }
 
 func knownFilter(c authz.Collection, name string) error {
@@ -98,56 +92,30 @@ func knownFilter(c authz.Collection, name string) error {
 		"They can be filtered by "+strings.Join(known, ", ")+".")
 }
 
-// listPage prints one page and says when more follow.
-func (c *cli) listPage(ctx context.Context, client *remote.Client, call remote.Call, rows pageWriter) error {
-	p, err := fetchPage(ctx, client, call)
-	if err != nil {
-		return err
-	}
-	err = c.print(p.raw, func(io.Writer) error { return rows.page(p.Items) })
-	if err != nil || p.NextCursor == "" {
-		return err
-	}
-	return c.note("more follow: --all prints every one, --cursor %s the next page", p.NextCursor)
-}
-
 // columns are the members of an entity worth a column, by JSON name.
 func columns(c authz.Collection) []string {
 	return slices.Concat(c.IDs(), c.Kind().Columns, []string{"revision"})
 }
 
-// entityTable prints entities of one collection, page after page.
-type entityTable struct {
-	columns []string
-	table   *table
-}
-
-func newEntityTable(w io.Writer, c authz.Collection) *entityTable {
-	names := columns(c)
-	var header []string
-	for _, name := range names {
-		header = append(header, strings.ToUpper(name))
+// entityRows prints entities of one collection, page after page.
+func (c *cli) entityRows(of authz.Collection) func([]json.RawMessage) error {
+	names := columns(of)
+	header := make([]string, len(names))
+	for i, name := range names {
+		header[i] = strings.ToUpper(name)
 	}
-	return &entityTable{columns: names, table: newTable(w, header...)}
-}
-
-func (t *entityTable) page(items []json.RawMessage) error {
-	var rows [][]string
-	for _, item := range items {
+	return rows(newTable(c.out, header...), func(item json.RawMessage) ([]string, error) {
 		var members map[string]json.RawMessage
 		if err := ijson.UnmarshalOpen(item, &members); err != nil {
-			return unreadable(err)
+			return nil, unreadable(err)
 		}
-		var row []string
-		for _, name := range t.columns {
-			row = append(row, brief(members[name]))
+		row := make([]string, len(names))
+		for i, name := range names {
+			row[i] = brief(members[name])
 		}
-		rows = append(rows, row)
-	}
-	return t.table.page(rows)
+		return row, nil
+	})
 }
-
-func (*entityTable) end(uint64) error { return nil }
 
 // brief is a value in a table: a list of strings without its brackets.
 func brief(value json.RawMessage) string {

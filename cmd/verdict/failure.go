@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/cmd/config"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -51,16 +51,9 @@ func failureOf(err error) *failure {
 	if errors.As(err, &f) {
 		return f
 	}
-	var problem *remote.Problem
-	if errors.As(err, &problem) {
-		return failureOfProblem(problem)
-	}
-	var unreachable *remote.Unreachable
-	if errors.As(err, &unreachable) {
-		return &failure{
-			status: exitUnreachable, code: authz.CodeUnavailable, message: err.Error(), cause: err,
-			fix: fixOfUnreachable(unreachable),
-		}
+	var failed *client.Error
+	if errors.As(err, &failed) {
+		return failureOfCall(err, failed)
 	}
 	var ours *authz.Error
 	if errors.As(err, &ours) {
@@ -73,7 +66,7 @@ func failureOf(err error) *failure {
 }
 
 // fixOfUnreachable is what to do about a server that gave no answer.
-func fixOfUnreachable(of *remote.Unreachable) string {
+func fixOfUnreachable(of *client.Error) string {
 	var unverified *tls.CertificateVerificationError
 	var expired x509.CertificateInvalidError
 	switch err := of.Cause; {
@@ -99,26 +92,42 @@ func fixOfUnreachable(of *remote.Unreachable) string {
 	return "Start one with `verdict serve`, or name the one that runs with --server."
 }
 
-func failureOfProblem(p *remote.Problem) *failure {
-	code := authz.ErrorCode(p.Code)
-	f := &failure{
-		status: statusOf(code), code: code, message: p.Error(), fix: p.Fix,
-		field: p.Field, requestID: p.RequestID, raw: p.Raw, cause: p,
+func failureOfCall(err error, e *client.Error) *failure {
+	switch {
+	case e.NoAnswer():
+		return &failure{status: exitUnreachable, code: authz.CodeUnavailable, message: err.Error(), cause: err, fix: fixOfUnreachable(e)}
+	case e.Unreadable():
+		return unreadable(e.Cause)
 	}
-	if code == "" {
-		f.status = statusOfHTTP(p.Status)
+	f := &failure{
+		status: statusOf(e.Code), code: e.Code, message: e.Error(), fix: e.Fix,
+		field: e.Field, requestID: e.RequestID, raw: e.Document, cause: e,
+	}
+	if e.Code == "" {
+		f.status = statusOfHTTP(e.Status)
 	}
 	if f.fix == "" {
-		f.fix = fixOf(code)
+		f.fix = fixOf(e.Code)
 	}
 	return f
 }
 
-// refixed is err with the fix that helps where it came from, by its code. What a
-// server says itself stays.
-func refixed(err error, fixes map[authz.ErrorCode]string) error {
+// unreadable is the failure of an answer that is not what the contract says.
+func unreadable(err error) *failure {
+	return &failure{status: exitError, code: authz.CodeInternal, message: "the server's answer cannot be read: " + err.Error(),
+		fix: "Check that --server names a Verdict server, and the right one of its two listeners.", cause: err}
+}
+
+// fixes are what helps where an error came from, by its code.
+type fixes map[authz.ErrorCode]string
+
+// of is err with the fix that helps; nil for nil. What a server says itself stays.
+func (by fixes) of(err error) error {
+	if err == nil {
+		return nil
+	}
 	f := *failureOf(err)
-	if fix, ok := fixes[f.code]; ok && f.fix == fixOf(f.code) {
+	if fix, ok := by[f.code]; ok && f.fix == fixOf(f.code) {
 		f.fix = fix
 	}
 	return &f

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/pem"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/disk"
-	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // outFile is a file that appears whole or not at all. It is written beside its
@@ -69,11 +67,7 @@ func (c *cli) tellFile(path string) error {
 	if err != nil {
 		return err
 	}
-	document, err := ijson.Marshal(map[string]any{"file": path, "bytes": info.Size()})
-	if err != nil {
-		return err
-	}
-	return c.print(document, func(w io.Writer) error { return say(w, "%s: %d bytes", path, info.Size()) })
+	return c.printMade(map[string]any{"file": path, "bytes": info.Size()}, "%s: %d bytes", path, info.Size())
 }
 
 // readCertificates reads the certificates of a PEM file, the client's own first.

@@ -2,15 +2,12 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // parseGeneration takes the number of a generation.
@@ -22,33 +19,14 @@ func parseGeneration(text string) (uint64, error) {
 	return n, nil
 }
 
-func generationPath(n uint64) string {
-	return api.PathGenerations + "/" + strconv.FormatUint(n, 10)
-}
-
-// readGeneration reads an answer that is one generation.
-func readGeneration(answer []byte) (authz.Generation, error) {
-	var g authz.Generation
-	if err := ijson.UnmarshalOpen(answer, &g); err != nil {
-		return g, unreadable(err)
-	}
-	if g.Number == 0 {
-		return g, unreadable(errors.New("it names no generation"))
-	}
-	return g, nil
-}
-
 // aboutPolicies is the err of a call about bundles and generations, with the fix that
 // helps there; nil for nil.
 func aboutPolicies(err error) error {
-	if err == nil {
-		return nil
-	}
-	return refixed(err, map[authz.ErrorCode]string{
+	return fixes{
 		authz.CodeNotFound:     "`verdict bundle history` lists the generations, `verdict bundle list` the bundles.",
 		authz.CodeConflict:     "`verdict bundle history` shows how the generations stand now.",
 		authz.CodePrecondition: "`verdict bundle history` shows how the generations stand now.",
-	})
+	}.of(err)
 }
 
 // generation prints one generation: where it comes from, its bundles, and what the

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -15,9 +11,8 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/cmd/spell"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
 )
 
 func newGuard(c *cli) *cobra.Command {
@@ -47,44 +42,20 @@ were enforced.`,
 	}
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		guards, raw, err := fetchGuards(cmd.Context(), client)
-		if err != nil {
-			return err
-		}
-		return c.print(raw, func(io.Writer) error { return c.tellGuards(guards) })
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.GuardList, error) { return pdp.ListGuards(ctx) }, aboutPolicies, c.tellGuards)
 	}
 	return cmd
 }
 
-// fetchGuards reads the guards, with the bytes they were read from.
-func fetchGuards(ctx context.Context, client *remote.Client) ([]api.GuardMode, []byte, error) {
-	answer, err := client.Do(ctx, remote.Call{Method: http.MethodGet, Path: api.PathGuards})
-	if err != nil {
-		return nil, nil, aboutPolicies(err)
-	}
-	var list api.GuardList
-	if err := ijson.UnmarshalOpen(answer.Body, &list); err != nil {
-		return nil, nil, unreadable(err)
-	}
-	return list.Items, answer.Body, nil
-}
-
-func (c *cli) tellGuards(guards []api.GuardMode) error {
-	t := newTable(c.out, "GUARD", "MODE", "OF BUNDLE", "DENIED", "WOULD DENY", "WOULD FLIP", "OF", "SINCE", "DESCRIPTION")
-	t.screen = c.screenOf(c.out)
-	t.colours = map[int]func(string) colour{1: modeColour}
-	var rows [][]string
-	for _, g := range guards {
-		rows = append(rows, []string{
+func (c *cli) tellGuards(_ io.Writer, guards api.GuardList) error {
+	colours := map[string]colour{authz.ModeEnforce: green, authz.ModeObserve: amber, authz.ModeFlag: amber, authz.ModeOff: red}
+	t := c.newTable(1, colours, "GUARD", "MODE", "OF BUNDLE", "DENIED", "WOULD DENY", "WOULD FLIP", "OF", "SINCE", "DESCRIPTION")
+	return rows(t, func(g api.GuardMode) ([]string, error) {
+		return []string{
 			g.Name, g.Mode, g.Bundle, grouped(g.Evidence.Denied), grouped(g.Evidence.WouldDeny), grouped(g.Evidence.WouldFlip),
 			grouped(g.Evidence.Decisions), stamp(g.Evidence.Since), firstSentence(g.Description),
-		})
-	}
-	return t.page(rows)
+		}, nil
+	})(guards.Items)
 }
 
 // firstSentence is as much of a description as a table has room for.
@@ -94,18 +65,6 @@ func firstSentence(description string) string {
 		first += "."
 	}
 	return first
-}
-
-func modeColour(mode string) colour {
-	switch mode {
-	case authz.ModeEnforce:
-		return green
-	case authz.ModeObserve, authz.ModeFlag:
-		return amber
-	case authz.ModeOff:
-		return red
-	}
-	return plain
 }
 
 func newGuardMode(c *cli) *cobra.Command {
@@ -137,67 +96,53 @@ takes it back.`,
 		if err := checkMode(request.Mode); err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		if !yes {
-			question, err := modeQuestion(cmd.Context(), client, guard, request.Mode)
-			if err != nil {
-				return err
+		set := func(ctx context.Context, pdp *client.Client) (authz.Generation, error) {
+			if !yes {
+				question, err := modeQuestion(ctx, pdp, guard, request.Mode)
+				if err != nil {
+					return authz.Generation{}, aboutPolicies(err)
+				}
+				if err := c.confirm(ctx, false, question); err != nil {
+					return authz.Generation{}, err
+				}
 			}
-			if err := c.confirm(cmd.Context(), false, question); err != nil {
-				return err
+			change := func(ctx context.Context, pdp *client.Client) (authz.Generation, error) {
+				g, err := pdp.SetGuardMode(ctx, guard, request)
+				return g, refusedMode(err)
 			}
+			return awaited(c, "changing the mode, the gate runs", change)(ctx, pdp)
 		}
-		return c.setMode(cmd.Context(), client, guard, request)
+		return ask(c, cmd, to, set, nil, func(w io.Writer, g authz.Generation) error {
+			r := &report{w: w}
+			r.line("guard %s: %s, from generation %d on", guard, request.Mode, g.Number)
+			r.line("  undo: verdict bundle rollback")
+			return r.err
+		})
 	}
 	return cmd
-}
-
-func (c *cli) setMode(ctx context.Context, client *remote.Client, guard string, request api.ModeRequest) error {
-	body, err := ijson.Marshal(request)
-	if err != nil {
-		return err
-	}
-	waiting := c.newWait("changing the mode, the gate runs")
-	answer, err := client.Upload(ctx, remote.Call{Method: http.MethodPost, Path: api.PathGuards + "/" + url.PathEscape(guard) + "/mode", Body: bytes.NewReader(body)})
-	if err := errors.Join(err, waiting.done()); err != nil {
-		return refusedMode(err)
-	}
-	g, err := readGeneration(answer.Body)
-	if err != nil {
-		return err
-	}
-	return c.print(answer.Body, func(w io.Writer) error {
-		r := &report{w: w}
-		r.line("guard %s: %s, from generation %d on", guard, request.Mode, g.Number)
-		r.line("  undo: verdict bundle rollback")
-		return r.err
-	})
 }
 
 // refusedMode is the err of setting a mode, with the fix that helps there. What comes
 // with problems is about the modes that signed bundles say.
 func refusedMode(err error) error {
-	fixes := map[authz.ErrorCode]string{
+	help := fixes{
 		authz.CodeNotFound: "`verdict guard list` shows the guards.",
 		authz.CodeConflict: "Go up one step; `verdict guard list` shows the evidence for it.",
 	}
 	if len(problemsOf(err)) > 0 {
-		fixes[authz.CodeInvalid] = "Nothing was changed. Do what is named above: a mode that a signed bundle says is loosened by signing it again."
+		help[authz.CodeInvalid] = "Nothing was changed. Do what is named above: a mode that a signed bundle says is loosened by signing it again."
 	}
-	return refixed(err, fixes)
+	return help.of(err)
 }
 
 // modeQuestion is what a guard said lately, and the question whether to change its mode.
-func modeQuestion(ctx context.Context, client *remote.Client, guard, mode string) (string, error) {
-	guards, _, err := fetchGuards(ctx, client)
+func modeQuestion(ctx context.Context, pdp *client.Client, guard, mode string) (string, error) {
+	guards, err := pdp.ListGuards(ctx)
 	if err != nil {
 		return "", err
 	}
 	var names []string
-	for _, g := range guards {
+	for _, g := range guards.Items {
 		if g.Name == guard {
 			return evidenceText(g, mode), nil
 		}

@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // shownErrors is how many bad lines of an import are printed.
@@ -37,7 +33,7 @@ not; each bad line is told by its number, and the command then exits with 1.`,
 	}
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
@@ -47,14 +43,13 @@ not; each bad line is told by its number, and the command then exits with 1.`,
 		}
 		defer source.Close()
 		bar := c.newProgress("importing", total)
-		answer, err := client.Upload(cmd.Context(), remote.Call{
-			Method: http.MethodPost, Path: api.PathImport, ContentType: api.TypeNDJSON,
-			Body: io.TeeReader(source, bar),
+		result, raw, err := answered(cmd.Context(), func(ctx context.Context) (api.ImportReport, error) {
+			return pdp.Import(ctx, io.TeeReader(source, bar))
 		})
 		if err := errors.Join(err, bar.done()); err != nil {
 			return err
 		}
-		return c.tellImport(answer.Body)
+		return c.tellImport(result, raw)
 	}
 	return cmd
 }
@@ -76,11 +71,7 @@ func (c *cli) openInput(path string) (io.ReadCloser, int64, error) {
 	return file, info.Size(), nil
 }
 
-func (c *cli) tellImport(answer []byte) error {
-	var result api.ImportReport
-	if err := ijson.UnmarshalOpen(answer, &result); err != nil {
-		return unreadable(err)
-	}
+func (c *cli) tellImport(result api.ImportReport, answer []byte) error {
 	if err := c.print(answer, func(w io.Writer) error { return tellReport(w, result) }); err != nil {
 		return err
 	}
@@ -131,35 +122,35 @@ everything.`,
 	complete(cmd, "collection", collectionNames()...)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		query := url.Values{}
+		var selected []authz.Collection
 		for _, name := range collections {
 			collection, err := parseCollection(name)
 			if err != nil {
 				return err
 			}
-			query.Add("collection", string(collection))
+			selected = append(selected, collection)
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		call := remote.Call{Method: http.MethodGet, Path: api.PathExport, Query: query}
+		export := func(ctx context.Context, w io.Writer) error { return pdp.Export(ctx, w, selected...) }
 		if len(args) == 0 || args[0] == "-" {
-			return client.Download(cmd.Context(), call, c.out)
+			return export(cmd.Context(), c.out)
 		}
 		bar := c.newProgress("exporting", -1)
-		return c.download(cmd.Context(), client, call, args[0], force, bar, bar)
+		return c.download(cmd.Context(), export, args[0], force, bar, bar)
 	}
 	return cmd
 }
 
-// download fetches call into a new file at path, shown by bar, which count feeds.
-func (c *cli) download(ctx context.Context, client *remote.Client, call remote.Call, path string, force bool, bar *progress, count io.Writer) error {
+// download has fetch fill a new file at path, shown by bar, which count feeds.
+func (c *cli) download(ctx context.Context, fetch func(context.Context, io.Writer) error, path string, force bool, bar *progress, count io.Writer) error {
 	file, err := createOut(path, force)
 	if err != nil {
 		return err
 	}
-	err = client.Download(ctx, call, io.MultiWriter(file, count))
+	err = fetch(ctx, io.MultiWriter(file, count))
 	if err := errors.Join(err, bar.done()); err != nil {
 		return file.abort(err)
 	}

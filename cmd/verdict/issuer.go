@@ -3,23 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
 
 func newIssuer(c *cli) *cobra.Command {
@@ -37,8 +31,7 @@ its answers:
 	return cmd
 }
 
-// States of an issuer, worst first. One whose state the server does not tell is
-// not known to be well.
+// States of an issuer. One whose state the server does not tell is not known to be well.
 const (
 	issuerMissing  = "missing"
 	issuerTooStale = "too_stale"
@@ -47,30 +40,21 @@ const (
 	issuerFresh    = "fresh"
 )
 
+// worstIssuers are the states from the best to the worst; one that is not known here is
+// as bad as unknown.
+var worstIssuers = []string{issuerFresh, issuerStale, issuerUnknown, issuerTooStale, issuerMissing}
+
 func issuerBadness(state string) int {
-	switch state {
-	case issuerMissing:
-		return 4
-	case issuerTooStale:
-		return 3
-	case issuerStale:
-		return 1
-	case issuerFresh:
-		return 0
+	if i := slices.Index(worstIssuers, state); i >= 0 {
+		return i
 	}
-	return 2
+	return slices.Index(worstIssuers, issuerUnknown)
 }
 
-func issuerColour(state string) colour {
-	switch state {
-	case issuerFresh:
-		return green
-	case issuerStale, issuerUnknown:
-		return amber
-	case issuerMissing, issuerTooStale:
-		return red
+func issuerColours() map[string]colour {
+	return map[string]colour{
+		issuerFresh: green, issuerStale: amber, issuerUnknown: amber, issuerMissing: red, issuerTooStale: red,
 	}
-	return plain // the header
 }
 
 // standing is how an issuer stands, also when the server does not say.
@@ -147,11 +131,11 @@ or a cron job.`,
 	cmd.Flags().BoolVar(&check, "check", false, "exit with 8 when an issuer is not fresh")
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		issuers, err := c.listIssuers(cmd.Context(), client)
+		issuers, err := c.listIssuers(cmd.Context(), pdp)
 		if err != nil || !check {
 			return err
 		}
@@ -160,78 +144,44 @@ or a cron job.`,
 	return cmd
 }
 
-// listIssuers prints every issuer and returns them.
-func (c *cli) listIssuers(ctx context.Context, client *remote.Client) ([]*authz.Issuer, error) {
-	call := remote.Call{Method: http.MethodGet, Path: api.PathV1 + string(authz.Issuers), Query: url.Values{"limit": {strconv.Itoa(pageOfAll)}}}
-	rows := &issuerRows{}
-	if c.output == formatJSON {
-		rows.json = &jsonPages{w: c.out, last: revisionMember}
+// listIssuers prints every issuer and returns them. They can be sorted only when all are
+// there; in JSON they are printed as they come.
+func (c *cli) listIssuers(ctx context.Context, pdp *client.Client) (issuers []authz.Issuer, err error) {
+	err = list(ctx, c, everyPage, revisionMember, func(ctx context.Context, p client.Paging) (page[authz.Issuer], error) {
+		read, err := pdp.Issuers().ListPage(ctx, nil, p)
+		issuers = append(issuers, read.Items...)
+		return page[authz.Issuer]{read.Items, read.NextCursor, read.Revision}, err
+	}, func([]authz.Issuer) error { return nil })
+	if err != nil || c.output == formatJSON {
+		return issuers, err
 	}
-	if err := eachPage(ctx, client, call, rows); err != nil {
-		return nil, err
-	}
-	if rows.json != nil {
-		return rows.issuers, nil
-	}
-	return rows.issuers, c.tellIssuers(rows.issuers)
+	return issuers, c.tellIssuers(issuers)
 }
 
-// issuerRows gathers issuers, which can be sorted only when all are there, and in
-// JSON prints them as they come.
-type issuerRows struct {
-	issuers []*authz.Issuer
-	json    *jsonPages
-}
-
-func (r *issuerRows) page(items []json.RawMessage) error {
-	for _, item := range items {
-		issuer := &authz.Issuer{}
-		if err := ijson.UnmarshalOpen(item, issuer); err != nil {
-			return unreadable(err)
-		}
-		r.issuers = append(r.issuers, issuer)
-	}
-	if r.json != nil {
-		return r.json.page(items)
-	}
-	return nil
-}
-
-func (r *issuerRows) end(revision uint64) error {
-	if r.json != nil {
-		return r.json.end(revision)
-	}
-	return nil
-}
-
-func (c *cli) tellIssuers(issuers []*authz.Issuer) error {
+func (c *cli) tellIssuers(issuers []authz.Issuer) error {
 	slices.SortStableFunc(issuers, worstFirst)
-	t := newTable(c.out, "ID", "KIND", "STATE", "KEYS", "FETCHED", "CHANGES IN", "BREAKER", "LAST ERROR")
-	t.screen = c.screenOf(c.out)
-	t.colours = map[int]func(string) colour{2: issuerColour}
-	var rows [][]string
-	for _, issuer := range issuers {
-		s := standing(issuer)
-		rows = append(rows, []string{issuer.ID, issuer.Kind, s.State, keyCount(s), ago(c.now(), s.FetchedAt), changesIn(s, c.now()), s.Breaker, shorten(s.LastError, longestError)})
-	}
-	return t.page(rows)
+	t := c.newTable(2, issuerColours(), "ID", "KIND", "STATE", "KEYS", "FETCHED", "CHANGES IN", "BREAKER", "LAST ERROR")
+	return rows(t, func(issuer authz.Issuer) ([]string, error) {
+		s := standing(&issuer)
+		return []string{issuer.ID, issuer.Kind, s.State, keyCount(s), ago(c.now(), s.FetchedAt), changesIn(s, c.now()), s.Breaker, shorten(s.LastError, longestError)}, nil
+	})(issuers)
 }
 
 // longestError is how much of an error a row of a table shows.
 const longestError = 60
 
-func worstFirst(a, b *authz.Issuer) int {
+func worstFirst(a, b authz.Issuer) int {
 	return cmp.Or(
-		cmp.Compare(issuerBadness(standing(b).State), issuerBadness(standing(a).State)),
+		cmp.Compare(issuerBadness(standing(&b).State), issuerBadness(standing(&a).State)),
 		cmp.Compare(a.ID, b.ID),
 	)
 }
 
 // allFresh ends the command with a status of its own when an issuer is not fresh.
-func (c *cli) allFresh(issuers []*authz.Issuer) error {
+func (c *cli) allFresh(issuers []authz.Issuer) error {
 	notFresh := 0
-	for _, issuer := range issuers {
-		if standing(issuer).State != issuerFresh {
+	for i := range issuers {
+		if standing(&issuers[i]).State != issuerFresh {
 			notFresh++
 		}
 	}
@@ -257,39 +207,20 @@ func newIssuerGet(c *cli) *cobra.Command {
 		if _, err := parseEntity(string(authz.Issuers), args[0]); err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodGet, Path: entityPath(authz.Issuers, args[0])})
-		if err != nil {
-			return noIssuer(err)
-		}
-		return c.print(answer.Body, func(w io.Writer) error { return c.tellIssuer(w, answer.Body) })
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Issuer, error) {
+			return pdp.Issuers().Get(ctx, args[0])
+		}, fixes{authz.CodeNotFound: "`verdict issuer list` shows the issuers."}.of, c.tellIssuer)
 	}
 	return cmd
 }
 
-// noIssuer says where the ids are.
-func noIssuer(err error) error {
-	f := failureOf(err)
-	if f.code == authz.CodeNotFound {
-		f.fix = "`verdict issuer list` shows the issuers."
-	}
-	return f
-}
-
-func (c *cli) tellIssuer(w io.Writer, answer []byte) error {
-	issuer := &authz.Issuer{}
-	if err := ijson.UnmarshalOpen(answer, issuer); err != nil {
-		return unreadable(err)
-	}
-	s := standing(issuer)
+func (c *cli) tellIssuer(w io.Writer, issuer authz.Issuer) error {
+	s := standing(&issuer)
 	p := &properties{report: report{w: w}, screen: c.screenOf(w)}
 	p.tell("id", issuer.ID, plain)
 	p.tell("url", issuer.URL, plain)
 	p.tell("kind", issuer.Kind, plain)
-	p.tell("state", s.State, issuerColour(s.State))
+	p.tell("state", s.State, issuerColours()[s.State])
 	p.tell("keys", keyCount(s), plain)
 	p.tell("fetched", c.both(s.FetchedAt), plain)
 	p.tell("fresh until", c.both(s.FreshUntil), plain)
@@ -304,7 +235,7 @@ func (c *cli) tellIssuer(w io.Writer, answer []byte) error {
 	p.tell("  at", c.both(s.LastErrorAt), plain)
 	for _, list := range slices.Sorted(maps.Keys(s.StatusLists)) {
 		state := s.StatusLists[list].State
-		p.tell("status list", fmt.Sprintf("%s: %s", list, state), issuerColour(state))
+		p.tell("status list", fmt.Sprintf("%s: %s", list, state), issuerColours()[state])
 	}
 	return p.err
 }

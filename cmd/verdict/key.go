@@ -1,18 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
-	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,10 +15,10 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/cmd/config"
 	"github.com/verdict-pdp/verdict/cmd/daemon"
 	"github.com/verdict-pdp/verdict/cmd/spell"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -92,37 +87,34 @@ operator's key is lost. Run it as the user the server runs as.`,
 		if save != "" {
 			return c.createAndSaveKey(cmd.Context(), create, request, save)
 		}
-		answer, err := create(cmd.Context(), request)
+		k, answer, err := create(cmd.Context(), request)
 		if err != nil {
 			return err
 		}
-		return c.tellNewKey(answer)
+		return c.print(answer, func(w io.Writer) error {
+			if err := say(w, "%s", k.Key); err != nil {
+				return err
+			}
+			return c.note("key %s (%s) may %s; this is the only time it is shown", k.ID, k.Name, strings.Join(k.Roles, ", "))
+		})
 	}
 	return cmd
 }
 
-// keyMaker creates a key and returns it as the server answers it, api.Key in JSON.
-type keyMaker func(context.Context, api.KeyRequest) ([]byte, error)
+// keyMaker creates a key, and returns the answer as a server gives it too.
+type keyMaker func(context.Context, api.KeyRequest) (api.Key, []byte, error)
 
 // keyMaker is what creates keys for cmd: the server, or offline the data directory.
 func (c *cli) keyMaker(cmd *cobra.Command, to *connection, offline bool) (keyMaker, error) {
 	if offline {
 		return c.offlineKeys(cmd)
 	}
-	client, err := c.dial(cmd, to)
+	pdp, err := c.dial(cmd, to)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, request api.KeyRequest) ([]byte, error) {
-		body, err := ijson.Marshal(request)
-		if err != nil {
-			return nil, err
-		}
-		answer, err := client.Do(ctx, remote.Call{Method: http.MethodPost, Path: api.PathKeys, Body: bytes.NewReader(body)})
-		if err != nil {
-			return nil, err
-		}
-		return answer.Body, nil
+	return func(ctx context.Context, request api.KeyRequest) (api.Key, []byte, error) {
+		return answered(ctx, func(ctx context.Context) (api.Key, error) { return pdp.CreateKey(ctx, request) })
 	}, nil
 }
 
@@ -146,32 +138,6 @@ func (c *cli) keyRequest(name string, roles []string, ttl time.Duration, limited
 	return request, nil
 }
 
-func readNewKey(answer []byte) (api.Key, error) {
-	var k api.Key
-	if err := ijson.UnmarshalOpen(answer, &k); err != nil {
-		return k, unreadable(err)
-	}
-	if k.Key == "" {
-		return k, unreadable(errors.New("it has no key"))
-	}
-	return k, nil
-}
-
-func (c *cli) tellNewKey(answer []byte) error {
-	k, err := readNewKey(answer)
-	if err != nil {
-		return err
-	}
-	return c.print(answer, func(w io.Writer) error {
-		r := &report{w: w}
-		r.line("%s", k.Key)
-		if r.err == nil {
-			r.err = c.note("key %s (%s) may %s; this is the only time it is shown", k.ID, k.Name, strings.Join(k.Roles, ", "))
-		}
-		return r.err
-	})
-}
-
 // createAndSaveKey makes room for the key before asking for it, so that no key
 // is created that cannot be kept.
 func (c *cli) createAndSaveKey(ctx context.Context, create keyMaker, request api.KeyRequest, path string) error {
@@ -179,18 +145,14 @@ func (c *cli) createAndSaveKey(ctx context.Context, create keyMaker, request api
 	if err != nil {
 		return err
 	}
-	answer, err := create(ctx, request)
-	if err != nil {
-		return file.abort(err)
-	}
-	k, err := readNewKey(answer)
+	k, answer, err := create(ctx, request)
 	if err != nil {
 		return file.abort(err)
 	}
 	if err := file.finish(k.Key + "\n"); err != nil {
 		return keyLost(k, err)
 	}
-	document, err := withoutKey(answer)
+	document, err := without(answer, "key")
 	if err != nil {
 		return err
 	}
@@ -204,15 +166,6 @@ func keyLost(k api.Key, err error) *failure {
 		fix: "Revoke it with `verdict key revoke " + k.ID + "` and create another.", cause: err}
 }
 
-func withoutKey(answer []byte) ([]byte, error) {
-	var members map[string]json.RawMessage
-	if err := ijson.UnmarshalOpen(answer, &members); err != nil {
-		return nil, unreadable(err)
-	}
-	delete(members, "key")
-	return ijson.Marshal(members)
-}
-
 // offlineKeys creates keys in the data directory of cmd, of any role: who may
 // write there may do everything already. It holds the directory only while it
 // creates one.
@@ -221,13 +174,17 @@ func (c *cli) offlineKeys(cmd *cobra.Command) (keyMaker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, request api.KeyRequest) (_ []byte, err error) {
+	return func(ctx context.Context, request api.KeyRequest) (api.Key, []byte, error) {
 		opened, err := c.openOffline(loaded.Config)
 		if err != nil {
-			return nil, err
+			return api.Key{}, nil, err
 		}
-		answer, err := createKey(ctx, opened, request)
-		return answer, errors.Join(err, opened.Close())
+		k, err := createKey(ctx, opened, request)
+		if err := errors.Join(err, opened.Close()); err != nil {
+			return api.Key{}, nil, err
+		}
+		answer, err := ijson.Marshal(k)
+		return k, answer, err
 	}, nil
 }
 
@@ -249,23 +206,23 @@ func (c *cli) openOffline(cfg config.Config) (*daemon.Offline, error) {
 }
 
 // createKey does what the server does for POST /v1/keys.
-func createKey(ctx context.Context, in *daemon.Offline, request api.KeyRequest) ([]byte, error) {
+func createKey(ctx context.Context, in *daemon.Offline, request api.KeyRequest) (api.Key, error) {
 	key := &authz.APIKey{Name: request.Name, ExpiresAt: request.ExpiresAt}
 	for _, role := range request.Roles {
 		key.Roles = append(key.Roles, authz.Role(role))
 	}
 	text, written, err := in.Control.CreateKey(ctx, in.Author, key)
 	if err != nil {
-		return nil, err
+		return api.Key{}, err
 	}
-	return ijson.Marshal(api.Key{
+	return api.Key{
 		ID:        key.ID,
 		Name:      key.Name,
 		Roles:     request.Roles,
 		CreatedAt: written.Entity.Head().CreatedAt,
 		ExpiresAt: key.ExpiresAt,
 		Key:       text,
-	})
+	}, nil
 }
 
 func newKeyList(c *cli) *cobra.Command {
@@ -276,44 +233,25 @@ func newKeyList(c *cli) *cobra.Command {
 	}
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		call := remote.Call{Method: http.MethodGet, Path: api.PathKeys, Query: url.Values{"limit": {strconv.Itoa(pageOfAll)}}}
-		return c.listAll(cmd.Context(), client, call, &keyTable{
-			table: newTable(c.out, "ID", "NAME", "ROLES", "STATE", "EXPIRES_AT"),
-			now:   c.now(),
-		})
+		t := newTable(c.out, "ID", "NAME", "ROLES", "STATE", "EXPIRES_AT")
+		return list(cmd.Context(), c, everyPage, revisionMember, func(ctx context.Context, p client.Paging) (page[api.Key], error) {
+			read, err := pdp.ListKeysPage(ctx, p)
+			return page[api.Key]{read.Items, read.NextCursor, read.DataRevision}, err
+		}, rows(t, func(key api.Key) ([]string, error) { return keyRow(key, c.now()), nil }))
 	}
 	return cmd
 }
 
-// keyTable prints API keys, and whether each is accepted now.
-type keyTable struct {
-	table *table
-	now   time.Time
-}
-
-func (t *keyTable) page(items []json.RawMessage) error {
-	var rows [][]string
-	for _, item := range items {
-		var key api.Key
-		if err := ijson.UnmarshalOpen(item, &key); err != nil {
-			return unreadable(err)
-		}
-		rows = append(rows, t.row(key))
-	}
-	return t.table.page(rows)
-}
-
-func (*keyTable) end(uint64) error { return nil }
-
-func (t *keyTable) row(key api.Key) []string {
+// keyRow shows an API key, and whether it is accepted at now.
+func keyRow(key api.Key, now time.Time) []string {
 	state, expires := "active", ""
 	if !key.ExpiresAt.IsZero() {
 		expires = key.ExpiresAt.UTC().Format(time.RFC3339)
-		if !t.now.Before(key.ExpiresAt) {
+		if !now.Before(key.ExpiresAt) {
 			state = "expired"
 		}
 	}
@@ -336,30 +274,17 @@ func newKeyRevoke(c *cli) *cobra.Command {
 		if err := authz.ValidateID("id", args[0]); err != nil {
 			return usage(err.Error(), "`verdict key list` shows the ids; the key itself is not one.")
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		if _, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodDelete, Path: api.PathKeys + "/" + url.PathEscape(args[0])}); err != nil {
-			return notRevoked(err)
+		if err := pdp.RevokeKey(cmd.Context(), args[0]); err != nil {
+			return fixes{
+				authz.CodeNotFound: "`verdict key list` shows the ids; a key's name is not its id.",
+				authz.CodeConflict: "Use another operator's key: `verdict key create NAME --role operate` makes one.",
+			}.of(err)
 		}
-		document, err := ijson.Marshal(map[string]string{"revoked": args[0]})
-		if err != nil {
-			return err
-		}
-		return c.print(document, func(w io.Writer) error { return say(w, "key %s revoked", args[0]) })
+		return c.printMade(map[string]string{"revoked": args[0]}, "key %s revoked", args[0])
 	}
 	return cmd
-}
-
-// notRevoked names what to do in the words of keys, not of entities.
-func notRevoked(err error) error {
-	f := failureOf(err)
-	switch f.code {
-	case authz.CodeNotFound:
-		f.fix = "`verdict key list` shows the ids; a key's name is not its id."
-	case authz.CodeConflict:
-		f.fix = "Use another operator's key: `verdict key create NAME --role operate` makes one."
-	}
-	return f
 }

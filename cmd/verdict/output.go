@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/verdict-pdp/verdict/ijson"
 )
 
 // format is how a command prints. It is a flag value.
@@ -39,6 +42,25 @@ func (c *cli) print(answer []byte, text func(io.Writer) error) error {
 		return writeAll(c.out, append(bytes.TrimRight(answer, "\n"), '\n'))
 	}
 	return text(c.out)
+}
+
+// without is a JSON object but for one of its members.
+func without(object []byte, name string) ([]byte, error) {
+	var members map[string]json.RawMessage
+	if err := ijson.UnmarshalOpen(object, &members); err != nil {
+		return nil, unreadable(err)
+	}
+	delete(members, name)
+	return ijson.Marshal(members)
+}
+
+// printMade writes what no server said: in JSON document, else one line of text.
+func (c *cli) printMade(document any, line string, values ...any) error {
+	made, err := ijson.Marshal(document)
+	if err != nil {
+		return err
+	}
+	return c.print(made, func(w io.Writer) error { return say(w, line, values...) })
 }
 
 // say writes one formatted line of text output; values are made printable.
@@ -116,12 +138,34 @@ type table struct {
 	widths []int
 	// screen cuts lines to the width of a terminal; the zero one cuts none.
 	screen screen
-	// colours, when not nil, is what a column's cells are shown in on such a screen.
-	colours map[int]func(cell string) colour // :: column -> colour of a cell
+	// Cells of the column coloured are shown in these colours on such a screen.
+	coloured int
+	colours  map[string]colour // :: cell -> its colour
 }
 
 func newTable(w io.Writer, header ...string) *table {
 	return &table{w: w, header: header}
+}
+
+// newTable makes a table for standard output. The cells of one column are coloured.
+func (c *cli) newTable(coloured int, colours map[string]colour, header ...string) *table {
+	t := newTable(c.out, header...)
+	t.screen, t.coloured, t.colours = c.screenOf(c.out), coloured, colours
+	return t
+}
+
+// rows prints each of a page's items as a row of t.
+func rows[E any](t *table, row func(E) ([]string, error)) func([]E) error {
+	return func(items []E) error {
+		all := make([][]string, len(items))
+		for i, item := range items {
+			var err error
+			if all[i], err = row(item); err != nil {
+				return err
+			}
+		}
+		return t.page(all)
+	}
 }
 
 // page prints rows, the first time under the header. Empty cells show as "-".
@@ -150,8 +194,8 @@ func (t *table) line(row []string) string {
 		if cell == "" {
 			p.text = "-"
 		}
-		if of := t.colours[i]; of != nil {
-			p.colour = of(cell)
+		if i == t.coloured {
+			p.colour = t.colours[cell]
 		}
 		parts = append(parts, p)
 		if i < len(row)-1 {

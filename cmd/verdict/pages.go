@@ -1,24 +1,50 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/api"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// pageOfAll is the page size when every page is wanted: the largest there is.
-const pageOfAll = 1000
+// ask dials, makes one call and prints its answer: in JSON as it came, else what text
+// makes of it. An error of the call goes through explain, which may be nil.
+func ask[T any](c *cli, cmd *cobra.Command, to *connection, call func(context.Context, *client.Client) (T, error), explain func(error) error, text func(io.Writer, T) error) error {
+	pdp, err := c.dial(cmd, to)
+	if err != nil {
+		return err
+	}
+	read, raw, err := answered(cmd.Context(), func(ctx context.Context) (T, error) { return call(ctx, pdp) })
+	if err != nil && explain != nil {
+		return explain(err)
+	}
+	if err != nil {
+		return err
+	}
+	return c.print(raw, func(w io.Writer) error { return text(w, read) })
+}
+
+// answered makes a call, and returns the answer as it came as well.
+func answered[T any](ctx context.Context, call func(context.Context) (T, error)) (read T, raw []byte, err error) {
+	var answer client.Answer
+	read, err = call(client.KeepAnswer(ctx, &answer))
+	return read, answer.Body, err
+}
+
+// awaited is call, with a sign on a terminal that it takes its time.
+func awaited[T any](c *cli, what string, call func(context.Context, *client.Client) (T, error)) func(context.Context, *client.Client) (T, error) {
+	return func(ctx context.Context, pdp *client.Client) (T, error) {
+		waiting := c.newWait(what)
+		read, err := call(ctx, pdp)
+		return read, errors.Join(err, waiting.done())
+	}
+}
 
 // paging is how much of a list is asked for.
 type paging struct {
@@ -26,6 +52,9 @@ type paging struct {
 	cursor string
 	all    bool
 }
+
+// everyPage asks for all of a list.
+var everyPage = paging{limit: client.MaxLimit, all: true}
 
 // flags adds the flags of a list of many.
 func (p *paging) flags(cmd *cobra.Command, many string, limit int) {
@@ -38,102 +67,103 @@ func (p *paging) flags(cmd *cobra.Command, many string, limit int) {
 	cmd.MarkFlagsMutuallyExclusive("all", "limit")
 }
 
-// ask adds to the query what was given; one is what the list is of.
-func (p *paging) ask(query url.Values, one string) error {
-	if p.limit < 1 || p.limit > pageOfAll {
+// check refuses what cannot be asked for; one is what the list is of.
+func (p *paging) check(one string) error {
+	if p.limit < 1 || p.limit > client.MaxLimit {
 		return usage(fmt.Sprintf("--limit is %d", p.limit), "Write 1 to 1000, or --all for every "+one+".")
 	}
 	if p.all {
-		p.limit = pageOfAll
-	}
-	query.Set("limit", strconv.Itoa(p.limit))
-	if p.cursor != "" {
-		query.Set("cursor", p.cursor)
+		p.limit = client.MaxLimit
 	}
 	return nil
 }
 
-// page is one page of a list, with the bytes it was read from.
-type page struct {
-	api.EntityList[json.RawMessage]
-	Head uint64 `json:"head"` // of the decision log, in place of a data revision
-	raw  []byte
+// page is one page of a list: its items, the cursor of the next one, and the data
+// revision, or the head of the log, that it was read at.
+type page[E any] struct {
+	items []E
+	next  string
+	at    uint64
 }
 
-func fetchPage(ctx context.Context, client *remote.Client, call remote.Call) (page, error) {
-	answer, err := client.Do(ctx, call)
-	if err != nil {
-		return page{}, err
-	}
-	p := page{raw: answer.Body}
-	if err := ijson.UnmarshalOpen(answer.Body, &p); err != nil {
-		return page{}, unreadable(err)
-	}
-	return p, nil
-}
-
-// pageWriter prints the pages of a list as they arrive.
-type pageWriter interface {
-	page(items []json.RawMessage) error
-	// end is called once, after the last page, with the data revision of the first
-	// one, or with the head of the decision log then.
-	end(first uint64) error
-}
-
-// listAll follows the cursors from call on. In JSON it prints one list of the
-// shape of a page; its data_revision is that of the first page, the oldest.
-func (c *cli) listAll(ctx context.Context, client *remote.Client, call remote.Call, rows pageWriter) error {
-	if c.output == formatJSON {
-		rows = &jsonPages{w: c.out, last: revisionMember}
-	}
-	return eachPage(ctx, client, call, rows)
-}
-
-// eachPage follows the cursors from call on.
-func eachPage(ctx context.Context, client *remote.Client, call remote.Call, rows pageWriter) error {
-	var first uint64
-	for {
-		p, err := fetchPage(ctx, client, call)
-		if err != nil {
-			return err
-		}
-		first = cmp.Or(first, p.Revision, p.Head)
-		if err := rows.page(p.Items); err != nil {
-			return err
-		}
-		if p.NextCursor == "" {
-			return rows.end(first)
-		}
-		if p.NextCursor == call.Query.Get("cursor") {
-			return unreadable(errors.New("the next page is this one again"))
-		}
-		call.Query.Set("cursor", p.NextCursor)
-	}
-}
-
-// Formats of jsonPages.last.
+// Formats of the members that come last in a list of every page, of page.at of the first
+// one, which is the oldest.
 const (
 	revisionMember = `"data_revision":%d`
 	headMembers    = `"next_after":%[1]d,"head":%[1]d`
 )
 
-// jsonPages prints pages as one list, an item a line.
-type jsonPages struct {
-	w       io.Writer
-	last    string // format of the members that come last, of what end is called with
-	started bool
-}
-
-func (j *jsonPages) page(items []json.RawMessage) error {
-	for _, item := range items {
-		if err := writeAll(j.w, append([]byte(j.separator()), item...)); err != nil {
+// list prints a page, or with p.all every one, and says when more follow. In JSON that is
+// the page as it came, or one list of the shape of a page, an item a line.
+func list[E any](ctx context.Context, c *cli, p paging, last string, fetch func(context.Context, client.Paging) (page[E], error), rows func([]E) error) error {
+	at := client.Paging{Cursor: p.cursor, Limit: p.limit}
+	whole := &jsonList{w: c.out}
+	var first uint64
+	for {
+		read, raw, err := answered(ctx, func(ctx context.Context) (page[E], error) { return fetch(ctx, at) })
+		if err != nil {
 			return err
 		}
+		switch {
+		case c.output == formatJSON && p.all:
+			err = whole.add(raw)
+		case c.output == formatJSON:
+			err = c.print(raw, nil)
+		default:
+			err = rows(read.items)
+		}
+		switch {
+		case err != nil:
+			return err
+		case !p.all && read.next != "":
+			return c.note("more follow: --all prints every one, --cursor %s the next page", read.next)
+		case !p.all:
+			return nil
+		case read.next == at.Cursor && read.next != "":
+			return unreadable(errors.New("the next page is this one again"))
+		}
+		if first == 0 {
+			first = read.at
+		}
+		if read.next == "" {
+			break
+		}
+		at.Cursor = read.next
+	}
+	if c.output == formatJSON {
+		return whole.end(fmt.Sprintf(last, first))
 	}
 	return nil
 }
 
-func (j *jsonPages) separator() string {
+// jsonList prints the items of several pages as one list, an item a line.
+type jsonList struct {
+	w       io.Writer
+	started bool
+}
+
+func (j *jsonList) add(page []byte) error {
+	items, err := rawItems(page)
+	for _, item := range items {
+		if err == nil {
+			err = writeAll(j.w, append([]byte(j.separator()), item...))
+		}
+	}
+	return err
+}
+
+// rawItems are the items of a page as the server sent them.
+func rawItems(page []byte) ([]json.RawMessage, error) {
+	var list struct {
+		Items []json.RawMessage `json:"items"`
+	}
+	if err := ijson.UnmarshalOpen(page, &list); err != nil {
+		return nil, unreadable(err)
+	}
+	return list.Items, nil
+}
+
+func (j *jsonList) separator() string {
 	if j.started {
 		return ",\n"
 	}
@@ -141,10 +171,10 @@ func (j *jsonPages) separator() string {
 	return `{"items":[`
 }
 
-func (j *jsonPages) end(first uint64) error {
+func (j *jsonList) end(last string) error {
 	opening := ""
 	if !j.started {
 		opening = j.separator()
 	}
-	return writeAll(j.w, []byte(opening+`],"next_cursor":"",`+fmt.Sprintf(j.last, first)+"}\n"))
+	return writeAll(j.w, []byte(opening+`],"next_cursor":"",`+last+"}\n"))
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/bundles"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/decisiontable"
 	"github.com/verdict-pdp/verdict/engine"
 	"github.com/verdict-pdp/verdict/policies"
@@ -230,13 +230,9 @@ func problemsOf(err error) []authz.Problem {
 	if errors.As(err, &ours) {
 		return ours.Problems
 	}
-	var theirs *remote.Problem
-	if !errors.As(err, &theirs) {
-		return nil
+	var theirs *client.Error
+	if errors.As(err, &theirs) {
+		return theirs.Problems
 	}
-	var problems []authz.Problem
-	for _, e := range theirs.Errors {
-		problems = append(problems, authz.Problem(e))
-	}
-	return problems
+	return nil
 }

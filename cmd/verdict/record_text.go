@@ -13,45 +13,12 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// recordTable prints recorded decisions, one a line.
-type recordTable struct{ table *table }
-
-func (c *cli) newRecordTable() *recordTable {
-	t := newTable(c.out, "AT", "DECISION", "SUBJECT", "ACTION", "SERVICE", "REASONS", "GENERATION", "ID")
-	t.screen = c.screenOf(c.out)
-	t.colours = map[int]func(string) colour{1: outcomeColour}
-	return &recordTable{table: t}
+// recordRows prints recorded decisions, one a line.
+func (c *cli) recordRows() func([]authz.Record) error {
+	colours := map[string]colour{api.Allow.String(): green, api.Deny.String(): red, authz.RecordLoss: amber}
+	t := c.newTable(1, colours, "AT", "DECISION", "SUBJECT", "ACTION", "SERVICE", "REASONS", "GENERATION", "ID")
+	return rows(t, func(r authz.Record) ([]string, error) { return recordRow(&r) })
 }
-
-func outcomeColour(outcome string) colour {
-	switch outcome {
-	case api.Allow.String():
-		return green
-	case api.Deny.String():
-		return red
-	case authz.RecordLoss:
-		return amber
-	}
-	return plain
-}
-
-func (t *recordTable) page(items []json.RawMessage) error {
-	var rows [][]string
-	for _, item := range items {
-		var record authz.Record
-		if err := ijson.UnmarshalOpen(item, &record); err != nil {
-			return unreadable(err)
-		}
-		row, err := recordRow(&record)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, row)
-	}
-	return t.table.page(rows)
-}
-
-func (*recordTable) end(uint64) error { return nil }
 
 func recordRow(r *authz.Record) ([]string, error) {
 	when := r.At.UTC().Format("2006-01-02T15:04:05.000Z")

@@ -1,20 +1,17 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
 
 func newReplay(c *cli) *cobra.Command {
@@ -44,21 +41,23 @@ The newest 5,000 that the filters select are taken, or as many as --last says; o
 		if err != nil {
 			return err
 		}
-		call, closing, err := r.call(c, request)
+		in, closing, err := r.open(c, &request)
 		if err != nil {
 			return err
 		}
 		defer closing.Close()
-		client, err := c.dial(cmd, to)
-		if err != nil {
+		bar := c.newCount("replaying")
+		in.Progress = func(p api.ReplayProgress) { bar.at(p.Done, p.Total) }
+		var flips uint64
+		err = ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Comparison, error) {
+			comparison, err := pdp.Replay(ctx, request, in)
+			flips = comparison.Flips()
+			return comparison, errors.Join(err, bar.done())
+		}, r.refused, tellReplay)
+		if err != nil || !r.failOnFlip || flips == 0 {
 			return err
 		}
-		answer := &replayAnswer{bar: c.newCount("replaying")}
-		err = client.Lines(cmd.Context(), call, answer.line)
-		if err := errors.Join(err, answer.bar.done()); err != nil {
-			return r.refused(err)
-		}
-		return c.tellReplay(answer, r.failOnFlip)
+		return silent(exitFlips)
 	}
 	return cmd
 }
@@ -116,9 +115,9 @@ func (r *replayRun) request(cmd *cobra.Command, c *cli) (api.ReplayRequest, erro
 // refused is the err of a replay, with what helps there.
 func (r *replayRun) refused(err error) error {
 	if r.bundle == "" {
-		return refixed(aboutPolicies(err), map[authz.ErrorCode]string{
+		return fixes{
 			authz.CodeInvalid: "Correct what is named above: --revision takes a revision that the data has reached, --records what `verdict decisions export` wrote.",
-		})
+		}.of(aboutPolicies(err))
 	}
 	return refusedBundle(r.bundle, "Change what is named above and replay again.", err)
 }
@@ -131,99 +130,31 @@ func judgeText(policy authz.PolicyRef) string {
 	return fmt.Sprintf("generation %d", policy.Generation)
 }
 
-func (c *cli) tellReplay(answer *replayAnswer, failOnFlip bool) error {
-	var comparison authz.Comparison
-	if answer.report == nil {
-		return unreadable(errors.New("it ends without a report"))
-	}
-	if err := ijson.UnmarshalOpen(answer.report, &comparison); err != nil {
-		return unreadable(err)
-	}
-	err := c.print(answer.report, func(w io.Writer) error {
-		r := &report{w: w}
-		r.comparison(&comparison)
-		r.line("  judged by %s (%s) in %s", judgeText(comparison.Policy), shortDigest(comparison.Policy.Digest), took(comparison.TookMS))
-		return r.err
-	})
-	if err != nil || !failOnFlip || comparison.Flips() == 0 {
-		return err
-	}
-	return silent(exitFlips)
+func tellReplay(w io.Writer, comparison authz.Comparison) error {
+	r := &report{w: w}
+	r.comparison(&comparison)
+	r.line("  judged by %s (%s) in %s", judgeText(comparison.Policy), shortDigest(comparison.Policy.Digest), took(comparison.TookMS))
+	return r.err
 }
 
-// replayAnswer reads the lines of a replay: progress, and at last a report or why
-// there is none.
-type replayAnswer struct {
-	bar    *count
-	report []byte // JSON of the comparison, as the server sent it
-}
-
-// replayLine is one line; one of its members is there.
-type replayLine struct {
-	Progress *struct {
-		Done  uint64 `json:"done"`
-		Total uint64 `json:"total"`
-	} `json:"progress"`
-	Report json.RawMessage `json:"report"`
-	Error  json.RawMessage `json:"error"`
-}
-
-func (a *replayAnswer) line(text []byte) error {
-	var line replayLine
-	if err := ijson.UnmarshalOpen(text, &line); err != nil {
-		return unreadable(err)
-	}
-	if line.Error != nil {
-		problem, err := remote.ParseProblem(line.Error)
-		if err != nil {
-			return unreadable(err)
-		}
-		return problem
-	}
-	if line.Progress != nil {
-		a.bar.at(line.Progress.Done, line.Progress.Total)
-	}
-	if line.Report != nil {
-		a.report = bytes.Clone(line.Report)
-	}
-	return nil
-}
-
-// call is the request for a replay: JSON, or a form when a bundle or records go along.
-// closing closes what it is read from.
-func (r *replayRun) call(c *cli, request api.ReplayRequest) (call remote.Call, closing closers, err error) {
-	call = remote.Call{Method: http.MethodPost, Path: api.PathReplay}
-	var bundle, records io.Reader
+// open opens the bundle and the records to send along, and names the bundle in request.
+// closing closes them.
+func (r *replayRun) open(c *cli, request *api.ReplayRequest) (in client.ReplayInput, closing closers, err error) {
 	if r.bundle != "" {
 		opened, err := c.openBundle(r.bundle, r.name)
 		if err != nil {
-			return call, nil, err
+			return in, nil, err
 		}
-		request.Bundle, bundle, closing = opened.name, opened, append(closing, opened)
+		request.Bundle, in.Bundle, closing = opened.name, opened, append(closing, opened)
 	}
 	if r.records != "" {
 		opened, _, err := c.openInput(r.records)
 		if err != nil {
-			return call, nil, errors.Join(err, closing.Close())
+			return in, nil, errors.Join(err, closing.Close())
 		}
-		records, closing = opened, append(closing, opened)
+		in.Records, closing = opened, append(closing, opened)
 	}
-	body, err := ijson.Marshal(request)
-	if err != nil {
-		return call, nil, errors.Join(err, closing.Close())
-	}
-	if len(closing) == 0 {
-		call.Body = bytes.NewReader(body)
-		return call, nil, nil
-	}
-	f := newForm()
-	f.part("request", api.TypeJSON, bytes.NewReader(body))
-	f.part("bundle", typeBundle, bundle)
-	f.part("records", api.TypeNDJSON, records)
-	if call.Body, call.ContentType, err = f.end(); err != nil {
-		return call, nil, errors.Join(err, closing.Close())
-	}
-	return call, closing, nil
+	return in, closing, nil
 }
 
 // closers are closed together.

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -12,8 +10,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
 
 func newRevoke(c *cli) *cobra.Command {
@@ -52,7 +49,7 @@ func newRevokeOne(c *cli, n naming) *cobra.Command {
 			return err
 		}
 		request.Reason = reason
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
@@ -61,7 +58,11 @@ func newRevokeOne(c *cli, n naming) *cobra.Command {
 				return err
 			}
 		}
-		return c.enlist(cmd.Context(), client, api.PathRevoke, request.By, request, tellRevoked)
+		entry, raw, err := answered(cmd.Context(), func(ctx context.Context) (api.Listing[authz.Revocation], error) { return pdp.Revoke(ctx, request) })
+		if err != nil {
+			return notListed(err, request.By)
+		}
+		return c.print(raw, func(w io.Writer) error { return tellRevoked(w, &entry) })
 	}
 	return cmd
 }
@@ -87,11 +88,7 @@ func (c *cli) revokeRequest(n naming, args []string, issuedBefore string, until 
 }
 
 // tellRevoked says what was done, what it leads to, and the way back.
-func tellRevoked(w io.Writer, answer []byte) error {
-	var listed api.Listing[authz.Revocation]
-	if err := ijson.UnmarshalOpen(answer, &listed); err != nil {
-		return unreadable(err)
-	}
+func tellRevoked(w io.Writer, listed *api.Listing[authz.Revocation]) error {
 	entry := &listed.Entry
 	r := &report{w: w}
 	r.line("revoked %s%s%s, revision %d", entryName(entry.Listed), issuedBeforeText(entry.IssuedBefore), untilText(entry.Until), listed.DataRevision)
@@ -170,11 +167,9 @@ func newRenewOne(c *cli, n naming) *cobra.Command {
 			return err
 		}
 		request.Reason = r.reason
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		return c.enlist(cmd.Context(), client, api.PathRenew, request.By, request, c.tellRenewal)
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.Listing[authz.Renewal], error) {
+			return pdp.Renew(ctx, request)
+		}, func(err error) error { return notListed(err, request.By) }, c.tellRenewal)
 	}
 	return cmd
 }
@@ -206,11 +201,7 @@ func (r *renewal) request(c *cli) (request api.RenewRequest, err error) {
 	return request, err
 }
 
-func (c *cli) tellRenewal(w io.Writer, answer []byte) error {
-	var listed api.Listing[authz.Renewal]
-	if err := ijson.UnmarshalOpen(answer, &listed); err != nil {
-		return unreadable(err)
-	}
+func (c *cli) tellRenewal(w io.Writer, listed api.Listing[authz.Renewal]) error {
 	entry := &listed.Entry
 	r := &report{w: w}
 	r.line("to be renewed: %s%s%s, revision %d", entryName(entry.Listed), issuedBeforeText(entry.IssuedBefore), untilText(entry.Until), listed.DataRevision)
@@ -220,36 +211,18 @@ func (c *cli) tellRenewal(w io.Writer, answer []byte) error {
 	return r.err
 }
 
-// enlist puts an entry on the revocation or the renewal list, by what is named, and
-// tells what was done.
-func (c *cli) enlist(ctx context.Context, client *remote.Client, path, by string, request any, tell func(io.Writer, []byte) error) error {
-	body, err := ijson.Marshal(request)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(ctx, remote.Call{Method: http.MethodPost, Path: path, Body: bytes.NewReader(body)})
-	if err != nil {
-		return notListed(err, by)
-	}
-	return c.print(answer.Body, func(w io.Writer) error { return tell(w, answer.Body) })
-}
-
 // notListed says where the ids of what was not found are.
 func notListed(err error, by string) error {
-	f := failureOf(err)
-	if f.code == authz.CodeNotFound {
-		switch by {
-		case authz.ByCredential:
-			f.fix = "`verdict credential list` shows the ids."
-		case authz.BySubject:
-			f.fix = "`verdict entity list machine_users` shows the ids."
-		case authz.ByTenant:
-			f.fix = "`verdict entity list tenants` shows the ids."
-		case authz.ByIssuer:
-			f.fix = "`verdict issuer list` shows the ids."
-		}
+	help := map[string]string{ // :: what was named -> where its ids are
+		authz.ByCredential: "`verdict credential list` shows the ids.",
+		authz.BySubject:    "`verdict entity list machine_users` shows the ids.",
+		authz.ByTenant:     "`verdict entity list tenants` shows the ids.",
+		authz.ByIssuer:     "`verdict issuer list` shows the ids.",
+	}[by]
+	if help == "" {
+		return err
 	}
-	return f
+	return fixes{authz.CodeNotFound: help}.of(err)
 }
 
 func issuedBeforeText(at time.Time) string {

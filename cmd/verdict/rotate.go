@@ -63,11 +63,11 @@ answers it, the first time, when it was started, inside an object with the secre
 		if r.interval <= 0 {
 			return usage("--interval is "+r.interval.String(), "Write a duration such as 2s.")
 		}
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
-		r.set = rotationSet{client: client, id: args[0]}
+		r.set = rotationSet{pdp: pdp, id: args[0]}
 		return r.run(cmd.Context())
 	}
 	return cmd

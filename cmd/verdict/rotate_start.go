@@ -1,20 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -182,8 +179,8 @@ func unproved(now rotation) []string {
 
 // rotationSet is one set on the server.
 type rotationSet struct {
-	client *remote.Client
-	id     string
+	pdp *client.Client
+	id  string
 }
 
 // rotation is how far a set is, with the bytes it was read from.
@@ -192,44 +189,37 @@ type rotation struct {
 	raw []byte
 }
 
-func (r rotation) running() bool {
-	return r.Phase == authz.PhasePropagate || r.Phase == authz.PhaseDrain
-}
+func (r rotation) running() bool { return authz.RunningPhase(r.Phase) }
 
 // manual reports whether an operator takes the steps of the rotation, which runs.
 func (r rotation) manual() bool { return r.running() && r.Advance == authz.AdvanceManual }
 
-func (s rotationSet) path(action string) string {
-	return api.PathRotationSets + url.PathEscape(s.id) + "/" + action
-}
-
 func (s rotationSet) status(ctx context.Context) (rotation, error) {
-	return s.ask(ctx, remote.Call{Method: http.MethodGet, Path: s.path("status")})
+	return s.ask(ctx, func(ctx context.Context) (api.Rotation, error) { return s.pdp.RotationStatus(ctx, s.id) })
 }
 
 // step takes one of the steps authz.RotationAdvance and so on; from phase alone, unless
 // that is "".
 func (s rotationSet) step(ctx context.Context, action, phase string) (rotation, error) {
-	call := remote.Call{Method: http.MethodPost, Path: s.path(action)}
-	if phase != "" {
-		call.Query = url.Values{"phase": {phase}}
-	}
-	return s.ask(ctx, call)
+	return s.ask(ctx, func(ctx context.Context) (api.Rotation, error) {
+		switch action {
+		case authz.RotationAbort:
+			return s.pdp.AbortRotation(ctx, s.id)
+		case authz.RotationEmergency:
+			return s.pdp.EmergencyRotation(ctx, s.id)
+		case authz.RotationForce:
+			return s.pdp.ForceRotation(ctx, s.id, phase)
+		}
+		return s.pdp.AdvanceRotation(ctx, s.id, phase)
+	})
 }
 
-func (s rotationSet) ask(ctx context.Context, call remote.Call) (rotation, error) {
-	answer, err := s.client.Do(ctx, call)
+func (s rotationSet) ask(ctx context.Context, call func(context.Context) (api.Rotation, error)) (rotation, error) {
+	now, raw, err := answered(ctx, call)
 	if err != nil {
 		return rotation{}, s.refused(err, "`verdict rotate "+s.id+" --once` shows how far the rotation is.")
 	}
-	now := rotation{raw: answer.Body}
-	if err := ijson.UnmarshalOpen(answer.Body, &now.Rotation); err != nil {
-		return rotation{}, unreadable(err)
-	}
-	if now.Phase == "" {
-		return rotation{}, unreadable(errors.New("it has no phase"))
-	}
-	return now, nil
+	return rotation{now, raw}, nil
 }
 
 // started is the answer of a start, with its bytes.
@@ -241,33 +231,20 @@ type started struct {
 func (s *started) rotation() rotation { return rotation{Rotation: s.Rotation} }
 
 func (s rotationSet) start(ctx context.Context, request api.StartRotation) (*started, error) {
-	body, err := ijson.Marshal(request)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := s.client.Do(ctx, remote.Call{Method: http.MethodPost, Path: s.path(authz.RotationStart), Body: bytes.NewReader(body)})
+	begun, raw, err := answered(ctx, func(ctx context.Context) (api.StartedRotation, error) {
+		return s.pdp.StartRotation(ctx, s.id, request)
+	})
 	if err != nil {
 		return nil, s.refused(err, "`verdict credential list --machine-user ID` shows what a member has, `verdict revoke credential ID` ends what it no longer uses; `verdict rotate "+s.id+" --once` shows whether a rotation runs already.")
 	}
-	begun := &started{raw: answer.Body}
-	if err := ijson.UnmarshalOpen(answer.Body, &begun.StartedRotation); err != nil {
-		return nil, unreadable(err)
-	}
-	return begun, nil
+	return &started{begun, raw}, nil
 }
 
 // refused names what to do in the words of rotations; inConflict is for what stands
 // in the way.
 func (rotationSet) refused(err error, inConflict string) error {
-	f := failureOf(err)
-	switch f.code {
-	case authz.CodeNotFound:
-		f.fix = fixOfSets
-	case authz.CodeConflict:
-		f.fix = inConflict
-	}
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return f
+	return fixes{authz.CodeNotFound: fixOfSets, authz.CodeConflict: inConflict}.of(err)
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +14,6 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
 )
 
 func newSecret(c *cli) *cobra.Command {
@@ -59,77 +55,51 @@ the command exits with 5. Machine users that rotate together have ` + "`verdict 
 			return usage(err.Error(), "Name a machine user, such as mu:billing-svc.")
 		}
 		request.MachineUser = args[0]
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
+		}
+		create := func(ctx context.Context) (api.NewSecret[authz.Credential], error) {
+			made, err := pdp.CreateSecret(ctx, request)
+			return made, noSecret(err)
 		}
 		if out != "" {
-			return c.createAndSaveSecret(cmd.Context(), client, request, out)
+			return c.createAndSaveSecret(cmd.Context(), create, out)
 		}
-		answer, err := createSecret(cmd.Context(), client, request)
+		made, raw, err := answered(cmd.Context(), create)
 		if err != nil {
 			return err
 		}
-		return c.tellNewSecret(answer)
+		return c.print(raw, func(w io.Writer) error {
+			if err := say(w, "%s", made.Secret); err != nil {
+				return err
+			}
+			return c.note("%s; this is the only time it is shown", secretText(&made.Credential))
+		})
 	}
 	return cmd
 }
 
-// newSecretAnswer is what the server answers, and its bytes.
-type newSecretAnswer struct {
-	api.NewSecret[authz.Credential]
-	raw []byte
+func secretText(of *authz.Credential) string {
+	return fmt.Sprintf("secret %s: generation %d of %s%s", of.ID, of.Generation, of.MachineUser, untilText(of.NotAfter))
 }
 
-func createSecret(ctx context.Context, client *remote.Client, request api.SecretRequest) (*newSecretAnswer, error) {
-	body, err := ijson.Marshal(request)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := client.Do(ctx, remote.Call{Method: http.MethodPost, Path: api.PathSecrets, Body: bytes.NewReader(body)})
-	if err != nil {
-		return nil, noSecret(err)
-	}
-	made := &newSecretAnswer{raw: answer.Body}
-	if err := ijson.UnmarshalOpen(answer.Body, &made.NewSecret); err != nil {
-		return nil, unreadable(err)
-	}
-	if made.Secret == "" {
-		return nil, unreadable(errors.New("it has no secret"))
-	}
-	return made, nil
-}
-
-// noSecret names what to do in the words of secrets, not of entities.
+// noSecret names what to do in the words of secrets, not of entities; nil for nil.
 func noSecret(err error) error {
-	f := failureOf(err)
-	switch f.code {
-	case authz.CodeNotFound:
-		f.fix = "`verdict entity list machine_users` shows the machine users."
-	case authz.CodeConflict:
-		f.fix = "`verdict credential list --machine-user ID` shows what it has; `verdict revoke credential ID` ends what it no longer uses."
-	}
-	return f
-}
-
-func (c *cli) tellNewSecret(made *newSecretAnswer) error {
-	return c.print(made.raw, func(w io.Writer) error {
-		if err := say(w, "%s", made.Secret); err != nil {
-			return err
-		}
-		return c.note("secret %s: generation %d of %s%s; this is the only time it is shown",
-			made.Credential.ID, made.Credential.Generation, made.Credential.MachineUser, untilText(made.Credential.NotAfter))
-	})
+	return fixes{
+		authz.CodeNotFound: "`verdict entity list machine_users` shows the machine users.",
+		authz.CodeConflict: "`verdict credential list --machine-user ID` shows what it has; `verdict revoke credential ID` ends what it no longer uses.",
+	}.of(err)
 }
 
 // createAndSaveSecret makes room for the secret before asking for it, so that none
 // is made that cannot be kept.
-func (c *cli) createAndSaveSecret(ctx context.Context, client *remote.Client, request api.SecretRequest, path string) error {
+func (c *cli) createAndSaveSecret(ctx context.Context, create func(context.Context) (api.NewSecret[authz.Credential], error), path string) error {
 	file, err := createOut(path, false)
 	if err != nil {
 		return secretFileExists(err)
 	}
-	made, err := createSecret(ctx, client, request)
+	made, raw, err := answered(ctx, create)
 	if err != nil {
 		return file.abort(err)
 	}
@@ -137,13 +107,12 @@ func (c *cli) createAndSaveSecret(ctx context.Context, client *remote.Client, re
 		return &failure{status: exitError, code: authz.CodeInternal, message: "secret " + made.Credential.ID + " was made but could not be saved: " + err.Error(),
 			fix: "Revoke it with `verdict revoke credential " + made.Credential.ID + "` and make another.", cause: err}
 	}
-	document, err := withoutSecret(made.raw)
+	document, err := without(raw, "secret")
 	if err != nil {
 		return err
 	}
 	return c.print(document, func(w io.Writer) error {
-		return say(w, "secret %s: generation %d of %s%s; it is in %s",
-			made.Credential.ID, made.Credential.Generation, made.Credential.MachineUser, untilText(made.Credential.NotAfter), path)
+		return say(w, "%s; it is in %s", secretText(&made.Credential), path)
 	})
 }
 
@@ -155,15 +124,6 @@ func secretFileExists(err error) error {
 		f.fix = "Name another file, or move that one away: it may hold a secret that is still used."
 	}
 	return f
-}
-
-func withoutSecret(answer []byte) ([]byte, error) {
-	var members map[string]json.RawMessage
-	if err := ijson.UnmarshalOpen(answer, &members); err != nil {
-		return nil, unreadable(err)
-	}
-	delete(members, "secret")
-	return ijson.Marshal(members)
 }
 
 // secretFiles are the files that new secrets are saved in, one a machine user and

@@ -1,58 +1,43 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
 
 func newShadow(c *cli) *cobra.Command {
 	cmd := group("shadow", "Let a candidate judge live traffic, without effect", newShadowStart(c),
-		newShadowCall(c, "show", "Print what the shadow found so far", http.MethodGet),
-		newShadowCall(c, "stop", "End the shadow, and print what it found", http.MethodDelete))
+		newShadowCall(c, "show", "Print what the shadow found so far", (*client.Client).ShadowReport),
+		newShadowCall(c, "stop", "End the shadow, and print what it found", (*client.Client).StopShadow))
 	cmd.Long = `Let a candidate generation judge live traffic a second time, without effect: what it
 would have answered otherwise is counted, with examples. Callers do not wait for it, and
 when it falls behind it judges fewer.`
 	return cmd
 }
 
-// newShadowCall is a command that needs nothing but the method of its call.
-func newShadowCall(c *cli, use, short, method string) *cobra.Command {
+// newShadowCall is a command that needs nothing but its call.
+func newShadowCall(c *cli, use, short string, call func(*client.Client, context.Context) (api.ShadowReport, error)) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Args: takes(0, 0), ValidArgsFunction: cobra.NoFileCompletions}
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		return c.callShadow(cmd.Context(), client, method, nil)
+		return c.callShadow(cmd, to, func(ctx context.Context, pdp *client.Client) (api.ShadowReport, error) { return call(pdp, ctx) })
 	}
 	return cmd
 }
 
-// callShadow sends a call about the shadow and prints the report that answers it.
-func (c *cli) callShadow(ctx context.Context, client *remote.Client, method string, body io.Reader) error {
-	answer, err := client.Do(ctx, remote.Call{Method: method, Path: api.PathShadow, Body: body})
-	if err != nil {
-		return refixed(err, map[authz.ErrorCode]string{
-			authz.CodeNotFound: "`verdict shadow start GENERATION` starts one; `verdict bundle history` lists the generations.",
-		})
-	}
-	var report authz.ShadowReport
-	if err := ijson.UnmarshalOpen(answer.Body, &report); err != nil {
-		return unreadable(err)
-	}
-	return c.print(answer.Body, func(w io.Writer) error { return tellShadow(w, report, c.now()) })
+// callShadow makes a call about the shadow and prints the report that answers it.
+func (c *cli) callShadow(cmd *cobra.Command, to *connection, call func(context.Context, *client.Client) (api.ShadowReport, error)) error {
+	return ask(c, cmd, to, call, fixes{
+		authz.CodeNotFound: "`verdict shadow start GENERATION` starts one; `verdict bundle history` lists the generations.",
+	}.of, func(w io.Writer, report api.ShadowReport) error { return tellShadow(w, report, c.now()) })
 }
 
 func tellShadow(w io.Writer, s authz.ShadowReport, now time.Time) error {
@@ -97,15 +82,9 @@ the place of one that runs.`,
 			return usage(fmt.Sprintf("--sample is %v", request.Sample), "Write a part above 0 and up to 1, such as 0.1 for every tenth.")
 		}
 		request.Generation = n
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		body, err := ijson.Marshal(request)
-		if err != nil {
-			return err
-		}
-		return c.callShadow(cmd.Context(), client, http.MethodPost, bytes.NewReader(body))
+		return c.callShadow(cmd, to, func(ctx context.Context, pdp *client.Client) (api.ShadowReport, error) {
+			return pdp.StartShadow(ctx, request)
+		})
 	}
 	return cmd
 }

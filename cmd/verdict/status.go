@@ -2,10 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -13,8 +13,7 @@ import (
 
 	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
 
 func newStatus(c *cli) *cobra.Command {
@@ -33,25 +32,16 @@ It exits with 11 when something is wrong, for a monitor or a cron job.`,
 	}
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := c.dial(cmd, to)
-		if err != nil {
+		unwell := false
+		err := ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.Status, error) {
+			s, err := pdp.Status(ctx)
+			unwell = len(s.Problems) > 0
+			return s, err
+		}, nil, tellStatus)
+		if err != nil || !unwell {
 			return err
 		}
-		answer, err := client.Do(cmd.Context(), remote.Call{Method: http.MethodGet, Path: api.PathStatus})
-		if err != nil {
-			return err
-		}
-		var s api.Status
-		if err := ijson.UnmarshalOpen(answer.Body, &s); err != nil {
-			return unreadable(err)
-		}
-		if err := c.print(answer.Body, func(w io.Writer) error { return tellStatus(w, s) }); err != nil {
-			return err
-		}
-		if len(s.Problems) > 0 {
-			return silent(exitUnwell)
-		}
-		return nil
+		return silent(exitUnwell)
 	}
 	return cmd
 }

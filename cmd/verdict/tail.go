@@ -3,76 +3,49 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
-	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/api"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
-	"github.com/verdict-pdp/verdict/ijson"
+	"github.com/verdict-pdp/verdict/client"
 )
 
-func newDecisionsTail(c *cli) *cobra.Command {
-	var filter recordFilter
-	last := 10
-	cmd := &cobra.Command{
-		Use:   "tail",
-		Short: "Print decisions as they are made",
-		Long: `Print the newest recorded decisions, and then each as it is made, until it is
-interrupted. With --output json each record is one line.`,
-		Example: `  verdict decisions tail --outcome deny
-  verdict decisions tail --generation 7 --output json`,
-		Args:              takes(0, 0),
-		ValidArgsFunction: cobra.NoFileCompletions,
-	}
-	filter.flags(cmd, "generation")
-	cmd.Flags().IntVarP(&last, "last", "n", last, "how many of those made before to begin with, up to 1000")
-	complete(cmd, "last")
-	to := toAdmin(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		selected, err := filter.parse(c)
-		if err != nil {
-			return err
-		}
-		if last < 0 || last > pageOfAll {
-			return usage(fmt.Sprintf("--last is %d", last), "Write 0 to 1000; `verdict decisions list --all` prints every one.")
-		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		t := &tail{cli: c, client: client, path: api.PathDecisions, filter: filterQuery(selected), rows: c.newRecordTable()}
-		if c.output == formatJSON {
-			t.rows = &recordLines{w: c.out}
-		}
-		return aboutDecisions(t.follow(cmd.Context(), last))
-	}
-	return cmd
-}
-
-// tailWait is how long the server may wait for a record before it answers without.
+// tailWait is how long the server may wait for something new before it answers without.
 const tailWait = 50 * time.Second
 
-// tail prints records as they are made.
-type tail struct {
+// tail prints the decisions, or the changes, as they are recorded.
+type tail[E any] struct {
 	*cli
-	client *remote.Client
-	path   string
-	filter url.Values
-	rows   pageWriter
+	newest func(context.Context, client.Paging) (stretch[E], error)
+	after  func(context.Context, client.Following) (stretch[E], error)
+	rows   func([]E) error
 }
 
-// follow prints the newest so many records and then those that come, until ctx ends,
-// which is not an error. A server that gives no answer for a while is asked again.
-func (t *tail) follow(ctx context.Context, last int) error {
+// stretch is a part of a log, and the number to go on after.
+type stretch[E any] struct {
+	items []E
+	next  uint64
+}
+
+// lastFlag adds the flag of how many of those that were recorded before to begin with.
+func lastFlag(cmd *cobra.Command) *int {
+	last := cmd.Flags().IntP("last", "n", 10, "how many of those made before to begin with, up to 1000")
+	complete(cmd, "last")
+	return last
+}
+
+func checkLast(last int, command string) error {
+	if last < 0 || last > client.MaxLimit {
+		return usage(fmt.Sprintf("--last is %d", last), "Write 0 to 1000; `verdict "+command+" list --all` prints every one.")
+	}
+	return nil
+}
+
+// follow prints the newest so many and then those that come, until ctx ends, which is
+// not an error. A server that gives no answer for a while is asked again.
+func (t *tail[E]) follow(ctx context.Context, last int) error {
 	after, err := t.begin(ctx, last)
 	missed := 0
 	for err == nil && ctx.Err() == nil {
@@ -92,7 +65,7 @@ func (t *tail) follow(ctx context.Context, last int) error {
 }
 
 // missed tells, the first time, that the server gave no answer, and waits a moment.
-func (t *tail) missed(ctx context.Context, before int, cause error) error {
+func (t *tail[E]) missed(ctx context.Context, before int, cause error) error {
 	if before == 0 {
 		if err := t.note("%s; trying again", cause); err != nil {
 			return err
@@ -101,66 +74,52 @@ func (t *tail) missed(ctx context.Context, before int, cause error) error {
 	return pause(ctx, time.Second)
 }
 
-// begin prints the newest so many records, oldest first, and returns the sequence
-// number to go on after.
-func (t *tail) begin(ctx context.Context, last int) (uint64, error) {
-	p, err := t.fetch(ctx, url.Values{"limit": {strconv.Itoa(max(last, 1))}})
+// begin prints the newest so many, oldest first, and returns the number to go on after.
+func (t *tail[E]) begin(ctx context.Context, last int) (uint64, error) {
+	read, raw, err := answered(ctx, func(ctx context.Context) (stretch[E], error) {
+		return t.newest(ctx, client.Paging{Limit: max(last, 1)})
+	})
 	if err != nil {
 		return 0, err
 	}
 	if last == 0 {
-		p.Items = nil
+		return read.next, t.tell(nil, []byte("{}"), false)
 	}
-	slices.Reverse(p.Items)
-	return p.NextAfter, t.rows.page(p.Items)
+	slices.Reverse(read.items)
+	return read.next, t.tell(read.items, raw, true)
 }
 
-// next prints what was recorded after a sequence number, and returns the next one.
-func (t *tail) next(ctx context.Context, after uint64) (uint64, error) {
-	p, err := t.fetch(ctx, url.Values{
-		"after": {strconv.FormatUint(after, 10)}, "wait_s": {strconv.Itoa(int(tailWait / time.Second))}, "limit": {strconv.Itoa(pageOfAll)},
+// next prints what was recorded after a number, and returns the next one.
+func (t *tail[E]) next(ctx context.Context, after uint64) (uint64, error) {
+	read, raw, err := answered(ctx, func(ctx context.Context) (stretch[E], error) {
+		return t.after(ctx, client.Following{After: after, Wait: tailWait, Limit: client.MaxLimit})
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return after, err
+	case len(read.items) == 0: // a server that is stopping does not wait
+		return read.next, pause(ctx, time.Second)
 	}
-	if p.NextAfter < after {
-		return after, unreadable(fmt.Errorf("it goes on at %d, before %d", p.NextAfter, after))
-	}
-	if len(p.Items) == 0 { // a server that is stopping does not wait
-		return p.NextAfter, pause(ctx, time.Second)
-	}
-	return p.NextAfter, t.rows.page(p.Items)
+	return read.next, t.tell(read.items, raw, false)
 }
 
-// records is a stretch of the decision log, or of the audit.
-type records struct {
-	Items     []json.RawMessage `json:"items"`
-	NextAfter uint64            `json:"next_after"`
-}
-
-func (t *tail) fetch(ctx context.Context, query url.Values) (records, error) {
-	maps.Copy(query, t.filter)
-	var p records
-	answer, err := t.client.Do(ctx, remote.Call{Method: http.MethodGet, Path: t.path, Query: query})
+// tell prints rows; in JSON the items as they came, one a line, reversed when those of a
+// page are newest first.
+func (t *tail[E]) tell(items []E, page []byte, reversed bool) error {
+	if t.output != formatJSON {
+		return t.rows(items)
+	}
+	raw, err := rawItems(page)
 	if err != nil {
-		return p, err
+		return err
 	}
-	if err := ijson.UnmarshalOpen(answer.Body, &p); err != nil {
-		return p, unreadable(err)
+	if reversed {
+		slices.Reverse(raw)
 	}
-	return p, nil
-}
-
-// recordLines prints records as the server sent them, one a line.
-type recordLines struct{ w io.Writer }
-
-func (l *recordLines) page(items []json.RawMessage) error {
 	var lines bytes.Buffer
-	for _, item := range items {
+	for _, item := range raw {
 		lines.Write(item)
 		lines.WriteByte('\n')
 	}
-	return writeAll(l.w, lines.Bytes())
+	return writeAll(t.out, lines.Bytes())
 }
-
-func (*recordLines) end(uint64) error { return nil }

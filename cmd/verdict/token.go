@@ -2,22 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"io"
 	"maps"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-pdp/verdict/api"
 	"github.com/verdict-pdp/verdict/authz"
-	"github.com/verdict-pdp/verdict/cmd/verdict/remote"
+	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
@@ -68,15 +62,18 @@ certificate (--cert, --key) is given, and print it. No API key is needed. Exits 
 	to := toTokenService(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		t.connection = c.fileOf(to.trust.cert, "cert", envCert).path != ""
-		call, err := t.call(c)
+		request, err := t.request(c)
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
-		if err != nil {
-			return err
-		}
-		return c.getToken(cmd.Context(), client, call)
+		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.IssuedToken, error) {
+			return pdp.Token(ctx, request)
+		}, noToken, func(w io.Writer, got authz.IssuedToken) error {
+			if err := say(w, "%s", got.AccessToken); err != nil {
+				return err
+			}
+			return c.note("good for %s", span(time.Duration(got.ExpiresIn)*time.Second))
+		})
 	}
 	return cmd
 }
@@ -88,77 +85,26 @@ type tokenOrder struct {
 	connection                                  bool // a client certificate is presented
 }
 
-// assertionType is the client_assertion_type of RFC 7523 section 2.2.
-const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-// call is the request of RFC 6749 section 4.4, with the client authenticated in one way.
-func (t *tokenOrder) call(c *cli) (remote.Call, error) {
-	form, header := url.Values{"grant_type": {"client_credentials"}}, http.Header{}
+// request is what to ask for, with the client authenticated in one way.
+func (t *tokenOrder) request(c *cli) (r client.TokenRequest, err error) {
+	r = client.TokenRequest{Client: client.TokenClient{ID: t.clientID}, Audience: t.audience, Subject: t.subject}
 	if t.audience == "" {
-		return remote.Call{}, usage("a token is for one service, and none is named", "Name it with --audience, such as svc:email.")
-	}
-	form.Set("audience", t.audience)
-	if t.subject != "" {
-		form.Set("subject", t.subject)
+		return r, usage("a token is for one service, and none is named", "Name it with --audience, such as svc:email.")
 	}
 	source, err := secretSource("client-secret", t.secret, t.secretFile)
-	if err != nil {
-		return remote.Call{}, err
-	}
 	switch {
+	case err != nil:
 	case source != "" && t.clientID == "":
-		return remote.Call{}, usage("a secret needs its --client-id", "Name the machine user whose secret it is.")
+		err = usage("a secret needs its --client-id", "Name the machine user whose secret it is.")
 	case source != "":
-		secret, err := c.readSecret("secret", source)
-		if err != nil {
-			return remote.Call{}, err
-		}
-		header.Set("Authorization", basic(t.clientID, secret))
+		r.Client.Secret, err = c.readSecret("secret", source)
 	case t.assertionFile != "":
-		assertion, err := c.readSecret("assertion", t.assertionFile)
-		if err != nil {
-			return remote.Call{}, err
-		}
-		form.Set("client_assertion_type", assertionType)
-		form.Set("client_assertion", assertion)
-		if t.clientID != "" {
-			form.Set("client_id", t.clientID)
-		}
-	case t.connection && t.clientID != "":
-		form.Set("client_id", t.clientID) // tls_client_auth, RFC 8705
+		r.Client.Assertion, err = c.readSecret("assertion", t.assertionFile)
+	case t.connection && t.clientID != "": // tls_client_auth, RFC 8705
 	default:
-		return remote.Call{}, usage("no credential is given to get a token with", "Give --client-id with --client-secret -, --client-secret-file or --cert and --key; or --client-assertion-file.")
+		err = usage("no credential is given to get a token with", "Give --client-id with --client-secret -, --client-secret-file or --cert and --key; or --client-assertion-file.")
 	}
-	return remote.Call{Method: http.MethodPost, Path: api.PathToken, Header: header, Body: strings.NewReader(form.Encode()), ContentType: api.TypeForm}, nil
-}
-
-// basic is client_secret_basic: both form-encoded first (RFC 6749 section 2.3.1),
-// because an id may have a colon.
-func basic(id, secret string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
-}
-
-func (c *cli) getToken(ctx context.Context, client *remote.Client, call remote.Call) error {
-	answer, err := client.Do(ctx, call)
-	if err != nil {
-		return noToken(err)
-	}
-	var got struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   int    `json:"expires_in"`
-	}
-	if err := ijson.UnmarshalOpen(answer.Body, &got); err != nil {
-		return unreadable(err)
-	}
-	if got.AccessToken == "" {
-		return unreadable(errors.New("it has no access_token"))
-	}
-	return c.print(answer.Body, func(w io.Writer) error {
-		if err := say(w, "%s", got.AccessToken); err != nil {
-			return err
-		}
-		return c.note("good for %s", span(time.Duration(got.ExpiresIn)*time.Second))
-	})
+	return r, err
 }
 
 // noToken says what to do about a token that is refused. A listener that has a token
@@ -190,59 +136,34 @@ is active and with 3 when it is not. The API key needs the role decide.`,
 	cmd.MarkFlagsMutuallyExclusive("token", "token-file")
 	to := toDecisions(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		call, err := c.introspection(token, tokenFile)
+		source, err := secretSource("token", token, tokenFile)
 		if err != nil {
 			return err
 		}
-		client, err := c.dial(cmd, to)
+		if source == "" {
+			return usage("no token is given to ask about", "Give it with --token - or --token-file.")
+		}
+		text, err := c.readSecret("token", source)
 		if err != nil {
 			return err
 		}
-		answer, err := client.Do(cmd.Context(), call)
+		pdp, err := c.dial(cmd, to)
+		if err != nil {
+			return err
+		}
+		known, raw, err := answered(cmd.Context(), func(ctx context.Context) (authz.Introspected, error) { return pdp.Introspect(ctx, text) })
 		if err != nil {
 			return withoutTokenService(err)
 		}
-		return c.tellIntrospection(answer.Body)
+		if err := c.print(raw, func(w io.Writer) error { return c.introspectionTable(w, raw) }); err != nil {
+			return err
+		}
+		if !known.Active {
+			return silent(exitDeny)
+		}
+		return nil
 	}
 	return cmd
-}
-
-// introspection is the request of RFC 7662 section 2.1.
-func (c *cli) introspection(token, tokenFile string) (remote.Call, error) {
-	source, err := secretSource("token", token, tokenFile)
-	if err != nil {
-		return remote.Call{}, err
-	}
-	if source == "" {
-		return remote.Call{}, usage("no token is given to ask about", "Give it with --token - or --token-file.")
-	}
-	text, err := c.readSecret("token", source)
-	if err != nil {
-		return remote.Call{}, err
-	}
-	form := url.Values{"token": {text}}
-	return remote.Call{Method: http.MethodPost, Path: api.PathIntrospect, Body: strings.NewReader(form.Encode()), ContentType: api.TypeForm}, nil
-}
-
-// tellIntrospection prints an answer and ends with its exit status. An answer that
-// does not say whether the token is active is an error.
-func (c *cli) tellIntrospection(answer []byte) error {
-	var of struct {
-		Active *bool `json:"active"`
-	}
-	if err := ijson.UnmarshalOpen(answer, &of); err != nil {
-		return unreadable(err)
-	}
-	if of.Active == nil {
-		return unreadable(errors.New("it does not say whether the token is active"))
-	}
-	if err := c.print(answer, func(w io.Writer) error { return c.introspectionTable(w, answer) }); err != nil {
-		return err
-	}
-	if !*of.Active {
-		return silent(exitDeny)
-	}
-	return nil
 }
 
 // introspectionTable prints a member a line, active first.
@@ -283,25 +204,17 @@ themselves, without anybody noticing; this is not for that.`,
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := c.dial(cmd, to)
+		pdp, err := c.dial(cmd, to)
 		if err != nil {
 			return err
 		}
 		if err := c.confirm(cmd.Context(), yes, "Every token of the token service stops being good.\nReplace its keys?"); err != nil {
 			return err
 		}
-		return c.replaceKeys(cmd.Context(), client)
+		if err := pdp.ReplaceTokenKeys(cmd.Context()); err != nil {
+			return withoutTokenService(err)
+		}
+		return c.printMade(map[string]bool{"replaced": true}, "signing keys replaced; machine users get new tokens with verdict token get, or as they did before")
 	}
 	return cmd
-}
-
-func (c *cli) replaceKeys(ctx context.Context, client *remote.Client) error {
-	if _, err := client.Do(ctx, remote.Call{Method: http.MethodPost, Path: api.PathReplaceKeys}); err != nil {
-		return withoutTokenService(err)
-	}
-	return c.print([]byte(`{"replaced":true}`), func(w io.Writer) error {
-		r := &report{w: w}
-		r.line("signing keys replaced; machine users get new tokens with verdict token get, or as they did before")
-		return r.err
-	})
 }
