@@ -4,22 +4,17 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/demo"
-	"github.com/verdict-pdp/verdict/ijson"
 	"github.com/verdict-pdp/verdict/token"
 )
 
@@ -56,11 +51,7 @@ only with a proof of that.`,
 			if err != nil {
 				return err
 			}
-			document, err := ijson.Marshal(map[string]string{"token": text})
-			if err != nil {
-				return err
-			}
-			return c.print(document, func(w io.Writer) error { return say(w, "%s", text) })
+			return c.printMade(map[string]string{"token": text}, "%s", text)
 		},
 	}
 	addDataFlag(cmd)
@@ -86,12 +77,10 @@ func (c *cli) demoSigner(cmd *cobra.Command) (*token.Signer, error) {
 	return token.ParseSigner(data)
 }
 
-// demoKey is the key a machine user of the demo binds its tokens to and makes DPoP
-// proofs with: P-256, in a PEM file (PKCS #8) such as openssl makes.
-type demoKey struct{ private *ecdsa.PrivateKey }
-
-// demoKeyAt reads the key at path, or makes one there when there is none.
-func demoKeyAt(path string) (*demoKey, error) {
+// demoKeyAt reads the key at path that a machine user of the demo binds its tokens to and
+// makes DPoP proofs with: P-256, in PEM (PKCS #8) such as openssl makes. Where there is
+// none it makes one.
+func demoKeyAt(path string) (*token.Prover, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeDemoKey(path)
@@ -102,13 +91,13 @@ func demoKeyAt(path string) (*demoKey, error) {
 	if block, _ := pem.Decode(data); block != nil {
 		parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 		if private, ok := parsed.(*ecdsa.PrivateKey); err == nil && ok && private.Curve == elliptic.P256() {
-			return &demoKey{private}, nil
+			return token.NewProver(private)
 		}
 	}
 	return nil, usage("there is no P-256 key in "+inputName(path), "Name a file that is not there yet, and a key is made.")
 }
 
-func makeDemoKey(path string) (*demoKey, error) {
+func makeDemoKey(path string) (*token.Prover, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -121,62 +110,14 @@ func makeDemoKey(path string) (*demoKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	return &demoKey{private}, file.finish(string(text))
-}
-
-// jwk is the public key with the members that its thumbprint is made of.
-func (k *demoKey) jwk() (map[string]string, error) {
-	point, err := k.private.PublicKey.Bytes() // 4, x, y
-	if err != nil {
+	if err := file.finish(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))); err != nil {
 		return nil, err
 	}
-	half := 1 + len(point)/2
-	encode := base64.RawURLEncoding.EncodeToString
-	return map[string]string{"kty": "EC", "crv": "P-256", "x": encode(point[1:half]), "y": encode(point[half:])}, nil
-}
-
-// thumbprint is that of RFC 7638, which a token bound to the key has in cnf.jkt.
-func (k *demoKey) thumbprint() (string, error) {
-	jwk, err := k.jwk()
-	if err != nil {
-		return "", err
-	}
-	canonical, err := ijson.Marshal(jwk) // members in the order of their names
-	return hashText(canonical), err
-}
-
-// sign makes a JWT (RFC 7515, compact) with exactly this header, and alg ES256.
-func (k *demoKey) sign(header, claims map[string]any) (string, error) {
-	header["alg"] = "ES256"
-	var text string
-	for _, part := range []map[string]any{header, claims} {
-		data, err := ijson.Marshal(part)
-		if err != nil {
-			return "", err
-		}
-		if text != "" {
-			text += "."
-		}
-		text += base64.RawURLEncoding.EncodeToString(data)
-	}
-	sum := sha256.Sum256([]byte(text))
-	r, s, err := ecdsa.Sign(rand.Reader, k.private, sum[:])
-	if err != nil {
-		return "", err
-	}
-	signature := append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
-	return text + "." + base64.RawURLEncoding.EncodeToString(signature), nil
-}
-
-// hashText is the base64url SHA-256 that thumbprints and hashes of tokens are.
-func hashText(data []byte) string {
-	sum := sha256.Sum256(data)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	return token.NewProver(private)
 }
 
 func newDemoDPoP(c *cli) *cobra.Command {
-	var token, tokenFile, keyFile, method, target string
+	var given, tokenFile, keyFile, method, target string
 	cmd := &cobra.Command{
 		Use:   "dpop",
 		Short: "Print a DPoP proof for a token and a request",
@@ -191,7 +132,7 @@ a few minutes.`,
 		Args: takes(0, 0),
 	}
 	f := cmd.Flags()
-	f.StringVar(&token, "token", "", "- reads the token from standard input")
+	f.StringVar(&given, "token", "", "- reads the token from standard input")
 	f.StringVar(&tokenFile, "token-file", "", "file with the token")
 	f.StringVar(&keyFile, "dpop-key", "", "PEM file with the key")
 	f.StringVar(&method, "method", "POST", "method of the request")
@@ -202,7 +143,7 @@ a few minutes.`,
 		if err != nil {
 			return err
 		}
-		source, err := secretSource("token", token, tokenFile)
+		source, err := secretSource("token", given, tokenFile)
 		if err != nil {
 			return err
 		}
@@ -217,15 +158,11 @@ a few minutes.`,
 		if err != nil {
 			return err
 		}
-		proof, err := key.proof(text, method, htu, c.now())
+		proof, err := key.Prove(text, method, htu, c.now())
 		if err != nil {
 			return err
 		}
-		document, err := ijson.Marshal(map[string]string{"proof": proof})
-		if err != nil {
-			return err
-		}
-		return c.print(document, func(w io.Writer) error { return say(w, "%s", proof) })
+		return c.printMade(map[string]string{"proof": proof}, "%s", proof)
 	}
 	return cmd
 }
@@ -238,16 +175,4 @@ func proofURL(text string) (string, error) {
 	}
 	u.RawQuery, u.Fragment = "", ""
 	return u.String(), nil
-}
-
-// proof makes a DPoP proof (RFC 9449 section 4.2).
-func (k *demoKey) proof(token, method, htu string, now time.Time) (string, error) {
-	jwk, err := k.jwk()
-	if err != nil {
-		return "", err
-	}
-	return k.sign(
-		map[string]any{"typ": "dpop+jwt", "jwk": jwk},
-		map[string]any{"jti": rand.Text(), "htm": method, "htu": htu, "iat": now.Unix(), "ath": hashText([]byte(token))},
-	)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -108,14 +109,15 @@ func (d *demoToken) binding(c *cli) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		jkt, err := key.thumbprint()
+		jkt, err := key.Thumbprint()
 		return map[string]string{authz.BindingProof: jkt}, err
 	case d.certificate != "":
 		chain, err := c.readCertificates(d.certificate)
 		if err != nil {
 			return nil, err
 		}
-		return map[string]string{authz.BindingCertificate: hashText(chain[0].Bytes)}, nil
+		thumbprint := sha256.Sum256(chain[0].Bytes)
+		return map[string]string{authz.BindingCertificate: base64.RawURLEncoding.EncodeToString(thumbprint[:])}, nil
 	}
 	return nil, nil
 }
