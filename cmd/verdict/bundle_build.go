@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-pdp/verdict/bundles"
@@ -26,17 +24,16 @@ is one, into a bundle that this server and a plain opa load. The same files make
 	cmd.Flags().StringVarP(&file, "file", "f", "", "file to write (default: the name of the folder and .tar.gz)")
 	cmd.Flags().BoolVar(&force, "force", false, "replace the file when it exists")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		if info, err := os.Stat(args[0]); err != nil {
-			return usage("opening "+inputName(args[0])+": "+reason(err), "Name the folder that holds .manifest.")
-		} else if !info.IsDir() {
-			return usage(args[0]+" is not a folder", "Name the folder that holds .manifest.")
+		folder, err := policyFolder(args[0])
+		if err != nil {
+			return err
 		}
 		if file == "" {
 			file = bundleNameOf(args[0]) + ".tar.gz"
 		}
-		p, err := bundles.ReadFolder(os.DirFS(args[0]), bundles.Limits{})
+		p, err := bundles.ReadFolder(folder, bundles.Limits{})
 		if err != nil {
-			return notLoaded(args[0], os.DirFS(args[0]), err)
+			return notLoaded(args[0], folder, err)
 		}
 		return c.writeBundle(p, file, force)
 	}

@@ -31,18 +31,13 @@ its answers:
 	return cmd
 }
 
-// States of an issuer. One whose state the server does not tell is not known to be well.
-const (
-	issuerMissing  = "missing"
-	issuerTooStale = "too_stale"
-	issuerUnknown  = "unknown"
-	issuerStale    = "stale"
-	issuerFresh    = "fresh"
-)
+// issuerUnknown is the state of an issuer whose server does not tell it: it is not known
+// to be well.
+const issuerUnknown = "unknown"
 
 // worstIssuers are the states from the best to the worst; one that is not known here is
 // as bad as unknown.
-var worstIssuers = []string{issuerFresh, issuerStale, issuerUnknown, issuerTooStale, issuerMissing}
+var worstIssuers = []string{authz.Fresh, authz.Stale, issuerUnknown, authz.TooStale, authz.Missing}
 
 func issuerBadness(state string) int {
 	if i := slices.Index(worstIssuers, state); i >= 0 {
@@ -53,7 +48,7 @@ func issuerBadness(state string) int {
 
 func issuerColours() map[string]colour {
 	return map[string]colour{
-		issuerFresh: green, issuerStale: amber, issuerUnknown: amber, issuerMissing: red, issuerTooStale: red,
+		authz.Fresh: green, authz.Stale: amber, issuerUnknown: amber, authz.Missing: red, authz.TooStale: red,
 	}
 }
 
@@ -181,7 +176,7 @@ func worstFirst(a, b authz.Issuer) int {
 func (c *cli) allFresh(issuers []authz.Issuer) error {
 	notFresh := 0
 	for i := range issuers {
-		if standing(&issuers[i]).State != issuerFresh {
+		if standing(&issuers[i]).State != authz.Fresh {
 			notFresh++
 		}
 	}

@@ -33,7 +33,34 @@ func revocable() []naming {
 
 // renewable are those of tokens: nothing else can be renewed.
 func renewable() []naming {
-	return []naming{nameToken(), nameCredential(), nameSubject(), nameTenant(), nameIssuerKey(), nameIssuer(), nameEverything()}
+	credential := nameByID(authz.ByCredential, "ID", "a credential and every token got with it")
+	credential.long = "`verdict credential list` shows the ids. A credential revoked without a time limit\nis never accepted again."
+	credential.example = "credential mu:billing-svc.secret.3"
+
+	subject := nameByID(authz.BySubject, "MACHINE_USER", "every token of a machine user")
+	subject.long = "With --issued-before now the machine user goes on with tokens it gets from now on."
+	subject.example = "subject mu:billing-svc --issued-before now --reason 'host was lost'"
+
+	tenant := nameByID(authz.ByTenant, "ID", "every token of a tenant")
+	tenant.example = "tenant acme-logistics --issued-before now"
+	tenant.warning = "This stops every machine user of the tenant."
+
+	issuer := nameByID(authz.ByIssuer, "ID", "every token of an issuer")
+	issuer.long = "`verdict issuer list` shows the ids."
+	issuer.example = "issuer partner --issued-before 2026-11-22T09:30:00Z"
+	issuer.warning = "This stops every machine user that the issuer speaks for."
+
+	everything := naming{
+		use:     authz.ByEverything,
+		what:    "every token there is",
+		example: "everything --issued-before now",
+		aged:    true,
+		warning: "This stops every machine user until it has got a new token.",
+		name: func(*cli, []string) (api.Naming, error) {
+			return api.Naming{By: authz.ByEverything, Of: authz.Everything}, nil
+		},
+	}
+	return []naming{nameToken(), credential, subject, tenant, nameIssuerKey(), issuer, everything}
 }
 
 // nameByID is a naming by the id of an entity.
@@ -118,27 +145,6 @@ what it needs, verifies it and keeps none of it; the entry ends when the token d
 	}
 }
 
-func nameCredential() naming {
-	n := nameByID(authz.ByCredential, "ID", "a credential and every token got with it")
-	n.long = "`verdict credential list` shows the ids. A credential revoked without a time limit\nis never accepted again."
-	n.example = "credential mu:billing-svc.secret.3"
-	return n
-}
-
-func nameSubject() naming {
-	n := nameByID(authz.BySubject, "MACHINE_USER", "every token of a machine user")
-	n.long = "With --issued-before now the machine user goes on with tokens it gets from now on."
-	n.example = "subject mu:billing-svc --issued-before now --reason 'host was lost'"
-	return n
-}
-
-func nameTenant() naming {
-	n := nameByID(authz.ByTenant, "ID", "every token of a tenant")
-	n.example = "tenant acme-logistics --issued-before now"
-	n.warning = "This stops every machine user of the tenant."
-	return n
-}
-
 func nameIssuerKey() naming {
 	var issuer string
 	return naming{
@@ -158,14 +164,6 @@ func nameIssuerKey() naming {
 			return api.Naming{By: authz.ByIssuerKey, Issuer: issuer, Name: args[0]}, nil
 		},
 	}
-}
-
-func nameIssuer() naming {
-	n := nameByID(authz.ByIssuer, "ID", "every token of an issuer")
-	n.long = "`verdict issuer list` shows the ids."
-	n.example = "issuer partner --issued-before 2026-11-22T09:30:00Z"
-	n.warning = "This stops every machine user that the issuer speaks for."
-	return n
 }
 
 func nameCertificate() naming {
@@ -212,17 +210,4 @@ func (c *cli) readLeaf(path string) (*x509.Certificate, error) {
 		return nil, notCertificate(path, err)
 	}
 	return leaf, nil
-}
-
-func nameEverything() naming {
-	return naming{
-		use:     "everything",
-		what:    "every token there is",
-		example: "everything --issued-before now",
-		aged:    true,
-		warning: "This stops every machine user until it has got a new token.",
-		name: func(*cli, []string) (api.Naming, error) {
-			return api.Naming{By: authz.ByEverything, Of: authz.Everything}, nil
-		},
-	}
 }

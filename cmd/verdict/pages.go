@@ -40,9 +40,9 @@ func answered[T any](ctx context.Context, call func(context.Context) (T, error))
 // awaited is call, with a sign on a terminal that it takes its time.
 func awaited[T any](c *cli, what string, call func(context.Context, *client.Client) (T, error)) func(context.Context, *client.Client) (T, error) {
 	return func(ctx context.Context, pdp *client.Client) (T, error) {
-		waiting := c.newWait(what)
+		done := c.newWait(what)
 		read, err := call(ctx, pdp)
-		return read, errors.Join(err, waiting.done())
+		return read, errors.Join(err, done())
 	}
 }
 

@@ -40,18 +40,28 @@ func nameInSet(folder string) string {
 	return "folder"
 }
 
+// policyFolder is the folder at path, which policies are read from.
+func policyFolder(path string) (fs.FS, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, usage("opening "+inputName(path)+": "+reason(err), "Name the folder that holds .manifest.")
+	case !info.IsDir():
+		return nil, usage(path+" is not a folder", "Name the folder that holds .manifest.")
+	}
+	return os.DirFS(path), nil
+}
+
 // openPolicySet reads the folder of args, or the base policies.
 func openPolicySet(args []string) (*policySet, error) {
 	set := &policySet{name: "the base policies", files: policies.Bundle}
-	if len(args) > 0 {
-		if info, err := os.Stat(args[0]); err != nil {
-			return nil, usage("opening "+inputName(args[0])+": "+reason(err), "Name the folder that holds .manifest.")
-		} else if !info.IsDir() {
-			return nil, usage(args[0]+" is not a folder", "Name the folder that holds .manifest.")
-		}
-		set.name, set.files = args[0], os.DirFS(args[0])
-	}
 	var err error
+	if len(args) > 0 {
+		set.name = args[0]
+		if set.files, err = policyFolder(args[0]); err != nil {
+			return nil, err
+		}
+	}
 	if set.archive, err = bundles.Read(set.files); err != nil {
 		return nil, set.notLoaded(err)
 	}

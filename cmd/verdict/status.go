@@ -109,7 +109,7 @@ func (r *report) statusOfIssuers(s api.Status) {
 	}
 	r.line("issuers       %s", strings.Join(counts, ", "))
 	for _, issuer := range s.Issuers {
-		if issuer.State == issuerFresh {
+		if issuer.State == authz.Fresh {
 			continue
 		}
 		changes := ""
