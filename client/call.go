@@ -21,8 +21,8 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// call is one operation to ask for. Its path is escaped already.
-type call struct {
+// operation is one of the document, with what it is asked for with. Its path is escaped already.
+type operation struct {
 	method, path string
 	query        url.Values
 	header       http.Header
@@ -31,33 +31,35 @@ type call struct {
 	form   url.Values
 	upload io.Reader
 
-	mediaType string // of upload
-	keyless   bool   // the caller proves itself in another way than by the API key
-	harmless  bool   // it may be made twice
-	long      bool   // it may take any time
-	accept    []int  // statuses that are answers too, beside 2xx
+	mediaType  string // of upload
+	keyless    bool   // the caller proves itself in another way than by the API key
+	idempotent bool   // it may be made twice
+	unbounded  bool   // it may take any time
+	accept     []int  // statuses that are answers too, beside 2xx
 }
 
-func get(path string) call { return call{method: http.MethodGet, path: path, harmless: true} }
+func get(path string) operation { return operation{method: http.MethodGet, path: path, idempotent: true} }
 
-func post(path string, body any) call { return call{method: http.MethodPost, path: path, body: body} }
+func post(path string, body any) operation {
+	return operation{method: http.MethodPost, path: path, body: body}
+}
 
 // segment is one part of a path.
 func segment(text string) string { return "/" + url.PathEscape(text) }
 
 // exchange makes a call, again if that does no harm, and hands the answer to use. The
 // answer's body is closed after that.
-func (c *Client) exchange(ctx context.Context, of *call, use func(*http.Response) error) error {
-	content, err := of.content()
+func (c *Client) exchange(ctx context.Context, op *operation, use func(*http.Response) error) error {
+	content, err := op.content()
 	if err != nil {
 		return err
 	}
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = 100*time.Millisecond, 5*time.Second
 	for attempt := 1; ; attempt++ {
-		err := c.attempt(ctx, of, content, use)
+		err := c.attempt(ctx, op, content, use)
 		var failed *Error
-		if err == nil || attempt >= c.attempts || !errors.As(err, &failed) || !of.mayRepeat(failed) {
+		if err == nil || attempt >= c.attempts || !errors.As(err, &failed) || !op.retriable(failed) {
 			return err
 		}
 		if !pause(ctx, max(pauses.NextBackOff(), failed.RetryAfter)) {
@@ -70,34 +72,34 @@ func (c *Client) exchange(ctx context.Context, of *call, use func(*http.Response
 }
 
 // content is the body as bytes; nil when there is none, or it is an upload.
-func (of *call) content() ([]byte, error) {
-	switch body := of.body.(type) {
+func (op *operation) content() ([]byte, error) {
+	switch body := op.body.(type) {
 	case nil:
-		if of.form != nil {
-			return []byte(of.form.Encode()), nil
+		if op.form != nil {
+			return []byte(op.form.Encode()), nil
 		}
 		return nil, nil
 	case json.RawMessage:
 		return body, nil
 	}
-	return ijson.Marshal(of.body)
+	return ijson.Marshal(op.body)
 }
 
-// mayRepeat reports whether the call can be made again after err without the risk that
+// retriable reports whether the call can be made again after err without the risk that
 // it is done twice.
-func (of *call) mayRepeat(err *Error) bool {
-	if of.upload != nil {
+func (op *operation) retriable(err *Error) bool {
+	if op.upload != nil {
 		return false
 	}
 	var dialling *net.OpError
-	notMade := errors.As(err.Cause, &dialling) && dialling.Op == "dial"
+	notSent := errors.As(err.Cause, &dialling) && dialling.Op == "dial"
 	switch err.Status {
 	case 0:
-		return notMade || of.harmless && !err.mistrust()
+		return notSent || op.idempotent && !err.tlsFailure()
 	case http.StatusTooManyRequests:
 		return true
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return of.harmless
+		return op.idempotent
 	}
 	return false
 }
@@ -117,24 +119,24 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (c *Client) attempt(ctx context.Context, of *call, content []byte, use func(*http.Response) error) error {
+func (c *Client) attempt(ctx context.Context, op *operation, content []byte, use func(*http.Response) error) error {
 	limit := time.Duration(0) // of ours
-	if _, ok := ctx.Deadline(); !ok && !of.long {
+	if _, ok := ctx.Deadline(); !ok && !op.unbounded {
 		limit = answerTimeout
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	request, err := c.request(ctx, of, content)
+	request, err := c.request(ctx, op, content)
 	if err != nil {
 		return err
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return c.lost(ctx, limit, err)
+		return c.connectionError(ctx, limit, err)
 	}
 	defer response.Body.Close()
-	if (response.StatusCode < 200 || response.StatusCode > 299) && !slices.Contains(of.accept, response.StatusCode) {
+	if (response.StatusCode < 200 || response.StatusCode > 299) && !slices.Contains(op.accept, response.StatusCode) {
 		return readProblem(response, c.name)
 	}
 	received := &received{Reader: response.Body}
@@ -142,7 +144,7 @@ func (c *Client) attempt(ctx context.Context, of *call, content []byte, use func
 	if err := use(response); received.err == nil || errors.As(err, new(*Error)) {
 		return err
 	}
-	return c.lost(ctx, limit, received.err)
+	return c.connectionError(ctx, limit, received.err)
 }
 
 // received remembers the error of reading, to tell it from one of writing.
@@ -159,30 +161,30 @@ func (r *received) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *Client) request(ctx context.Context, of *call, content []byte) (*http.Request, error) {
-	target := c.base + of.path
-	if len(of.query) > 0 {
-		target += "?" + of.query.Encode()
+func (c *Client) request(ctx context.Context, op *operation, content []byte) (*http.Request, error) {
+	target := c.base + op.path
+	if len(op.query) > 0 {
+		target += "?" + op.query.Encode()
 	}
-	body, mediaType := of.upload, of.mediaType
+	body, mediaType := op.upload, op.mediaType
 	if content != nil {
 		body, mediaType = bytes.NewReader(content), api.TypeJSON
-		if of.form != nil {
+		if op.form != nil {
 			mediaType = api.TypeForm
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, of.method, target, body)
+	request, err := http.NewRequestWithContext(ctx, op.method, target, body)
 	if err != nil {
 		return nil, fmt.Errorf("making the request: %w", err)
 	}
-	for name, values := range of.header {
+	for name, values := range op.header {
 		request.Header[name] = values
 	}
 	request.Header.Set("User-Agent", c.userAgent)
 	if mediaType != "" {
 		request.Header.Set("Content-Type", mediaType)
 	}
-	if of.keyless {
+	if op.keyless {
 		return request, nil
 	}
 	key, err := c.key(ctx)
@@ -197,8 +199,8 @@ func (c *Client) request(ctx context.Context, of *call, content []byte) (*http.R
 
 // ask makes a call whose answer is one JSON document. What check finds missing in it
 // makes the answer unreadable; it may be nil.
-func ask[R any](ctx context.Context, c *Client, of call, check func(*R) error) (read R, err error) {
-	err = c.read(ctx, of, func(body []byte) error {
+func ask[R any](ctx context.Context, c *Client, op operation, check func(*R) error) (read R, err error) {
+	err = c.read(ctx, op, func(body []byte) error {
 		if err := c.decode(body, &read); err != nil || check == nil {
 			return err
 		}
@@ -209,8 +211,8 @@ func ask[R any](ctx context.Context, c *Client, of call, check func(*R) error) (
 
 // read makes a call and hands the answer's body to use; an error of use makes the answer
 // unreadable.
-func (c *Client) read(ctx context.Context, of call, use func(body []byte) error) error {
-	answer, err := c.fetch(ctx, of)
+func (c *Client) read(ctx context.Context, op operation, use func(body []byte) error) error {
+	answer, err := c.fetch(ctx, op)
 	if err != nil {
 		return err
 	}
@@ -221,8 +223,8 @@ func (c *Client) read(ctx context.Context, of call, use func(body []byte) error)
 }
 
 // fetch makes a call and reads the answer whole.
-func (c *Client) fetch(ctx context.Context, of call) (answer Answer, err error) {
-	err = c.exchange(ctx, &of, func(response *http.Response) error {
+func (c *Client) fetch(ctx context.Context, op operation) (answer Answer, err error) {
+	err = c.exchange(ctx, &op, func(response *http.Response) error {
 		answer = Answer{Status: response.StatusCode, Header: response.Header}
 		answer.Body, err = io.ReadAll(io.LimitReader(response.Body, c.maxAnswer+1))
 		if err == nil && int64(len(answer.Body)) > c.maxAnswer {
@@ -231,18 +233,18 @@ func (c *Client) fetch(ctx context.Context, of call) (answer Answer, err error) 
 		return err
 	})
 	if err == nil {
-		keep(ctx, answer)
+		storeAnswer(ctx, answer)
 	}
 	return answer, err
 }
 
 // copyTo makes a call and copies the answer to w as it arrives. On an error w has
 // received a part that is worthless.
-func (c *Client) copyTo(ctx context.Context, of call, w io.Writer) error {
-	of.long = true
-	return c.exchange(ctx, &of, func(response *http.Response) error {
-		of.harmless = false // what was written to w cannot be taken back
-		keep(ctx, Answer{Status: response.StatusCode, Header: response.Header})
+func (c *Client) copyTo(ctx context.Context, op operation, w io.Writer) error {
+	op.unbounded = true
+	return c.exchange(ctx, &op, func(response *http.Response) error {
+		op.idempotent = false // what was written to w cannot be taken back
+		storeAnswer(ctx, Answer{Status: response.StatusCode, Header: response.Header})
 		_, err := io.Copy(w, response.Body)
 		return err
 	})
@@ -251,10 +253,10 @@ func (c *Client) copyTo(ctx context.Context, of call, w io.Writer) error {
 // lines makes a call and gives each line of the answer (NDJSON) to take as it arrives,
 // without its end. A line is only good until take returns; an error of take ends it, and
 // is returned.
-func (c *Client) lines(ctx context.Context, of call, take func(line []byte) error) error {
-	of.long = true
-	return c.exchange(ctx, &of, func(response *http.Response) error {
-		of.harmless = false // some lines were taken
+func (c *Client) lines(ctx context.Context, op operation, take func(line []byte) error) error {
+	op.unbounded = true
+	return c.exchange(ctx, &op, func(response *http.Response) error {
+		op.idempotent = false // some lines were taken
 		lines := bufio.NewScanner(response.Body)
 		lines.Buffer(nil, int(c.maxAnswer))
 		for lines.Scan() {

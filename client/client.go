@@ -157,7 +157,7 @@ func KeepAnswer(ctx context.Context, into *Answer) context.Context {
 	return context.WithValue(ctx, answerKey{}, into)
 }
 
-func keep(ctx context.Context, answer Answer) {
+func storeAnswer(ctx context.Context, answer Answer) {
 	if into, ok := ctx.Value(answerKey{}).(*Answer); ok {
 		*into = answer
 	}

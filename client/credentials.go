@@ -22,9 +22,9 @@ func (c *Client) ListKeys(ctx context.Context) iter.Seq2[api.Key, error] {
 
 // ListKeysPage reads one page of the API keys.
 func (c *Client) ListKeysPage(ctx context.Context, p Paging) (api.KeyList, error) {
-	of := get(api.PathKeys)
-	of.query = p.add(url.Values{})
-	return ask[api.KeyList](ctx, c, of, nil)
+	op := get(api.PathKeys)
+	op.query = p.add(url.Values{})
+	return ask[api.KeyList](ctx, c, op, nil)
 }
 
 // CreateKey makes an API key. Its answer is the one that has the key.
@@ -39,12 +39,12 @@ func (c *Client) CreateKey(ctx context.Context, r api.KeyRequest) (api.Key, erro
 
 // RevokeKey has the next call with an API key refused.
 func (c *Client) RevokeKey(ctx context.Context, id string) error {
-	return c.done(ctx, call{method: http.MethodDelete, path: api.PathKeys + segment(id)})
+	return c.done(ctx, operation{method: http.MethodDelete, path: api.PathKeys + segment(id)})
 }
 
 // done makes a call whose answer has no body.
-func (c *Client) done(ctx context.Context, of call) error {
-	_, err := c.fetch(ctx, of)
+func (c *Client) done(ctx context.Context, op operation) error {
+	_, err := c.fetch(ctx, op)
 	return err
 }
 
@@ -72,7 +72,7 @@ func (c *Client) Renew(ctx context.Context, r api.RenewRequest) (api.Listing[aut
 // ReceiveEvent hands on a security event of an issuer (RFC 8417), a signed token, as
 // RFC 8935 has it pushed.
 func (c *Client) ReceiveEvent(ctx context.Context, event string) error {
-	return c.done(ctx, call{method: http.MethodPost, path: api.PathEvents, upload: strings.NewReader(event), mediaType: api.TypeEvent})
+	return c.done(ctx, operation{method: http.MethodPost, path: api.PathEvents, upload: strings.NewReader(event), mediaType: api.TypeEvent})
 }
 
 func rotationPath(set, action string) string {
@@ -120,7 +120,7 @@ func (c *Client) EmergencyRotation(ctx context.Context, set string) (api.Rotatio
 }
 
 func (c *Client) rotate(ctx context.Context, set, action, phase string) (api.Rotation, error) {
-	of := post(rotationPath(set, action), nil)
-	of.query = query("phase", phase)
-	return ask(ctx, c, of, rotating)
+	op := post(rotationPath(set, action), nil)
+	op.query = query("phase", phase)
+	return ask(ctx, c, op, rotating)
 }

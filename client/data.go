@@ -23,9 +23,9 @@ func (c *Client) Health(ctx context.Context) (api.Health, error) {
 // Ready asks whether the node answers questions; that it does not is an answer and no
 // error.
 func (c *Client) Ready(ctx context.Context) (api.Readiness, error) {
-	of := public(api.PathReady)
-	of.accept = []int{http.StatusServiceUnavailable}
-	return ask[api.Readiness](ctx, c, of, nil)
+	op := public(api.PathReady)
+	op.accept = []int{http.StatusServiceUnavailable}
+	return ask[api.Readiness](ctx, c, op, nil)
 }
 
 // OpenAPI reads the document of what the listener serves.
@@ -42,26 +42,26 @@ func (c *Client) Metrics(ctx context.Context, w io.Writer) error {
 // first. CodeGone when some of it is no longer kept. Each Entity is one of its
 // Collection.
 func (c *Client) Changes(ctx context.Context, from Following) (api.ChangeList[json.RawMessage], error) {
-	of := get(api.PathChanges)
-	of.query = query(from.pairs()...)
-	return ask(ctx, c, of, func(list *api.ChangeList[json.RawMessage]) error { return goesOn(from.After, list.NextAfter) })
+	op := get(api.PathChanges)
+	op.query = query(from.pairs()...)
+	return ask(ctx, c, op, func(list *api.ChangeList[json.RawMessage]) error { return checkNext(from.After, list.NextAfter) })
 }
 
 // Import writes many entities: NDJSON, an api.Line a line. Good lines are written even
 // when others are not; the report says which, and that is no error.
 func (c *Client) Import(ctx context.Context, lines io.Reader) (api.ImportReport, error) {
-	return ask[api.ImportReport](ctx, c, call{method: http.MethodPost, path: api.PathImport, upload: lines, mediaType: api.TypeNDJSON, long: true}, nil)
+	return ask[api.ImportReport](ctx, c, operation{method: http.MethodPost, path: api.PathImport, upload: lines, mediaType: api.TypeNDJSON, unbounded: true}, nil)
 }
 
 // Export copies every entity of the collections named, or of all, to w, as Import takes
 // them. On an error w has received a part.
 func (c *Client) Export(ctx context.Context, w io.Writer, collections ...authz.Collection) error {
-	of := get(api.PathExport)
-	of.query = query()
+	op := get(api.PathExport)
+	op.query = query()
 	for _, name := range collections {
-		of.query.Add("collection", string(name))
+		op.query.Add("collection", string(name))
 	}
-	return c.copyTo(ctx, of, w)
+	return c.copyTo(ctx, op, w)
 }
 
 // Backup copies all data of one revision to w. On an error w has received a part that

@@ -33,10 +33,10 @@ func (c *Client) Simulate(ctx context.Context, question api.DecideRequest) (api.
 	return c.decide(ctx, api.PathSimulate, question, repeatable(question.Credential))
 }
 
-func (c *Client) decide(ctx context.Context, path string, question any, harmless bool) (d api.Decision, err error) {
-	of := post(path, question)
-	of.harmless = harmless
-	err = c.read(ctx, of, func(body []byte) error {
+func (c *Client) decide(ctx context.Context, path string, question any, idempotent bool) (d api.Decision, err error) {
+	op := post(path, question)
+	op.idempotent = idempotent
+	err = c.read(ctx, op, func(body []byte) error {
 		d, err = c.readDecision(body)
 		return err
 	})
@@ -68,11 +68,11 @@ func repeatable(c *api.Credential) bool {
 // answer has one decision for each item judged, in order: fewer than items when the
 // semantics stopped early.
 func (c *Client) DecideBatch(ctx context.Context, batch api.BatchRequest) (api.BatchResponse, error) {
-	harmless := repeatable(batch.Credential)
+	idempotent := repeatable(batch.Credential)
 	for _, item := range batch.Items {
-		harmless = harmless && repeatable(item.Credential)
+		idempotent = idempotent && repeatable(item.Credential)
 	}
-	return c.decideBatch(ctx, batch, harmless)
+	return c.decideBatch(ctx, batch, idempotent)
 }
 
 // DecideBatchJSON is DecideBatch for a batch that is JSON already, see DecideJSON.
@@ -80,10 +80,10 @@ func (c *Client) DecideBatchJSON(ctx context.Context, batch json.RawMessage) (ap
 	return c.decideBatch(ctx, batch, false)
 }
 
-func (c *Client) decideBatch(ctx context.Context, batch any, harmless bool) (made api.BatchResponse, err error) {
-	of := post(api.PathBatch, batch)
-	of.harmless = harmless
-	err = c.read(ctx, of, func(body []byte) error {
+func (c *Client) decideBatch(ctx context.Context, batch any, idempotent bool) (made api.BatchResponse, err error) {
+	op := post(api.PathBatch, batch)
+	op.idempotent = idempotent
+	err = c.read(ctx, op, func(body []byte) error {
 		var many struct {
 			Decisions []json.RawMessage `json:"decisions"`
 		}
@@ -133,21 +133,21 @@ func (c *Client) ListDecisions(ctx context.Context, f authz.RecordFilter) iter.S
 // ListDecisionsPage reads one page of recorded decisions. It may have fewer than the
 // limit, even none, and a next page.
 func (c *Client) ListDecisionsPage(ctx context.Context, f authz.RecordFilter, p Paging) (authz.RecordPage, error) {
-	of := get(api.PathDecisions)
-	of.query = p.add(query(recordPairs(f)...))
-	return ask[authz.RecordPage](ctx, c, of, nil)
+	op := get(api.PathDecisions)
+	op.query = p.add(query(recordPairs(f)...))
+	return ask[authz.RecordPage](ctx, c, op, nil)
 }
 
 // ListDecisionsAfter reads decisions recorded after another, oldest first; its NextAfter
 // is where to go on. CodeGone when some of them are no longer kept.
 func (c *Client) ListDecisionsAfter(ctx context.Context, f authz.RecordFilter, from Following) (authz.RecordPage, error) {
-	of := get(api.PathDecisions)
-	of.query = query(append(recordPairs(f), from.pairs()...)...)
-	return ask(ctx, c, of, func(page *authz.RecordPage) error { return goesOn(from.After, page.NextAfter) })
+	op := get(api.PathDecisions)
+	op.query = query(append(recordPairs(f), from.pairs()...)...)
+	return ask(ctx, c, op, func(page *authz.RecordPage) error { return checkNext(from.After, page.NextAfter) })
 }
 
-// goesOn refuses an answer that would have its reader go round in circles.
-func goesOn(after, next uint64) error {
+// checkNext refuses an answer that would have its reader go round in circles.
+func checkNext(after, next uint64) error {
 	if next < after {
 		return fmt.Errorf("it goes on at %d, before %d", next, after)
 	}
@@ -157,23 +157,23 @@ func goesOn(after, next uint64) error {
 // GetDecision reads one recorded decision; with api.ExplainFull it is judged again by
 // what it was made by, to say how it came about.
 func (c *Client) GetDecision(ctx context.Context, id string, explain api.Explain) (api.ShownRecord, error) {
-	of := get(api.PathDecisions + segment(id))
-	of.query = query("explain", string(explain))
-	return ask[api.ShownRecord](ctx, c, of, nil)
+	op := get(api.PathDecisions + segment(id))
+	op.query = query("explain", string(explain))
+	return ask[api.ShownRecord](ctx, c, op, nil)
 }
 
 // ExportDecisions copies recorded decisions to w: NDJSON, an authz.Record a line, oldest
 // first. On an error w has received a part.
 func (c *Client) ExportDecisions(ctx context.Context, f authz.RecordFilter, w io.Writer) error {
-	of := get(api.PathDecisionsExport)
-	of.query = query(recordPairs(f)...)
-	return c.copyTo(ctx, of, w)
+	op := get(api.PathDecisionsExport)
+	op.query = query(recordPairs(f)...)
+	return c.copyTo(ctx, op, w)
 }
 
 // VerifyDecisions has the server check the chain of records. That it does not hold is an
 // answer and no error.
 func (c *Client) VerifyDecisions(ctx context.Context) (authz.VerifyReport, error) {
-	return ask[authz.VerifyReport](ctx, c, call{method: http.MethodPost, path: api.PathDecisionsVerify, harmless: true, long: true}, nil)
+	return ask[authz.VerifyReport](ctx, c, operation{method: http.MethodPost, path: api.PathDecisionsVerify, idempotent: true, unbounded: true}, nil)
 }
 
 func auditPairs(f authz.AuditFilter) []string {
@@ -193,16 +193,16 @@ func (c *Client) ListChanges(ctx context.Context, f authz.AuditFilter) iter.Seq2
 
 // ListChangesPage reads one page of the audit, like ListDecisionsPage.
 func (c *Client) ListChangesPage(ctx context.Context, f authz.AuditFilter, p Paging) (authz.AuditPage, error) {
-	of := get(api.PathAudit)
-	of.query = p.add(query(auditPairs(f)...))
-	return ask[authz.AuditPage](ctx, c, of, nil)
+	op := get(api.PathAudit)
+	op.query = p.add(query(auditPairs(f)...))
+	return ask[authz.AuditPage](ctx, c, op, nil)
 }
 
 // ListChangesAfter reads what the audit has after a number, like ListDecisionsAfter.
 func (c *Client) ListChangesAfter(ctx context.Context, f authz.AuditFilter, from Following) (authz.AuditPage, error) {
-	of := get(api.PathAudit)
-	of.query = query(append(auditPairs(f), from.pairs()...)...)
-	return ask(ctx, c, of, func(page *authz.AuditPage) error { return goesOn(from.After, page.NextAfter) })
+	op := get(api.PathAudit)
+	op.query = query(append(auditPairs(f), from.pairs()...)...)
+	return ask(ctx, c, op, func(page *authz.AuditPage) error { return checkNext(from.After, page.NextAfter) })
 }
 
 // GetChange reads one change, and the record it stands in.

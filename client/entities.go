@@ -24,65 +24,65 @@ type Reader[E any] struct {
 	collection authz.Collection
 }
 
-func of[E any](c *Client, collection authz.Collection) Entities[E] {
+func entities[E any](c *Client, collection authz.Collection) Entities[E] {
 	return Entities[E]{Reader[E]{client: c, collection: collection}}
 }
 
 // MachineUsers are the subjects of decisions.
 func (c *Client) MachineUsers() Entities[authz.MachineUser] {
-	return of[authz.MachineUser](c, authz.MachineUsers)
+	return entities[authz.MachineUser](c, authz.MachineUsers)
 }
 
 // Users of the tenants.
-func (c *Client) Users() Entities[authz.User] { return of[authz.User](c, authz.Users) }
+func (c *Client) Users() Entities[authz.User] { return entities[authz.User](c, authz.Users) }
 
 // Tenants are who users belong to.
-func (c *Client) Tenants() Entities[authz.Tenant] { return of[authz.Tenant](c, authz.Tenants) }
+func (c *Client) Tenants() Entities[authz.Tenant] { return entities[authz.Tenant](c, authz.Tenants) }
 
 // Plans of tenants.
-func (c *Client) Plans() Entities[authz.Plan] { return of[authz.Plan](c, authz.Plans) }
+func (c *Client) Plans() Entities[authz.Plan] { return entities[authz.Plan](c, authz.Plans) }
 
 // Services are what machine users call.
-func (c *Client) Services() Entities[authz.Service] { return of[authz.Service](c, authz.Services) }
+func (c *Client) Services() Entities[authz.Service] { return entities[authz.Service](c, authz.Services) }
 
 // Edges say which machine user may do what to which service.
-func (c *Client) Edges() Entities[authz.Edge] { return of[authz.Edge](c, authz.Edges) }
+func (c *Client) Edges() Entities[authz.Edge] { return entities[authz.Edge](c, authz.Edges) }
 
 // Entitlements say what holders have or have not.
 func (c *Client) Entitlements() Entities[authz.Entitlement] {
-	return of[authz.Entitlement](c, authz.Entitlements)
+	return entities[authz.Entitlement](c, authz.Entitlements)
 }
 
 // Credentials of machine users.
 func (c *Client) Credentials() Entities[authz.Credential] {
-	return of[authz.Credential](c, authz.Credentials)
+	return entities[authz.Credential](c, authz.Credentials)
 }
 
 // Issuers of tokens and certificates.
-func (c *Client) Issuers() Entities[authz.Issuer] { return of[authz.Issuer](c, authz.Issuers) }
+func (c *Client) Issuers() Entities[authz.Issuer] { return entities[authz.Issuer](c, authz.Issuers) }
 
 // RotationSets are machine users that rotate together; see StartRotation.
 func (c *Client) RotationSets() Entities[authz.RotationSet] {
-	return of[authz.RotationSet](c, authz.RotationSets)
+	return entities[authz.RotationSet](c, authz.RotationSets)
 }
 
 // Rotations are how far the sets are, as it is stored; see RotationStatus.
 func (c *Client) Rotations() Reader[authz.Rotation] {
-	return of[authz.Rotation](c, authz.Rotations).Reader
+	return entities[authz.Rotation](c, authz.Rotations).Reader
 }
 
 // Revocations is the list that Revoke writes to.
 func (c *Client) Revocations() Entities[authz.Revocation] {
-	return of[authz.Revocation](c, authz.Revocations)
+	return entities[authz.Revocation](c, authz.Revocations)
 }
 
 // Renewals is the list that Renew writes to.
-func (c *Client) Renewals() Entities[authz.Renewal] { return of[authz.Renewal](c, authz.Renewals) }
+func (c *Client) Renewals() Entities[authz.Renewal] { return entities[authz.Renewal](c, authz.Renewals) }
 
 // Collection is a collection by its name, with entities as JSON; what is written is sent
 // as it is.
 func (c *Client) Collection(name authz.Collection) Entities[json.RawMessage] {
-	return of[json.RawMessage](c, name)
+	return entities[json.RawMessage](c, name)
 }
 
 func (r Reader[E]) path(key string) string {
@@ -190,11 +190,11 @@ func (e Entities[E]) Put(ctx context.Context, key string, entity E, condition au
 	if err != nil {
 		return Written[E]{}, err
 	}
-	return e.write(ctx, call{method: http.MethodPut, path: e.path(key), header: header, body: entity})
+	return e.write(ctx, operation{method: http.MethodPut, path: e.path(key), header: header, body: entity})
 }
 
-func (e Entities[E]) write(ctx context.Context, of call) (w Written[E], err error) {
-	answer, err := e.client.fetch(ctx, of)
+func (e Entities[E]) write(ctx context.Context, op operation) (w Written[E], err error) {
+	answer, err := e.client.fetch(ctx, op)
 	if err != nil {
 		return w, err
 	}
@@ -213,7 +213,7 @@ func (e Entities[E]) Delete(ctx context.Context, key string, condition authz.Pre
 	if err != nil {
 		return 0, err
 	}
-	answer, err := e.client.fetch(ctx, call{method: http.MethodDelete, path: e.path(key), header: header})
+	answer, err := e.client.fetch(ctx, operation{method: http.MethodDelete, path: e.path(key), header: header})
 	if err != nil {
 		return 0, err
 	}

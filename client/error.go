@@ -67,9 +67,9 @@ func (e *Error) NoAnswer() bool { return e.Status == 0 }
 // documented.
 func (e *Error) Unreadable() bool { return e.Status >= 200 && e.Status < 300 }
 
-// mistrust reports whether the two did not agree on a TLS connection, which another
+// tlsFailure reports whether the two did not agree on a TLS connection, which another
 // attempt does not change.
-func (e *Error) mistrust() bool {
+func (e *Error) tlsFailure() bool {
 	return e.AskedCertificate || errors.As(e.Cause, new(*tls.CertificateVerificationError)) || errors.Is(e.Cause, http.ErrSchemeMismatch)
 }
 
@@ -81,15 +81,15 @@ func (c *Client) unreadable(answer Answer, err error) *Error {
 	}
 }
 
-// lost explains a connection that failed. The caller's own wish to stop stays what it
+// connectionError explains a connection that failed. The caller's own wish to stop stays what it
 // is. limit is the time that was given by us; 0 if none was.
-func (c *Client) lost(ctx context.Context, limit time.Duration, err error) error {
+func (c *Client) connectionError(ctx context.Context, limit time.Duration, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return context.Cause(ctx)
 	}
-	var of *url.Error
-	if errors.As(err, &of) {
-		err = of.Err
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
 	}
 	e := &Error{Code: authz.CodeUnavailable, Server: c.name, Cause: err}
 	switch {

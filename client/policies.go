@@ -46,24 +46,24 @@ func (c *Client) GetBundle(ctx context.Context, name string, w io.Writer) error 
 // made, or the active one, and created is false, when that has the same content.
 func (c *Client) PutBundle(ctx context.Context, name string, bundle io.Reader, change BundleChange) (g authz.Generation, created bool, err error) {
 	var answer Answer
-	g, err = c.generation(KeepAnswer(ctx, &answer), call{
+	g, err = c.generation(KeepAnswer(ctx, &answer), operation{
 		method: http.MethodPut, path: api.PathBundles + segment(name), query: change.query(), upload: bundle, mediaType: api.TypeBundle,
 	})
 	if err == nil {
-		keep(ctx, answer)
+		storeAnswer(ctx, answer)
 	}
 	return g, answer.Status == http.StatusCreated, err
 }
 
 // DeleteBundle makes a generation without a bundle.
 func (c *Client) DeleteBundle(ctx context.Context, name string, change BundleChange) (authz.Generation, error) {
-	return c.generation(ctx, call{method: http.MethodDelete, path: api.PathBundles + segment(name), query: change.query()})
+	return c.generation(ctx, operation{method: http.MethodDelete, path: api.PathBundles + segment(name), query: change.query()})
 }
 
 // generation makes a call that is answered with one generation, which may take its time.
-func (c *Client) generation(ctx context.Context, of call) (authz.Generation, error) {
-	of.long = true
-	return ask(ctx, c, of, func(g *authz.Generation) error {
+func (c *Client) generation(ctx context.Context, op operation) (authz.Generation, error) {
+	op.unbounded = true
+	return ask(ctx, c, op, func(g *authz.Generation) error {
 		if g.Number == 0 {
 			return errors.New("it names no generation")
 		}
@@ -76,9 +76,9 @@ func generationPath(n uint64) string { return api.PathGenerations + segment(strc
 // ListGenerations lists the newest generations that are kept, up to limit; 0 leaves that
 // to the server.
 func (c *Client) ListGenerations(ctx context.Context, limit int) (api.GenerationList, error) {
-	of := get(api.PathGenerations)
-	of.query = query("limit", number(limit))
-	return ask[api.GenerationList](ctx, c, of, nil)
+	op := get(api.PathGenerations)
+	op.query = query("limit", number(limit))
+	return ask[api.GenerationList](ctx, c, op, nil)
 }
 
 // GetGeneration reads one generation.
@@ -99,9 +99,9 @@ func (c *Client) Rollback(ctx context.Context, r api.RollbackRequest) (authz.Gen
 // DiffGenerations compares two generations: their files, and what the second makes of
 // the last so many decisions recorded; 0 compares files alone.
 func (c *Client) DiffGenerations(ctx context.Context, from, to uint64, last int) (api.Difference, error) {
-	of := get(generationPath(from) + "/diff" + segment(strconv.FormatUint(to, 10)))
-	of.query, of.long = url.Values{"last": {strconv.Itoa(last)}}, true
-	return ask[api.Difference](ctx, c, of, nil)
+	op := get(generationPath(from) + "/diff" + segment(strconv.FormatUint(to, 10)))
+	op.query, op.unbounded = url.Values{"last": {strconv.Itoa(last)}}, true
+	return ask[api.Difference](ctx, c, op, nil)
 }
 
 // PolicyStatus says how the policies stand, and the sources they are pulled from.
@@ -131,7 +131,7 @@ func (c *Client) ShadowReport(ctx context.Context) (api.ShadowReport, error) {
 
 // StopShadow ends the shadow and says what it found.
 func (c *Client) StopShadow(ctx context.Context) (api.ShadowReport, error) {
-	return ask[api.ShadowReport](ctx, c, call{method: http.MethodDelete, path: api.PathShadow}, nil)
+	return ask[api.ShadowReport](ctx, c, operation{method: http.MethodDelete, path: api.PathShadow}, nil)
 }
 
 // ReplayInput is what is sent along with a replay; nil for what the server has itself.
@@ -143,12 +143,12 @@ type ReplayInput struct {
 
 // Replay judges recorded decisions again and compares the answers.
 func (c *Client) Replay(ctx context.Context, r api.ReplayRequest, in ReplayInput) (authz.Comparison, error) {
-	of, err := replayCall(r, in)
+	op, err := replayOperation(r, in)
 	if err != nil {
 		return authz.Comparison{}, err
 	}
 	var report json.RawMessage
-	err = c.lines(ctx, of, func(text []byte) error {
+	err = c.lines(ctx, op, func(text []byte) error {
 		var line replayLine
 		if err := c.decode(text, &line); err != nil {
 			return c.unreadable(Answer{Status: http.StatusOK}, err)
@@ -175,7 +175,7 @@ func (c *Client) Replay(ctx context.Context, r api.ReplayRequest, in ReplayInput
 	if err := c.decode(report, &comparison); err != nil {
 		return comparison, c.unreadable(answer, err)
 	}
-	keep(ctx, answer)
+	storeAnswer(ctx, answer)
 	return comparison, nil
 }
 
@@ -195,23 +195,23 @@ func (c *Client) ended(document []byte) error {
 	return e
 }
 
-// replayCall is JSON, or a form when something goes along.
-func replayCall(r api.ReplayRequest, in ReplayInput) (call, error) {
-	of := post(api.PathReplay, r)
+// replayOperation is JSON, or a form when something goes along.
+func replayOperation(r api.ReplayRequest, in ReplayInput) (operation, error) {
+	op := post(api.PathReplay, r)
 	if in.Bundle == nil && in.Records == nil {
-		return of, nil
+		return op, nil
 	}
 	request, err := ijson.Marshal(r)
 	if err != nil {
-		return of, err
+		return op, err
 	}
 	f := newForm()
 	f.part("request", api.TypeJSON, bytes.NewReader(request))
 	f.part("bundle", api.TypeBundle, in.Bundle)
 	f.part("records", api.TypeNDJSON, in.Records)
-	of.body = nil
-	of.upload, of.mediaType, err = f.end()
-	return of, err
+	op.body = nil
+	op.upload, op.mediaType, err = f.end()
+	return op, err
 }
 
 // form is a multipart/form-data body whose parts are read as it is sent, so that it

@@ -24,18 +24,18 @@ type TokenClient struct {
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // prove adds the client's evidence to a call with a form.
-func (t TokenClient) prove(of *call) {
-	of.keyless = true
+func (t TokenClient) prove(op *operation) {
+	op.keyless = true
 	switch {
 	case t.Secret != "":
-		of.header = http.Header{"Authorization": {t.basic()}}
+		op.header = http.Header{"Authorization": {t.basic()}}
 		return
 	case t.Assertion != "":
-		of.form.Set("client_assertion_type", assertionType)
-		of.form.Set("client_assertion", t.Assertion)
+		op.form.Set("client_assertion_type", assertionType)
+		op.form.Set("client_assertion", t.Assertion)
 	}
 	if t.ID != "" {
-		of.form.Set("client_id", t.ID)
+		op.form.Set("client_id", t.ID)
 	}
 }
 
@@ -54,10 +54,10 @@ type TokenRequest struct {
 
 // Token gets a token. Why there is none is in Error.OAuthCode.
 func (c *Client) Token(ctx context.Context, r TokenRequest) (authz.IssuedToken, error) {
-	of := call{method: http.MethodPost, path: api.PathToken, form: query(
+	op := operation{method: http.MethodPost, path: api.PathToken, form: query(
 		"grant_type", authz.GrantClientCredentials, "audience", r.Audience, "subject", r.Subject)}
-	r.Client.prove(&of)
-	return ask(ctx, c, of, func(t *authz.IssuedToken) error {
+	r.Client.prove(&op)
+	return ask(ctx, c, op, func(t *authz.IssuedToken) error {
 		if t.AccessToken == "" {
 			return errors.New("it has no access_token")
 		}
@@ -67,15 +67,15 @@ func (c *Client) Token(ctx context.Context, r TokenRequest) (authz.IssuedToken, 
 
 // RevokeOwnToken ends a token that the client was given (RFC 7009).
 func (c *Client) RevokeOwnToken(ctx context.Context, by TokenClient, token string) error {
-	of := call{method: http.MethodPost, path: api.PathRevokeOwn, form: url.Values{"token": {token}}}
-	by.prove(&of)
-	return c.done(ctx, of)
+	op := operation{method: http.MethodPost, path: api.PathRevokeOwn, form: url.Values{"token": {token}}}
+	by.prove(&op)
+	return c.done(ctx, op)
 }
 
 // Introspect asks whether a token of the token service is active (RFC 7662).
 func (c *Client) Introspect(ctx context.Context, token string) (known authz.Introspected, err error) {
-	of := call{method: http.MethodPost, path: api.PathIntrospect, form: url.Values{"token": {token}}, harmless: true}
-	err = c.read(ctx, of, func(body []byte) error {
+	op := operation{method: http.MethodPost, path: api.PathIntrospect, form: url.Values{"token": {token}}, idempotent: true}
+	err = c.read(ctx, op, func(body []byte) error {
 		var said struct {
 			Active *bool `json:"active"`
 		}
@@ -92,7 +92,7 @@ func (c *Client) Introspect(ctx context.Context, token string) (known authz.Intr
 
 // ReplaceTokenKeys drops every key the token service has signed with.
 func (c *Client) ReplaceTokenKeys(ctx context.Context) error {
-	return c.done(ctx, call{method: http.MethodPost, path: api.PathReplaceKeys})
+	return c.done(ctx, operation{method: http.MethodPost, path: api.PathReplaceKeys})
 }
 
 // JWKS reads the public keys of the token service, a JWK Set.
@@ -106,8 +106,8 @@ func (c *Client) Metadata(ctx context.Context) (api.Metadata, error) {
 }
 
 // public is a call that needs no key.
-func public(path string) call {
-	of := get(path)
-	of.keyless = true
-	return of
+func public(path string) operation {
+	op := get(path)
+	op.keyless = true
+	return op
 }
