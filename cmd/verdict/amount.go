@@ -66,8 +66,8 @@ func shortDigest(digest string) string {
 // percent is a part of a whole, as a percentage without needless digits.
 func percent(part float64) string { return strconv.FormatFloat(100*part, 'g', 3, 64) + " %" }
 
-// parseMoment reads the value of a flag that takes a time: RFC 3339, or now.
-func (c *cli) parseMoment(flag, text string) (time.Time, error) {
+// parseTime reads the value of a flag that takes a time: RFC 3339, or now.
+func (c *cli) parseTime(flag, text string) (time.Time, error) {
 	if text == "now" {
 		return c.now().UTC(), nil
 	}
@@ -93,7 +93,7 @@ func (e *end) moment(c *cli, atFlag, inFlag string) (time.Time, error) {
 	switch {
 	case e.at != "":
 		var err error
-		if at, err = c.parseMoment(atFlag, e.at); err != nil {
+		if at, err = c.parseTime(atFlag, e.at); err != nil {
 			return time.Time{}, err
 		}
 		flag = atFlag

@@ -165,13 +165,13 @@ interrupted. With --output json each change is one line.`,
 			return err
 		}
 		t := &tail[authz.AuditedChange]{cli: c, rows: c.changeRows(),
-			newest: func(ctx context.Context, p client.Paging) (stretch[authz.AuditedChange], error) {
+			newest: func(ctx context.Context, p client.Paging) (logPage[authz.AuditedChange], error) {
 				read, err := pdp.ListChangesPage(ctx, selected, p)
-				return stretch[authz.AuditedChange]{read.Items, read.NextAfter}, err
+				return logPage[authz.AuditedChange]{read.Items, read.NextAfter}, err
 			},
-			after: func(ctx context.Context, from client.Following) (stretch[authz.AuditedChange], error) {
+			after: func(ctx context.Context, from client.Following) (logPage[authz.AuditedChange], error) {
 				read, err := pdp.ListChangesAfter(ctx, selected, from)
-				return stretch[authz.AuditedChange]{read.Items, read.NextAfter}, err
+				return logPage[authz.AuditedChange]{read.Items, read.NextAfter}, err
 			},
 		}
 		return aboutAudit(t.follow(cmd.Context(), *last))
@@ -241,14 +241,14 @@ of what was stored before and after, and the record it stands in.`,
 		if err := authz.ValidateID("ID", args[0]); err != nil {
 			return usage(err.Error(), "`verdict audit list` shows the ids.")
 		}
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.AuditedRecord, error) {
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.AuditedRecord, error) {
 			return pdp.GetChange(ctx, args[0])
-		}, aboutAudit, tellChange)
+		}, aboutAudit, writeChange)
 	}
 	return cmd
 }
 
-func tellChange(w io.Writer, shown api.AuditedRecord) error {
+func writeChange(w io.Writer, shown api.AuditedRecord) error {
 	r := &report{w: w}
 	r.change(&shown.Change)
 	r.line("  record %d, %s, at %s; change %s, number %d", shown.Seq, shown.Kind, shown.At.UTC().Format(time.RFC3339Nano), shown.Change.ID, shown.Change.Number)

@@ -34,7 +34,7 @@ but no key, and is readable by its user only.`,
 		if err := c.download(cmd.Context(), pdp.Backup, args[0], force, bar, bar.bytesOnly()); err != nil {
 			return err
 		}
-		return c.tellFile(args[0])
+		return c.printFile(args[0])
 	}
 	return cmd
 }

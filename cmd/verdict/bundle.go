@@ -38,8 +38,8 @@ func checkBundleName(name string) error {
 	return nil
 }
 
-// because adds the flag for why something is done.
-func because(cmd *cobra.Command, message *string) {
+// messageFlag adds the flag for why something is done.
+func messageFlag(cmd *cobra.Command, message *string) {
 	cmd.Flags().StringVarP(message, "message", "m", "", "why, for those who read the history")
 	complete(cmd, "message")
 }
@@ -62,7 +62,7 @@ fails changes nothing.`,
 	f := cmd.Flags()
 	f.StringVar(&name, "name", "", "name of the bundle (default: that of the folder or file)")
 	f.BoolVar(&activate, "activate", false, "decide with it at once when it passes")
-	because(cmd, &message)
+	messageFlag(cmd, &message)
 	complete(cmd, "name")
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -77,7 +77,7 @@ fails changes nothing.`,
 			there = !created
 			return g, err
 		}
-		return ask(c, cmd, to, awaited(c, "pushing "+bundle.name+", the gate runs", push), func(err error) error {
+		return callAndPrint(c, cmd, to, withSpinner(c, "pushing "+bundle.name+", the gate runs", push), func(err error) error {
 			return refusedBundle(args[0], "Change what is named above and push again: nothing was changed, and the active generation decides on.", err)
 		}, func(w io.Writer, g authz.Generation) error {
 			r := &report{w: w}
@@ -130,7 +130,7 @@ gate like a push, and is decided with once it is activated.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().BoolVar(&activate, "activate", false, "decide with it at once when it passes")
-	because(cmd, &message)
+	messageFlag(cmd, &message)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkBundleName(args[0]); err != nil {
@@ -139,7 +139,7 @@ gate like a push, and is decided with once it is activated.`,
 		remove := func(ctx context.Context, pdp *client.Client) (authz.Generation, error) {
 			return pdp.DeleteBundle(ctx, args[0], client.BundleChange{Message: message, Activate: activate})
 		}
-		return ask(c, cmd, to, awaited(c, "removing "+args[0]+", the gate runs", remove), func(err error) error {
+		return callAndPrint(c, cmd, to, withSpinner(c, "removing "+args[0]+", the gate runs", remove), func(err error) error {
 			return fixes{
 				authz.CodeInvalid: "Nothing was changed. What is named above does not load without " + args[0] + ": change or remove that first.",
 			}.of(aboutPolicies(err))
@@ -163,7 +163,7 @@ func newBundleActivate(c *cli) *cobra.Command {
 		Args:              takes(1, 1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	because(cmd, &message)
+	messageFlag(cmd, &message)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		n, err := parseGeneration(args[0])
@@ -179,7 +179,7 @@ func newBundleActivate(c *cli) *cobra.Command {
 
 // activated makes a generation the active one, and says which.
 func (c *cli) activated(cmd *cobra.Command, to *connection, call func(context.Context, *client.Client) (authz.Generation, error)) error {
-	return ask(c, cmd, to, awaited(c, "activating", call), aboutPolicies, func(w io.Writer, g authz.Generation) error {
+	return callAndPrint(c, cmd, to, withSpinner(c, "activating", call), aboutPolicies, func(w io.Writer, g authz.Generation) error {
 		r := &report{w: w}
 		r.line("generation %d decides from now on (%s)", g.Number, shortDigest(g.Digest))
 		r.nextOfActive(g.Number)
@@ -199,7 +199,7 @@ before, or the one named. Any that is kept can be gone back to.`,
 		Args:              takes(0, 1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	because(cmd, &message)
+	messageFlag(cmd, &message)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		request := api.RollbackRequest{Message: message}
@@ -225,7 +225,7 @@ type bundleSource struct {
 
 // openBundle opens the bundle at path, a folder or a tar.gz, or standard input for
 // "-". A folder is read whole first, so that what the server would refuse about its
-// files is told before anything is sent.
+// files is said before anything is sent.
 func (c *cli) openBundle(path, name string) (*bundleSource, error) {
 	if name == "" {
 		if name = bundleNameOf(path); name == "" {

@@ -24,12 +24,12 @@ func newBundleList(c *cli) *cobra.Command {
 	}
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.BundleList, error) { return pdp.ListBundles(ctx) }, aboutPolicies, c.tellBundles)
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.BundleList, error) { return pdp.ListBundles(ctx) }, aboutPolicies, c.writeBundles)
 	}
 	return cmd
 }
 
-func (c *cli) tellBundles(_ io.Writer, list api.BundleList) error {
+func (c *cli) writeBundles(_ io.Writer, list api.BundleList) error {
 	t := c.newTable(-1, nil, "NAME", "REVISION", "DIGEST", "SIZE", "SIGNED BY", "SOURCE", "ROOTS")
 	err := rows(t, func(b authz.BundleRef) ([]string, error) {
 		return []string{b.Name, b.Revision, shortDigest(b.Digest), byteCount(b.Bytes), b.SignedBy, b.Source, strings.Join(b.Roots, " ")}, nil
@@ -78,7 +78,7 @@ func newBundleGet(c *cli) *cobra.Command {
 		if err := c.download(cmd.Context(), fetch, file, force, bar, bar.bytesOnly()); err != nil {
 			return aboutPolicies(err)
 		}
-		return c.tellFile(file)
+		return c.printFile(file)
 	}
 	return cmd
 }
@@ -97,7 +97,7 @@ func newBundleShow(c *cli) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Generation, error) {
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Generation, error) {
 			return pdp.GetGeneration(ctx, n)
 		}, aboutPolicies, func(w io.Writer, g authz.Generation) error {
 			r := &report{w: w}
@@ -128,14 +128,14 @@ with, the active one, and those that can be gone back to.`,
 		if limit < 1 || limit > client.MaxLimit {
 			return usage(fmt.Sprintf("--limit is %d", limit), "Write 1 to 1000.")
 		}
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.GenerationList, error) {
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.GenerationList, error) {
 			return pdp.ListGenerations(ctx, limit)
-		}, aboutPolicies, c.tellHistory)
+		}, aboutPolicies, c.writeHistory)
 	}
 	return cmd
 }
 
-func (c *cli) tellHistory(_ io.Writer, list api.GenerationList) error {
+func (c *cli) writeHistory(_ io.Writer, list api.GenerationList) error {
 	colours := map[string]colour{authz.GenerationActive: green, authz.GenerationCandidate: amber}
 	t := c.newTable(1, colours, "GENERATION", "STATE", "MADE", "BY", "ACTIVATED", "FLIPS", "BUNDLES", "MESSAGE")
 	return rows(t, func(g authz.Generation) ([]string, error) {
@@ -173,14 +173,14 @@ from stand, and the last failure of each bundle that did not get through since.`
 	}
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.PolicyStatus, error) {
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.PolicyStatus, error) {
 			return pdp.PolicyStatus(ctx)
-		}, aboutPolicies, c.tellPolicyStatus)
+		}, aboutPolicies, c.writePolicyStatus)
 	}
 	return cmd
 }
 
-func (c *cli) tellPolicyStatus(w io.Writer, status authz.PolicyStatus) error {
+func (c *cli) writePolicyStatus(w io.Writer, status authz.PolicyStatus) error {
 	r := &report{w: w}
 	r.line("active    generation %d, %s", status.Active.Generation, status.Active.Digest)
 	if status.Previous != 0 {
@@ -253,12 +253,12 @@ newest recorded decisions the second one makes otherwise than the first.`,
 		compare := func(ctx context.Context, pdp *client.Client) (api.Difference, error) {
 			return pdp.DiffGenerations(ctx, from, other, last)
 		}
-		return ask(c, cmd, to, awaited(c, "comparing", compare), aboutPolicies, c.tellDiff)
+		return callAndPrint(c, cmd, to, withSpinner(c, "comparing", compare), aboutPolicies, c.writeDiff)
 	}
 	return cmd
 }
 
-func (c *cli) tellDiff(w io.Writer, d api.Difference) error {
+func (c *cli) writeDiff(w io.Writer, d api.Difference) error {
 	s := c.screenOf(w)
 	s.columns = 0 // lines of a diff are not cut
 	r := &report{w: w}
@@ -288,11 +288,11 @@ func (r *report) diffLines(s screen, lines string) {
 func diffColour(line string) colour {
 	switch {
 	case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "---"):
-		return plain
+		return noColour
 	case strings.HasPrefix(line, "+"):
 		return green
 	case strings.HasPrefix(line, "-"):
 		return red
 	}
-	return plain
+	return noColour
 }

@@ -29,7 +29,7 @@ type cli struct {
 }
 
 // run executes args and returns the status to exit with. Whatever went wrong has
-// then been told on c.err.
+// then been written to c.err.
 func (c *cli) run(ctx context.Context, args []string) exitStatus {
 	root := newRoot(c)
 	root.SetArgs(args)
@@ -45,7 +45,7 @@ func (c *cli) run(ctx context.Context, args []string) exitStatus {
 		err = c.misused(cmd, err)
 	}
 	f := failureOf(err)
-	f.tell(c.err, c.output)
+	f.write(c.err, c.output)
 	return f.status
 }
 

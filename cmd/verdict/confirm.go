@@ -11,7 +11,7 @@ import (
 )
 
 // confirm asks a person whether to go on, unless yes was given. Without a terminal
-// there is nobody to ask, and nothing is done. What is confirmed is one or more
+// no question can be asked, and nothing is done. What is confirmed is one or more
 // lines, the last of which is the question.
 func (c *cli) confirm(ctx context.Context, yes bool, what string) error {
 	if yes {

@@ -25,7 +25,7 @@ type connection struct {
 	keyless bool // no API key: the caller has a credential of its own
 	server  string
 	keyFile string
-	trust   trust
+	trust   tlsFlags
 }
 
 // toAdmin adds the flags of a command that calls the admin API.
@@ -191,42 +191,42 @@ func noKey(message, fix string, cause error) *failure {
 	return &failure{status: exitForbidden, code: authz.CodeUnauthenticated, message: message, fix: fix, cause: cause}
 }
 
-// trust is what a client command trusts a server by, and proves itself with, when
+// tlsFlags are what a client command trusts a server by, and proves itself with, when
 // they speak TLS. Each file is that of the flag, else that of the environment.
-type trust struct {
+type tlsFlags struct {
 	ca        string // the authorities to trust instead of the system's
 	cert, key string // the certificate to present, and its private key
 }
 
-func (t *trust) flags(cmd *cobra.Command) {
+func (t *tlsFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&t.ca, "ca", "", "PEM file of the authorities to trust over TLS ($"+envCA+", else the system's)")
 	f.StringVar(&t.cert, "cert", "", "PEM file of the client certificate to present over TLS ($"+envCert+")")
 	f.StringVar(&t.key, "key", "", "PEM file of its private key ($"+envCertKey+", else the file of --cert)")
 }
 
-// named is a file and who named it.
-type named struct{ path, by string }
+// namedFile is a file and who named it.
+type namedFile struct{ path, by string }
 
-func (c *cli) fileOf(flag, name, env string) named {
+func (c *cli) fileOf(flag, name, env string) namedFile {
 	if flag != "" {
-		return named{flag, "--" + name}
+		return namedFile{flag, "--" + name}
 	}
 	if path, ok := c.lookupEnv(env); ok && path != "" {
-		return named{path, "$" + env}
+		return namedFile{path, "$" + env}
 	}
-	return named{}
+	return namedFile{}
 }
 
 // tlsOf reads the files that t and the environment name; nil when they name none, or
 // server does not speak TLS. What only the environment names is of no matter then,
 // but a flag that would do nothing is a mistake.
-func (c *cli) tlsOf(t *trust, server string) (*tls.Config, error) {
+func (c *cli) tlsOf(t *tlsFlags, server string) (*tls.Config, error) {
 	if strings.HasPrefix(t.key, "vk_") {
 		return nil, usage("--key names the file of a private key, and not an API key", "Name the file of the API key with --key-file; there is no flag for the key itself.")
 	}
 	if !strings.HasPrefix(server, "https://") {
-		if *t != (trust{}) {
+		if *t != (tlsFlags{}) {
 			return nil, usage("--ca, --cert and --key are for TLS, and "+server+" is reached without", "Write https:// in the address of the server, or leave them out.")
 		}
 		return nil, nil
@@ -257,7 +257,7 @@ func (c *cli) tlsOf(t *trust, server string) (*tls.Config, error) {
 	return over, nil
 }
 
-func readPair(cert, key named) (tls.Certificate, error) {
+func readPair(cert, key namedFile) (tls.Certificate, error) {
 	if key.path == "" {
 		key = cert
 	}
@@ -280,8 +280,8 @@ func readPair(cert, key named) (tls.Certificate, error) {
 	return pair, nil
 }
 
-// readPEM reads a file that somebody named.
-func readPEM(file named, what string) ([]byte, error) {
+// readPEM reads a file that a flag or the environment names.
+func readPEM(file namedFile, what string) ([]byte, error) {
 	text, err := os.ReadFile(file.path)
 	if err == nil {
 		return text, nil

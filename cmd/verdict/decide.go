@@ -68,7 +68,7 @@ exits with 0 only when every decision is allow.`,
 		if err != nil {
 			return err
 		}
-		answer, raw, err := answered(cmd.Context(), func(ctx context.Context) (api.BatchResponse, error) {
+		answer, raw, err := withAnswer(cmd.Context(), func(ctx context.Context) (api.BatchResponse, error) {
 			if batch {
 				return pdp.DecideBatchJSON(ctx, body)
 			}
@@ -78,18 +78,18 @@ exits with 0 only when every decision is allow.`,
 		if err != nil {
 			return err
 		}
-		return c.tellDecisions(answer.Decisions, raw, batch, *everyRule)
+		return c.printDecisions(answer.Decisions, raw, batch, *everyRule)
 	}
 	return cmd
 }
 
-// tellDecisions prints an answer and ends with its exit status.
-func (c *cli) tellDecisions(decisions []api.Decision, answer []byte, batch, everyRule bool) error {
+// printDecisions prints an answer and ends with its exit status.
+func (c *cli) printDecisions(decisions []api.Decision, answer []byte, batch, everyRule bool) error {
 	err := c.print(answer, func(w io.Writer) error {
 		if batch {
-			return tellBatch(w, drawing{c.screenOf(w), everyRule}, decisions)
+			return writeBatch(w, explainOptions{c.screenOf(w), everyRule}, decisions)
 		}
-		return tellDecision(w, drawing{c.screenOf(w), everyRule}, decisions[0])
+		return writeDecision(w, explainOptions{c.screenOf(w), everyRule}, decisions[0])
 	})
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func (q *question) body(cmd *cobra.Command, c *cli) (body []byte, batch bool, er
 	return body, false, err
 }
 
-// hasItems says whether body is a batch. One that is not JSON is none: the
+// hasItems reports whether body is a batch. One that is not JSON is none: the
 // server then says what is wrong with it.
 func hasItems(body []byte) bool {
 	var members map[string]json.RawMessage

@@ -15,9 +15,9 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// tellDecision prints what a person wants to know next: the outcome, why, what
+// writeDecision prints what a person wants to know next: the outcome, why, what
 // to do about it, and what the answer was based on.
-func tellDecision(w io.Writer, s drawing, d api.Decision) error {
+func writeDecision(w io.Writer, s explainOptions, d api.Decision) error {
 	r := &report{w: w}
 	r.line("%s", strings.ToUpper(d.Outcome.String()))
 	r.body(d)
@@ -25,7 +25,7 @@ func tellDecision(w io.Writer, s drawing, d api.Decision) error {
 	return r.err
 }
 
-func tellBatch(w io.Writer, s drawing, decisions []api.Decision) error {
+func writeBatch(w io.Writer, s explainOptions, decisions []api.Decision) error {
 	r := &report{w: w}
 	allowed := 0
 	for i, d := range decisions {
@@ -57,7 +57,7 @@ func (r *report) body(d api.Decision) {
 }
 
 // explanation draws how a decision came about, when that was asked for.
-func (r *report) explanation(how drawing, e *api.Explanation) {
+func (r *report) explanation(how explainOptions, e *api.Explanation) {
 	if e != nil && r.err == nil {
 		r.err = explanationTree(e, how.everyRule).draw(r.w, how.screen)
 	}
@@ -116,8 +116,8 @@ func compact(value any) string {
 	return string(data)
 }
 
-// drawing is how an explanation is drawn.
-type drawing struct {
+// explainOptions is how an explanation is drawn.
+type explainOptions struct {
 	screen    screen
 	everyRule bool // also of guards that deny nothing, and the rules that are no denials
 }

@@ -97,13 +97,13 @@ interrupted. With --output json each record is one line.`,
 			return err
 		}
 		t := &tail[authz.Record]{cli: c, rows: c.recordRows(),
-			newest: func(ctx context.Context, p client.Paging) (stretch[authz.Record], error) {
+			newest: func(ctx context.Context, p client.Paging) (logPage[authz.Record], error) {
 				read, err := pdp.ListDecisionsPage(ctx, selected, p)
-				return stretch[authz.Record]{read.Items, read.NextAfter}, err
+				return logPage[authz.Record]{read.Items, read.NextAfter}, err
 			},
-			after: func(ctx context.Context, from client.Following) (stretch[authz.Record], error) {
+			after: func(ctx context.Context, from client.Following) (logPage[authz.Record], error) {
 				read, err := pdp.ListDecisionsAfter(ctx, selected, from)
-				return stretch[authz.Record]{read.Items, read.NextAfter}, err
+				return logPage[authz.Record]{read.Items, read.NextAfter}, err
 			},
 		}
 		return aboutDecisions(t.follow(cmd.Context(), *last))
@@ -135,20 +135,20 @@ allow, which rules held and which did not, where each stopped, and what was read
 		if explain || *everyRule {
 			depth = api.ExplainFull
 		}
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.ShownRecord, error) {
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.ShownRecord, error) {
 			return pdp.GetDecision(ctx, args[0], depth)
-		}, aboutDecisions, func(w io.Writer, shown api.ShownRecord) error { return c.tellShown(w, &shown, *everyRule) })
+		}, aboutDecisions, func(w io.Writer, shown api.ShownRecord) error { return c.writeShown(w, &shown, *everyRule) })
 	}
 	return cmd
 }
 
-func (c *cli) tellShown(w io.Writer, shown *api.ShownRecord, everyRule bool) error {
+func (c *cli) writeShown(w io.Writer, shown *api.ShownRecord, everyRule bool) error {
 	r := &report{w: w}
 	r.record(&shown.Record)
 	if shown.Note != "" {
 		r.line("  note: %s", shown.Note)
 	}
-	r.explanation(drawing{c.screenOf(w), everyRule}, shown.Explanation)
+	r.explanation(explainOptions{c.screenOf(w), everyRule}, shown.Explanation)
 	return r.err
 }
 
@@ -186,7 +186,7 @@ oldest first, as ` + "`verdict replay --records` and `verdict decisions verify -
 		if err := c.download(cmd.Context(), export, file, force, bar, bar); err != nil {
 			return aboutDecisions(err)
 		}
-		return c.tellFile(file)
+		return c.printFile(file)
 	}
 	return cmd
 }
@@ -229,10 +229,10 @@ func (f *recordFilter) parse(c *cli) (api.RecordFilter, error) {
 		return f.RecordFilter, usage(fmt.Sprintf("--edge is %q", f.Edge), "Write the machine user and the service, such as --edge 'mu:user-svc>svc:email', in quotes.")
 	}
 	var err error
-	if f.From, err = c.pastMoment("--from", f.from); err != nil {
+	if f.From, err = c.parsePast("--from", f.from); err != nil {
 		return f.RecordFilter, err
 	}
-	if f.To, err = c.pastMoment("--to", f.to); err != nil {
+	if f.To, err = c.parsePast("--to", f.to); err != nil {
 		return f.RecordFilter, err
 	}
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
@@ -241,9 +241,9 @@ func (f *recordFilter) parse(c *cli) (api.RecordFilter, error) {
 	return f.RecordFilter, nil
 }
 
-// pastMoment reads a flag that takes a time or how long ago it was; the zero time when
+// parsePast reads a flag that takes a time or how long ago it was; the zero time when
 // it was not given.
-func (c *cli) pastMoment(flag, text string) (time.Time, error) {
+func (c *cli) parsePast(flag, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}

@@ -45,14 +45,14 @@ log was cut off.`,
 		if err != nil {
 			return err
 		}
-		verify := awaited(c, "verifying", func(ctx context.Context, pdp *client.Client) (authz.VerifyReport, error) {
+		verify := withSpinner(c, "verifying", func(ctx context.Context, pdp *client.Client) (authz.VerifyReport, error) {
 			return pdp.VerifyDecisions(ctx)
 		})
-		found, raw, err := answered(cmd.Context(), func(ctx context.Context) (authz.VerifyReport, error) { return verify(ctx, pdp) })
+		found, raw, err := withAnswer(cmd.Context(), func(ctx context.Context) (authz.VerifyReport, error) { return verify(ctx, pdp) })
 		if err != nil {
 			return aboutDecisions(err)
 		}
-		return c.tellVerified(&found, raw, false)
+		return c.printVerified(&found, raw, false)
 	}
 	return cmd
 }
@@ -76,13 +76,13 @@ func (c *cli) verifyFile(path string) error {
 	if err != nil {
 		return err
 	}
-	return c.tellVerified(&found, document, true)
+	return c.printVerified(&found, document, true)
 }
 
-// tellVerified prints a report, of an export or of a log, and ends with exitError when
+// printVerified prints a report, of an export or of a log, and ends with exitError when
 // the chain does not hold.
-func (c *cli) tellVerified(found *authz.VerifyReport, document []byte, exported bool) error {
-	if err := c.print(document, func(w io.Writer) error { return tellVerifyReport(w, found, exported) }); err != nil || found.OK {
+func (c *cli) printVerified(found *authz.VerifyReport, document []byte, exported bool) error {
+	if err := c.print(document, func(w io.Writer) error { return writeVerifyReport(w, found, exported) }); err != nil || found.OK {
 		return err
 	}
 	if c.output == formatJSON {
@@ -92,8 +92,8 @@ func (c *cli) tellVerified(found *authz.VerifyReport, document []byte, exported 
 		fix: "Compare it with what was exported or sent to a sink before: the records named above were altered or removed."}
 }
 
-// tellVerifyReport prints a report. exported reports that it is about an export.
-func tellVerifyReport(w io.Writer, found *authz.VerifyReport, exported bool) error {
+// writeVerifyReport prints a report. exported reports that it is about an export.
+func writeVerifyReport(w io.Writer, found *authz.VerifyReport, exported bool) error {
 	r := &report{w: w}
 	for _, problem := range found.Problems {
 		r.line("%s", problem)

@@ -101,7 +101,7 @@ func (d *demoToken) mint(signer *token.Signer, subject string, binding map[strin
 }
 
 // binding is the cnf claim of a token that only the holder of a key may use; nil for
-// one that whoever has it may use.
+// one that its bearer may use.
 func (d *demoToken) binding(c *cli) (map[string]string, error) {
 	switch {
 	case d.dpopKey != "":

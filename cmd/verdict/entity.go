@@ -36,15 +36,15 @@ func collectionNames() []string { return words(authz.ServedCollections()) }
 
 // parseCollection takes a collection's name, with - for _ too.
 func parseCollection(name string) (authz.Collection, error) {
-	plain := strings.ReplaceAll(name, "-", "_")
-	if plain == string(authz.APIKeys) {
+	underscored := strings.ReplaceAll(name, "-", "_")
+	if underscored == string(authz.APIKeys) {
 		return "", usage("API keys are not entities to read and write", "Use `verdict key create`, `list` and `revoke`.")
 	}
-	if names := collectionNames(); !slices.Contains(names, plain) {
-		return "", usage(fmt.Sprintf("%q is not a collection%s", name, spell.DidYouMean(plain, names)),
+	if names := collectionNames(); !slices.Contains(names, underscored) {
+		return "", usage(fmt.Sprintf("%q is not a collection%s", name, spell.DidYouMean(underscored, names)),
 			"The collections are "+strings.Join(names, ", ")+".")
 	}
-	return authz.Collection(plain), nil
+	return authz.Collection(underscored), nil
 }
 
 // parseEntity takes a collection and the key of one of its entities.
@@ -86,16 +86,16 @@ func newEntityGet(c *cli) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (json.RawMessage, error) {
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (json.RawMessage, error) {
 			return pdp.Collection(collection).Get(ctx, args[1])
-		}, nil, tellEntity)
+		}, nil, writeEntity)
 	}
 	return cmd
 }
 
-// tellEntity prints the members of an entity, one a line: id first, what the
+// writeEntity prints the members of an entity, one a line: id first, what the
 // store wrote last.
-func tellEntity(w io.Writer, entity json.RawMessage) error {
+func writeEntity(w io.Writer, entity json.RawMessage) error {
 	var members map[string]json.RawMessage
 	if err := ijson.UnmarshalOpen(entity, &members); err != nil {
 		return unreadable(err)
@@ -188,9 +188,9 @@ exit with 5 when that does not hold.`,
 		case cmd.Flags().Changed("if-match"):
 			condition = authz.IfRevision(ifMatch)
 		}
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (client.Written[json.RawMessage], error) {
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (client.Written[json.RawMessage], error) {
 			return pdp.Collection(collection).Put(ctx, key, body, condition)
-		}, nil, func(w io.Writer, put client.Written[json.RawMessage]) error { return tellPut(w, collection, key, put) })
+		}, nil, func(w io.Writer, put client.Written[json.RawMessage]) error { return writePut(w, collection, key, put) })
 	}
 	return cmd
 }
@@ -213,7 +213,7 @@ func putKey(c authz.Collection, given []string, body []byte) (string, error) {
 	return key, nil
 }
 
-func tellPut(w io.Writer, c authz.Collection, key string, put client.Written[json.RawMessage]) error {
+func writePut(w io.Writer, c authz.Collection, key string, put client.Written[json.RawMessage]) error {
 	entity := c.New()
 	if err := ijson.UnmarshalOpen(put.Entity, entity); err != nil {
 		return unreadable(err)

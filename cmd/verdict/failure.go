@@ -186,8 +186,8 @@ func fixOf(code authz.ErrorCode) string {
 	return ""
 }
 
-// tell writes f to w: as text, or in JSON as the problem document.
-func (f *failure) tell(w io.Writer, output format) {
+// write writes f to w: as text, or in JSON as the problem document.
+func (f *failure) write(w io.Writer, output format) {
 	if f.quiet {
 		return
 	}

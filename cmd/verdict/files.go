@@ -61,8 +61,8 @@ func (f *outFile) abort(err error) error {
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
-// tellFile says what was written.
-func (c *cli) tellFile(path string) error {
+// printFile says what was written.
+func (c *cli) printFile(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err

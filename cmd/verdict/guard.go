@@ -42,12 +42,12 @@ were enforced.`,
 	}
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.GuardList, error) { return pdp.ListGuards(ctx) }, aboutPolicies, c.tellGuards)
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.GuardList, error) { return pdp.ListGuards(ctx) }, aboutPolicies, c.writeGuards)
 	}
 	return cmd
 }
 
-func (c *cli) tellGuards(_ io.Writer, guards api.GuardList) error {
+func (c *cli) writeGuards(_ io.Writer, guards api.GuardList) error {
 	colours := map[string]colour{authz.ModeEnforce: green, authz.ModeObserve: amber, authz.ModeFlag: amber, authz.ModeOff: red}
 	t := c.newTable(1, colours, "GUARD", "MODE", "OF BUNDLE", "DENIED", "WOULD DENY", "WOULD FLIP", "OF", "SINCE", "DESCRIPTION")
 	return rows(t, func(g api.GuardMode) ([]string, error) {
@@ -88,7 +88,7 @@ takes it back.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	because(cmd, &request.Message)
+	messageFlag(cmd, &request.Message)
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		guard := strings.TrimPrefix(args[0], "guards.")
@@ -110,9 +110,9 @@ takes it back.`,
 				g, err := pdp.SetGuardMode(ctx, guard, request)
 				return g, refusedMode(err)
 			}
-			return awaited(c, "changing the mode, the gate runs", change)(ctx, pdp)
+			return withSpinner(c, "changing the mode, the gate runs", change)(ctx, pdp)
 		}
-		return ask(c, cmd, to, set, nil, func(w io.Writer, g authz.Generation) error {
+		return callAndPrint(c, cmd, to, set, nil, func(w io.Writer, g authz.Generation) error {
 			r := &report{w: w}
 			r.line("guard %s: %s, from generation %d on", guard, request.Mode, g.Number)
 			r.line("  undo: verdict bundle rollback")

@@ -43,13 +43,13 @@ not; each bad line is told by its number, and the command then exits with 1.`,
 		}
 		defer source.Close()
 		bar := c.newProgress("importing", total)
-		result, raw, err := answered(cmd.Context(), func(ctx context.Context) (api.ImportReport, error) {
+		result, raw, err := withAnswer(cmd.Context(), func(ctx context.Context) (api.ImportReport, error) {
 			return pdp.Import(ctx, io.TeeReader(source, bar))
 		})
 		if err := errors.Join(err, bar.done()); err != nil {
 			return err
 		}
-		return c.tellImport(result, raw)
+		return c.printImport(result, raw)
 	}
 	return cmd
 }
@@ -71,8 +71,8 @@ func (c *cli) openInput(path string) (io.ReadCloser, int64, error) {
 	return file, info.Size(), nil
 }
 
-func (c *cli) tellImport(result api.ImportReport, answer []byte) error {
-	if err := c.print(answer, func(w io.Writer) error { return tellReport(w, result) }); err != nil {
+func (c *cli) printImport(result api.ImportReport, answer []byte) error {
+	if err := c.print(answer, func(w io.Writer) error { return writeImportReport(w, result) }); err != nil {
 		return err
 	}
 	if result.Failed == 0 {
@@ -85,7 +85,7 @@ func (c *cli) tellImport(result api.ImportReport, answer []byte) error {
 		fix: "Correct them and import the file again: lines that were written are left as they are."}
 }
 
-func tellReport(w io.Writer, i api.ImportReport) error {
+func writeImportReport(w io.Writer, i api.ImportReport) error {
 	r := &report{w: w}
 	for n, bad := range i.Errors {
 		if n == shownErrors {

@@ -31,7 +31,7 @@ its answers:
 	return cmd
 }
 
-// issuerUnknown is the state of an issuer whose server does not tell it: it is not known
+// issuerUnknown is the state of an issuer whose server does not say it: it is not known
 // to be well.
 const issuerUnknown = "unknown"
 
@@ -52,8 +52,8 @@ func issuerColours() map[string]colour {
 	}
 }
 
-// standing is how an issuer stands, also when the server does not say.
-func standing(issuer *authz.Issuer) authz.IssuerStatus {
+// issuerStatus is how an issuer stands, also when the server does not say.
+func issuerStatus(issuer *authz.Issuer) authz.IssuerStatus {
 	if issuer.Status == nil || issuer.Status.State == "" {
 		return authz.IssuerStatus{State: issuerUnknown}
 	}
@@ -150,14 +150,14 @@ func (c *cli) listIssuers(ctx context.Context, pdp *client.Client) (issuers []au
 	if err != nil || c.output == formatJSON {
 		return issuers, err
 	}
-	return issuers, c.tellIssuers(issuers)
+	return issuers, c.writeIssuers(issuers)
 }
 
-func (c *cli) tellIssuers(issuers []authz.Issuer) error {
+func (c *cli) writeIssuers(issuers []authz.Issuer) error {
 	slices.SortStableFunc(issuers, worstFirst)
 	t := c.newTable(2, issuerColours(), "ID", "KIND", "STATE", "KEYS", "FETCHED", "CHANGES IN", "BREAKER", "LAST ERROR")
 	return rows(t, func(issuer authz.Issuer) ([]string, error) {
-		s := standing(&issuer)
+		s := issuerStatus(&issuer)
 		return []string{issuer.ID, issuer.Kind, s.State, keyCount(s), ago(c.now(), s.FetchedAt), changesIn(s, c.now()), s.Breaker, shorten(s.LastError, longestError)}, nil
 	})(issuers)
 }
@@ -167,7 +167,7 @@ const longestError = 60
 
 func worstFirst(a, b authz.Issuer) int {
 	return cmp.Or(
-		cmp.Compare(issuerBadness(standing(&b).State), issuerBadness(standing(&a).State)),
+		cmp.Compare(issuerBadness(issuerStatus(&b).State), issuerBadness(issuerStatus(&a).State)),
 		cmp.Compare(a.ID, b.ID),
 	)
 }
@@ -176,7 +176,7 @@ func worstFirst(a, b authz.Issuer) int {
 func (c *cli) allFresh(issuers []authz.Issuer) error {
 	notFresh := 0
 	for i := range issuers {
-		if standing(&issuers[i]).State != authz.Fresh {
+		if issuerStatus(&issuers[i]).State != authz.Fresh {
 			notFresh++
 		}
 	}
@@ -202,35 +202,35 @@ func newIssuerGet(c *cli) *cobra.Command {
 		if _, err := parseEntity(string(authz.Issuers), args[0]); err != nil {
 			return err
 		}
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Issuer, error) {
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Issuer, error) {
 			return pdp.Issuers().Get(ctx, args[0])
-		}, fixes{authz.CodeNotFound: "`verdict issuer list` shows the issuers."}.of, c.tellIssuer)
+		}, fixes{authz.CodeNotFound: "`verdict issuer list` shows the issuers."}.of, c.writeIssuer)
 	}
 	return cmd
 }
 
-func (c *cli) tellIssuer(w io.Writer, issuer authz.Issuer) error {
-	s := standing(&issuer)
+func (c *cli) writeIssuer(w io.Writer, issuer authz.Issuer) error {
+	s := issuerStatus(&issuer)
 	p := &properties{report: report{w: w}, screen: c.screenOf(w)}
-	p.tell("id", issuer.ID, plain)
-	p.tell("url", issuer.URL, plain)
-	p.tell("kind", issuer.Kind, plain)
-	p.tell("state", s.State, issuerColours()[s.State])
-	p.tell("keys", keyCount(s), plain)
-	p.tell("fetched", c.both(s.FetchedAt), plain)
-	p.tell("fresh until", c.both(s.FreshUntil), plain)
-	p.tell("usable until", c.both(s.UsableUntil), plain)
+	p.property("id", issuer.ID, noColour)
+	p.property("url", issuer.URL, noColour)
+	p.property("kind", issuer.Kind, noColour)
+	p.property("state", s.State, issuerColours()[s.State])
+	p.property("keys", keyCount(s), noColour)
+	p.property("fetched", c.both(s.FetchedAt), noColour)
+	p.property("fresh until", c.both(s.FreshUntil), noColour)
+	p.property("usable until", c.both(s.UsableUntil), noColour)
 	for _, tier := range slices.Sorted(maps.Keys(s.UsableUntilByTier)) {
-		p.tell("  for tier "+tier, c.both(s.UsableUntilByTier[tier]), plain)
+		p.property("  for tier "+tier, c.both(s.UsableUntilByTier[tier]), noColour)
 	}
-	p.tell("changes in", changesIn(s, c.now()), plain)
-	p.tell("asks next", c.both(s.NextRefresh), plain)
-	p.tell("breaker", s.Breaker, plain)
-	p.tell("last error", s.LastError, plain)
-	p.tell("  at", c.both(s.LastErrorAt), plain)
+	p.property("changes in", changesIn(s, c.now()), noColour)
+	p.property("asks next", c.both(s.NextRefresh), noColour)
+	p.property("breaker", s.Breaker, noColour)
+	p.property("last error", s.LastError, noColour)
+	p.property("  at", c.both(s.LastErrorAt), noColour)
 	for _, list := range slices.Sorted(maps.Keys(s.StatusLists)) {
 		state := s.StatusLists[list].State
-		p.tell("status list", fmt.Sprintf("%s: %s", list, state), issuerColours()[state])
+		p.property("status list", fmt.Sprintf("%s: %s", list, state), issuerColours()[state])
 	}
 	return p.err
 }
@@ -253,7 +253,7 @@ type properties struct {
 	screen screen
 }
 
-func (p *properties) tell(name, value string, in colour) {
+func (p *properties) property(name, value string, in colour) {
 	if value == "" || p.err != nil {
 		return
 	}

@@ -114,7 +114,7 @@ func (c *cli) keyMaker(cmd *cobra.Command, to *connection, offline bool) (keyMak
 		return nil, err
 	}
 	return func(ctx context.Context, request api.KeyRequest) (api.Key, []byte, error) {
-		return answered(ctx, func(ctx context.Context) (api.Key, error) { return pdp.CreateKey(ctx, request) })
+		return withAnswer(ctx, func(ctx context.Context) (api.Key, error) { return pdp.CreateKey(ctx, request) })
 	}, nil
 }
 

@@ -68,8 +68,8 @@ func say(w io.Writer, line string, values ...any) error {
 	return writeAll(w, []byte(printable(fmt.Sprintf(line, values...))+"\n"))
 }
 
-// note tells a person about the work on standard error, so that output stays
-// clean. In JSON it tells nothing: the document has what a program needs.
+// note writes about the work to standard error, so that output stays
+// clean. In JSON it writes nothing: the document has what a program needs.
 func (c *cli) note(line string, values ...any) error {
 	if c.output == formatJSON {
 		return nil
@@ -123,7 +123,7 @@ func (r *report) lines(prefix, text string) {
 	}
 }
 
-// quote writes text that somebody else wrote below its name. Every line of it stands
+// quote writes text of another author below its name. Every line of it stands
 // behind a bar, so that none can be taken for a line of the report.
 func (r *report) quote(name, text string) {
 	r.line("  %s:", name)

@@ -13,14 +13,14 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// ask dials, makes one call and prints its answer: in JSON as it came, else what text
+// callAndPrint dials, makes one call and prints its answer: in JSON as it came, else what text
 // makes of it. An error of the call goes through explain, which may be nil.
-func ask[T any](c *cli, cmd *cobra.Command, to *connection, call func(context.Context, *client.Client) (T, error), explain func(error) error, text func(io.Writer, T) error) error {
+func callAndPrint[T any](c *cli, cmd *cobra.Command, to *connection, call func(context.Context, *client.Client) (T, error), explain func(error) error, text func(io.Writer, T) error) error {
 	pdp, err := c.dial(cmd, to)
 	if err != nil {
 		return err
 	}
-	read, raw, err := answered(cmd.Context(), func(ctx context.Context) (T, error) { return call(ctx, pdp) })
+	read, raw, err := withAnswer(cmd.Context(), func(ctx context.Context) (T, error) { return call(ctx, pdp) })
 	if err != nil && explain != nil {
 		return explain(err)
 	}
@@ -30,17 +30,17 @@ func ask[T any](c *cli, cmd *cobra.Command, to *connection, call func(context.Co
 	return c.print(raw, func(w io.Writer) error { return text(w, read) })
 }
 
-// answered makes a call, and returns the answer as it came as well.
-func answered[T any](ctx context.Context, call func(context.Context) (T, error)) (read T, raw []byte, err error) {
+// withAnswer makes a call, and returns the answer as it came as well.
+func withAnswer[T any](ctx context.Context, call func(context.Context) (T, error)) (read T, raw []byte, err error) {
 	var answer client.Answer
 	read, err = call(client.KeepAnswer(ctx, &answer))
 	return read, answer.Body, err
 }
 
-// awaited is call, with a sign on a terminal that it takes its time.
-func awaited[T any](c *cli, what string, call func(context.Context, *client.Client) (T, error)) func(context.Context, *client.Client) (T, error) {
+// withSpinner is call, with a sign on a terminal that it takes its time.
+func withSpinner[T any](c *cli, what string, call func(context.Context, *client.Client) (T, error)) func(context.Context, *client.Client) (T, error) {
 	return func(ctx context.Context, pdp *client.Client) (T, error) {
-		done := c.newWait(what)
+		done := c.newSpinner(what)
 		read, err := call(ctx, pdp)
 		return read, errors.Join(err, done())
 	}
@@ -100,7 +100,7 @@ func list[E any](ctx context.Context, c *cli, p paging, last string, fetch func(
 	whole := &jsonList{w: c.out}
 	var first uint64
 	for {
-		read, raw, err := answered(ctx, func(ctx context.Context) (page[E], error) { return fetch(ctx, at) })
+		read, raw, err := withAnswer(ctx, func(ctx context.Context) (page[E], error) { return fetch(ctx, at) })
 		if err != nil {
 			return err
 		}

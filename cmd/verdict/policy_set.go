@@ -32,7 +32,7 @@ type policySet struct {
 }
 
 // nameInSet is what `verdict bundle push` names a folder, so that places in it read as
-// the server tells them.
+// the server names them.
 func nameInSet(folder string) string {
 	if name := bundleNameOf(folder); name != authz.BaseBundle && checkBundleName(name) == nil {
 		return name
@@ -71,7 +71,7 @@ func openPolicySet(args []string) (*policySet, error) {
 	return set, err
 }
 
-// decides says whether roots hold what every decision begins with.
+// decides reports whether roots hold what every decision begins with.
 func decides(roots []string) bool {
 	for _, root := range roots {
 		if root == "" || root == "verdict" || strings.HasPrefix("verdict/decision/", root+"/") {

@@ -27,7 +27,7 @@ type progress struct {
 func (c *cli) newProgress(what string, total int64) *progress {
 	p := c.newCount(what)
 	if total == 0 {
-		total = -1 // an empty file, or one that does not tell its size
+		total = -1 // an empty file, or one of unknown size
 	}
 	if p.w != nil {
 		p.bar = p.newBar(total, progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(total > 0))
@@ -122,9 +122,9 @@ func (p *progress) clearLocked() error {
 	return bar.Clear()
 }
 
-// newWait starts to show that something is going on whose end is not known, with the
+// newSpinner starts to show that something is going on whose end is not known, with the
 // time it has taken. What it returns removes that.
-func (c *cli) newWait(what string) (done func() error) {
+func (c *cli) newSpinner(what string) (done func() error) {
 	if !isTerminal(c.err) {
 		return func() error { return nil }
 	}

@@ -49,11 +49,11 @@ The newest 5,000 that the filters select are taken, or as many as --last says; o
 		bar := c.newCount("replaying")
 		in.Progress = func(p api.ReplayProgress) { bar.at(p.Done, p.Total) }
 		var flips uint64
-		err = ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Comparison, error) {
+		err = callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.Comparison, error) {
 			comparison, err := pdp.Replay(ctx, request, in)
 			flips = comparison.Flips()
 			return comparison, errors.Join(err, bar.done())
-		}, r.refused, tellReplay)
+		}, r.refused, writeReplay)
 		if err != nil || !r.failOnFlip || flips == 0 {
 			return err
 		}
@@ -130,7 +130,7 @@ func judgeText(policy authz.PolicyRef) string {
 	return fmt.Sprintf("generation %d", policy.Generation)
 }
 
-func tellReplay(w io.Writer, comparison authz.Comparison) error {
+func writeReplay(w io.Writer, comparison authz.Comparison) error {
 	r := &report{w: w}
 	r.comparison(&comparison)
 	r.line("  judged by %s (%s) in %s", judgeText(comparison.Policy), shortDigest(comparison.Policy.Digest), took(comparison.TookMS))

@@ -58,11 +58,11 @@ func newRevokeOne(c *cli, n naming) *cobra.Command {
 				return err
 			}
 		}
-		entry, raw, err := answered(cmd.Context(), func(ctx context.Context) (api.Listing[authz.Revocation], error) { return pdp.Revoke(ctx, request) })
+		entry, raw, err := withAnswer(cmd.Context(), func(ctx context.Context) (api.Listing[authz.Revocation], error) { return pdp.Revoke(ctx, request) })
 		if err != nil {
 			return notListed(err, request.By)
 		}
-		return c.print(raw, func(w io.Writer) error { return tellRevoked(w, &entry) })
+		return c.print(raw, func(w io.Writer) error { return writeRevoked(w, &entry) })
 	}
 	return cmd
 }
@@ -71,7 +71,7 @@ func (c *cli) revokeRequest(n naming, args []string, issuedBefore string, until 
 	var request api.RevokeRequest
 	var err error
 	if issuedBefore != "" {
-		if request.IssuedBefore, err = c.parseMoment("--issued-before", issuedBefore); err != nil {
+		if request.IssuedBefore, err = c.parseTime("--issued-before", issuedBefore); err != nil {
 			return request, err
 		}
 	}
@@ -87,8 +87,8 @@ func (c *cli) revokeRequest(n naming, args []string, issuedBefore string, until 
 	return request, nil
 }
 
-// tellRevoked says what was done, what it leads to, and the way back.
-func tellRevoked(w io.Writer, listed *api.Listing[authz.Revocation]) error {
+// writeRevoked says what was done, what it leads to, and the way back.
+func writeRevoked(w io.Writer, listed *api.Listing[authz.Revocation]) error {
 	entry := &listed.Entry
 	r := &report{w: w}
 	r.line("revoked %s%s%s, revision %d", entryName(entry.Listed), issuedBeforeText(entry.IssuedBefore), untilText(entry.Until), listed.DataRevision)
@@ -101,7 +101,7 @@ func tellRevoked(w io.Writer, listed *api.Listing[authz.Revocation]) error {
 	return r.err
 }
 
-// final says whether deleting the entry undoes nothing, because the credential was
+// final reports whether deleting the entry undoes nothing, because the credential was
 // put in the state revoked as well.
 func final(entry *authz.Revocation) bool {
 	return entry.By == authz.ByCredential && entry.IssuedBefore.IsZero() && entry.Until.IsZero()
@@ -167,9 +167,9 @@ func newRenewOne(c *cli, n naming) *cobra.Command {
 			return err
 		}
 		request.Reason = r.reason
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.Listing[authz.Renewal], error) {
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.Listing[authz.Renewal], error) {
 			return pdp.Renew(ctx, request)
-		}, func(err error) error { return notListed(err, request.By) }, c.tellRenewal)
+		}, func(err error) error { return notListed(err, request.By) }, c.writeRenewal)
 	}
 	return cmd
 }
@@ -184,7 +184,7 @@ type renewal struct {
 func (r *renewal) request(c *cli) (request api.RenewRequest, err error) {
 	switch {
 	case r.deadline != "":
-		if request.Deadline, err = c.parseMoment("--deadline", r.deadline); err != nil {
+		if request.Deadline, err = c.parseTime("--deadline", r.deadline); err != nil {
 			return request, err
 		}
 	case r.within < time.Second:
@@ -193,7 +193,7 @@ func (r *renewal) request(c *cli) (request api.RenewRequest, err error) {
 		request.WithinS = int(r.within / time.Second)
 	}
 	if r.issuedBefore != "" {
-		if request.IssuedBefore, err = c.parseMoment("--issued-before", r.issuedBefore); err != nil {
+		if request.IssuedBefore, err = c.parseTime("--issued-before", r.issuedBefore); err != nil {
 			return request, err
 		}
 	}
@@ -201,7 +201,7 @@ func (r *renewal) request(c *cli) (request api.RenewRequest, err error) {
 	return request, err
 }
 
-func (c *cli) tellRenewal(w io.Writer, listed api.Listing[authz.Renewal]) error {
+func (c *cli) writeRenewal(w io.Writer, listed api.Listing[authz.Renewal]) error {
 	entry := &listed.Entry
 	r := &report{w: w}
 	r.line("to be renewed: %s%s%s, revision %d", entryName(entry.Listed), issuedBeforeText(entry.IssuedBefore), untilText(entry.Until), listed.DataRevision)

@@ -28,7 +28,7 @@ func (r *rotate) start(ctx context.Context, now rotation) (rotation, error) {
 	if err != nil {
 		return rotation{}, err
 	}
-	return begun.rotation(), r.tellStarted(begun)
+	return begun.rotation(), r.printStarted(begun)
 }
 
 func (r *rotate) startRequest(material map[string]api.Material) api.StartRotation {
@@ -55,7 +55,7 @@ func (r *rotate) startAndSave(ctx context.Context, now rotation, material map[st
 		return rotation{}, &failure{status: exitError, code: authz.CodeInternal, message: "the rotation has started, but not every new secret could be saved: " + err.Error(),
 			fix: "Go back with `verdict rotate " + r.set.id + " --abort`, then start again.", cause: err}
 	}
-	return begun.rotation(), r.tellSaved(begun, paths)
+	return begun.rotation(), r.printSaved(begun, paths)
 }
 
 // readMaterial reads --material: by machine user, what its new credential is known by.
@@ -82,15 +82,15 @@ func membersOf(now rotation) []string {
 	return names
 }
 
-// tellStarted prints the new secrets, the one time they are shown.
-func (r *rotate) tellStarted(begun *started) error {
+// printStarted prints the new secrets, the one time they are shown.
+func (r *rotate) printStarted(begun *started) error {
 	if r.output == formatJSON {
 		return r.print(begun.raw, nil)
 	}
 	if len(begun.Secrets) == 0 {
 		return nil
 	}
-	if err := r.tellSecrets("NEW SECRET", begun.Secrets); err != nil {
+	if err := r.printSecrets("NEW SECRET", begun.Secrets); err != nil {
 		return err
 	}
 	const printed = "the new secrets are printed to standard output, and this is the only time they are shown"
@@ -100,8 +100,8 @@ func (r *rotate) tellStarted(begun *started) error {
 	return r.note(printed + "; the old ones work until they are retired")
 }
 
-// tellSaved says which file each new secret is in.
-func (r *rotate) tellSaved(begun *started, paths map[string]string) error {
+// printSaved says which file each new secret is in.
+func (r *rotate) printSaved(begun *started, paths map[string]string) error {
 	if r.output == formatJSON {
 		document, err := savedDocument(begun.raw, paths)
 		if err != nil {
@@ -109,7 +109,7 @@ func (r *rotate) tellSaved(begun *started, paths map[string]string) error {
 		}
 		return r.print(document, nil)
 	}
-	return r.tellSecrets("NEW SECRET IS IN", paths)
+	return r.printSecrets("NEW SECRET IS IN", paths)
 }
 
 // savedDocument is the answer of a start with the secrets' files in their place.
@@ -127,7 +127,7 @@ func savedDocument(answer []byte, paths map[string]string) ([]byte, error) {
 	return ijson.Marshal(members)
 }
 
-func (r *rotate) tellSecrets(header string, of map[string]string) error {
+func (r *rotate) printSecrets(header string, of map[string]string) error {
 	if len(of) == 0 {
 		return nil
 	}
@@ -215,7 +215,7 @@ func (s rotationSet) step(ctx context.Context, action, phase string) (rotation, 
 }
 
 func (s rotationSet) ask(ctx context.Context, call func(context.Context) (api.Rotation, error)) (rotation, error) {
-	now, raw, err := answered(ctx, call)
+	now, raw, err := withAnswer(ctx, call)
 	if err != nil {
 		return rotation{}, s.refused(err, "`verdict rotate "+s.id+" --once` shows how far the rotation is.")
 	}
@@ -231,7 +231,7 @@ type started struct {
 func (s *started) rotation() rotation { return rotation{Rotation: s.Rotation} }
 
 func (s rotationSet) start(ctx context.Context, request api.StartRotation) (*started, error) {
-	begun, raw, err := answered(ctx, func(ctx context.Context) (api.StartedRotation, error) {
+	begun, raw, err := withAnswer(ctx, func(ctx context.Context) (api.StartedRotation, error) {
 		return s.pdp.StartRotation(ctx, s.id, request)
 	})
 	if err != nil {

@@ -66,7 +66,7 @@ the command exits with 5. Machine users that rotate together have ` + "`verdict 
 		if out != "" {
 			return c.createAndSaveSecret(cmd.Context(), create, out)
 		}
-		made, raw, err := answered(cmd.Context(), create)
+		made, raw, err := withAnswer(cmd.Context(), create)
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (c *cli) createAndSaveSecret(ctx context.Context, create func(context.Conte
 	if err != nil {
 		return secretFileExists(err)
 	}
-	made, raw, err := answered(ctx, create)
+	made, raw, err := withAnswer(ctx, create)
 	if err != nil {
 		return file.abort(err)
 	}

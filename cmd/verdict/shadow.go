@@ -35,12 +35,12 @@ func newShadowCall(c *cli, use, short string, call func(*client.Client, context.
 
 // callShadow makes a call about the shadow and prints the report that answers it.
 func (c *cli) callShadow(cmd *cobra.Command, to *connection, call func(context.Context, *client.Client) (api.ShadowReport, error)) error {
-	return ask(c, cmd, to, call, fixes{
+	return callAndPrint(c, cmd, to, call, fixes{
 		authz.CodeNotFound: "`verdict shadow start GENERATION` starts one; `verdict bundle history` lists the generations.",
-	}.of, func(w io.Writer, report api.ShadowReport) error { return tellShadow(w, report, c.now()) })
+	}.of, func(w io.Writer, report api.ShadowReport) error { return writeShadow(w, report, c.now()) })
 }
 
-func tellShadow(w io.Writer, s authz.ShadowReport, now time.Time) error {
+func writeShadow(w io.Writer, s authz.ShadowReport, now time.Time) error {
 	r := &report{w: w}
 	state := "runs since " + stamp(s.Since)
 	if !s.Running {

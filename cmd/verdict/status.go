@@ -33,11 +33,11 @@ It exits with 11 when something is wrong, for a monitor or a cron job.`,
 	to := toAdmin(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		unwell := false
-		err := ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.Status, error) {
+		err := callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (api.Status, error) {
 			s, err := pdp.Status(ctx)
 			unwell = len(s.Problems) > 0
 			return s, err
-		}, nil, tellStatus)
+		}, nil, writeStatus)
 		if err != nil || !unwell {
 			return err
 		}
@@ -46,8 +46,8 @@ It exits with 11 when something is wrong, for a monitor or a cron job.`,
 	return cmd
 }
 
-// tellStatus writes the page: what is wrong first. Times are told by the server's clock.
-func tellStatus(w io.Writer, s api.Status) error {
+// writeStatus writes the page: what is wrong first. Times are told by the server's clock.
+func writeStatus(w io.Writer, s api.Status) error {
 	r := &report{w: w}
 	if len(s.Problems) == 0 {
 		r.line("everything is well")

@@ -183,7 +183,7 @@ func lightColour(light string) colour {
 	case authz.LightRed:
 		return red
 	}
-	return plain
+	return noColour
 }
 
 func uses(m authz.RotationMemberView, now time.Time) string {

@@ -18,13 +18,13 @@ const tailWait = 50 * time.Second
 // tail prints the decisions, or the changes, as they are recorded.
 type tail[E any] struct {
 	*cli
-	newest func(context.Context, client.Paging) (stretch[E], error)
-	after  func(context.Context, client.Following) (stretch[E], error)
+	newest func(context.Context, client.Paging) (logPage[E], error)
+	after  func(context.Context, client.Following) (logPage[E], error)
 	rows   func([]E) error
 }
 
-// stretch is a part of a log, and the number to go on after.
-type stretch[E any] struct {
+// logPage is a part of a log, and the number to go on after.
+type logPage[E any] struct {
 	items []E
 	next  uint64
 }
@@ -64,7 +64,7 @@ func (t *tail[E]) follow(ctx context.Context, last int) error {
 	return err
 }
 
-// missed tells, the first time, that the server gave no answer, and waits a moment.
+// missed notes, the first time, that the server gave no answer, and waits a moment.
 func (t *tail[E]) missed(ctx context.Context, before int, cause error) error {
 	if before == 0 {
 		if err := t.note("%s; trying again", cause); err != nil {
@@ -76,22 +76,22 @@ func (t *tail[E]) missed(ctx context.Context, before int, cause error) error {
 
 // begin prints the newest so many, oldest first, and returns the number to go on after.
 func (t *tail[E]) begin(ctx context.Context, last int) (uint64, error) {
-	read, raw, err := answered(ctx, func(ctx context.Context) (stretch[E], error) {
+	read, raw, err := withAnswer(ctx, func(ctx context.Context) (logPage[E], error) {
 		return t.newest(ctx, client.Paging{Limit: max(last, 1)})
 	})
 	if err != nil {
 		return 0, err
 	}
 	if last == 0 {
-		return read.next, t.tell(nil, []byte("{}"), false)
+		return read.next, t.write(nil, []byte("{}"), false)
 	}
 	slices.Reverse(read.items)
-	return read.next, t.tell(read.items, raw, true)
+	return read.next, t.write(read.items, raw, true)
 }
 
 // next prints what was recorded after a number, and returns the next one.
 func (t *tail[E]) next(ctx context.Context, after uint64) (uint64, error) {
-	read, raw, err := answered(ctx, func(ctx context.Context) (stretch[E], error) {
+	read, raw, err := withAnswer(ctx, func(ctx context.Context) (logPage[E], error) {
 		return t.after(ctx, client.Following{After: after, Wait: tailWait, Limit: client.MaxLimit})
 	})
 	switch {
@@ -100,12 +100,12 @@ func (t *tail[E]) next(ctx context.Context, after uint64) (uint64, error) {
 	case len(read.items) == 0: // a server that is stopping does not wait
 		return read.next, pause(ctx, time.Second)
 	}
-	return read.next, t.tell(read.items, raw, false)
+	return read.next, t.write(read.items, raw, false)
 }
 
-// tell prints rows; in JSON the items as they came, one a line, reversed when those of a
+// write prints rows; in JSON the items as they came, one a line, reversed when those of a
 // page are newest first.
-func (t *tail[E]) tell(items []E, page []byte, reversed bool) error {
+func (t *tail[E]) write(items []E, page []byte, reversed bool) error {
 	if t.output != formatJSON {
 		return t.rows(items)
 	}

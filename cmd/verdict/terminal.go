@@ -43,15 +43,15 @@ func isTerminal(w any) bool {
 type colour string
 
 const (
-	plain colour = ""
-	green colour = "32"
-	amber colour = "33"
-	red   colour = "31"
+	noColour colour = ""
+	green    colour = "32"
+	amber    colour = "33"
+	red      colour = "31"
 )
 
 // paint colours printable text, on a screen that has colours.
 func (s screen) paint(in colour, text string) string {
-	if !s.colours || in == plain || text == "" {
+	if !s.colours || in == noColour || text == "" {
 		return text
 	}
 	return "\x1b[" + string(in) + "m" + text + "\x1b[0m"

@@ -88,7 +88,7 @@ func (c *cli) testPolicies(ctx context.Context, t *policyTest, args []string) er
 	if err != nil {
 		return err
 	}
-	if err := c.print(document, func(w io.Writer) error { return t.tell(w, set.files, &all) }); err != nil {
+	if err := c.print(document, func(w io.Writer) error { return t.write(w, set.files, &all) }); err != nil {
 		return err
 	}
 	return t.verdict(set.name, &all)
@@ -103,7 +103,7 @@ func notLoaded(name string, files fs.FS, err error) error {
 		fix: "Change what is named above; the server would refuse the folder too.", cause: err}
 }
 
-// lacks says whether less was evaluated than asked for.
+// lacks reports whether less was evaluated than asked for.
 func (t *policyTest) lacks(all *testReport) bool { return all.Coverage.Percent < t.coverage }
 
 // counts are how many tests and cases there were, and how many of them failed.
@@ -135,8 +135,8 @@ func (t *policyTest) verdict(name string, all *testReport) error {
 // below stands before what belongs to the test of the line above.
 const below = "        "
 
-// tell prints what failed, each with the lines of files around it, and the counts.
-func (t *policyTest) tell(w io.Writer, files fs.FS, all *testReport) error {
+// write prints what failed, each with the lines of files around it, and the counts.
+func (t *policyTest) write(w io.Writer, files fs.FS, all *testReport) error {
 	r := &report{w: w}
 	for _, one := range all.Results {
 		if one.Outcome != bundles.TestPassed || t.verbose {

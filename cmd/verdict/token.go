@@ -66,7 +66,7 @@ certificate (--cert, --key) is given, and print it. No API key is needed. Exits 
 		if err != nil {
 			return err
 		}
-		return ask(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.IssuedToken, error) {
+		return callAndPrint(c, cmd, to, func(ctx context.Context, pdp *client.Client) (authz.IssuedToken, error) {
 			return pdp.Token(ctx, request)
 		}, noToken, func(w io.Writer, got authz.IssuedToken) error {
 			if err := say(w, "%s", got.AccessToken); err != nil {
@@ -151,7 +151,7 @@ is active and with 3 when it is not. The API key needs the role decide.`,
 		if err != nil {
 			return err
 		}
-		known, raw, err := answered(cmd.Context(), func(ctx context.Context) (authz.Introspected, error) { return pdp.Introspect(ctx, text) })
+		known, raw, err := withAnswer(cmd.Context(), func(ctx context.Context) (authz.Introspected, error) { return pdp.Introspect(ctx, text) })
 		if err != nil {
 			return withoutTokenService(err)
 		}
@@ -173,10 +173,10 @@ func (c *cli) introspectionTable(w io.Writer, answer []byte) error {
 		return unreadable(err)
 	}
 	p := &properties{report: report{w: w}}
-	p.tell("active", brief(members["active"]), plain)
+	p.property("active", brief(members["active"]), noColour)
 	delete(members, "active")
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		p.tell(name, c.claim(name, members[name]), plain)
+		p.property(name, c.claim(name, members[name]), noColour)
 	}
 	return p.err
 }
