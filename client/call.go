@@ -38,7 +38,9 @@ type operation struct {
 	accept     []int  // statuses that are answers too, beside 2xx
 }
 
-func get(path string) operation { return operation{method: http.MethodGet, path: path, idempotent: true} }
+func get(path string) operation {
+	return operation{method: http.MethodGet, path: path, idempotent: true}
+}
 
 func post(path string, body any) operation {
 	return operation{method: http.MethodPost, path: path, body: body}

@@ -43,7 +43,9 @@ func (c *Client) Tenants() Entities[authz.Tenant] { return entities[authz.Tenant
 func (c *Client) Plans() Entities[authz.Plan] { return entities[authz.Plan](c, authz.Plans) }
 
 // Services are what machine users call.
-func (c *Client) Services() Entities[authz.Service] { return entities[authz.Service](c, authz.Services) }
+func (c *Client) Services() Entities[authz.Service] {
+	return entities[authz.Service](c, authz.Services)
+}
 
 // Edges say which machine user may do what to which service.
 func (c *Client) Edges() Entities[authz.Edge] { return entities[authz.Edge](c, authz.Edges) }
@@ -77,7 +79,9 @@ func (c *Client) Revocations() Entities[authz.Revocation] {
 }
 
 // Renewals is the list that Renew writes to.
-func (c *Client) Renewals() Entities[authz.Renewal] { return entities[authz.Renewal](c, authz.Renewals) }
+func (c *Client) Renewals() Entities[authz.Renewal] {
+	return entities[authz.Renewal](c, authz.Renewals)
+}
 
 // Collection is a collection by its name, with entities as JSON; what is written is sent
 // as it is.

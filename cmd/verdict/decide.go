@@ -17,7 +17,7 @@ import (
 )
 
 func newDecide(c *cli) *cobra.Command {
-	var q question
+	var q decideFlags
 	cmd := &cobra.Command{
 		Use:   "decide",
 		Short: "Ask for a decision",
@@ -110,20 +110,20 @@ func allAllow(decisions []api.Decision) bool {
 	return len(decisions) > 0
 }
 
-// question is the body of a decide call, as flags.
-type question struct {
+// decideFlags are the body of a decide call.
+type decideFlags struct {
 	file     string
 	subject  string
 	action   string
 	resource string
 	props    []string
 	context  []string
-	proof    proof
+	proof    credentialFlags
 	atLeast  uint64
 	explain  string
 }
 
-func (q *question) flags(cmd *cobra.Command) {
+func (q *decideFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&q.file, "file", "f", "", "file with the whole question as JSON, - for standard input")
 	f.StringVar(&q.subject, "subject", "", "machine user; what the credential proves wins, a conflict denies")
@@ -141,7 +141,7 @@ func (q *question) flags(cmd *cobra.Command) {
 
 // body is the JSON to send, and whether it is a batch. A body read with --file
 // is sent as it is: the server judges it.
-func (q *question) body(cmd *cobra.Command, c *cli) (body []byte, batch bool, err error) {
+func (q *decideFlags) body(cmd *cobra.Command, c *cli) (body []byte, batch bool, err error) {
 	if q.file != "" {
 		body, err = readInput(q.file, c.in)
 		if err != nil {
@@ -182,7 +182,7 @@ func hasItems(body []byte) bool {
 }
 
 // parties adds who does what to what, and the context.
-func (q *question) parties(members map[string]any) error {
+func (q *decideFlags) parties(members map[string]any) error {
 	if q.action == "" || q.resource == "" {
 		return usage("--action and --resource are needed to ask a question", "Give both, or a whole question with --file.")
 	}

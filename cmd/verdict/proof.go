@@ -9,8 +9,8 @@ import (
 	"github.com/verdict-pdp/verdict/ijson"
 )
 
-// proof is the credential of a decide call, as flags.
-type proof struct {
+// credentialFlags are the credential of a decide call.
+type credentialFlags struct {
 	token, tokenFile, issuer      string
 	claimsFile                    string
 	clientID                      string
@@ -22,7 +22,7 @@ type proof struct {
 }
 
 // flags adds the flags and returns their names.
-func (p *proof) flags(cmd *cobra.Command) []string {
+func (p *credentialFlags) flags(cmd *cobra.Command) []string {
 	var names []string
 	for _, flag := range []struct {
 		value       *string
@@ -52,7 +52,7 @@ func (p *proof) flags(cmd *cobra.Command) []string {
 }
 
 // credential reads what the flags name; nil when they name nothing.
-func (p *proof) credential(c *cli) (*api.Credential, error) {
+func (p *credentialFlags) credential(c *cli) (*api.Credential, error) {
 	if err := p.complete(); err != nil {
 		return nil, err
 	}
@@ -79,14 +79,14 @@ func (p *proof) credential(c *cli) (*api.Credential, error) {
 	if err := p.files(c, of); err != nil {
 		return nil, err
 	}
-	if *p == (proof{}) {
+	if *p == (credentialFlags{}) {
 		return nil, nil
 	}
 	return of, nil
 }
 
 // files reads what is not one line of text.
-func (p *proof) files(c *cli, of *api.Credential) error {
+func (p *credentialFlags) files(c *cli, of *api.Credential) error {
 	if p.claimsFile != "" {
 		claims, err := readInput(p.claimsFile, c.in)
 		if err != nil {
@@ -113,7 +113,7 @@ func (p *proof) files(c *cli, of *api.Credential) error {
 }
 
 // complete refuses flags that are nothing without others.
-func (p *proof) complete() error {
+func (p *credentialFlags) complete() error {
 	token := p.token != "" || p.tokenFile != ""
 	secret := p.clientSecret != "" || p.clientSecretFile != ""
 	switch {
