@@ -18,11 +18,11 @@ import (
 	"github.com/verdict-pdp/verdict/store"
 )
 
-// Audit keeps what became of changes. *decisionlog.Log is one.
+// Audit records changes. *decisionlog.Log implements it.
 type Audit interface {
 	// Announce records, on the disk, that a change is about to be made.
 	Announce(ctx context.Context, c authz.AuditedChange) error
-	// Settle records, on the disk, what became of a change.
+	// Settle records, on the disk, the outcome of a change.
 	Settle(ctx context.Context, c authz.AuditedChange) error
 	// Pending lists the announced changes without an outcome, oldest first.
 	Pending(ctx context.Context) ([]authz.AuditedChange, error)
@@ -36,26 +36,27 @@ type Config struct {
 	Credentials *credentials.Service
 	Policies    Policies
 	Judging     *Judging
-	// TokenKeys are the keys of our token service, nil while there is none. It is asked
-	// when they are needed: the token service itself publishes through control.
+	// TokenKeys returns the keys of our token service, nil while there is none. It is called
+	// when they are needed, as the token service is made later: it publishes through
+	// control.
 	TokenKeys func() TokenKeys
 
-	// Check holds entities of a collection to more than Validate does, before they are
-	// written one by one or imported: issuers to having usable keys. It is called by
-	// several goroutines at once.
+	// Check checks entities of a collection further than Validate does, before they are
+	// written or imported: that an issuer has usable keys. It is called by several
+	// goroutines at once.
 	Check map[authz.Collection]func(authz.Entity) error
 	// Guards are the names of the active policies' guards, which modes are given to.
 	Guards func() []string
 	// OwnIssuer is the id of the token service's issuer; empty without one.
 	OwnIssuer string
-	// MintKey makes the text of an API key, to be shown once, and the hash that is kept.
+	// MintKey makes the text of an API key, to be shown once, and the hash that is stored.
 	MintKey func(id string) (text, hash string)
 	// NewID makes the id of a change, and of an API key behind a prefix.
 	NewID func() string
 	Now   func() time.Time
 	// After waits on the clock of Now; nil means time.After.
 	After func(time.Duration) <-chan time.Time
-	// Log takes what no author is answered: an outcome that could not be recorded.
+	// Log takes what no caller is told: an outcome that could not be recorded.
 	Log *slog.Logger
 }
 
@@ -95,9 +96,8 @@ func New(config Config) (*Service, error) {
 	return &Service{config: config, refusals: newRefusals(config.Now), shares: shares{all: map[string]*share{}}, rotations: newRunningRotations()}, nil
 }
 
-// do makes one change, in the order that the package comment tells. rules may be nil;
-// neither it nor effect may change anything of c but what the change came to. effect
-// is called once at most.
+// do makes one change, in the steps of the package comment. rules may be nil; neither it
+// nor effect may change anything of c but its result. effect is called at most once.
 func (s *Service) do(ctx context.Context, by authz.Author, c *authz.AuditedChange, rules func() error, effect func(context.Context) error) error {
 	s.begin(by, c)
 	if err := s.permitted(by, c.Kind); err != nil {
@@ -139,13 +139,13 @@ func (s *Service) do(ctx context.Context, by authz.Author, c *authz.AuditedChang
 	return err
 }
 
-// begin fills in what a change has from its author.
+// begin fills in the id, time and author of a change.
 func (s *Service) begin(by authz.Author, c *authz.AuditedChange) {
 	c.ID, c.At, c.By = s.config.NewID(), s.config.Now().UTC().Round(0), by
 	c.Base = s.config.Store.Revision()
 }
 
-// permitted holds an author to the role of a kind of change.
+// permitted returns an error for an author without the role of a kind of change.
 func (s *Service) permitted(by authz.Author, kind authz.ChangeKind) error {
 	role, known := kind.Role()
 	if known && by.Has(role) {
@@ -155,8 +155,8 @@ func (s *Service) permitted(by authz.Author, kind authz.ChangeKind) error {
 }
 
 // announce records that c is about to be made, once every outcome before it is
-// recorded. It does not end with ctx: an author that goes away in the middle leaves no intent
-// behind without an outcome.
+// recorded. It does not end with ctx: a caller that goes away must not leave an intent
+// without an outcome.
 func (s *Service) announce(ctx context.Context, c *authz.AuditedChange) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := s.flush(ctx); err != nil {
@@ -174,14 +174,14 @@ func (s *Service) announce(ctx context.Context, c *authz.AuditedChange) error {
 	return err
 }
 
-// keep has an outcome recorded before the next change is made.
+// keep stores an outcome to be recorded before the next change is made.
 func (s *Service) keep(c *authz.AuditedChange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unsettled = append(s.unsettled, *c)
 }
 
-// unrecorded is the error of a change that was not made because it could not be
+// unrecorded returns the error of a change that was not made because it could not be
 // recorded.
 func unrecorded(err error) error {
 	message := "the change was not made, because it could not be recorded in the audit"
@@ -192,7 +192,7 @@ func unrecorded(err error) error {
 	return &authz.Error{Code: authz.CodeUnavailable, Message: message, Cause: err}
 }
 
-// conclude says what became of a change.
+// conclude fills in the outcome of a change.
 func conclude(c *authz.AuditedChange, err error) {
 	if err == nil {
 		c.Outcome, c.Base = authz.ChangeMade, 0
@@ -205,8 +205,7 @@ func conclude(c *authz.AuditedChange, err error) {
 	explain(c, err)
 }
 
-// refuses reports whether an error of code says that the change may not be, and not
-// that the node could not make it.
+// refuses reports whether an error of code is a refusal, and not a failure of the node.
 func refuses(code authz.ErrorCode) bool {
 	return slices.Contains([]authz.ErrorCode{
 		authz.CodeInvalid, authz.CodeTooLarge, authz.CodeForbidden, authz.CodeNotFound,
@@ -214,7 +213,7 @@ func refuses(code authz.ErrorCode) bool {
 	}, code)
 }
 
-// explain adds an error to a change, in the words its author is answered with.
+// explain adds an error to a change, as its author gets it.
 func explain(c *authz.AuditedChange, err error) {
 	c.Code, c.Error = authz.CodeInternal, "an internal error; the log has its cause under this request id"
 	var ours *authz.Error
@@ -228,15 +227,15 @@ func explain(c *authz.AuditedChange, err error) {
 	}
 }
 
-// Refused records a change that a surface refused before it was asked for here: its
-// body could not be read. It gives err back.
+// Refused records a change that a surface refused itself, because its body could not be
+// read for instance. It returns err.
 func (s *Service) Refused(ctx context.Context, by authz.Author, c authz.AuditedChange, err error) error {
 	s.begin(by, &c)
 	return s.refuse(ctx, &c, err)
 }
 
-// refuse records a change that was not announced and is not made, and gives err
-// back. It stands whether or not it can be recorded: nothing was changed.
+// refuse records a change that was not announced and is not made, and returns err. The
+// refusal stands whether or not it can be recorded: nothing was changed.
 func (s *Service) refuse(ctx context.Context, c *authz.AuditedChange, err error) error {
 	omitted, record := s.refusals.take(c.By, c.Kind)
 	if !record {
@@ -279,10 +278,10 @@ func (s *Service) flush(ctx context.Context) error {
 	return nil
 }
 
-// restEvery is how often what was counted of refusals is recorded.
+// restEvery is how often refusals that were only counted are recorded.
 const restEvery = time.Hour
 
-// Run records now and then, and when ctx ends, what was counted of refusals, and the
+// Run records every hour, and when ctx ends, the refusals that were only counted and the
 // outcomes that could not be recorded.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(restEvery)
@@ -316,7 +315,7 @@ func (s *Service) recordRest(ctx context.Context) {
 	}
 }
 
-// digest names content without telling it; empty for none.
+// digest is the SHA-256 of content; empty for none.
 func digest(content []byte) string {
 	if content == nil {
 		return ""
@@ -325,13 +324,13 @@ func digest(content []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// missing is the error of a change that needs a room this node does not have.
+// missing returns the error of a change that needs what this node does not have.
 func missing(what string) error {
 	return authz.Errorf(authz.CodeNotFound, "this node has no %s", what)
 }
 
-// ValidateMessage holds what an author says about a change to what may be shown in a
-// terminal: no control characters, and none that turn the direction of a text.
+// ValidateMessage returns an error for a message that should not be shown in a terminal:
+// with control characters, or with some that change the direction of text.
 func ValidateMessage(message string) error {
 	if len(message) > authz.MaxTextLength {
 		return authz.Invalid("message", "is longer than "+strconv.Itoa(authz.MaxTextLength)+" bytes")

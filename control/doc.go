@@ -1,31 +1,30 @@
-// Package control is where everything is changed: over whatever
-// surface, or as a command that opens the data directory itself. It knows no HTTP.
+// Package control makes every change of a node: for all surfaces, and for commands that
+// open the data directory themselves. It knows no HTTP.
 //
 // # One change
 //
-// Every method that changes something takes the author as an argument and goes
-// through Service.do, so that none can forget a step:
+// Every method that changes something takes the author as an argument and calls
+// Service.do, so that none can leave out a step:
 //
 //	role     the author holds the role of the kind of change (authz.ChangeKind.Role)
-//	share    one author has so many changes under way at once, and waits for its turn
-//	rules    what is asked for may be: shape, ties to other entities, least privilege;
-//	         a bundle that is pushed has arrived
+//	share    an author may have a few changes in progress at once, and waits for the others
+//	rules    the change is checked: shape, ties to other entities, least privilege; the
+//	         bundle of a push is read
 //	intent   the change is announced in the audit, on the disk
-//	effect   it is made; every write it makes carries its id (authz.WithChange)
-//	outcome  what became of it is recorded, on the disk, before the author is answered
+//	effect   it is made; every write of it carries its id (authz.WithChange)
+//	outcome  its outcome is recorded, on the disk, before the method returns
 //
-// What its role, its rules or its condition refuse is recorded too. A change that
-// cannot be announced is not made. One whose outcome cannot be recorded is answered
-// as an outage, and no other change is made before that outcome is recorded.
+// Changes that are refused are recorded too. A change that cannot be announced is not made.
+// When an outcome cannot be recorded, the method returns CodeUnavailable, and no other
+// change is made before that outcome is recorded.
 //
 // Refusals of one author and kind beyond a burst are counted and not recorded one by
-// one; the next that is recorded says how many there were (AuditedChange.Omitted), and
-// Run records the rest. An author whose announced changes are refused again and again
+// one; the next record has their number (AuditedChange.Omitted), and Run records the rest. An author whose announced changes are refused again and again
 // has to wait before it may announce more.
 //
 // # After a kill
 //
-// Recover settles every intent without an outcome: a write of the data, and of our own
+// Recover records an outcome for every intent that has none: a write of the data, and of our own
 // issuer, is looked for in the change feed by its id, a generation among the
 // generations. What was there only in memory (a shadow, a replay) is
 // ChangeInterrupted.

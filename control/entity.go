@@ -28,7 +28,7 @@ func (s *Service) Put(ctx context.Context, by authz.Author, e authz.Entity, p au
 	return written, err
 }
 
-// apply makes the write of one entity, and says in c what it came to.
+// apply makes the write of one entity, and fills in c with the result.
 func (s *Service) apply(ctx context.Context, c *authz.AuditedChange, op store.Op) (authz.Written, error) {
 	result, err := s.config.Store.Apply(ctx, []store.Op{op})
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *Service) apply(ctx context.Context, c *authz.AuditedChange, op store.Op
 	return authz.Written{Entity: result.Entities[0], Created: result.Created[0], Revision: result.Revision}, nil
 }
 
-// acceptable holds an entity to everything it must meet before it is written.
+// acceptable checks everything that must hold before an entity is written.
 func (s *Service) acceptable(e authz.Entity) error {
 	if why := e.Collection().Kind().NotPut; why != "" {
 		return authz.Invalid("collection", why)
@@ -49,8 +49,8 @@ func (s *Service) acceptable(e authz.Entity) error {
 	return s.check(e)
 }
 
-// check holds an entity to what is not in itself: ties to other entities and to the
-// policies, and what the rooms that use it ask for.
+// check checks what Validate cannot: ties to other entities and to the policies, and what
+// the rooms that use the entity require.
 func (s *Service) check(e authz.Entity) error {
 	if check := s.config.Check[e.Collection()]; check != nil {
 		if err := check(e); err != nil {
@@ -72,8 +72,8 @@ func (s *Service) check(e authz.Entity) error {
 	return nil
 }
 
-// checkRotation refuses what an import says of a rotation that runs: its steps are
-// taken on evidence, one at a time. What an export had of it is left as it is.
+// checkRotation returns an error for an import that would change a running rotation, whose
+// steps are taken on evidence, one at a time. A line equal to what is stored is fine.
 func (s *Service) checkRotation(e *authz.Rotation) error {
 	view, err := s.config.Store.Snapshot()
 	if err != nil {
@@ -96,8 +96,8 @@ func (s *Service) checkRotation(e *authz.Rotation) error {
 	return authz.Errorf(authz.CodeConflict, "rotation %s runs, here or in this line, and is moved by its steps alone; leave the line out", e.ID)
 }
 
-// checkModes refuses a mode for a guard that no policy has: it would do nothing, and
-// the guard that was meant would be as strict or as lax as before.
+// checkModes returns an error for the mode of a guard that does not exist: it would do
+// nothing, and the intended guard would keep its mode.
 func (s *Service) checkModes(e *authz.Edge) error {
 	for name := range e.Modes {
 		if guards := s.config.Guards(); !slices.Contains(guards, name) {
@@ -107,8 +107,8 @@ func (s *Service) checkModes(e *authz.Edge) error {
 	return nil
 }
 
-// checkListed refuses a list entry that names a token or a key by an issuer that is
-// not registered: it would stop nothing, and look as if it did.
+// checkListed returns an error for a list entry with an issuer that is not registered: it
+// would stop nothing, and look as if it did.
 func (s *Service) checkListed(e authz.Entity) error {
 	view, err := s.config.Store.Snapshot()
 	if err != nil {
@@ -118,8 +118,8 @@ func (s *Service) checkListed(e authz.Entity) error {
 	return credentials.CheckListed(view, e)
 }
 
-// checkOwn refuses another hand at our own issuer: an older export of it would bring
-// keys back that were dropped because they leaked.
+// checkOwn returns an error for a write of our own issuer: an older export of it would
+// bring back keys that were dropped because they leaked.
 func (s *Service) checkOwn(issuer *authz.Issuer) error {
 	if s.config.OwnIssuer == "" || issuer.ID != s.config.OwnIssuer {
 		return nil
@@ -143,8 +143,7 @@ func (s *Service) published(issuer *authz.Issuer) (bool, error) {
 	return equal(stored, issuer)
 }
 
-// equal reports whether two entities of a collection say the same, but for their
-// headers.
+// equal reports whether two entities of a collection are equal but for their headers.
 func equal(a, b authz.Entity) (bool, error) {
 	bare := func(e authz.Entity) (map[string]json.RawMessage, error) {
 		text, err := ijson.Marshal(e)
@@ -197,9 +196,9 @@ func (s *Service) Publish(ctx context.Context, issuer *authz.Issuer) error {
 	})
 }
 
-// Delete removes an entity durably and gives the data revision that did. What is tied
-// to a machine user or a credential goes with it, in the same write: nothing of it is
-// left to be inherited. CodePrecondition when p does not hold, CodeNotFound when there
+// Delete removes an entity durably and returns the data revision of that. What is tied to
+// a machine user or a credential is removed in the same write, so that a later entity of
+// the same id does not inherit it. CodePrecondition when p does not hold, CodeNotFound when there
 // is no such entity.
 func (s *Service) Delete(ctx context.Context, by authz.Author, collection authz.Collection, key string, p authz.Precondition) (uint64, error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeDelete, Collection: collection, Key: key}
@@ -209,7 +208,7 @@ func (s *Service) Delete(ctx context.Context, by authz.Author, collection authz.
 	return c.Revision, err
 }
 
-// deletable refuses to delete what only its room may end.
+// deletable returns an error for what may not be deleted, or not like this.
 func (s *Service) deletable(collection authz.Collection, key string) error {
 	if why := collection.Kind().NotDeleted; why != "" {
 		return authz.Invalid("collection", why)
@@ -228,8 +227,16 @@ func (s *Service) deletable(collection authz.Collection, key string) error {
 	return nil
 }
 
+// cascades delete an entity of a collection together with what is tied to it, if it is at
+// a revision; at 0 whatever its revision.
+var cascades = map[authz.Collection]func(s *credentials.Service, ctx context.Context, key string, at uint64) (revision uint64, err error){
+	authz.MachineUsers: (*credentials.Service).DeleteMachineUser,
+	authz.Credentials:  (*credentials.Service).DeleteCredential,
+}
+
 func (s *Service) delete(ctx context.Context, c *authz.AuditedChange, p authz.Precondition) (err error) {
-	if c.Collection != authz.MachineUsers && c.Collection != authz.Credentials {
+	cascade := cascades[c.Collection]
+	if cascade == nil {
 		_, err = s.apply(ctx, c, store.Op{Collection: c.Collection, Key: c.Key, If: p})
 		return err
 	}
@@ -241,17 +248,13 @@ func (s *Service) delete(ctx context.Context, c *authz.AuditedChange, p authz.Pr
 	}
 	gone, err := s.stored(c.Collection, c.Key)
 	if err == nil {
-		if c.Collection == authz.MachineUsers {
-			c.Revision, err = s.config.Credentials.DeleteMachineUser(ctx, c.Key, p.Revision)
-		} else {
-			c.Revision, err = s.config.Credentials.DeleteCredential(ctx, c.Key, p.Revision)
-		}
+		c.Revision, err = cascade(s.config.Credentials, ctx, c.Key, p.Revision)
 	}
 	if err == nil {
 		c.Before = gone
 		return nil
 	}
-	// As the store answers when a condition on what is not there fails.
+	// As the store does when a condition on a missing entity fails.
 	if (p.Present || p.Revision > 0) && authz.CodeOf(err) == authz.CodeNotFound {
 		return &authz.Error{Code: authz.CodePrecondition, Message: err.Error(), Cause: err}
 	}

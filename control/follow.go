@@ -8,15 +8,13 @@ import (
 	"github.com/verdict-pdp/verdict/store"
 )
 
-// followAgain is the pause after the feed could not be read: the node goes on
-// meanwhile, and what is late is later.
+// followAgain is the pause after the feed could not be read. The node goes on meanwhile.
 const followAgain = time.Second
 
-// Follow tells written of every entity that was written or deleted after the
-// revision from, in the order of the change feed, whatever way it came in, until ctx
-// ends. It is for work that may be late. When the feed no longer reaches back it goes
-// on from now, and says so by calling lost; it returns at once where there is no feed.
-// RunRotations is told too.
+// Follow calls written for every entity that was written or deleted after the revision
+// from, in the order of the change feed, however it was written, until ctx ends. It is for
+// work that may be late. When the feed no longer reaches back, it calls lost and continues
+// from the newest revision; without a feed it returns at once. RunRotations is woken too.
 func (s *Service) Follow(ctx context.Context, from uint64, written func(c authz.Collection, key string), lost func()) {
 	for ctx.Err() == nil {
 		next, err := s.follow(ctx, from, written)
@@ -35,8 +33,8 @@ func (s *Service) Follow(ctx context.Context, from uint64, written func(c authz.
 	}
 }
 
-// follow tells of one page of the feed, and waits for more when that was the last. next
-// is the revision to go on from, whatever the error.
+// follow handles one page of the feed, and waits for more when that was the last. next is
+// the revision to continue from, even with an error.
 func (s *Service) follow(ctx context.Context, from uint64, written func(c authz.Collection, key string)) (next uint64, err error) {
 	page, err := s.config.Store.Changes(ctx, from, store.MaxChanges)
 	if err != nil {

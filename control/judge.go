@@ -8,10 +8,10 @@ import (
 	"github.com/verdict-pdp/verdict/replay"
 )
 
-// Judging judges decisions anew: live ones in the shadow, recorded ones in a replay.
+// Judging judges decisions again: live ones in the shadow, recorded ones in a replay.
 type Judging struct {
 	Shadow *replay.Shadow
-	// Evaluator makes a generation that is kept ready for the shadow.
+	// Evaluator compiles a stored generation for the shadow.
 	Evaluator func(generation uint64) (authz.Evaluator, error)
 	// History gives the recorded decisions.
 	History func() replay.History
@@ -37,7 +37,7 @@ func (s *Service) StartShadow(ctx context.Context, by authz.Author, generation u
 	return report, err
 }
 
-// StopShadow ends the shadow and gives its last report; CodeNotFound when none runs.
+// StopShadow ends the shadow and returns its last report; CodeNotFound when none runs.
 func (s *Service) StopShadow(ctx context.Context, by authz.Author) (report authz.ShadowReport, err error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeShadowStop}
 	err = s.withJudging(ctx, by, c, func(context.Context) error {
@@ -48,11 +48,10 @@ func (s *Service) StopShadow(ctx context.Context, by authz.Author) (report authz
 	return report, err
 }
 
-// Replay compares recorded decisions with what another policy set, or other data,
-// makes of them. It changes no decision, but shows what was decided of whom, and so is
-// recorded. bundle and records are what was sent along, nil when nothing was; progress
-// is called now and then with how many records were judged of how many there are, a
-// total of 0 is not known.
+// Replay judges recorded decisions again with another policy set or other data, and
+// compares. It changes nothing, but shows decisions about subjects, and so is recorded.
+// bundle and records come from the request, nil when it has none; progress is called now
+// and then with how many records of total were judged, a total of 0 is unknown.
 func (s *Service) Replay(ctx context.Context, by authz.Author, r authz.ReplayRequest, bundle, records io.Reader, progress func(done, total uint64)) (comparison authz.Comparison, err error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeReplay, Bundle: r.Bundle, Generation: r.Generation}
 	err = s.withJudging(ctx, by, c, func(ctx context.Context) error {
@@ -62,7 +61,7 @@ func (s *Service) Replay(ctx context.Context, by authz.Author, r authz.ReplayReq
 	return comparison, err
 }
 
-// withJudging is do for what judges decisions anew.
+// withJudging is do for changes that need Judging.
 func (s *Service) withJudging(ctx context.Context, by authz.Author, c *authz.AuditedChange, effect func(context.Context) error) error {
 	return s.do(ctx, by, c, func() error {
 		if s.config.Judging == nil {

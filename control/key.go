@@ -9,8 +9,8 @@ import (
 	"github.com/verdict-pdp/verdict/store"
 )
 
-// CreateKey makes an API key of the name, roles and end that key has, and gives its
-// text, which is not kept. A key is given only roles that its author has.
+// CreateKey makes an API key with the name, roles and expiry of key, and returns its text,
+// which is not stored. A key gets only roles that its author has.
 func (s *Service) CreateKey(ctx context.Context, by authz.Author, key *authz.APIKey) (text string, written authz.Written, err error) {
 	key.ID = "key-" + s.config.NewID()
 	text, key.Hash = s.config.MintKey(key.ID)
@@ -25,7 +25,7 @@ func (s *Service) CreateKey(ctx context.Context, by authz.Author, key *authz.API
 	return text, written, nil
 }
 
-// grantable holds a new key to what its author may give.
+// grantable returns an error for a key that its author may not create.
 func (s *Service) grantable(by authz.Author, key *authz.APIKey) error {
 	for i, role := range key.Roles {
 		if slices.Contains(authz.Roles(), role) && !by.Has(role) {
@@ -43,7 +43,7 @@ func (s *Service) grantable(by authz.Author, key *authz.APIKey) error {
 }
 
 // RevokeKey ends an API key for good but keeps it, so that its use can be explained.
-// Revoking twice is fine. No key revokes itself, so that no one locks themselves
+// Revoking twice is fine. No key revokes itself, so that an operator cannot lock itself
 // out.
 func (s *Service) RevokeKey(ctx context.Context, by authz.Author, id string) (revision uint64, err error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeKeyRevoke, Collection: authz.APIKeys, Key: id}
@@ -81,8 +81,8 @@ var firstKeys = []struct {
 }
 
 // FirstKeys makes the first API keys of a store that has none: operator and pep, in
-// one write. keep puts the text of each where its owner finds it, before its hash is
-// stored: a crash in between leaves a text that opens nothing and is made again. It
+// one write. keep stores the text of each for its owner, before its hash is stored: a
+// crash in between leaves a text that is of no use and is made again. It
 // does nothing when there is a key already.
 func (s *Service) FirstKeys(ctx context.Context, keep func(id, text string) error) error {
 	if s.config.Store.Counts()[authz.APIKeys] > 0 {

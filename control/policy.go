@@ -8,25 +8,24 @@ import (
 	"github.com/verdict-pdp/verdict/generations"
 )
 
-// Policies is the life of the policy set: *generations.Set. by is the id of the
-// API key that asks.
+// Policies changes the policy set: *generations.Set. by is the id of the caller's API
+// key.
 type Policies interface {
-	// Receive reads a bundle that is pushed, at the pace it comes; push takes it through
-	// the gate.
+	// Receive reads the bundle of a push, however slowly it comes; push runs the gate.
 	Receive(ctx context.Context, p generations.Push) (push func(context.Context) (g authz.Generation, created bool, err error), err error)
 	Remove(ctx context.Context, name, by, message string) (authz.Generation, error)
 	Activate(ctx context.Context, number uint64, by, message string) (authz.Generation, error)
 	Rollback(ctx context.Context, to uint64, by, message string) (authz.Generation, error)
 	SetMode(ctx context.Context, guard, mode, by, message string) (authz.Generation, error)
-	// Active is the generation in force.
+	// Active is the active generation.
 	Active() authz.Generation
-	// FindChange is the generation that the change id made, and the one it made
-	// active; 0 for none.
+	// FindChange returns the generation that the change id made, and the one that it
+	// activated; 0 for none.
 	FindChange(id string) (made, activated uint64)
 }
 
-// withPolicies is do for a change of the policy set. effect gives the generation that
-// it made, or made active.
+// withPolicies is do for a change of the policy set. effect returns the generation that
+// it made or activated.
 func (s *Service) withPolicies(ctx context.Context, by authz.Author, c *authz.AuditedChange, rules func() error, effect func(context.Context) (authz.Generation, error)) (g authz.Generation, err error) {
 	err = s.do(ctx, by, c, func() error {
 		if s.config.Policies == nil {
@@ -49,10 +48,10 @@ func (s *Service) withPolicies(ctx context.Context, by authz.Author, c *authz.Au
 
 func noRules() error { return nil }
 
-// Push takes a bundle through the gate, with the other bundles of the active
-// generation, and gives the candidate it made; created is false when there was such a
-// generation already. body is gzipped tar. What the bundle must change is CodeInvalid
-// with Problems, and nothing is kept of it.
+// Push runs the gate on a bundle with the other bundles of the active generation, and
+// returns the candidate; created is false when there was such a generation already. body is
+// gzipped tar. What is wrong with the bundle is CodeInvalid with Problems, and nothing of it
+// is stored.
 func (s *Service) Push(ctx context.Context, by authz.Author, name string, body io.Reader, message string) (g authz.Generation, created bool, err error) {
 	c := &authz.AuditedChange{Kind: authz.ChangePush, Bundle: name, Message: message}
 	var push func(context.Context) (authz.Generation, bool, error)
@@ -66,7 +65,7 @@ func (s *Service) Push(ctx context.Context, by authz.Author, name string, body i
 	return g, created, err
 }
 
-// RemoveBundle makes a candidate without a bundle, through the gate as well.
+// RemoveBundle makes a candidate without a bundle, which passes the gate as well.
 // CodeNotFound when the active generation has none of that name.
 func (s *Service) RemoveBundle(ctx context.Context, by authz.Author, name, message string) (authz.Generation, error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeRemove, Bundle: name, Message: message}
@@ -75,8 +74,8 @@ func (s *Service) RemoveBundle(ctx context.Context, by authz.Author, name, messa
 	})
 }
 
-// Activate makes a generation the active one, durably, and gives it as it is then.
-// CodeNotFound when it is not kept.
+// Activate makes a generation the active one, durably, and returns it. CodeNotFound when
+// it is not stored any more.
 func (s *Service) Activate(ctx context.Context, by authz.Author, number uint64, message string) (authz.Generation, error) {
 	c := &authz.AuditedChange{Kind: authz.ChangeActivate, Generation: number, Message: message}
 	return s.withPolicies(ctx, by, c, noRules, func(ctx context.Context) (authz.Generation, error) {
@@ -84,7 +83,7 @@ func (s *Service) Activate(ctx context.Context, by authz.Author, number uint64, 
 	})
 }
 
-// ActivatePulled is Activate of what a source gave, which the node does by itself.
+// ActivatePulled is Activate of a pulled bundle, by the node itself.
 func (s *Service) ActivatePulled(ctx context.Context, bundle string, number uint64, source string) (authz.Generation, error) {
 	message := "pulled from " + source
 	c := &authz.AuditedChange{Kind: authz.ChangeActivate, Bundle: bundle, Generation: number, Message: message}

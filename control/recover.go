@@ -7,10 +7,10 @@ import (
 	"github.com/verdict-pdp/verdict/store"
 )
 
-// Recover settles the changes that were announced and have no outcome, because the
-// node died in them: it looks for what they made. It is called before changes are
-// taken: once the rooms that keep them are open. Those of rooms that are not there yet
-// stay pending; the last call of a start says final, and settles them too.
+// Recover records an outcome for the announced changes that have none, because the node
+// died during them: it looks for what they made. It is called at the start before any
+// change is made, each time more rooms are open. Changes whose room is not open yet stay
+// pending; the last call, with final, records an outcome for them too.
 func (s *Service) Recover(ctx context.Context, final bool) error {
 	pending, err := s.config.Audit.Pending(ctx)
 	if err != nil {
@@ -37,8 +37,8 @@ func (s *Service) Recover(ctx context.Context, final bool) error {
 	return nil
 }
 
-// find says what became of an announced change; found is false when the room that
-// would know is not there.
+// find fills in the outcome of an announced change; found is false when the room that
+// would know is not open.
 func (s *Service) find(ctx context.Context, c *authz.AuditedChange) (found bool, err error) {
 	switch c.Kind {
 	case authz.ChangeShadowStart, authz.ChangeShadowStop, authz.ChangeReplay:

@@ -10,22 +10,22 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// What refused changes may take of the audit, for each author and kind of change, so
-// that no key pushes the changes of others out by asking for what it may not do, or for
-// what cannot be. What is beyond is counted, and the counts are recorded.
+// How many refused changes are recorded, for each author and kind of change, so that no
+// key can fill the audit with refusals until the changes of others are removed. More are
+// counted, and the counts are recorded.
 const (
 	// A refusal that needs no intent: a role, a rule, a body.
 	refusalBurst = 10
 	refusalEvery = time.Hour
 	// A change that was announced and then refused by what is stored, such as an If-Match
-	// that does not hold. Beyond these the author has to wait before it may ask again.
+	// that does not hold. After more of them the author has to wait.
 	attemptBurst = 100
 	attemptEvery = time.Minute
 
 	maxRefused = 4096 // pairs of author and kind remembered
 )
 
-// refusals bound what refused changes take of the audit.
+// refusals limits the records of refused changes.
 type refusals struct {
 	now func() time.Time
 
@@ -33,7 +33,7 @@ type refusals struct {
 	all *lru.Cache[asking, *refused] // guarded by mu
 }
 
-// asking is who asks for what.
+// asking is an author and a kind of change.
 type asking struct {
 	author string // key
 	kind   authz.ChangeKind
@@ -98,7 +98,7 @@ func (r refusals) attempted(by authz.Author, kind authz.ChangeKind) {
 	r.of(asking{by.Key, kind}).attempts.AllowN(r.now(), 1)
 }
 
-// rest gives what was counted and not recorded, and forgets it.
+// rest returns what was counted and not recorded, and resets it.
 func (r refusals) rest() map[asking]refused {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,12 +7,12 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// changesAtOnce is how many changes of one author are under way at once; others of it
-// wait for a slot. An author of many slow ones keeps only itself waiting: the
-// audit takes many times as many (decisionlog.MaxPending).
+// changesAtOnce is how many changes of one author are in progress at once; further ones
+// wait. So an author with many slow changes delays only itself: the audit takes many times
+// as many (decisionlog.MaxPending).
 const changesAtOnce = 16
 
-// shares are what each author has of the changes under way.
+// shares are the slots of each author.
 type shares struct {
 	mu  sync.Mutex
 	all map[string]*share // guarded by mu :: key -> its share, of those with changes under way
@@ -23,7 +23,7 @@ type share struct {
 	users int // that hold a slot or wait for one; guarded by shares.mu
 }
 
-// take waits for a slot of an author, and gives what returns it.
+// take waits for a slot of an author, and returns the function that frees it.
 func (s *shares) take(ctx context.Context, key string) (end func(), err error) {
 	of := s.enter(key)
 	select {
