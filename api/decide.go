@@ -9,7 +9,7 @@ import (
 // DecideRequest is the body of PathDecide and PathSimulate.
 type DecideRequest struct {
 	Credential *Credential `json:"credential,omitempty"`
-	// Subject is optional: what the credential proves wins, a conflict denies.
+	// Subject is optional: the credential decides, and a conflict denies.
 	Subject  *Subject  `json:"subject,omitempty"`
 	Action   *Action   `json:"action,omitempty"`
 	Resource *Resource `json:"resource,omitempty"`
@@ -18,7 +18,7 @@ type DecideRequest struct {
 	Context map[string]any `json:"context,omitempty"`
 	// AtLeast is the data revision the answer must include; 0 asks for none.
 	AtLeast uint64 `json:"at_least,omitzero"`
-	// Explain says how much the answer tells; empty means reasons.
+	// Explain is how much detail the decision has; empty means reasons.
 	Explain Explain `json:"explain,omitempty"`
 }
 
@@ -49,8 +49,8 @@ type Credential struct {
 	// CertificateThumbprint is the base64url SHA-256 of that certificate
 	// (x5t#S256), from a caller that knows no more. It proves a binding, no subject.
 	CertificateThumbprint string `json:"certificate_thumbprint,omitempty"`
-	// Connection takes the client certificate of the TLS connection this very
-	// request came over: the subject asks for itself.
+	// Connection uses the client certificate of the TLS connection of this request: the
+	// subject asks for itself.
 	Connection bool `json:"connection,omitzero"`
 	// DPoP is the proof sent beside the token, RFC 9449.
 	DPoP *DPoP `json:"dpop,omitempty"`
@@ -71,7 +71,7 @@ type (
 	Resource = authz.Resource
 )
 
-// Explain says how much an answer tells: ExplainNone, ExplainReasons or ExplainFull.
+// Explain is how much detail a decision has: ExplainNone, ExplainReasons or ExplainFull.
 type Explain = authz.Explain
 
 // Semantics says when a batch stops: ExecuteAll, DenyOnFirstDeny or

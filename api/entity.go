@@ -11,9 +11,9 @@ type (
 	Line[E any] = authz.ImportLine[E]
 	// Change is one entry of the change feed.
 	Change[E any] = authz.Change[E]
-	// ChangeList is a stretch of the change feed in the order of its revisions.
+	// ChangeList is a part of the change feed in the order of its revisions.
 	ChangeList[E any] = authz.Changes[E]
-	// ImportReport says what an import did.
+	// ImportReport is the result of an import.
 	ImportReport = authz.ImportReport
 	// LineError is why one line of an import was not written.
 	LineError = authz.LineError

@@ -34,10 +34,10 @@ const (
 	PathRenew   = "/v1/renew"
 	// PathReplaceKeys drops the keys the token service has signed with, at once.
 	PathReplaceKeys = "/v1/token_service/replace_keys"
-	// PathRotationSets + id + "/" + action; a GET of + "/status" says how far one is.
+	// PathRotationSets + id + "/" + action; a GET of + "/status" returns its state.
 	PathRotationSets = "/v1/rotation_sets/"
 	PathMetrics      = "/metrics"
-	// PathBundles + "/" + name takes a bundle and gives the active one.
+	// PathBundles + "/" + name: a PUT pushes a bundle, a GET returns the active one.
 	PathBundles = "/v1/bundles"
 	// PathGenerations + "/" + number; + "/activate" makes it the active one, and
 	// + "/diff/" + number compares it with another.

@@ -52,17 +52,17 @@ type (
 	GenerationList = authz.GenerationList
 	// Difference answers the comparison of two generations.
 	Difference = authz.Difference
-	// FileDiff is one file that two generations do not have alike.
+	// FileDiff is one file that differs between two generations.
 	FileDiff = authz.FileDiff
 	// GuardList answers GET PathGuards.
 	GuardList = authz.GuardList
 	// GuardMode is one guard with its mode and the evidence for the next.
 	GuardMode = authz.GuardMode
-	// ModeEvidence is what a guard said in the newest recorded decisions.
+	// ModeEvidence counts what a guard denied in the newest recorded decisions.
 	ModeEvidence = authz.ModeEvidence
 	// EvidenceCount is one part of the evidence.
 	EvidenceCount = authz.EvidenceCount
-	// ShadowReport is what came of a shadow so far.
+	// ShadowReport is the result of a shadow so far.
 	ShadowReport = authz.ShadowReport
 )
 

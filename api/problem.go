@@ -15,7 +15,7 @@ type Problem struct {
 	// Field is the JSON member, parameter or header at fault.
 	Field     string `json:"field,omitempty"`
 	RequestID string `json:"request_id"`
-	// Errors lists what Detail says by file and line, when it is about files.
+	// Errors lists the problems in files, by file and line.
 	Errors []FileError `json:"errors,omitempty"`
 }
 
@@ -32,6 +32,7 @@ type Readiness struct {
 	Ready bool `json:"ready"`
 	// NotReady names the parts that keep the node from answering.
 	NotReady []string `json:"not_ready,omitempty"`
-	// Warnings name the parts that need somebody, while the node answers on.
+	// Warnings name the parts that an operator should look at, while the node keeps
+	// answering.
 	Warnings []string `json:"warnings,omitempty"`
 }

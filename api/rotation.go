@@ -21,6 +21,6 @@ type StartedRotation struct {
 type (
 	// Material is what the new credential of one member is known by.
 	Material = authz.RotationMaterial
-	// Rotation is how far the rotation of a set is.
+	// Rotation is the state of a set's rotation.
 	Rotation = authz.RotationView
 )

@@ -23,7 +23,7 @@ type Socket struct {
 	Mode fs.FileMode // 0600 unless written: the user of the server alone
 }
 
-// ParseSocket reads the address of a Unix socket. It gives nil without an error for
+// ParseSocket reads the address of a Unix socket. It returns nil without an error for
 // an address of another kind; the error of one that cannot be continues
 // "the address".
 func ParseSocket(address string) (*Socket, error) {

@@ -6,10 +6,10 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Status answers PathStatus: how a node stands.
+// Status answers PathStatus: the state of a node.
 type Status struct {
-	// Problems are what is wrong now, what decisions fail for first. While there is
-	// none, everything is well.
+	// Problems are what is wrong now, first what makes decisions fail. An empty list means
+	// that everything is well.
 	Problems []StatusProblem `json:"problems"`
 
 	Version   string    `json:"version"`
@@ -44,7 +44,7 @@ type RunningShadow struct {
 	Flips      uint64    `json:"flips"` // decisions that it would have made otherwise
 }
 
-// IssuerState is how one issuer stands. A GET of the issuer says more.
+// IssuerState is the state of one issuer. A GET of the issuer has more.
 type IssuerState struct {
 	ID    string `json:"id"`
 	State string `json:"state"` // as IssuerStatus has it

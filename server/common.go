@@ -14,14 +14,14 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// common is the room that every listener has: what load balancers ask, and the
-// document of the API. None of it is about anybody, and none of it needs a key.
+// common is the room that every listener has: the checks of load balancers, and the
+// document of the API. None of it needs a key.
 type common struct{ *Server }
 
 // Mount implements Room.
 func (r common) Mount(e *echo.Echo) { route.Table{Rows: r.Rows()}.Mount(e) }
 
-// Rows is what every listener serves.
+// Rows are the routes of every listener.
 func (r common) Rows() []route.Row {
 	return []route.Row{
 		{Method: "GET", Path: api.PathHealth, ID: "health", Public: true, Shows: api.Health{}, Handler: route.Elsewhere(r.health)},
@@ -31,7 +31,7 @@ func (r common) Rows() []route.Row {
 	}
 }
 
-// Rows is what listeners serve that have rooms: their routes, and those beside them.
+// Rows are the routes of listeners with rooms: those of the rooms and those beside them.
 func Rows(rooms ...Room) []route.Row {
 	rows := append(common{}.Rows(), exposition{}.Rows()...)
 	for _, room := range rooms {
@@ -70,13 +70,13 @@ func (r exposition) metrics() echo.HandlerFunc {
 	}
 }
 
-// health tells that the process serves.
+// health answers that the process serves.
 func (r common) health(c echo.Context) error {
 	return wire.WriteJSON(c.Response(), http.StatusOK, api.Health{OK: true})
 }
 
-// ready tells whether this node should be asked, and by name what it lacks and
-// what needs somebody.
+// ready answers whether this node should be sent requests, with the names of the checks
+// that fail and of the warnings.
 func (r common) ready(c echo.Context) error {
 	lacking := failing(r.config.Ready)
 	if r.stopping.Err() != nil {

@@ -14,17 +14,17 @@ import (
 	"github.com/verdict-pdp/verdict/server/apikey"
 )
 
-// Config says what a Server serves and how. Fields without a default are
+// Config is what a Server serves and how. Fields without a default are
 // required.
 type Config struct {
-	// Listeners are served all at once, or none is.
+	// Listeners are all served, or none is.
 	Listeners []Listener
 	// Keys authenticates callers.
 	Keys *apikey.Authenticator
-	// Ready lists what must be ready before this node should be asked.
+	// Ready lists what must be ready before this node is sent requests.
 	Ready []Check
-	// Warnings lists what needs somebody when it is not ready, while this node answers
-	// on: /readyz names it and stays 200.
+	// Warnings lists what an operator should look at when it is not ready, while this node
+	// keeps answering: /readyz names it and stays 200.
 	Warnings []Check
 	// Gatherer is what /metrics shows. Register Collectors with it.
 	Gatherer prometheus.Gatherer
@@ -57,13 +57,13 @@ type Config struct {
 }
 
 // Check is one thing that must be ready. Ready may be called at any time, by
-// several goroutines, and answers at once.
+// several goroutines, and does not block.
 type Check struct {
-	Name  string // shown to anybody
+	Name  string // shown to every caller
 	Ready func() error
 }
 
-// Validate names the first field that cannot be.
+// Validate returns an error that names the first invalid field.
 func (c Config) Validate() error {
 	if err := c.validateListeners(); err != nil {
 		return err

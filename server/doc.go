@@ -1,6 +1,6 @@
 // Package server builds Verdict's HTTP listeners, mounts on each the rooms it was
-// given, and runs them all until they are told to stop. It knows no room: a Room
-// says itself which of its paths need no API key (PublicRoom).
+// given, and runs them until the context ends. It knows no room: a Room lists itself
+// which of its paths need no API key (PublicRoom).
 //
 // What every request goes through, outside in:
 //
@@ -13,14 +13,14 @@
 //	        the request is counted and logged, once
 //	room    roles, body, answer
 //
-// A panic or an error after the answer began breaks the connection off, so that
-// no client takes a part for the whole. An error that the room tells within its
-// answer (reqctx.Request.Failed) is logged like any other.
+// A panic or an error after the response began closes the connection, so that no client
+// takes a part for the whole. An error that a room reports within its response
+// (reqctx.Request.Failed) is logged like any other.
 //
 // Every listener has /healthz, /readyz and /openapi.json, without a key. HEAD is
 // served wherever GET is, by the same handler: it is refused to the same callers, has
-// the same status and headers, and neither waits for anything nor makes content that
-// is only dropped, but what its length is known by.
+// the same status and headers, and neither waits for anything nor makes more content than
+// its length needs.
 //
 // When the context of Run ends, /readyz turns 503, DrainDelay passes, the
 // listeners close, and requests in flight are finished within ShutdownTimeout.

@@ -11,13 +11,13 @@ import (
 	"github.com/verdict-pdp/verdict/server/reqctx"
 )
 
-// entry is what every request meets first, before a route is looked for.
+// entry handles every request first, before it is routed.
 type entry struct {
 	server *Server
 	next   http.Handler
 }
 
-// Headers of every answer. They are assigned, not set: nothing appends to them.
+// Headers of every response. They are assigned, not set: nothing appends to them.
 var (
 	noStore   = []string{"no-store"}
 	noSniff   = []string{"nosniff"}
@@ -43,8 +43,8 @@ func (e *entry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.next.ServeHTTP(w, r)
 }
 
-// peerOf is the address of a connection's other end. Programs that come by a socket
-// have none.
+// peerOf returns the address of a connection's other end; the peer of a Unix socket has
+// none.
 func peerOf(r *http.Request) string {
 	if r.RemoteAddr == "" || r.RemoteAddr == "@" {
 		return "unix"
@@ -52,8 +52,8 @@ func peerOf(r *http.Request) string {
 	return r.RemoteAddr
 }
 
-// requestID takes over the caller's request id when there is one fit to be
-// logged, and makes one otherwise.
+// requestID returns the caller's request id when there is a valid one, and a new one
+// otherwise.
 func (e *entry) requestID(h http.Header) string {
 	if given := h[api.HeaderRequestID]; len(given) == 1 && reqctx.ValidID(given[0]) {
 		return given[0]
@@ -63,8 +63,7 @@ func (e *entry) requestID(h http.Header) string {
 
 var errOddPath = authz.Errorf(authz.CodeInvalid, "the path has more than one reading; write it without empty or dot segments, encoded slashes and unusual bytes")
 
-// plainPath reports whether a path means the same to everybody who may judge it on
-// the way here: only bytes of ids and single slashes, no dot segments, and no
+// plainPath reports whether every proxy reads a path in the same way: only bytes of ids and single slashes, no dot segments, and no
 // slash that was encoded.
 func plainPath(r *http.Request) bool {
 	path := r.URL.Path

@@ -18,7 +18,7 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// guard stands between Echo and the rooms of one listener. It is one middleware
+// guard is the middleware between Echo and the rooms of one listener. It is one middleware
 // and not several, because Echo builds its chain anew for every request.
 type guard struct {
 	server   *Server
@@ -29,7 +29,7 @@ type guard struct {
 // unmatched is the route of requests that match none, in logs and metrics.
 const unmatched = "unmatched"
 
-// learnRoutes makes the counters of every route mounted.
+// learnRoutes makes the counters of every mounted route.
 func (g *guard) learnRoutes() {
 	g.routes = map[string]*routeMetrics{unmatched: g.server.metrics.route(g.listener.Name, unmatched)}
 	for _, route := range g.listener.echo.Routes() {
@@ -59,8 +59,8 @@ func (g *guard) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// serve lets authenticated callers through to the room. A panic of the room is
-// its error.
+// serve authenticates the caller and calls the room. A panic of the room becomes its
+// error.
 func (g *guard) serve(c echo.Context, next echo.HandlerFunc) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -84,8 +84,8 @@ func (g *guard) serve(c echo.Context, next echo.HandlerFunc) (err error) {
 	return next(c)
 }
 
-// deeper says whether Echo matched a path that is deeper than its route: the
-// last parameter of a route takes the rest of the path, slashes and all.
+// deeper reports whether Echo matched a path that is deeper than its route: the last
+// parameter of a route takes the rest of the path, slashes and all.
 func deeper(params []string) bool {
 	return slices.ContainsFunc(params, func(param string) bool { return strings.Contains(param, "/") })
 }
@@ -99,7 +99,7 @@ type panicError struct {
 // Error implements error.
 func (p *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
 
-// answer tells the caller what err means.
+// answer writes the response to err.
 func (g *guard) answer(c echo.Context, err error) {
 	if failed := wire.WriteProblem(c.Response(), c.Request(), err); failed != nil {
 		g.server.config.Logger.DebugContext(c.Request().Context(), "writing an answer", "error", failed)
@@ -124,7 +124,7 @@ func (g *guard) record(c echo.Context, took time.Duration, err error, cut bool) 
 }
 
 // log writes one line. It never has a body, a header or the path as it was sent:
-// those carry secrets and whatever a caller likes.
+// those carry secrets and any text of the caller.
 func (g *guard) log(r *http.Request, route string, status int, took time.Duration, err error, cut bool) {
 	ctx := r.Context()
 	level := g.level(status, cut && ctx.Err() == nil)
@@ -158,8 +158,8 @@ func (g *guard) log(r *http.Request, route string, status int, took time.Duratio
 	logger.LogAttrs(ctx, level, "http request", attrs...)
 }
 
-// level is how much a request matters. broken says that an answer was cut off
-// though its caller still listened.
+// level is how much a request matters. broken is set when a response was cut off
+// though its caller was still connected.
 func (g *guard) level(status int, broken bool) slog.Level {
 	switch {
 	case status == http.StatusInternalServerError || broken:
@@ -172,7 +172,7 @@ func (g *guard) level(status int, broken bool) slog.Level {
 	return slog.LevelInfo
 }
 
-// cause is an error with the cause its message hides from callers.
+// cause returns an error with the cause that its message hides from callers.
 func cause(err error) string {
 	var ours *authz.Error
 	if errors.As(err, &ours) && ours.Cause != nil {

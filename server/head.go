@@ -12,8 +12,7 @@ import (
 // long it is.
 const maxHeadContent = 1 << 20
 
-// errHeadersDone ends a handler whose headers are known and whose content nobody
-// will read.
+// errHeadersDone ends a handler whose headers are known and whose content is not wanted.
 var errHeadersDone = errors.New("the content of an answer to HEAD is not wanted")
 
 // headOf answers HEAD by what answers GET: the same status and headers, without the

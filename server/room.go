@@ -14,13 +14,13 @@ import (
 // key, which has been authenticated before the route's handler runs, except at the
 // paths of a PublicRoom. A route for GET serves HEAD too.
 //
-// A Room that has a method Validate() error is asked before it is mounted.
+// When a Room has a method Validate() error, it is called before the room is mounted.
 type Room interface {
 	Mount(e *echo.Echo)
 }
 
-// PublicRoom is a Room with paths that need no API key: they are for everybody, or
-// for callers who prove themselves in another way.
+// PublicRoom is a Room with paths that need no API key: for all callers, or for callers who
+// authenticate in another way.
 type PublicRoom interface {
 	Room
 	// PublicPaths lists those paths as they were mounted, of this Room only.
@@ -29,12 +29,12 @@ type PublicRoom interface {
 
 // Listener is one address with the rooms that are served there.
 type Listener struct {
-	// Name is the listener's own, in logs, metrics and errors.
+	// Name is unique, and appears in logs, metrics and errors.
 	Name string
 	// Addr is host:port, where port 0 takes a free one, or a Unix socket, see
 	// api.Socket.
 	Addr string
-	// Setting is what an operator calls Addr, for the error when it cannot be opened.
+	// Setting is the configuration key of Addr, for the error when it cannot be opened.
 	Setting string
 	// Net, when given, is used instead of Addr. The Server closes it.
 	Net net.Listener

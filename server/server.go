@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Server is its listeners. New, then Listen, then Run once; Close when it does not run.
+// Server serves its listeners. New, then Listen, then Run once; Close when it does not run.
 type Server struct {
 	config    Config
 	metrics   *metrics
@@ -174,7 +174,7 @@ func (l *listener) serve() error {
 	return nil
 }
 
-// shutdown says not ready, waits for load balancers to see it, and ends every
+// shutdown makes the node not ready, waits for load balancers to notice, and ends every
 // listener.
 func (s *Server) shutdown() error {
 	s.stop()

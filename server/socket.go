@@ -20,7 +20,7 @@ type ListenError struct {
 	Do       string // what to do about it, before another address is chosen; may be empty
 }
 
-// Error names the listener and its address, and says what to do.
+// Error names the listener, its address and what to do.
 func (e *ListenError) Error() string {
 	text := fmt.Sprintf("listener %s at %s: %v; ", e.Listener.Name, e.Listener.Addr, e.Err)
 	if e.Do != "" {
@@ -92,7 +92,7 @@ type socketFile struct {
 }
 
 // openSocket listens at a Unix socket. The file never has another mode than the one
-// wanted, whatever the umask: it is made where nobody else can reach it, and moved.
+// wanted, whatever the umask: it is made in a private folder, and moved.
 // A socket that a process left behind is replaced; one that is in use is not.
 func openSocket(s *api.Socket) (net.Listener, *advised) {
 	if refused := replaceable(s.Path); refused != nil {
@@ -126,7 +126,7 @@ func (f *socketFile) moveTo(made string, mode fs.FileMode) (err error) {
 	return os.Rename(made, f.path)
 }
 
-// replaceable refuses a path where something is that no dead process left.
+// replaceable returns an error for a path with anything but the socket of a dead process.
 func replaceable(path string) *advised {
 	info, err := os.Lstat(path)
 	switch {

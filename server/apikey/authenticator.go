@@ -26,7 +26,7 @@ type Authenticator struct {
 }
 
 // Authenticate finds who sent a request with the given values of its authorization
-// header. It gives a CodeUnauthenticated error when nobody is proved, and the Finder's
+// header. It returns a CodeUnauthenticated error when no key is valid, and the Finder's
 // own error when that could not be found out.
 func (a *Authenticator) Authenticate(ctx context.Context, authorization []string) (authz.Caller, error) {
 	text, err := bearer(authorization)

@@ -20,13 +20,13 @@ type refusal struct {
 // challenge is in every 401 (RFC 9110 section 11.6.1).
 const challenge = `Basic realm="verdict", charset="UTF-8"`
 
-// When to try again, in seconds. A guesser at secrets earns one guess in this time.
+// When to try again, in seconds. A client may try one wrong secret in this time.
 const (
 	retryLater = "10" // after 429
 	retrySoon  = "1"  // after 503
 )
 
-// refuse answers with what err says. Any other error than a refusal is returned.
+// refuse responds with err. Any other error than a refusal is returned.
 func refuse(c echo.Context, err error) error {
 	var why *authz.OAuthError
 	if !errors.As(err, &why) {

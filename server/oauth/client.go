@@ -13,8 +13,8 @@ import (
 // assertionType is the one client_assertion_type (RFC 7523 section 2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// clientOf reads who sends a request and what proves it, in exactly one way. Whether it
-// does prove it is not looked at.
+// clientOf reads the client of a request and its credential, which must be given in
+// exactly one way. It does not verify them.
 func clientOf(r *http.Request, f form) (authz.TokenClient, error) {
 	client := authz.TokenClient{ID: f.get("client_id"), Source: source(r.RemoteAddr)}
 	basic := len(r.Header["Authorization"]) > 0
@@ -36,7 +36,7 @@ func clientOf(r *http.Request, f form) (authz.TokenClient, error) {
 	return client, err
 }
 
-// readBasic reads client_secret_basic. A client_id beside it must say the same.
+// readBasic reads client_secret_basic. A client_id beside it must be equal.
 func readBasic(r *http.Request, client *authz.TokenClient) error {
 	id, secret, ok := basicParts(r.Header["Authorization"])
 	if !ok {

@@ -6,7 +6,7 @@
 //	GET  /oauth2/jwks                              no key    RFC 7517, with ETag
 //	GET  /.well-known/oauth-authorization-server   no key    RFC 8414
 //
-// Strangers reach these routes. Bodies are application/x-www-form-urlencoded of at
+// These routes are open to callers without an API key. Bodies are application/x-www-form-urlencoded of at
 // most 32 kB, every parameter at most once (RFC 6749 section 3.2), an empty one as if
 // it were not there, unknown ones ignored. There are no parameters in the URL, where
 // they would be logged. What is refused is answered as RFC 6749 section 5.2 has it,
@@ -24,6 +24,6 @@
 //	private_key_jwt       client_assertion and client_assertion_type (RFC 7523); client_id may be left out
 //	tls_client_auth       client_id, and the client certificate of this very connection (RFC 8705)
 //
-// A certificate on the connection beside one of the others is no evidence. Where the
-// call comes from is the address of the connection's other end; headers say nothing.
+// A certificate on the connection beside one of the others is no evidence. The
+// source of a call is the address of the connection's other end; headers are ignored.
 package oauth

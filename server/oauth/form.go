@@ -42,7 +42,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 	return tidy(values)
 }
 
-// tidy refuses repeated parameters and drops empty ones.
+// tidy drops empty parameters. The error is that of a repeated one.
 func tidy(values url.Values) (form, error) {
 	f := form{}
 	for name, given := range values {

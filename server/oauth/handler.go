@@ -14,14 +14,14 @@ import (
 	"github.com/verdict-pdp/verdict/server/wire"
 )
 
-// Service issues tokens. *tokenservice.Service is one. Its errors are *authz.OAuthError.
+// Service issues tokens. *tokenservice.Service implements it. Its errors are *authz.OAuthError.
 type Service interface {
 	Issuer() string
-	// KeySet is the JWK Set tokens are verified with, and for how long a copy of it may
-	// be kept. It is shared and not changed.
+	// KeySet returns the JWK Set that tokens are verified with, and for how long it may be
+	// cached. It is shared and not changed.
 	KeySet() (document []byte, keep time.Duration)
 	Token(ctx context.Context, r authz.TokenRequest) (authz.IssuedToken, error)
-	// Introspect says whether a token of ours is active.
+	// Introspect returns whether a token of ours is active, and what is in it.
 	Introspect(ctx context.Context, text string) (authz.Introspected, error)
 	// Revoke revokes a token of the client's own.
 	Revoke(ctx context.Context, client authz.TokenClient, text string) error
@@ -36,7 +36,7 @@ type Handler struct {
 // authenticated before; see PublicPaths.
 func (h *Handler) Mount(e *echo.Echo) { route.Table{Rows: h.Rows()}.Mount(e) }
 
-// Rows is what the token service serves.
+// Rows are the routes of the token service.
 func (h *Handler) Rows() []route.Row {
 	form := []string{api.TypeForm}
 	return []route.Row{
@@ -112,7 +112,7 @@ func (h *Handler) introspect(c echo.Context) error {
 	return wire.WriteJSON(c.Response(), http.StatusOK, &said)
 }
 
-// readClient reads the body and who sent it.
+// readClient reads the body and the client that sent it.
 func readClient(c echo.Context) (form, authz.TokenClient, error) {
 	f, err := readForm(c.Response(), c.Request())
 	if err != nil {
@@ -122,7 +122,7 @@ func readClient(c echo.Context) (form, authz.TokenClient, error) {
 	return f, client, err
 }
 
-// keepNowhere keeps an answer out of every cache (RFC 6749 section 5.1).
+// keepNowhere forbids caches to store a response (RFC 6749 section 5.1).
 func keepNowhere(c echo.Context) {
 	h := c.Response().Header()
 	h.Set("Cache-Control", "no-store")

@@ -49,7 +49,7 @@ func (h *Handler) keySet(c echo.Context) error {
 	return publish(c, document, keep)
 }
 
-// publish answers with a document that anybody may keep for a while, or with 304 when
+// publish responds with a document that every cache may keep for a while, or with 304 when
 // the caller has it already.
 func publish(c echo.Context, document []byte, keep time.Duration) error {
 	sum := sha256.Sum256(document)
@@ -63,7 +63,7 @@ func publish(c echo.Context, document []byte, keep time.Duration) error {
 	return c.Blob(http.StatusOK, api.TypeJSON, document)
 }
 
-// matches says whether If-None-Match names tag (RFC 9110 section 13.1.2).
+// matches reports whether If-None-Match names tag (RFC 9110 section 13.1.2).
 func matches(headers []string, tag string) bool {
 	for _, header := range headers {
 		for given := range strings.SplitSeq(header, ",") {

@@ -12,8 +12,8 @@ import (
 // multiple of a decision.
 const maxExplained = 10
 
-// Batch reads several questions, all of them meant. Items that take the same default
-// share it: nobody may change a request's maps.
+// Batch reads several questions, none of them simulated. Items with the same default share
+// it: the maps of a request must not be changed.
 func Batch(body *api.BatchRequest, from Sender) (authz.Batch, error) {
 	if len(body.Items) == 0 {
 		return authz.Batch{}, authz.Invalid("items", "is required: the questions, 1 to "+strconv.Itoa(authz.MaxBatch))
@@ -66,8 +66,8 @@ func withDefaults(item *api.BatchItem, defaults *api.BatchRequest) api.DecideReq
 	return whole
 }
 
-// Answers are the decisions of a batch as they are sent, each explained as its item
-// asked. There may be fewer of them than items, never more.
+// Answers returns the decisions of a batch as they are sent, each with the detail that its
+// item asks for. There may be fewer of them than items, never more.
 func Answers(decisions []authz.Decision, items []authz.Request) (api.BatchResponse, error) {
 	if len(decisions) > len(items) {
 		return api.BatchResponse{}, authz.Errorf(authz.CodeInternal, "%d decisions for %d questions", len(decisions), len(items))

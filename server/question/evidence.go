@@ -10,8 +10,8 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// Evidence reads the credential of a question; none is no evidence. What it proves is
-// not judged here; that it has one reading is.
+// Evidence reads the credential of a question; without one there is no evidence. It does
+// not verify it, but returns an error when it is ambiguous.
 func Evidence(c *api.Credential, from Sender) (authz.Evidence, error) {
 	if c == nil {
 		return authz.Evidence{}, nil

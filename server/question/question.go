@@ -12,8 +12,8 @@ import (
 type Sender struct {
 	Caller authz.Caller
 	// Certificates are the DER of the client certificate of its TLS connection, leaf
-	// first; empty when it presented none. Whether they lead anywhere is for the
-	// verifier to say.
+	// first; empty when it presented none. The verifier decides
+	// whether they are valid.
 	Certificates [][]byte
 }
 
@@ -31,7 +31,7 @@ func SenderOf(caller authz.Caller, connection *tls.ConnectionState) Sender {
 // timeMember is the member of context that only a simulation may give.
 const timeMember = "time"
 
-// Of reads a question that is meant.
+// Of reads a question that is not simulated.
 func Of(body *api.DecideRequest, from Sender) (authz.Request, error) {
 	request, err := requestOf(body, from)
 	if err != nil {
@@ -43,7 +43,7 @@ func Of(body *api.DecideRequest, from Sender) (authz.Request, error) {
 	return request, nil
 }
 
-// Simulation reads a hypothetical question. The time it is judged at leaves its
+// Simulation reads a hypothetical question. The time to judge it at is taken out of its
 // context; without one it is judged now.
 func Simulation(body *api.DecideRequest, from Sender) (authz.Request, error) {
 	request, err := requestOf(body, from)
@@ -60,7 +60,7 @@ func Simulation(body *api.DecideRequest, from Sender) (authz.Request, error) {
 	return request, nil
 }
 
-// requestOf is what both kinds read alike.
+// requestOf reads what both kinds have in common.
 func requestOf(body *api.DecideRequest, from Sender) (authz.Request, error) {
 	evidence, err := Evidence(body.Credential, from)
 	if err != nil {

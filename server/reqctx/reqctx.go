@@ -19,18 +19,17 @@ type Request struct {
 	// waits for something answers then. The request itself goes on: its own
 	// context is for everything else. Nil never ends.
 	Stopping context.Context
-	// Failed is an error that the handler told the caller within its answer, whose
-	// status had been sent by then. It is logged as if it had been the answer. Set
-	// once, by the handler.
+	// Failed is an error that the handler reported within its response, after the status
+	// was sent. It is logged as if it had been the response. Set once, by the handler.
 	Failed error
 }
 
 type key struct{}
 
-// With is ctx carrying r.
+// With returns a context that carries r.
 func With(ctx context.Context, r *Request) context.Context { return context.WithValue(ctx, key{}, r) }
 
-// From is the request ctx carries, or a zero one.
+// From returns the Request of ctx, or a zero one.
 func From(ctx context.Context) *Request {
 	if r, ok := ctx.Value(key{}).(*Request); ok {
 		return r
@@ -38,7 +37,7 @@ func From(ctx context.Context) *Request {
 	return &Request{}
 }
 
-// Require gives the caller when it has at least one of roles, and otherwise a
+// Require returns the caller when it has at least one of roles, and otherwise a
 // CodeForbidden error naming them.
 func Require(ctx context.Context, roles ...authz.Role) (authz.Caller, error) {
 	caller := From(ctx).Caller
@@ -50,7 +49,7 @@ func Require(ctx context.Context, roles ...authz.Role) (authz.Caller, error) {
 	return authz.Caller{}, authz.Errorf(authz.CodeForbidden, "this needs the role %s, which API key %s does not have", names(roles), caller.ID)
 }
 
-// Author is who asks for a change with the request that ctx carries.
+// Author returns the author of a change that the request of ctx asks for.
 func Author(ctx context.Context) authz.Author {
 	r := From(ctx)
 	host, _, err := net.SplitHostPort(r.Peer)
@@ -71,7 +70,7 @@ func names(roles []authz.Role) string {
 // maxIDLength is the longest request id taken over from a caller.
 const maxIDLength = 128
 
-// ValidID says whether a caller's request id may be taken over: 1 to 128
+// ValidID reports whether a caller's request id is used: 1 to 128
 // visible ASCII characters, so that it can break neither a log nor a header.
 func ValidID(id string) bool {
 	if id == "" || len(id) > maxIDLength {

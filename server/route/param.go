@@ -11,7 +11,7 @@ import (
 	"github.com/verdict-pdp/verdict/authz"
 )
 
-// In is where a parameter stands.
+// In is where a parameter is.
 type In string
 
 // Places of parameters.
@@ -21,7 +21,7 @@ const (
 	InHeader In = "header" // read by the Handler; here for the document
 )
 
-// Kind is what values a parameter has.
+// Kind is the type of a parameter's values.
 type Kind int
 
 // Kinds of parameters.
@@ -46,15 +46,15 @@ type Param struct {
 	// Enum are the only values of a Text.
 	Enum []string
 	// Loose parameters of the query string are checked by the Handler, which knows them
-	// by other names too; here is only what the document tells of them.
+	// by other names too; here is only what the document has about them.
 	Loose bool
 	// Doc is the name under which the document has it as a component, when several rows
 	// have it.
 	Doc string
 }
 
-// readQuery reads the query string, in which only the parameters of the row may stand.
-// A name that is misspelt must not widen a list silently.
+// readQuery reads the query string, which may have the parameters of the row only: a
+// misspelt name must not widen a list silently.
 func (c *Call) readQuery() error {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
@@ -162,8 +162,7 @@ func (p *Param) read(text string) (any, error) {
 	return text, nil
 }
 
-// checkPath holds the parameters of the path to their kinds, of which an id is the
-// plain one.
+// checkPath checks the parameters of the path against their kinds, ID by default.
 func (c *Call) checkPath() error {
 	for _, name := range c.row.PathParams() {
 		p := c.row.InPath(name)
@@ -228,7 +227,7 @@ func (c *Call) Moment(name string) time.Time {
 	return at
 }
 
-// Given reports whether a parameter stands in the query string.
+// Given reports whether a parameter is in the query string.
 func (c *Call) Given(name string) bool { return c.values[name] != nil }
 
 // ID is an id in the path.

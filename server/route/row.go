@@ -23,10 +23,10 @@ type Row struct {
 	// server.PublicRoom.
 	Public bool
 	// Roles are those of which a caller needs one. Without any, and without a Change,
-	// the Handler sees to it, or nobody needs to.
+	// the Handler checks them, or none is needed.
 	Roles []authz.Role
-	// Change is what the route asks for, when it changes something; its role is needed
-	// then. Of says what of, as far as the path tells.
+	// Change is the kind of change that the route asks for, if any; its role is needed
+	// then. Of returns what is changed, as far as the path names it.
 	Change authz.ChangeKind
 	Of     func(path func(name string) string) authz.AuditedChange
 	// Params are those of the query string and the headers that the document tells of,
@@ -34,8 +34,8 @@ type Row struct {
 	Params []Param
 	// Takes are the media types of a body that the Handler reads itself.
 	Takes []string
-	// Body and Shows stand for the body and the answer in the document, where the types
-	// of the Handler do not tell enough.
+	// Body and Shows replace the types of the Handler in the document, where those do
+	// not say enough.
 	Body, Shows any
 	// Answers are those beside problems; empty means the one that the Handler's types
 	// tell.
@@ -91,8 +91,8 @@ type Table struct {
 	Rows []Row
 	// BodyLimit bounds JSON bodies, in bytes.
 	BodyLimit int64
-	// Refused records a change that was refused before it was asked for, and gives err
-	// back. It is required when a row has a Change.
+	// Refused records a change that was refused before it reached the room that makes it,
+	// and returns err. It is required when a row has a Change.
 	Refused func(ctx context.Context, by authz.Author, c authz.AuditedChange, err error) error
 }
 
@@ -158,15 +158,15 @@ func (c *Call) ctx() context.Context { return c.Request().Context() }
 // Caller is who sent the request.
 func (c *Call) Caller() authz.Caller { return reqctx.From(c.ctx()).Caller }
 
-// Ask is called when the change that the row is for is asked of whoever makes it: from
-// here on that one records what it refuses. It gives what to ask with.
+// Ask is called right before the change of the row is passed to the room that makes it,
+// which from then on records what it refuses. It returns the context and the author.
 func (c *Call) Ask() (context.Context, authz.Author) {
 	c.asked = true
 	return c.ctx(), reqctx.Author(c.ctx())
 }
 
-// change is what the request would have changed, as far as its path tells. What is no
-// id in it is left out.
+// change returns what the request would have changed, as far as its path names it. Invalid
+// ids are left out.
 func (c *Call) change() authz.AuditedChange {
 	var of authz.AuditedChange
 	if c.row.Of != nil {
@@ -181,25 +181,25 @@ func (c *Call) change() authz.AuditedChange {
 	return of
 }
 
-// Reply is what a Handler answers.
+// Reply is the response of a Handler.
 type Reply[R any] struct {
 	Status int // 0: 200, or 204 when there is no body
 	Body   R
 	// ETag, Location and Revision are headers, left out when they are empty or 0.
 	ETag, Location string
 	Revision       uint64
-	// HeadersOnly answers HEAD where the body would take long to make. Its length is
-	// not said then.
+	// HeadersOnly answers HEAD without a Content-Length, where the body would take long to
+	// make.
 	HeadersOnly bool
 }
 
 // None is the body of a Reply without one.
 type None struct{}
 
-// Show is the plain Reply.
+// Show returns a Reply with a body only.
 func Show[R any](body R) Reply[R] { return Reply[R]{Body: body} }
 
-// Handler answers what its Row is asked.
+// Handler serves the requests of its Row.
 type Handler struct {
 	body, reply reflect.Type // nil when it has no such thing that is JSON
 	serve       func(*Call) error
@@ -248,11 +248,11 @@ func Reading[B, R any](make func() B, f func(*Call, B) (Reply[R], error)) Handle
 	}}
 }
 
-// Stream is a Handler that answers by itself.
+// Stream is a Handler that writes its response itself.
 func Stream(f func(*Call) error) Handler { return Handler{serve: f} }
 
-// Elsewhere is the Handler of a row that is declared for the document alone: h looks at
-// roles, query and body itself.
+// Elsewhere is the Handler of a row that only the document is made from: h checks roles,
+// query and body itself.
 func Elsewhere(h echo.HandlerFunc) Handler { return Handler{elsewhere: h} }
 
 func shown[R any]() reflect.Type {

@@ -43,7 +43,7 @@ func readJSON(r io.Reader, v any) error {
 	return ijson.Unmarshal(buffer.Bytes(), v)
 }
 
-// RequireType says whether a body sent with header h is of one of the media types
+// RequireType returns an error unless a body sent with header h is of one of the media types
 // of want, with no parameter but charset=utf-8 and no content encoding.
 func RequireType(h http.Header, want ...string) error {
 	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {

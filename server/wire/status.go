@@ -19,7 +19,7 @@ const (
 	codeHTTP   = "http_error"
 )
 
-// statusClientClosed is for the log: nobody reads the answer.
+// statusClientClosed is for the log: the client is gone.
 const statusClientClosed = 499
 
 // statuses is the table from error code to HTTP status.
