@@ -59,8 +59,8 @@ type sourcesFile struct {
 		TokenFile string        `yaml:"token_file"` // with the bearer token the server wants
 		Interval  time.Duration `yaml:"interval"`   // between two requests; the default is a minute
 		LongPoll  time.Duration `yaml:"long_poll"`  // how long the server may hold a request; 0 asks for none
-		// Activate says whether what passes the gate becomes active; the default is that
-		// it does. Otherwise it waits as a candidate.
+		// Activate makes what passes the gate active, which is the default; otherwise it
+		// stays a candidate.
 		Activate *bool `yaml:"activate"`
 	} `yaml:"sources"`
 }
@@ -68,7 +68,7 @@ type sourcesFile struct {
 // BundleSource is a source that one bundle is pulled from.
 type BundleSource struct {
 	sources.Source
-	// Candidate leaves what passes the gate waiting until somebody activates it.
+	// Candidate leaves what passes the gate a candidate until an operator activates it.
 	Candidate bool
 }
 
@@ -97,8 +97,8 @@ func (b Bundles) ReadSources() ([]BundleSource, error) {
 	return read, nil
 }
 
-// typesOfOurs are how the YAML library names what it reads into; who writes the file
-// does not know them.
+// typesOfOurs are the Go types in errors of the YAML library, which mean nothing to the
+// author of the file.
 var typesOfOurs = regexp.MustCompile(` (?:in type|into) (?:config|struct)\S*(?: \{.*\})?`)
 
 // plainYAML is an error of the YAML library in words of the file.

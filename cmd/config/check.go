@@ -37,7 +37,7 @@ func address(s *string) check {
 	}
 }
 
-// notThatOf refuses the address of the other listener, except that both may ask for
+// notThatOf returns an error for the address of the other listener, except that both may ask for
 // a free port.
 func notThatOf(s, other *string, name string) check {
 	return func() string {
@@ -48,7 +48,7 @@ func notThatOf(s, other *string, name string) check {
 	}
 }
 
-// where is an address without what does not tell it from others.
+// where returns an address in a form that two spellings of it have in common.
 func where(address string) string {
 	if socket, err := api.ParseSocket(address); err == nil && socket != nil {
 		return socket.String()
@@ -56,8 +56,7 @@ func where(address string) string {
 	return address
 }
 
-// notOnSocket refuses TLS where the other end is on this machine, and its clients
-// would not speak it.
+// notOnSocket returns an error for TLS on a Unix socket, whose clients do not use it.
 func notOnSocket(cert, address *string, name string) check {
 	return func() string {
 		if socket, err := api.ParseSocket(*address); *cert != "" && err == nil && socket != nil {
@@ -67,7 +66,7 @@ func notOnSocket(cert, address *string, name string) check {
 	}
 }
 
-// needs refuses a file that is of no use without another.
+// needs returns an error for a file that is of no use without another.
 func needs(s, other *string, name string) check {
 	return func() string {
 		if *s != "" && *other == "" {
@@ -77,7 +76,7 @@ func needs(s, other *string, name string) check {
 	}
 }
 
-// together wants a file and the one that goes with it, or neither.
+// together returns an error for one of two files without the other.
 func together(s, other *string, name string) check {
 	return func() string {
 		if *s == "" && *other != "" {
@@ -87,7 +86,7 @@ func together(s, other *string, name string) check {
 	}
 }
 
-// keysNamed wants a file of keys where signatures are required.
+// keysNamed returns an error when signatures are required and there is no file of keys.
 func keysNamed(required *bool, keys *string) check {
 	return func() string {
 		if *required && *keys == "" {
@@ -97,8 +96,8 @@ func keysNamed(required *bool, keys *string) check {
 	}
 }
 
-// issuerURL wants what RFC 8414 section 2 wants of an issuer, and allows http for
-// a machine's own.
+// issuerURL checks what RFC 8414 section 2 requires of an issuer, and allows http for a
+// loopback address.
 func issuerURL(s *string) check {
 	return func() string {
 		if *s == "" {

@@ -45,7 +45,7 @@ func Load(from Sources) (Loaded, error) {
 	return l, errors.Join(problems...)
 }
 
-// Origin says where the value of key came from.
+// Origin returns where the value of key came from.
 func (l Loaded) Origin(key string) string {
 	if origin, ok := l.origins[key]; ok {
 		return origin

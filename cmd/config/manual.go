@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// SampleFile is a file with every setting at its default, and what each is for behind it.
+// SampleFile returns a YAML file with every setting at its default and its purpose as a
+// comment.
 func SampleFile() string {
 	var b strings.Builder
 	c := Default()
@@ -27,7 +28,7 @@ func SampleFile() string {
 	return b.String()
 }
 
-// Table is every setting as a row of a Markdown table.
+// Table returns a Markdown table of every setting.
 func Table() string {
 	var b strings.Builder
 	b.WriteString("| setting | default | may be | |\n|---|---|---|---|\n")

@@ -59,7 +59,7 @@ func (s Setting) Validate() error {
 	return nil
 }
 
-// check says what is wrong with a value, continuing the setting's name; "" when
+// check returns what is wrong with a value, continuing the setting's name; "" when
 // nothing is.
 type check func() string
 
