@@ -18,7 +18,7 @@ import (
 	"github.com/verdict-pdp/verdict/tokenservice"
 )
 
-// openControl prepares the room that every change goes through.
+// openControl builds control, which makes every change.
 func (d *Daemon) openControl(context.Context) (err error) {
 	c := controlConfig(d.store, d.log)
 	c.Credentials = d.credentials
@@ -44,8 +44,8 @@ func (d *Daemon) openControl(context.Context) (err error) {
 	return err
 }
 
-// controlConfig is what every control needs, of a server or of a command that opens
-// the data directory itself.
+// controlConfig is the configuration that a server and a command that opens the data
+// directory itself have in common.
 func controlConfig(data *store.Store, log *decisionlog.Log) control.Config {
 	return control.Config{
 		Store: data,
@@ -78,16 +78,15 @@ func (d *Daemon) tokenKeys() control.TokenKeys {
 	return d.issuing
 }
 
-// written is told of every entity that was written or deleted, before its write is
-// acknowledged: what an issuer said before it was changed is not used any more.
+// written is called for every entity that was written or deleted, before its write is
+// acknowledged: cached answers of a changed issuer are not used any more.
 func (d *Daemon) written(c authz.Collection, key string) {
 	if c == authz.Issuers {
 		d.introspector.Forget(key)
 	}
 }
 
-// followWrites has the keys of issuers fetched that were written, whatever way they
-// came in.
+// followWrites fetches the keys of every issuer that is written, however it is written.
 func (d *Daemon) followWrites(ctx context.Context) error {
 	d.control.Follow(ctx, d.followFrom, func(c authz.Collection, key string) {
 		if c == authz.Issuers {

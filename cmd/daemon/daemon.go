@@ -63,11 +63,11 @@ type Daemon struct {
 	started       time.Time
 	overTLS       map[string]*tls.Config // :: listener -> what it is served with; nil is plain HTTP
 
-	// Written lists the key files Open made, for the one who started it.
+	// Written lists the key files that Open made.
 	Written []string
 }
 
-// Steps of Open whose failure an operator mends in files of theirs.
+// Steps of Open that fail because of files of the operator.
 const (
 	LoadingPolicies = "loading the policies"
 	SettingUpDemo   = "setting the demo up"
@@ -195,14 +195,14 @@ func (d *Daemon) DecideBatch(ctx context.Context, b authz.Batch) ([]authz.Decisi
 	return d.pdp.DecideBatch(ctx, b)
 }
 
-// Apply makes one write of ops past every rule and the audit, for tests and benchmarks.
+// Apply makes one write of ops without rules and audit, for tests and benchmarks.
 func (d *Daemon) Apply(ctx context.Context, ops []store.Op) (store.Result, error) {
 	return d.store.Apply(ctx, ops)
 }
 
 func (d *Daemon) openStore(context.Context) (err error) {
 	c := d.config
-	// Badger makes its files as the umask says; the folder is what keeps others out.
+	// Badger makes its files by the umask; the mode of the folder protects them.
 	if err := os.MkdirAll(StoreDir(c.Data), 0o700); err != nil {
 		return err
 	}
@@ -216,8 +216,7 @@ func (d *Daemon) openStore(context.Context) (err error) {
 	return err
 }
 
-// storeConfig is how the settings have the store opened, but for its clock and
-// its logger.
+// storeConfig is the store's configuration from the settings, without clock and logger.
 func storeConfig(c config.Config) store.Config {
 	return store.Config{
 		Dir:              StoreDir(c.Data),
@@ -246,7 +245,7 @@ func (d *Daemon) openVerifier(context.Context) (err error) {
 	return err
 }
 
-// identifiers are what client assertions may be made out to.
+// identifiers are the audiences that client assertions may have.
 func (d *Daemon) identifiers() []string {
 	names := []string{d.config.Config.Decide.Audience}
 	if issuer := d.config.TokenService.Issuer; issuer != "" {
@@ -352,12 +351,12 @@ func (d *Daemon) collectors() []prometheus.Collector {
 	return all
 }
 
-// StoreDir is where the store lies in a data directory.
+// StoreDir is the folder of the store in a data directory.
 func StoreDir(data string) string { return filepath.Join(data, "store") }
 
 func (d *Daemon) path(name string) string { return filepath.Join(d.config.Data, name) }
 
-// data is the store as the pipeline sees it.
+// data is the store for the pipeline.
 type data struct{ *store.Store }
 
 // View implements pdp.Data.

@@ -19,8 +19,8 @@ func (d *Daemon) openLog(context.Context) (err error) {
 	return err
 }
 
-// logConfig is how the settings have the decision log opened, but for its mask, its
-// clock and its logger.
+// logConfig is the decision log's configuration from the settings, without mask, clock and
+// logger.
 func logConfig(c config.Config) decisionlog.Config {
 	return decisionlog.Config{
 		Dir:           filepath.Join(c.Data, "decisions"),
@@ -36,8 +36,8 @@ func logConfig(c config.Config) decisionlog.Config {
 	}
 }
 
-// mask asks the active policies what of a record is not to be kept. They may be
-// later ones than those that decided.
+// mask evaluates which parts of a record the active policies mask. They may be newer than
+// those that decided.
 func (d *Daemon) mask(ctx context.Context, r *authz.Record) ([]authz.Mask, error) {
 	active := d.engine.Active()
 	if active == nil {
@@ -46,7 +46,7 @@ func (d *Daemon) mask(ctx context.Context, r *authz.Record) ([]authz.Mask, error
 	return active.Mask(ctx, r.Input, r.Result)
 }
 
-// recorder keeps decisions and shows what was kept to the shadow.
+// recorder records decisions, and then offers them to the shadow.
 type recorder struct{ *Daemon }
 
 // Record implements authz.Recorder.
@@ -58,7 +58,7 @@ func (d recorder) Record(ctx context.Context, entries []authz.Entry) error {
 	return nil
 }
 
-// openSinks makes a runner for each place that records are sent to.
+// openSinks makes a runner for each configured sink.
 func (d *Daemon) openSinks(context.Context) error {
 	c := d.config.DecisionLog
 	host, err := os.Hostname()
@@ -100,7 +100,7 @@ func (d *Daemon) openSinks(context.Context) error {
 	return nil
 }
 
-// sinksQuiet reports whether a sink did not take records the last time.
+// sinksQuiet returns an error when the last delivery to a sink failed.
 func (d *Daemon) sinksQuiet() error {
 	for _, runner := range d.sinks {
 		if failed := runner.Stats().LastError; failed != "" {

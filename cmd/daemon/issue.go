@@ -35,7 +35,7 @@ func (d *Daemon) openTokenService(ctx context.Context) (err error) {
 	return err
 }
 
-// revokeOwn stores the revocation of a token of ours.
+// revokeOwn stores the revocation of one of our own tokens.
 func (d *Daemon) revokeOwn(ctx context.Context, r *authz.Revocation) error {
 	_, err := d.store.Apply(ctx, []store.Op{{Entity: r}})
 	return err

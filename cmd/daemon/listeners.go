@@ -42,7 +42,7 @@ func (d *Daemon) listeners() ([]server.Listener, error) {
 	}, nil
 }
 
-// rooms are those of the two listeners: the one place where surfaces are named.
+// rooms are the surfaces of the two listeners: the only place that names them.
 func (d *Daemon) rooms() (decisions, administration []server.Room) {
 	decisions = []server.Room{
 		&surface.Handler{Decide: d.pdp.Decide, Batch: d.pdp.DecideBatch, BodyLimit: d.config.HTTP.BodyLimit},

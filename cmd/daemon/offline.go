@@ -16,8 +16,8 @@ import (
 	"github.com/verdict-pdp/verdict/store"
 )
 
-// Offline is a data directory that a command has open itself, while no server does:
-// what changes there is recorded as it is by a server, with authz.AuthorOffline.
+// Offline is a data directory that a command opened itself, while no server has it open.
+// Changes are recorded as by a server, with authz.AuthorOffline.
 type Offline struct {
 	Control *control.Service
 	// Author is the user that has the directory open.
@@ -54,9 +54,8 @@ func OpenOffline(c config.Config, now func() time.Time, logger *slog.Logger) (_ 
 	return o, o.Control.Recover(context.Background(), false)
 }
 
-// RestoreOffline fills a data directory that has no data from a backup, and has the
-// restore in its audit: announced before, so that there is no data whose restore
-// nothing tells of.
+// RestoreOffline fills an empty data directory from a backup. The restore is announced in
+// its audit before, so that no data is there without a record of it.
 func RestoreOffline(ctx context.Context, c config.Config, backup io.Reader, now func() time.Time, logger *slog.Logger) (err error) {
 	logging := logConfig(c)
 	logging.Now, logging.Log = now, logger

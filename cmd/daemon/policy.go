@@ -107,8 +107,8 @@ func (d *Daemon) checkTables(ctx context.Context, candidate *bundles.Snapshot, f
 	return decisiontable.Check(ctx, policy, files)
 }
 
-// use implements generations.Config.Use: decisions that start after it returned
-// are made by snapshot, those before by the one before.
+// use implements generations.Config.Use: decisions that start after it returned are made
+// with snapshot.
 func (d *Daemon) use(snapshot *bundles.Snapshot) error {
 	policy, err := d.prepare(snapshot)
 	if err != nil {
@@ -146,7 +146,7 @@ func (d *Daemon) policiesQuiet() error {
 	return nil
 }
 
-// policyStatus is how the policy set stands, with the sources it is pulled from.
+// policyStatus is the state of the policy set and of its sources.
 func (d *Daemon) policyStatus() authz.PolicyStatus {
 	status := d.policies.Status()
 	if d.puller != nil {
@@ -155,7 +155,7 @@ func (d *Daemon) policyStatus() authz.PolicyStatus {
 	return status
 }
 
-// library is the generations of policies as the admin surface reads them.
+// library is the generations for the admin surface.
 type library struct {
 	*generations.Set
 	daemon *Daemon

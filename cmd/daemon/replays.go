@@ -16,12 +16,12 @@ func (d *Daemon) openShadow(context.Context) error {
 	return nil
 }
 
-// history is the decisions that were recorded, to be judged again.
+// history replays recorded decisions.
 func (d *Daemon) history() replay.History {
 	return replay.History{Log: d.log, Policies: judges{d}, Judge: pdp.Rejudge, ViewAt: d.viewAt}
 }
 
-// judges are the policy sets that decisions are judged by again.
+// judges are the policy sets for replays.
 type judges struct{ *Daemon }
 
 // Generation implements replay.Policies.
@@ -71,8 +71,8 @@ func (d *Daemon) viewAt(revision uint64) (replay.View, error) {
 	return view, nil
 }
 
-// rehearse implements generations.Config.Replay: what a candidate makes of the newest
-// recorded decisions.
+// rehearse implements generations.Config.Replay: it replays the newest recorded decisions
+// with a candidate.
 func (d *Daemon) rehearse(ctx context.Context, candidate *bundles.Snapshot) (*authz.Comparison, error) {
 	last := d.config.Bundles.Replay
 	if last == 0 || d.log == nil {
