@@ -16,11 +16,12 @@ import (
 // plainRooms are the rooms whose comments and names are in the words of Go and of the
 // field. Those that are not listed are on their way.
 var plainRooms = []string{
-	"bundles", "client", "client/clienttest", "cmd/config/manual", "cmd/openapi", "cmd/spell", "control", "credentials",
-	"decisiontable", "decisionlog/redact", "decisionlog/sink", "demo", "engine", "events", "generations", "ijson",
-	"introspection", "pdp", "policies", "replay", "rotation", "secret", "server/api", "server/events", "server/tlsfiles",
-	"sources", "test/forge", "test/pdptest", "test/tally", "test/vectors", "token", "token/statuslist", "tokenservice",
-	"usage",
+	"authz", "bundles", "client", "client/clienttest", "cmd/config/manual", "cmd/daemon", "cmd/openapi", "cmd/spell",
+	"cmd/verdict/remote", "control", "credentials", "decisionlog", "decisionlog/redact", "decisionlog/sink",
+	"decisiontable", "demo", "disk", "engine", "events", "generations", "ijson", "introspection", "pdp", "policies",
+	"replay", "rotation", "secret", "server/admin", "server/api", "server/events", "server/servertest",
+	"server/tlsfiles", "sources", "store/storetest", "test/forge", "test/pdptest", "test/tally", "test/vectors",
+	"token", "token/statuslist", "tokenservice", "usage",
 }
 
 // dialect are words of comments, each with what a reader of Go expects in its place.
