@@ -103,8 +103,8 @@ race: ## every unit, system and conformance test with the race detector; lint ha
 	if [ -n "$$norace" ]; then export CGO_ENABLED=0; race=; echo '== tests without -race'; else echo '== tests with -race, and without it $(UNRACED)'; fi; \
 	all=$$($(GO) list $(PACKAGES)); \
 	raced=$$(grep -vx $(UNRACED) <<< "$$all" | awk '$$0 == "$(MODULE)/test" { print; next } { rest = rest " " $$0 } END { print rest }'); \
-	{ $(GO) test $$race -vet=off -json -timeout 20m $$raced; \
-	  ! grep -qx $(UNRACED) <<< "$$all" || $(GO) test -vet=off -json -timeout 20m $(UNRACED); } | $(TALLY) $$all; \
+	{ red=0; $(GO) test $$race -vet=off -json -timeout 20m $$raced || red=1; \
+	  ! grep -qx $(UNRACED) <<< "$$all" || $(GO) test -vet=off -json -timeout 20m $(UNRACED) || red=1; exit $$red; } | $(TALLY) $$all; \
 	[ -z "$$norace" ] || echo "NOT RUN: the tests with -race. $$norace"
 
 .PHONY: fuzz
