@@ -17,8 +17,8 @@ import (
 	"github.com/verdict-pdp/verdict/sources"
 )
 
-// loadPolicies opens the generations kept and makes one of them the active one.
-func (d *Daemon) loadPolicies(ctx context.Context) error {
+// openPolicies opens the generations that were kept; none is active yet.
+func (d *Daemon) openPolicies(context.Context) error {
 	c := d.config.Bundles
 	keys, err := c.ReadKeys()
 	if err != nil {
@@ -40,10 +40,7 @@ func (d *Daemon) loadPolicies(ctx context.Context) error {
 		Now:          d.config.Now,
 		Log:          d.config.Logger,
 	})
-	if err != nil {
-		return err
-	}
-	return d.policies.Start(ctx, d.basePolicies())
+	return err
 }
 
 // basePolicies are the policies a node begins with.
