@@ -17,7 +17,7 @@ import (
 // field. Those that are not listed are on their way.
 var plainRooms = []string{
 	"authz", "bundles", "client", "client/clienttest", "cmd/config/manual", "cmd/daemon", "cmd/openapi", "cmd/spell",
-	"cmd/verdict/remote", "control", "credentials", "decisionlog", "decisionlog/redact", "decisionlog/sink",
+	"control", "credentials", "decisionlog", "decisionlog/redact", "decisionlog/sink",
 	"decisiontable", "demo", "disk", "engine", "events", "generations", "ijson", "introspection", "pdp", "policies",
 	"replay", "rotation", "secret", "server/admin", "server/api", "server/events", "server/servertest",
 	"server/tlsfiles", "sources", "store/storetest", "test/forge", "test/pdptest", "test/tally", "test/vectors",
