@@ -195,7 +195,7 @@ func (s *Store) Get(c authz.Collection, key string) (authz.Entity, error) {
 	return view.Entity(c, key)
 }
 
-// Content is the JSON of an entity as it is stored, shared: nobody may change it.
+// Content is the JSON of an entity as it is stored, shared: it must not be changed.
 // CodeNotFound when there is none.
 func (v *Snapshot) Content(c authz.Collection, key string) ([]byte, error) {
 	code := codeOf(c)

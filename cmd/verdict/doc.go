@@ -183,7 +183,7 @@
 //	6  there is no API key or credential, or it is not accepted or lacks the role
 //	7  the server cannot be reached or cannot answer now; trying again later may work
 //	8  issuer list --check only: an issuer is not fresh
-//	9  rotate only: the rotation is not done; nobody watches it any more, or it was aborted
+//	9  rotate only: the rotation has not ended, as the watching stopped first, or it was aborted
 //	10  replay --fail-on-flip only: a recorded decision would be decided otherwise
 //	11  status only: something is wrong with the server, and the output says what
 package main

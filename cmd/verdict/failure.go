@@ -278,7 +278,7 @@ func exitMeanings() []exitMeaning {
 		{exitForbidden, "there is no API key or credential, or it is not accepted or lacks the role"},
 		{exitUnreachable, "the server cannot be reached or cannot answer now; trying again later may work"},
 		{exitNotFresh, "issuer list --check only: an issuer is not fresh"},
-		{exitNotRotated, "rotate only: the rotation is not done; nobody watches it any more, or it was aborted"},
+		{exitNotRotated, "rotate only: the rotation has not ended, as the watching stopped first, or it was aborted"},
 		{exitFlips, "replay --fail-on-flip only: a recorded decision would be decided otherwise"},
 		{exitUnwell, "status only: something is wrong with the server, and the output says what"},
 	}
