@@ -24,6 +24,7 @@ import (
 func settings(t *testing.T, dir string) daemon.Config {
 	c := config.Default()
 	c.Data, c.Listen, c.AdminListen = dir, "127.0.0.1:0", "127.0.0.1:0"
+	c.Engine.Timeout = 5 * time.Second // the race detector and a busy machine are slow
 	return daemon.Config{Config: c, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 }
 

@@ -380,12 +380,15 @@ func (p *PDP) Register(issuer *authz.Issuer) {
 	}
 }
 
+// awaitLimit is for how long Await waits: many times what it takes on a busy machine.
+const awaitLimit = 2 * time.Minute
+
 // Await waits until something is so, for what runs on a clock of its own.
 func (p *PDP) Await(what string, so func() bool) {
 	p.T.Helper()
 	look := time.NewTicker(2 * time.Millisecond)
 	defer look.Stop()
-	late := time.After(30 * time.Second)
+	late := time.After(awaitLimit)
 	for !so() {
 		select {
 		case <-look.C:
