@@ -147,8 +147,6 @@ func (d folder) readState(name string) (state, error) {
 		return state{}, err
 	}
 	switch {
-	case s.Schema > schema:
-		return state{}, newerSchema(name, s.Schema)
 	case s.Schema < 1 || s.Next < 1:
 		return state{}, &damage{file: name, cause: errors.New("it is no state")}
 	case s.Next > maxNumber || s.Active >= s.Next || s.Previous >= s.Next:
@@ -183,9 +181,6 @@ func (d folder) readGeneration(name string) (*generation, error) {
 	var stored storedGeneration
 	if err := d.decode(name, &stored); err != nil {
 		return nil, err
-	}
-	if stored.Schema > schema {
-		return nil, newerSchema(name, stored.Schema)
 	}
 	g := stored.current()
 	if g.Number != number || g.ChangedBundle == "" || len(g.Bundles) == 0 {
@@ -265,11 +260,18 @@ func (d folder) writeBundle(digest string, packed []byte) error {
 	return d.write(name, packed)
 }
 
-// decode reads a JSON file. The error is a *damage when it is none.
+// decode reads a JSON file. The error is a *damage when it is none, and another when a
+// later version wrote it, whatever else it holds then.
 func (d folder) decode(name string, into any) error {
 	content, err := os.ReadFile(filepath.Join(d.dir, name))
 	if err != nil {
 		return damaged(name, err)
+	}
+	var version struct {
+		Schema int `json:"schema"`
+	}
+	if json.Unmarshal(content, &version) == nil && version.Schema > schema {
+		return newerSchema(name, version.Schema)
 	}
 	if err := json.Unmarshal(content, into); err != nil {
 		return &damage{file: name, cause: err}

@@ -12,10 +12,17 @@ import (
 	"github.com/verdict-pdp/verdict/generations"
 )
 
-// TestOfANewerBinary: what this binary does not know is left alone, and said.
+// TestOfANewerBinary: what this binary does not know is left alone, and said, also when
+// members have another type than it knows.
 func TestOfANewerBinary(t *testing.T) {
-	for _, file := range []string{"state.json", "generations/1.json"} {
-		t.Run(file, func(t *testing.T) {
+	for _, test := range []struct{ file, member, another string }{
+		{"state.json", "", ""},
+		{"generations/1.json", "", ""},
+		{"state.json", `"active": 1`, `"active": {"number": 1}`},
+		{"generations/1.json", `"changed_bundle": "base"`, `"changed_bundle": ["base"]`},
+	} {
+		file := test.file
+		t.Run(file+test.member, func(t *testing.T) {
 			r := started(t, t.TempDir())
 			name := filepath.Join(r.dir, file)
 			content, err := os.ReadFile(name)
@@ -26,6 +33,10 @@ func TestOfANewerBinary(t *testing.T) {
 			if newer == string(content) {
 				t.Fatalf("%s has no schema 2: %s", file, content)
 			}
+			if !strings.Contains(newer, test.member) {
+				t.Fatalf("%s has no %s: %s", file, test.member, content)
+			}
+			newer = strings.Replace(newer, test.member, test.another, 1)
 			if err := os.WriteFile(name, []byte(newer), 0o600); err != nil {
 				t.Fatal(err)
 			}
