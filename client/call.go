@@ -49,6 +49,10 @@ func post(path string, body any) operation {
 // segment is one part of a path.
 func segment(text string) string { return "/" + url.PathEscape(text) }
 
+// maxRetryAfter is the longest that a server may have a call wait for its next attempt.
+// What is longer is for the caller to wait.
+const maxRetryAfter = answerTimeout
+
 // exchange makes a call, again if that does no harm, and hands the answer to use. The
 // answer's body is closed after that.
 func (c *Client) exchange(ctx context.Context, op *operation, use func(*http.Response) error) error {
@@ -64,7 +68,7 @@ func (c *Client) exchange(ctx context.Context, op *operation, use func(*http.Res
 		if err == nil || attempt >= c.attempts || !errors.As(err, &failed) || !op.retriable(failed) {
 			return err
 		}
-		if !pause(ctx, max(pauses.NextBackOff(), failed.RetryAfter)) {
+		if failed.RetryAfter > maxRetryAfter || !pause(ctx, max(pauses.NextBackOff(), failed.RetryAfter)) {
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return context.Cause(ctx)
 			}

@@ -445,6 +445,34 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// TestNoServerHasACallWaitForLong: nor if its context has no deadline.
+func TestNoServerHasACallWaitForLong(t *testing.T) {
+	for name, answer := range map[string]func(*http.Request) (*http.Response, error){
+		"a read":                      status(503, "Retry-After", "86400"),
+		"the longest there is":        status(429, "Retry-After", "2147483647"),
+		"until a time far from today": status(503, "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, err := client.New(client.Config{Server: "http://verdict.example"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := &scripted{answers: []func(*http.Request) (*http.Response, error){answer}}
+				c.Through(func(http.RoundTripper) http.RoundTripper { return s })
+				begun := time.Now()
+				_, err = c.Status(context.Background())
+				if failed := failure(t, err); failed.RetryAfter < 24*time.Hour || len(s.at) != 1 {
+					t.Errorf("after %d calls the error says to wait for %s, want one call and what the server said", len(s.at), failed.RetryAfter)
+				}
+				if waited := time.Since(begun); waited > time.Minute {
+					t.Errorf("the call returned after %s, want it at once", waited)
+				}
+			})
+		})
+	}
+}
+
 // TestImports: who imports the client gets no server, store or policy engine with it.
 func TestImports(t *testing.T) {
 	for _, of := range []string{".", "./clienttest"} {

@@ -19,7 +19,8 @@
 //
 // A call is made up to Config.Attempts times when that does no harm: reads and questions,
 // when the server cannot be reached or answers 429, 502, 503 or 504, after the time of its
-// Retry-After, or else one that grows. A change is made again only when it certainly was
+// Retry-After, or else one that grows; an answer whose Retry-After is longer than 75 seconds
+// is returned at once. A change is made again only when it certainly was
 // not made the first time: no connection was made, or the server answered 429. A question
 // with an assertion or a proof of possession, which the server takes once, counts as a
 // change; so does whatever is sent from an io.Reader, and that is never sent again. No
