@@ -38,6 +38,10 @@ type Config struct {
 	// LastUse is when a credential was last used as far as this process knows, which
 	// may be fresher than what is stored; the zero time when it does not.
 	LastUse func(credential string) (at time.Time, from string)
+	// UsesKnown is since when LastUse knows every use, and StoredWithin how long after
+	// the stored one a use before it may be that was lost with the process that saw it.
+	UsesKnown    time.Time
+	StoredWithin time.Duration
 	// Token verifies a token that an entry is named by, sent whole. It is an error when
 	// it does not verify.
 	Token func(ctx context.Context, text string) (*authz.Token, error)

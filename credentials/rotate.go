@@ -235,9 +235,8 @@ func (s *Service) state(view View, id, by string) (rotation.State, error) {
 		Rotation:    last,
 		Credentials: map[string][]*authz.Credential{},
 		LastUse:     s.config.LastUse,
-		Exists:      takenIn(view),
-		Now:         s.config.Now().UTC(),
-		By:          by,
+		UsesKnown:   s.config.UsesKnown, StoredWithin: s.config.StoredWithin,
+		Exists: takenIn(view), Now: s.config.Now().UTC(), By: by,
 	}
 	for _, member := range rotation.Members(state.Set, state.Rotation) {
 		if state.Credentials[member], err = view.CredentialsOf(member); err != nil {

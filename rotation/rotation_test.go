@@ -476,3 +476,42 @@ func TestTheStateIsNotChanged(t *testing.T) {
 		})
 	}
 }
+
+// TestUsesLostWithAProcess: of the old generations a use may be lost that the process
+// before saw and had not stored yet. Their quiet time does not begin before it.
+func TestUsesLostWithAProcess(t *testing.T) {
+	const storedWithin = time.Hour
+	for name, test := range map[string]struct {
+		began time.Duration // after the stored use of the old generations
+		want  time.Duration // of quiet time from now, when it is over after the stored use
+	}{
+		"this one saw all":          {-time.Minute, 0},
+		"it began soon after":       {30 * time.Minute, 20 * time.Minute},
+		"it began when all was old": {5 * time.Hour, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.must(start)
+			w.useAll(4)
+			w.must(rotation.Advance)
+			w.useAll(3) // which is stored
+			s := w.state()
+			used := w.now
+			s.UsesKnown, s.StoredWithin = used.Add(test.began), storedWithin
+			s.Now = used.Add(max(quietTime, test.began))
+			if test.want > 0 {
+				s.Now = s.UsesKnown.Add(quietTime - test.want)
+				if view := rotation.Look(s); view.QuietLeftS != int64(test.want/time.Second) {
+					t.Errorf("%d seconds of the quiet time are left, want %s", view.QuietLeftS, test.want)
+				}
+				if _, err := rotation.Advance(s); authz.CodeOf(err) != authz.CodeConflict {
+					t.Errorf("the advance gives %v, want a conflict", err)
+				}
+				s.Now = s.Now.Add(test.want)
+			}
+			if _, err := rotation.Advance(s); err != nil {
+				t.Errorf("once it is over, the advance gives %v", err)
+			}
+		})
+	}
+}

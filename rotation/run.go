@@ -111,7 +111,7 @@ func (r *run) over(m member) bool { return r.dead(m.next) && len(r.alive(m)) == 
 func (r *run) quietLeft(m member) time.Duration {
 	var left time.Duration
 	for _, c := range r.alive(m) {
-		since := c.LastUsedAt
+		since := r.maybeUsed(c)
 		if switched := r.stepAt(authz.StepSwitch); since.Before(switched) {
 			since = switched
 		}

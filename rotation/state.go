@@ -19,6 +19,10 @@ type State struct {
 	// that waits to be written; the zero time when none is known. The later of the
 	// two counts. Nil means that the stored ones are all there are.
 	LastUse func(credential string) (at time.Time, from string)
+	// UsesKnown is since when LastUse knows every use. One from before it, up to
+	// StoredWithin after the stored one, may be lost with the process that saw it.
+	UsesKnown    time.Time
+	StoredWithin time.Duration
 	// Exists reports whether any credential has this id, so that Start does not choose
 	// one that is taken by a machine user outside the set. Nil means that only the
 	// ids in Credentials are taken.
@@ -88,6 +92,17 @@ func (s State) latest(stored *authz.Credential) *authz.Credential {
 		c.LastUsedAt, c.LastUsedFrom = at, from
 	}
 	return &c
+}
+
+// maybeUsed is when a credential was last used at the latest, as far as can be told.
+func (s State) maybeUsed(c *authz.Credential) time.Time {
+	if c.LastUsedAt.IsZero() || !c.LastUsedAt.Before(s.UsesKnown) {
+		return c.LastUsedAt
+	}
+	if lost := c.LastUsedAt.Add(s.StoredWithin); lost.Before(s.UsesKnown) {
+		return lost
+	}
+	return s.UsesKnown
 }
 
 func (s State) running() bool { return s.Rotation != nil && s.Rotation.Running() }

@@ -127,8 +127,9 @@ func TestRotationGoesOnAcrossRestarts(t *testing.T) {
 	}
 	at := r.Clock.Now()
 	r.Stop()
-	// The quiet time ends while it is down.
-	r.operator = operator{pdptest.Start(t, pdptest.Settings{Dir: r.Dir, At: at.Add(trioQuietS * time.Second)})}
+	// The quiet time ends while it is down, also of uses that a crash might have lost.
+	const lost = time.Minute + time.Second // credentials.use_every, and the write
+	r.operator = operator{pdptest.Start(t, pdptest.Settings{Dir: r.Dir, At: at.Add(trioQuietS*time.Second + lost)})}
 	view := r.reaches(authz.PhaseDone)
 	same(t, "steps", []string{authz.StepPrepare, authz.StepPropagate, authz.StepSwitch, authz.StepDrain, authz.StepRetire}, taken(view))
 }

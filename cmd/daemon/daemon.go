@@ -262,13 +262,16 @@ func (d *Daemon) openCredentials(context.Context) (err error) {
 		return err
 	}
 	d.credentials = credentials.New(credentials.Config{
-		Store:      control.EntityStore{Store: d.store},
-		LastUse:    d.lastUse,
-		Token:      d.tokenOf,
-		Check:      func(c *authz.Credential) error { return checkCredential(c) },
-		NewSecret:  secret.New,
-		HashSecret: secret.Hash,
-		Now:        c.Now,
+		Store:     control.EntityStore{Store: d.store},
+		LastUse:   d.lastUse,
+		UsesKnown: d.started,
+		// The second is for the write.
+		StoredWithin: c.Credentials.UseEvery + time.Second,
+		Token:        d.tokenOf,
+		Check:        func(c *authz.Credential) error { return checkCredential(c) },
+		NewSecret:    secret.New,
+		HashSecret:   secret.Hash,
+		Now:          c.Now,
 	})
 	return nil
 }
