@@ -25,6 +25,7 @@ var (
 	modelName     = regexp.MustCompile(`^(authorization|proxyauthorization|cookie|setcookie|xapikey|apikey|xauthtoken|authtoken|sessiontoken|dpop|password|passwd|passphrase|` +
 		`secret|secretkey|clientsecret|clientassertion|accesstoken|refreshtoken|idtoken|subjecttoken|actortoken|privatekey)$`)
 	modelHeaderName = regexp.MustCompile(`^(authorization|proxyauthorization|cookie|setcookie|xapikey|apikey|xauthtoken|dpop)$`)
+	modelPairName   = regexp.MustCompile(`^(name|key|header)$`)
 	modelPairValue  = regexp.MustCompile(`^(value|values|rawvalue)$`)
 	modelBetween    = regexp.MustCompile(`[-_ ]`)
 	modelNameBefore = regexp.MustCompile(`(?:^|[^A-Za-z0-9_-])([A-Za-z0-9_-]{1,32})$`)
@@ -178,9 +179,9 @@ func modelDocument(v any, path []string) (left any, masked []string) {
 		return list, masked
 	case map[string]any:
 		pair := false
-		for _, member := range []string{"name", "key", "header"} {
-			name, ok := v[member].(string)
-			pair = pair || ok && modelIsName(name)
+		for member, value := range v {
+			name, ok := value.(string)
+			pair = pair || ok && modelIs(modelPairName, member) && modelIsName(name)
 		}
 		object, renamed := map[string]any{}, false
 		for name, member := range v {

@@ -68,7 +68,7 @@ func documents(depth int) *rapid.Generator[any] {
 		for range rapid.IntRange(0, 4).Draw(t, "members") {
 			name := text("name")
 			if rapid.Bool().Draw(t, "known") {
-				name = rapid.SampledFrom([]string{"name", "key", "header", "value", "Set-Cookie", "clientSecret", "pass word", "env", "raw_value", "http.request.header.cookie", redact.Masked}).Draw(t, "known name")
+				name = rapid.SampledFrom([]string{"name", "key", "header", "value", "Set-Cookie", "clientSecret", "pass word", "env", "raw_value", "Name", "Value", "http.request.header.cookie", redact.Masked}).Draw(t, "known name")
 			}
 			object[name] = documents(depth-1).Draw(t, "member")
 			if rapid.IntRange(0, 3).Draw(t, "names a secret") == 0 {

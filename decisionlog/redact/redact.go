@@ -295,8 +295,8 @@ func isCode(path ijson.Pointer) bool {
 
 // namesSecret reports whether an object is a pair with the name of a secret.
 func namesSecret(object map[string]any) bool {
-	for _, member := range [...]string{"name", "key", "header"} {
-		if name, ok := object[member].(string); ok && kindOf([]byte(name)).has(secretKind) {
+	for member, value := range object {
+		if name, ok := value.(string); ok && kindOf([]byte(member)).has(nameKind) && kindOf([]byte(name)).has(secretKind) {
 			return true
 		}
 	}

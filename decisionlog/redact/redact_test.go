@@ -228,6 +228,7 @@ func TestHeaders(t *testing.T) {
 		"pairs in objects":          {[]any{map[string]any{"name": "Cookie", "value": "x"}, map[string]any{"name": "accept", "value": "y"}}, []string{"/0/value"}},
 		"values in objects":         {[]any{map[string]any{"name": "Cookie", "values": []any{"x", "y"}}}, []string{"/0/values"}},
 		"Envoy's, which are base64": {[]any{map[string]any{"key": "authorization", "raw_value": "eA=="}, map[string]any{"key": "x-api-key", "rawValue": "eA=="}}, []string{"/0/raw_value", "/1/rawValue"}},
+		"pairs of another case":     {[]any{map[string]any{"Name": "Cookie", "Value": "x"}, map[string]any{"KEY": "accept", "VALUE": "y"}}, []string{"/0/Value"}},
 		"pairs in lists":            {[]any{[]any{"Authorization", "x"}, []any{"accept", "y"}}, []string{"/0/1"}},
 		"names and values in turn":  {[]any{"Accept", "cookie", "X-Api-Key", "x", "Cookie", "y"}, []string{"/3", "/5"}},
 		"names alone":               {[]any{"authorization", "cookie", "accept"}, nil},

@@ -20,6 +20,7 @@ const (
 	secretKind kind = 1 << iota // it is never kept
 	headerKind                  // it may be that of a header, which lists have before its value
 	valueKind                   // it is the value of a pair, beside its name: {"key": "authorization", "raw_value": ..}
+	nameKind                    // it is the name of a pair
 )
 
 // kinds are those of names, in lower case and without what stands between their words.
@@ -30,6 +31,7 @@ var kinds = map[string]kind{
 	"secret": secretKind, "secretkey": secretKind, "clientsecret": secretKind, "clientassertion": secretKind, "accesstoken": secretKind,
 	"refreshtoken": secretKind, "idtoken": secretKind, "subjecttoken": secretKind, "actortoken": secretKind, "privatekey": secretKind,
 	"value": valueKind, "values": valueKind, "rawvalue": valueKind,
+	"name": nameKind, "key": nameKind, "header": nameKind,
 }
 
 // kindOf is the kind of name, however its words are set apart: client_secret, Client-Secret,
