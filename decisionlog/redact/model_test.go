@@ -21,6 +21,7 @@ var (
 	modelBasic    = regexp.MustCompile(`^[A-Za-z0-9_+/-]{0,512}`)
 	modelOpaque   = regexp.MustCompile(`^[A-Za-z0-9_+/.~-]{0,512}`)
 	modelPercent  = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+	modelEscape   = regexp.MustCompile(`\\(?:u[0-9A-Fa-f]{4}|["\\/])`)
 	modelBase64   = regexp.MustCompile(`[A-Za-z0-9_+/-]{62,}`)
 	modelName     = regexp.MustCompile(`^(authorization|proxyauthorization|cookie|setcookie|xapikey|apikey|xauthtoken|authtoken|sessiontoken|dpop|password|passwd|passphrase|` +
 		`secret|secretkey|clientsecret|clientassertion|accesstoken|refreshtoken|idtoken|subjecttoken|actortoken|privatekey)$`)
@@ -50,6 +51,18 @@ func modelText(text string, key *regexp.Regexp, encodings int) bool {
 	})
 	if decoded != text && modelText(decoded, key, encodings-1) {
 		return true
+	}
+	if strings.Contains(text, `\u`) {
+		decoded := modelEscape.ReplaceAllStringFunc(text, func(c string) string {
+			if c[1] != 'u' {
+				return c[1:]
+			}
+			unit, _ := strconv.ParseUint(c[2:], 16, 16)
+			return string(rune(unit))
+		})
+		if decoded != text && modelText(decoded, key, encodings-1) {
+			return true
+		}
 	}
 	return slices.ContainsFunc(modelBase64.FindAllString(text, -1), func(run string) bool {
 		encoding := base64.RawStdEncoding

@@ -23,6 +23,7 @@ var fragments = []string{
 	jws, jws[:len(jws)-8], apiKey, apiKey[:20], "vk_", "vs_", "_", ".", "..", "=.", "==.", " ", "+", "-", "/", "%", "%2", "%25", "%2B", "\n", "x", "7", "ü", "\xff", ":", "@",
 	"Basic ", "basic+", "Bearer ", "bearer+", "DPoP ", "dXNlcjpwYXNz", "opaque-0123456789", "eyJ", "eyJhbGciOiJub25lIn0", "e30", "-----BEGIN EC PRIVATE KEY-----", "PRIVATE+KEY-----",
 	strings.Repeat("k", 43), strings.Repeat("k", 16), "password", "authorization", "client_secret", "my", "=", `"`, `\"`, "&",
+	`\`, `\u`, `\u003d`, `\\u005c`, `\ud800`,
 }
 
 // texts are fragments in a row, some of them encoded once more.

@@ -283,8 +283,12 @@ func TestEscaped(t *testing.T) {
 		`{"x":"Bearer\u0020opaque-0123456789"}`:       `{"x":"[masked]"}`,
 		`{"x":"-----BEGIN PRIVATE\u0020KEY-----\nx"}`: `{"x":"[masked]"}`,
 		`{"x":"{\"password\":\"x\"}"}`:                `{"x":"[masked]"}`,
-		`{"x":"C:\\","vs_\\":1}`:                      `{"[masked]":"[masked]","x":"C:\\"}`,
-		`{"vs_a":1,"vs_b":2,"[masked]":3}`:            `{"[masked]":"[masked]"}`,
+		// What Gson, and Go, make of = and & in JSON that is kept as a text.
+		`{"x":"{\"q\":\"a\\u003d1\\u0026password\\u003dx\"}"}`:                 `{"x":"[masked]"}`,
+		`{"x":"{\"passw\\u006frd\":\"x\"}"}`:                                   `{"x":"[masked]"}`,
+		`{"x":"{\"y\":\"{\\\"z\\\":\\\"a\\\\u0026password\\\\u003dx\\\"}\"}"}`: `{"x":"[masked]"}`,
+		`{"x":"C:\\","vs_\\":1}`:                                               `{"[masked]":"[masked]","x":"C:\\"}`,
+		`{"vs_a":1,"vs_b":2,"[masked]":3}`:                                     `{"[masked]":"[masked]"}`,
 	} {
 		r := recordOf(t, nil)
 		r.Input = json.RawMessage(input)

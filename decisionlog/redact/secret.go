@@ -128,7 +128,7 @@ const maxEncodings = 3
 // hasSecret reports whether text is or contains a key or secret of ours, a signed or
 // encrypted token (RFC 7515, RFC 7516 compact form), credentials as an Authorization
 // header has them, a private key, or a value with the name of a secret, as forms, queries
-// and JSON have them; also percent-encoded or in base64.
+// and JSON have them; also percent-encoded, in escapes of JSON or in base64.
 func hasSecret(text []byte) bool { return containsSecret(text, hasKey, maxEncodings) }
 
 // hasWholeSecret is hasSecret with whole keys and secrets of ours only.
@@ -142,6 +142,9 @@ func containsSecret(text []byte, hasKey func([]byte) bool, encodings int) bool {
 		return false
 	}
 	if decoded := unescapePercent(text); decoded != nil && containsSecret(decoded, hasKey, encodings-1) {
+		return true
+	}
+	if decoded := unescapeJSON(text); decoded != nil && containsSecret(decoded, hasKey, encodings-1) {
 		return true
 	}
 	if len(text) < minEncodedLength {
@@ -260,6 +263,37 @@ func unescapePercent(text []byte) []byte {
 				decoded = append(decoded, c[0])
 				at += 2
 				continue
+			}
+		}
+		decoded = append(decoded, text[at])
+	}
+	if len(decoded) == len(text) {
+		return nil
+	}
+	return decoded
+}
+
+// unescapeJSON decodes the escapes in JSON that a text holds; nil when there is no \u in it.
+// Those that are no character of their own may stay.
+func unescapeJSON(text []byte) []byte {
+	if !bytes.Contains(text, []byte(`\u`)) {
+		return nil
+	}
+	decoded := make([]byte, 0, len(text))
+	for at := 0; at < len(text); at++ {
+		if text[at] == '\\' && at+1 < len(text) {
+			if c := text[at+1]; c == '\\' || c == '"' || c == '/' {
+				decoded = append(decoded, c)
+				at++
+				continue
+			}
+			var unit [2]byte
+			if text[at+1] == 'u' && at+5 < len(text) {
+				if _, err := hex.Decode(unit[:], text[at+2:at+6]); err == nil {
+					decoded = utf8.AppendRune(decoded, rune(unit[0])<<8|rune(unit[1]))
+					at += 5
+					continue
+				}
 			}
 		}
 		decoded = append(decoded, text[at])
