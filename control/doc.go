@@ -35,4 +35,10 @@
 // of what is deleted) or done by the store before the write returns (forgotten answers
 // of an issuer, see store.Config.Written): so it holds for every way in. What may be
 // late follows the change feed: Follow has the keys of written issuers fetched.
+//
+// # What a node has to call
+//
+// Recover while it starts, and then, until it ends, Run, Follow and RunRotations, each in
+// a goroutine of its own. Without the last two, issuers' keys are fetched when they are
+// due, and rotations wait to be told each step.
 package control

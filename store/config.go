@@ -153,7 +153,7 @@ func (c Config) badger() disk.Options {
 func (c Config) noSpace(free, need uint64, cause error) error {
 	dir := filepath.Clean(c.Dir)
 	if cause != nil {
-		return &authz.Error{Code: authz.CodeUnavailable, Message: fmt.Sprintf("the write was not made: the free space of data directory %s cannot be read; mend the disk (decisions go on)", dir), Cause: cause}
+		return &authz.Error{Code: authz.CodeUnavailable, Message: fmt.Sprintf("the write was not made: the free space of data directory %s cannot be read; mend the disk", dir), Cause: cause}
 	}
-	return authz.Errorf(authz.CodeUnavailable, "the write was not made: the disk of data directory %s has %d bytes free, and below %d no write is taken; free or add space and write again, no restart is needed (decisions go on)", dir, free, need)
+	return authz.Errorf(authz.CodeUnavailable, "the write was not made: the disk of data directory %s has %d bytes free, and below %d no write is taken; free or add space and write again, no restart is needed", dir, free, need)
 }

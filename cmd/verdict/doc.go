@@ -179,7 +179,7 @@
 //	2  the command line or the configuration cannot be understood; nothing was done
 //	3  decide: a decision is deny; token introspect: the token is not active
 //	4  there is no such entity, bundle, generation or decision
-//	5  it exists already, or was changed since the revision named
+//	5  it exists already, was changed since the revision named, is in use by another process, or is not in a state for it
 //	6  there is no API key or credential, or it is not accepted or lacks the role
 //	7  the server cannot be reached or cannot answer now; trying again later may work
 //	8  issuer list --check only: an issuer is not fresh

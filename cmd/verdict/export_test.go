@@ -32,6 +32,7 @@ var (
 	NotWritable  = notWritable
 	CheckData    = checkData
 	Stopped      = stopped
+	WarnReadable = warnReadable
 )
 
 func Told(err error) string { return failureOf(err).text() }

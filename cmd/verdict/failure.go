@@ -181,7 +181,7 @@ func fixOf(code authz.ErrorCode) string {
 	case authz.CodeBehind:
 		return "The server has not reached that revision yet; ask again, or ask without --at-least."
 	case authz.CodeUnavailable:
-		return "The server is stopping or busy; try again."
+		return "Mend what the message names, if anything; then try again."
 	}
 	return ""
 }
@@ -274,7 +274,7 @@ func exitMeanings() []exitMeaning {
 		{exitUsage, "the command line or the configuration cannot be understood; nothing was done"},
 		{exitDeny, "decide: a decision is deny; token introspect: the token is not active"},
 		{exitNotFound, "there is no such entity, bundle, generation or decision"},
-		{exitConflict, "it exists already, or was changed since the revision named"},
+		{exitConflict, "it exists already, was changed since the revision named, is in use by another process, or is not in a state for it"},
 		{exitForbidden, "there is no API key or credential, or it is not accepted or lacks the role"},
 		{exitUnreachable, "the server cannot be reached or cannot answer now; trying again later may work"},
 		{exitNotFresh, "issuer list --check only: an issuer is not fresh"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -154,6 +155,8 @@ func (c *cli) announce(logger *slog.Logger, cfg config.Config, d *daemon.Daemon)
 	file := cmp.Or(c.configPath(), "no file")
 	logger.Info("started", "version", b.Version, "commit", b.Commit, "config", file, "data", cfg.Data,
 		"decisions", d.DecisionsURL(), "admin", d.AdminURL(), "token_service", d.TokenIssuer())
+	warnReadable(logger, "decisions", d.DecisionsURL())
+	warnReadable(logger, "admin", d.AdminURL())
 	text := fmt.Sprintf("verdict     %s\nconfig      %s\ndecisions   %s\nadmin       %s\n", b, file, d.DecisionsURL(), d.AdminURL())
 	if issuer := d.TokenIssuer(); issuer != "" {
 		text += "tokens      " + issuer + "\n"
@@ -169,6 +172,15 @@ func (c *cli) announce(logger *slog.Logger, cfg config.Config, d *daemon.Daemon)
 		return err
 	}
 	return disk.WriteFile(announced(cfg.Data), nil, 0o600)
+}
+
+// warnReadable warns of a listener that other machines reach without TLS.
+func warnReadable(logger *slog.Logger, listener, address string) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback() {
+		return
+	}
+	logger.Warn("a listener is open to other machines without TLS: API keys and tokens cross the wire readable", "listener", listener, "address", address)
 }
 
 // announced returns the file that marks the first keys as announced. A start that dies

@@ -405,3 +405,17 @@ func address(lines *bufio.Reader, name string) string {
 		}
 	}
 }
+
+// TestListenersThatOtherMachinesCanRead: a start warns of them.
+func TestListenersThatOtherMachinesCanRead(t *testing.T) {
+	for address, want := range map[string]bool{
+		"http://127.0.0.1:8181": false, "http://[::1]:8181": false, "http://localhost:8181": false, "unix:/run/v.sock": false,
+		"https://[::]:8181": false, "http://[::]:8181": true, "http://0.0.0.0:8181": true, "http://10.4.2.19:8181": true, "http://verdict.example": true,
+	} {
+		var log bytes.Buffer
+		verdict.WarnReadable(slog.New(slog.NewTextHandler(&log, nil)), "decisions", address)
+		if got := strings.Contains(log.String(), "level=WARN") && strings.Contains(log.String(), address); got != want {
+			t.Errorf("%s: the log is %q; want a warning: %t", address, log.String(), want)
+		}
+	}
+}

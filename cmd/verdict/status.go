@@ -53,7 +53,11 @@ func writeStatus(w io.Writer, s api.Status) error {
 		r.line("everything is well")
 	}
 	for _, p := range s.Problems {
-		r.line("wrong: %s", p.What)
+		first, more, _ := strings.Cut(p.What, "\n")
+		r.line("wrong: %s", first)
+		for line := range strings.Lines(more) {
+			r.line("  %s", strings.TrimSpace(line))
+		}
 		r.line("  fix: %s", p.Fix)
 	}
 	r.line("")

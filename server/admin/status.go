@@ -97,7 +97,7 @@ func Problems(s api.Status, unwritable error) []authz.StatusProblem {
 		add("`verdict bundle history` shows what there is to activate.", "no policy is active: every decision is a deny")
 	}
 	if s.DecisionLog.Error != "" {
-		add("Make room on its disk, or mend it.", "decisions might not be recorded: %s", s.DecisionLog.Error)
+		add("Make room on its disk, or mend it.", "decisions cannot be recorded, and those that have to be are not answered: %s", s.DecisionLog.Error)
 	}
 	if queue := s.DecisionLog.Queue; queue > 0 && s.DecisionLog.Waiting*5 > queue*4 {
 		add("Its disk is too slow for the decisions asked for, or fails.", "%d records wait to be written, of %d that may", s.DecisionLog.Waiting, queue)

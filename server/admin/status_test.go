@@ -79,7 +79,7 @@ func TestProblems(t *testing.T) {
 	}{
 		"well":                   {func(*api.Status) {}, nil, nil},
 		"no policy":              {func(s *api.Status) { s.Policy = authz.PolicyRef{} }, nil, []string{"no policy is active: every decision is a deny"}},
-		"log":                    {func(s *api.Status) { s.DecisionLog.Error = "its disk is full" }, nil, []string{"decisions might not be recorded: its disk is full"}},
+		"log":                    {func(s *api.Status) { s.DecisionLog.Error = "its disk is full" }, nil, []string{"decisions cannot be recorded, and those that have to be are not answered: its disk is full"}},
 		"queue":                  {func(s *api.Status) { s.DecisionLog.Waiting = 81 }, nil, []string{"81 records wait to be written, of 100 that may"}},
 		"queue that is not full": {func(s *api.Status) { s.DecisionLog.Waiting = 80 }, nil, nil},
 		"store":                  {func(*api.Status) {}, errors.New("no room"), []string{"nothing can be granted or revoked: no room"}},
