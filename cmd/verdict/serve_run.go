@@ -171,7 +171,10 @@ func (c *cli) announce(logger *slog.Logger, cfg config.Config, d *daemon.Daemon)
 	if err := writeAll(c.out, []byte(text)); err != nil || len(keys) == 0 {
 		return err
 	}
-	return disk.WriteFile(announced(cfg.Data), nil, 0o600)
+	if err := disk.WriteFile(announced(cfg.Data), nil, 0o600); err != nil {
+		logger.Warn("the first keys will be announced again: that they were cannot be noted beside them", "error", err)
+	}
+	return nil
 }
 
 // warnReadable warns of a listener that other machines reach without TLS.

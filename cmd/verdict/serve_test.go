@@ -152,6 +152,31 @@ func TestFirstKeysAreAnnouncedOnce(t *testing.T) {
 	}
 }
 
+// TestKeysThatCannotBeMarked: the folder of the keys may be one that this user cannot
+// write to, as it is when the keys are mounted. They are announced again, and served.
+func TestKeysThatCannotBeMarked(t *testing.T) {
+	data := t.TempDir()
+	startAndStop(t, "--data", data)
+	keys := filepath.Join(data, "keys")
+	if err := os.Remove(filepath.Join(keys, ".announced")); err != nil { // as of a binary that had no such mark
+		t.Fatal(err)
+	}
+	if err := os.Chmod(keys, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(keys, 0o700) })
+	var said, log string
+	if err := unprivileged(func() { said, log = stopAfterStart(t, serveCommand("--data", data), syscall.SIGINT) }); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(said, "new key     "+filepath.Join(keys, "pep.key")) {
+		t.Errorf("standard output does not announce the keys:\n%s", said)
+	}
+	if want := `level=WARN msg="the first keys will be announced again`; !strings.Contains(log, want) {
+		t.Errorf("the log has nothing like %s:\n%s", want, log)
+	}
+}
+
 // It says what it is, where, and why it stops, to a person and in the log.
 func TestServeSaysWhatItIsAndWhyItStops(t *testing.T) {
 	data, file := t.TempDir(), filepath.Join(t.TempDir(), "verdict.yaml")
