@@ -157,13 +157,13 @@ func (c *cli) announce(logger *slog.Logger, cfg config.Config, d *daemon.Daemon)
 		"decisions", d.DecisionsURL(), "admin", d.AdminURL(), "token_service", d.TokenIssuer())
 	warnReadable(logger, "decisions", d.DecisionsURL())
 	warnReadable(logger, "admin", d.AdminURL())
-	text := fmt.Sprintf("verdict     %s\nconfig      %s\ndecisions   %s\nadmin       %s\n", b, file, d.DecisionsURL(), d.AdminURL())
+	text := fmt.Sprintf("verdict     %s\nconfig      %s\ndecisions   %s\nadmin       %s\n", b, printable(file), d.DecisionsURL(), d.AdminURL())
 	if issuer := d.TokenIssuer(); issuer != "" {
 		text += "tokens      " + issuer + "\n"
 	}
 	keys := unannounced(cfg.Data, d.Written)
 	for _, file := range keys {
-		text += "new key     " + file + "\n"
+		text += "new key     " + printable(file) + "\n"
 	}
 	if cfg.Demo {
 		text += "\n" + tryDemo(cfg.Data, d.DecisionsURL(), cfg.TLS.Cert)

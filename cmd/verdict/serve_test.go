@@ -152,6 +152,15 @@ func TestFirstKeysAreAnnouncedOnce(t *testing.T) {
 	}
 }
 
+// TestAnnouncedNamesArePrintable: a name with an escape sequence or a line end in it is no
+// way to write to the terminal.
+func TestAnnouncedNamesArePrintable(t *testing.T) {
+	said := startAndStop(t, "--data", filepath.Join(t.TempDir(), "a\x1b[31m\nnew key b"))
+	if want := "a\uFFFD[31m\uFFFDnew key b/keys/pep.key\n"; !strings.Contains(said, want) || strings.Contains(said, "\x1b") {
+		t.Errorf("standard output is %q, want %q in it", said, want)
+	}
+}
+
 // TestKeysThatCannotBeMarked: the folder of the keys may be one that this user cannot
 // write to, as it is when the keys are mounted. They are announced again, and served.
 func TestKeysThatCannotBeMarked(t *testing.T) {
