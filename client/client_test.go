@@ -291,6 +291,8 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{`{}`, func(ctx context.Context) error { _, err := c.CreateKey(ctx, api.KeyRequest{}); return err }, "it has no key"},
 		{`{}`, func(ctx context.Context) error { _, err := c.CreateSecret(ctx, api.SecretRequest{}); return err }, "it has no secret"},
 		{`{}`, func(ctx context.Context) error { _, err := c.Rollback(ctx, api.RollbackRequest{}); return err }, "it names no generation"},
+		{`{}`, func(ctx context.Context) error { _, err := c.Status(ctx); return err }, "it has no problems"},
+		{`null`, func(ctx context.Context) error { _, err := c.Status(ctx); return err }, "it has no problems"},
 		{`{}`, func(ctx context.Context) error { _, err := c.RotationStatus(ctx, "a"); return err }, "it has no phase"},
 		{`{}`, func(ctx context.Context) error { _, err := c.Introspect(ctx, "t"); return err }, "whether the token is active"},
 		{`{"progress":{"done":1,"total":2}}`, func(ctx context.Context) error {

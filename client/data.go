@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 
@@ -12,7 +13,12 @@ import (
 
 // Status says what a node runs and holds.
 func (c *Client) Status(ctx context.Context) (api.Status, error) {
-	return ask[api.Status](ctx, c, get(api.PathStatus), nil)
+	return ask(ctx, c, get(api.PathStatus), func(s *api.Status) error {
+		if s.Problems == nil { // what is not known is not well
+			return errors.New("it has no problems, not even an empty list; the server may be an older one")
+		}
+		return nil
+	})
 }
 
 // Health asks whether the process serves.
