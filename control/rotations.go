@@ -122,10 +122,15 @@ func (s *Service) RotationStatus(ctx context.Context, set string) (authz.Rotatio
 // evidence is what an advance into phase was taken on, as the audit keeps it: each
 // member with the uses that count, or as many as fit.
 func evidence(view authz.RotationView, phase string) string {
-	text := "every member has used its new generation: "
-	if phase == authz.PhaseDone {
-		text = "every member has used its new generation, and left the old ones unused for the quiet time: "
+	text := "every member"
+	if slices.ContainsFunc(view.Members, isOver) {
+		text += " with a generation that works"
 	}
+	text += " has used its new generation"
+	if phase == authz.PhaseDone {
+		text += ", and left the old ones unused for the quiet time"
+	}
+	text += ": "
 	for i, m := range view.Members {
 		of := memberEvidence(m, phase)
 		if i > 0 {
@@ -139,8 +144,11 @@ func evidence(view authz.RotationView, phase string) string {
 	return text
 }
 
+// isOver reports whether a member is not waited for, as nothing of it works any more.
+func isOver(m authz.RotationMemberView) bool { return m.NewUsedAt.IsZero() }
+
 func memberEvidence(m authz.RotationMemberView, phase string) string {
-	if m.NewUsedAt.IsZero() {
+	if isOver(m) {
 		return m.MachineUser + " has no generation that works"
 	}
 	text := m.MachineUser + " used " + m.New + " " + usedText(m.NewUsedAt, m.NewUsedFrom)

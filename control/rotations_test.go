@@ -168,6 +168,33 @@ func TestTheNodeAdvances(t *testing.T) {
 	}
 }
 
+// TestEvidenceWithoutAMember: one that has nothing that works is not waited for, and not
+// said to have used what it did not.
+func TestEvidenceWithoutAMember(t *testing.T) {
+	w := newWorld(t)
+	w.runRotations()
+	w.startPair(authz.AdvanceAuto)
+	gone, err := w.store.Get(authz.Credentials, "mu:a.secret.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.(*authz.Credential).State = authz.CredentialRevoked
+	if _, err := w.store.Apply(t.Context(), []store.Op{{Entity: gone}}); err != nil {
+		t.Fatal(err)
+	}
+	w.use("mu:b.secret.1")
+	w.until("be done", in(authz.PhaseDone))
+	w.advances()
+	for _, c := range w.changes() {
+		if c.Kind != authz.ChangeRotationAdvance {
+			continue
+		}
+		if !strings.HasPrefix(c.Message, "every member with a generation that works has used its new generation") || !strings.Contains(c.Message, "mu:a has no generation that works; mu:b used mu:b.secret.1") {
+			t.Errorf("the evidence of a step is %q, want it of mu:b alone", c.Message)
+		}
+	}
+}
+
 // TestAbortedAsTheNodeAdvances: it is called off after the node saw the evidence, and
 // before it took the step.
 func TestAbortedAsTheNodeAdvances(t *testing.T) {
