@@ -14,7 +14,7 @@ import (
 // that file permissions hold for, whoever runs the tests.
 func unprivilegedCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if err := unprivileged(func() { exitsCommand(ts, neg, args) }); err != nil {
-		ts.Fatalf("%v", err)
+		ts.Fatalf("%v was run with error %v, want it run without the privileges of root", args, err)
 	}
 }
 
