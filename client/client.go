@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -68,7 +69,7 @@ func New(c Config) (*Client, error) {
 		name: c.Server, base: strings.TrimSuffix(c.Server, "/"), key: c.KeyFunc,
 		userAgent: cmp.Or(c.UserAgent, "verdict-client"),
 		attempts:  cmp.Or(c.Attempts, DefaultAttempts),
-		maxAnswer: cmp.Or(c.MaxAnswer, DefaultMaxAnswer),
+		maxAnswer: min(cmp.Or(c.MaxAnswer, DefaultMaxAnswer), math.MaxInt-1), // one byte more is read
 	}
 	socket, err := api.ParseSocket(c.Server)
 	switch {

@@ -23,9 +23,9 @@ var (
 	modelPercent  = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 	modelEscape   = regexp.MustCompile(`\\(?:u[0-9A-Fa-f]{4}|["\\/])`)
 	modelBase64   = regexp.MustCompile(`[A-Za-z0-9_+/-]{62,}`)
-	modelName     = regexp.MustCompile(`^(authorization|proxyauthorization|cookie|setcookie|xapikey|apikey|xauthtoken|authtoken|sessiontoken|dpop|password|passwd|passphrase|` +
+	modelName     = regexp.MustCompile(`^(authorization|proxyauthorization|cookie|setcookie|xapikey|apikey|xauthtoken|xaccesstoken|privatetoken|xvaulttoken|xamzsecuritytoken|xgoogapikey|xcsrftoken|authtoken|sessiontoken|bearertoken|dpop|pwd|(?:new|old|current|user)?password|passwd|passphrase|` +
 		`secret|secretkey|clientsecret|clientassertion|accesstoken|refreshtoken|idtoken|subjecttoken|actortoken|privatekey)$`)
-	modelHeaderName = regexp.MustCompile(`^(authorization|proxyauthorization|cookie|setcookie|xapikey|apikey|xauthtoken|dpop)$`)
+	modelHeaderName = regexp.MustCompile(`^(authorization|proxyauthorization|cookie|setcookie|xapikey|apikey|xauthtoken|dpop|xaccesstoken|privatetoken|xvaulttoken|xamzsecuritytoken|xgoogapikey|xcsrftoken)$`)
 	modelPairName   = regexp.MustCompile(`^(name|key|header)$`)
 	modelPairValue  = regexp.MustCompile(`^(value|values|rawvalue)$`)
 	modelBetween    = regexp.MustCompile(`[-_ ]`)

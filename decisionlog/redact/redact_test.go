@@ -170,7 +170,7 @@ func TestText(t *testing.T) {
 // TestNames has members by their names alone.
 func TestNames(t *testing.T) {
 	for name, want := range map[string]bool{
-		"authorization": true, "Authorization": true, "Set-Cookie": true, "set_cookie": true, "X-API-Key": true, "PASSWORD": true, "passwd": true, "secret": true,
+		"authorization": true, "Authorization": true, "Set-Cookie": true, "set_cookie": true, "X-API-Key": true, "PASSWORD": true, "new_password": true, "pwd": true, "X-Vault-Token": true, "PRIVATE-TOKEN": true, "x-amz-security-token": true, "passwd": true, "secret": true,
 		"client_secret": true, "access_token": true, "refresh_token": true, "id_token": true, "private_key": true, "cookie": true, "proxy-authorization": true,
 		"clientSecret": true, "apiKey": true, "refresh-token": true, "x-auth-token": true, "DPoP": true, "a_very_long_name_of_something": false,
 		"http.request.header.authorization": true, "spring.datasource.password": true, "password.min_length": false, ".": false, "x.": false,

@@ -27,7 +27,10 @@ const (
 var kinds = map[string]kind{
 	"authorization": secretKind | headerKind, "proxyauthorization": secretKind | headerKind, "cookie": secretKind | headerKind, "setcookie": secretKind | headerKind,
 	"xapikey": secretKind | headerKind, "apikey": secretKind | headerKind, "xauthtoken": secretKind | headerKind, "dpop": secretKind | headerKind,
-	"authtoken": secretKind, "sessiontoken": secretKind, "password": secretKind, "passwd": secretKind, "passphrase": secretKind,
+	"xaccesstoken": secretKind | headerKind, "privatetoken": secretKind | headerKind, "xvaulttoken": secretKind | headerKind,
+	"xamzsecuritytoken": secretKind | headerKind, "xgoogapikey": secretKind | headerKind, "xcsrftoken": secretKind | headerKind,
+	"authtoken": secretKind, "sessiontoken": secretKind, "password": secretKind, "passwd": secretKind, "passphrase": secretKind, "pwd": secretKind,
+	"newpassword": secretKind, "oldpassword": secretKind, "currentpassword": secretKind, "userpassword": secretKind, "bearertoken": secretKind,
 	"secret": secretKind, "secretkey": secretKind, "clientsecret": secretKind, "clientassertion": secretKind, "accesstoken": secretKind,
 	"refreshtoken": secretKind, "idtoken": secretKind, "subjecttoken": secretKind, "actortoken": secretKind, "privatekey": secretKind,
 	"value": valueKind, "values": valueKind, "rawvalue": valueKind,
