@@ -1,6 +1,6 @@
 // Package client calls a Verdict server. It has one method for each operation of the
-// OpenAPI document, by the operation's name: Decide, ListGuards, StartRotation; those of
-// the twelve collections of entities are methods of Entities, such as
+// OpenAPI document, by the operation's name: Decide, ListGuards, StartRotation; those for
+// a collection of entities are methods of Entities, such as
 //
 //	edge, err := c.Edges().Get(ctx, "mu:user-svc/svc:email")
 //

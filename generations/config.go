@@ -69,7 +69,7 @@ func (c Config) Validate() error {
 	case c.TestTimeout < 0:
 		return authz.Invalid("test_timeout", "must not be negative")
 	case c.Try == nil:
-		return authz.Invalid("try", "is required: it says whether a policy set could be put in force")
+		return authz.Invalid("try", "is required: it reports whether a policy set could be put in force")
 	case c.Use == nil:
 		return authz.Invalid("use", "is required: it puts a policy set in force")
 	case c.Active == nil:

@@ -22,7 +22,7 @@ type Files struct {
 	// of the client that leads to one of them and is good now. Empty requires none.
 	ClientCA string
 	// AskClients lets clients without ClientCA present a certificate, and the handshake
-	// proves that its key is theirs; whether it leads to anybody is not asked here.
+	// proves that its key is theirs; whether it belongs to a subject is not asked here.
 	AskClients bool
 	Now        func() time.Time
 	Log        *slog.Logger

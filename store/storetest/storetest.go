@@ -412,7 +412,7 @@ func testConcurrentWrites(t *testing.T, s *store.Store, _ *Clock) {
 	for n := range writers {
 		group.Go(func() {
 			for i := range each {
-				// Everybody also fights over one counter; losers fail alone.
+				// All of them also fight over one counter; losers fail alone.
 				result, err := s.Apply(context.WithoutCancel(t.Context()), []store.Op{{Entity: User(fmt.Sprintf("u-%d-%d", n, i), "t")}})
 				if err != nil {
 					t.Error(err)
