@@ -267,16 +267,23 @@ func (d folder) decode(name string, into any) error {
 	if err != nil {
 		return damaged(name, err)
 	}
-	var version struct {
-		Schema int `json:"schema"`
-	}
-	if json.Unmarshal(content, &version) == nil && version.Schema > schema {
-		return newerSchema(name, version.Schema)
+	if has := schemaOf(content); has > schema {
+		return newerSchema(name, has)
 	}
 	if err := json.Unmarshal(content, into); err != nil {
 		return &damage{file: name, cause: err}
 	}
 	return nil
+}
+
+// schemaOf is the schema that a file says it has, 0 when it says none. Members are told
+// apart by case here: "sChema" is damage.
+func schemaOf(content []byte) (has int) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(content, &members) != nil || json.Unmarshal(members["schema"], &has) != nil {
+		return 0
+	}
+	return has
 }
 
 func encode(v any) ([]byte, error) {

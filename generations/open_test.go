@@ -159,6 +159,7 @@ func oddFiles(t testing.TB, dir string) [][2][]byte {
 		{[]byte(`null`), []byte(`{"generation":1}`)},
 		{[]byte(`{}`), generation},
 		{state[:len(state)/2], generation[:len(generation)/2]},
+		{[]byte(`{"sChema":21,"next":0}`), []byte(`{"sChema":21}`)}, // found by FuzzFiles
 		{nil, nil},
 		{[]byte(strings.Replace(string(state), `"active": 2`, `"active": 1`, 1)), []byte(strings.Replace(string(generation), `"acme"`, `"base"`, 1))},
 	}
@@ -198,6 +199,7 @@ func FuzzFiles(f *testing.F) {
 	for _, odd := range oddFiles(f, seed.dir) {
 		f.Add(odd[0], odd[1])
 	}
+	f.Add([]byte(`{"schema":21}`), []byte(`{"schema":21}`))
 	dir := f.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(seed.dir)); err != nil {
 		f.Fatal(err)
