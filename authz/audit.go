@@ -206,17 +206,9 @@ func (f *AuditFilter) Selects(c *AuditedChange) bool {
 		(f.To.IsZero() || c.At.Before(f.To))
 }
 
-// AuditPage is one page of audited changes.
-type AuditPage struct {
-	Items []AuditedChange `json:"items"`
-	// NextCursor asks for the next page of older changes; empty on the last one, and
-	// in an answer to ?after=.
-	NextCursor string `json:"next_cursor"`
-	// NextAfter is the after to ask with for what is recorded later: a number of the
-	// audit's own records.
-	NextAfter uint64 `json:"next_after"`
-	Head      uint64 `json:"head"` // newest number
-}
+// AuditPage is one page of audited changes. Its numbers are those of the audit's own
+// records.
+type AuditPage = LogPage[AuditedChange]
 
 type changeKey struct{}
 

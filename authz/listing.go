@@ -28,6 +28,17 @@ type Page[E any] struct {
 	Revision   uint64 `json:"data_revision"`
 }
 
+// LogPage is one page of what is recorded in an order: decisions, or changes.
+type LogPage[E any] struct {
+	Items []E `json:"items"`
+	// NextCursor asks for the next page of older ones; empty on the last one, and in an
+	// answer to ?after=.
+	NextCursor string `json:"next_cursor"`
+	// NextAfter is the after to ask with for what is recorded later.
+	NextAfter uint64 `json:"next_after"`
+	Head      uint64 `json:"head"` // newest sequence number
+}
+
 // Precondition is what must hold of the stored entity for a write to happen. The
 // zero one always holds; of several members all must.
 type Precondition struct {

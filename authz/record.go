@@ -170,12 +170,4 @@ const (
 )
 
 // RecordPage is one page of records.
-type RecordPage struct {
-	Items []Record `json:"items"`
-	// NextCursor asks for the next page of older records; empty on the last one, and
-	// in an answer to ?after=.
-	NextCursor string `json:"next_cursor"`
-	// NextAfter is the after to ask with for what is recorded later.
-	NextAfter uint64 `json:"next_after"`
-	Head      uint64 `json:"head"` // newest sequence number
-}
+type RecordPage = LogPage[Record]

@@ -124,26 +124,41 @@ func recordPairs(f authz.RecordFilter) []string {
 
 // ListDecisions reads recorded decisions, newest first.
 func (c *Client) ListDecisions(ctx context.Context, f authz.RecordFilter) iter.Seq2[authz.Record, error] {
-	return all(func(p Paging) ([]authz.Record, string, error) {
-		page, err := c.ListDecisionsPage(ctx, f, p)
-		return page.Items, page.NextCursor, err
-	})
+	return allOfLog(func(p Paging) (authz.RecordPage, error) { return c.ListDecisionsPage(ctx, f, p) })
 }
 
 // ListDecisionsPage reads one page of recorded decisions. It may have fewer than the
 // limit, even none, and a next page.
 func (c *Client) ListDecisionsPage(ctx context.Context, f authz.RecordFilter, p Paging) (authz.RecordPage, error) {
-	op := get(api.PathDecisions)
-	op.query = p.add(query(recordPairs(f)...))
-	return ask[authz.RecordPage](ctx, c, op, nil)
+	return logPage[authz.Record](ctx, c, api.PathDecisions, recordPairs(f), p)
 }
 
 // ListDecisionsAfter reads decisions recorded after another, oldest first; its NextAfter
 // is where to go on. CodeGone when some of them are no longer kept.
 func (c *Client) ListDecisionsAfter(ctx context.Context, f authz.RecordFilter, from Following) (authz.RecordPage, error) {
-	op := get(api.PathDecisions)
-	op.query = query(append(recordPairs(f), from.pairs()...)...)
-	return ask(ctx, c, op, func(page *authz.RecordPage) error { return checkNext(from.After, page.NextAfter) })
+	return logAfter[authz.Record](ctx, c, api.PathDecisions, recordPairs(f), from)
+}
+
+// allOfLog follows the cursors of a log.
+func allOfLog[E any](page func(Paging) (authz.LogPage[E], error)) iter.Seq2[E, error] {
+	return all(func(p Paging) ([]E, string, error) {
+		read, err := page(p)
+		return read.Items, read.NextCursor, err
+	})
+}
+
+// logPage reads one page of the log at path, filtered by pairs.
+func logPage[E any](ctx context.Context, c *Client, path string, pairs []string, p Paging) (authz.LogPage[E], error) {
+	op := get(path)
+	op.query = p.add(query(pairs...))
+	return ask[authz.LogPage[E]](ctx, c, op, nil)
+}
+
+// logAfter reads what the log at path has after a number.
+func logAfter[E any](ctx context.Context, c *Client, path string, pairs []string, from Following) (authz.LogPage[E], error) {
+	op := get(path)
+	op.query = query(append(pairs, from.pairs()...)...)
+	return ask(ctx, c, op, func(page *authz.LogPage[E]) error { return checkNext(from.After, page.NextAfter) })
 }
 
 // checkNext refuses an answer that would have its reader go round in circles.
@@ -185,24 +200,17 @@ func auditPairs(f authz.AuditFilter) []string {
 
 // ListChanges reads the audit: who changed what, and what was refused, newest first.
 func (c *Client) ListChanges(ctx context.Context, f authz.AuditFilter) iter.Seq2[authz.AuditedChange, error] {
-	return all(func(p Paging) ([]authz.AuditedChange, string, error) {
-		page, err := c.ListChangesPage(ctx, f, p)
-		return page.Items, page.NextCursor, err
-	})
+	return allOfLog(func(p Paging) (authz.AuditPage, error) { return c.ListChangesPage(ctx, f, p) })
 }
 
 // ListChangesPage reads one page of the audit, like ListDecisionsPage.
 func (c *Client) ListChangesPage(ctx context.Context, f authz.AuditFilter, p Paging) (authz.AuditPage, error) {
-	op := get(api.PathAudit)
-	op.query = p.add(query(auditPairs(f)...))
-	return ask[authz.AuditPage](ctx, c, op, nil)
+	return logPage[authz.AuditedChange](ctx, c, api.PathAudit, auditPairs(f), p)
 }
 
 // ListChangesAfter reads what the audit has after a number, like ListDecisionsAfter.
 func (c *Client) ListChangesAfter(ctx context.Context, f authz.AuditFilter, from Following) (authz.AuditPage, error) {
-	op := get(api.PathAudit)
-	op.query = query(append(auditPairs(f), from.pairs()...)...)
-	return ask(ctx, c, op, func(page *authz.AuditPage) error { return checkNext(from.After, page.NextAfter) })
+	return logAfter[authz.AuditedChange](ctx, c, api.PathAudit, auditPairs(f), from)
 }
 
 // GetChange reads one change, and the record it stands in.

@@ -19,7 +19,6 @@ import (
 var schemaNames = map[string]string{
 	"api.Credential":     "CredentialEvidence",
 	"authz.Problem":      "FileError",
-	"authz.RecordPage":   "RecordList",
 	"authz.Rotation":     "RotationRecord",
 	"authz.RotationView": "Rotation",
 	"oauth.refusal":      "OAuthError",
@@ -164,6 +163,11 @@ func nameOf(t reflect.Type) string {
 		return "Line"
 	case "Changes":
 		return "ChangeList"
+	case "LogPage":
+		if strings.HasSuffix(parameter, ".Record]") {
+			return "RecordList"
+		}
+		return "AuditPage"
 	case "Listing": // of *authz.Revocation: RevocationListing
 		return strings.TrimSuffix(parameter[strings.LastIndex(parameter, ".")+1:], "]") + name
 	}
@@ -187,7 +191,7 @@ func (s *schemas) component(name string, t reflect.Type) object {
 	made := object{"type": "object", "additionalProperties": false, "properties": properties}
 	s.known[name], s.components[name] = t, made
 	origin, _, _ := strings.Cut(t.Name(), "[")
-	if text := s.comments[packageOf(t)+"."+origin]; text != "" && origin != "Page" {
+	if text := s.comments[packageOf(t)+"."+origin]; text != "" && origin != "Page" && origin != "LogPage" {
 		made["description"] = inMembers(t, text)
 	}
 	var required []string

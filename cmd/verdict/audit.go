@@ -130,8 +130,7 @@ it was refused with. Filters are combined.`,
 			return err
 		}
 		return aboutAudit(list(cmd.Context(), c, pages, headMembers, func(ctx context.Context, p client.Paging) (page[authz.AuditedChange], error) {
-			read, err := pdp.ListChangesPage(ctx, selected, p)
-			return page[authz.AuditedChange]{read.Items, read.NextCursor, read.Head}, err
+			return pageOfLog(pdp.ListChangesPage(ctx, selected, p))
 		}, c.changeRows()))
 	}
 	return cmd
@@ -165,13 +164,11 @@ interrupted. With --output json each change is one line.`,
 			return err
 		}
 		t := &tail[authz.AuditedChange]{cli: c, rows: c.changeRows(),
-			newest: func(ctx context.Context, p client.Paging) (logPage[authz.AuditedChange], error) {
-				read, err := pdp.ListChangesPage(ctx, selected, p)
-				return logPage[authz.AuditedChange]{read.Items, read.NextAfter}, err
+			newest: func(ctx context.Context, p client.Paging) (authz.LogPage[authz.AuditedChange], error) {
+				return pdp.ListChangesPage(ctx, selected, p)
 			},
-			after: func(ctx context.Context, from client.Following) (logPage[authz.AuditedChange], error) {
-				read, err := pdp.ListChangesAfter(ctx, selected, from)
-				return logPage[authz.AuditedChange]{read.Items, read.NextAfter}, err
+			after: func(ctx context.Context, from client.Following) (authz.LogPage[authz.AuditedChange], error) {
+				return pdp.ListChangesAfter(ctx, selected, from)
 			},
 		}
 		return aboutAudit(t.follow(cmd.Context(), *last))

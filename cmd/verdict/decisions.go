@@ -62,8 +62,7 @@ mode of their guard. Filters are combined.`,
 			return err
 		}
 		return aboutDecisions(list(cmd.Context(), c, pages, headMembers, func(ctx context.Context, p client.Paging) (page[authz.Record], error) {
-			read, err := pdp.ListDecisionsPage(ctx, selected, p)
-			return page[authz.Record]{read.Items, read.NextCursor, read.Head}, err
+			return pageOfLog(pdp.ListDecisionsPage(ctx, selected, p))
 		}, c.recordRows()))
 	}
 	return cmd
@@ -97,13 +96,11 @@ interrupted. With --output json each record is one line.`,
 			return err
 		}
 		t := &tail[authz.Record]{cli: c, rows: c.recordRows(),
-			newest: func(ctx context.Context, p client.Paging) (logPage[authz.Record], error) {
-				read, err := pdp.ListDecisionsPage(ctx, selected, p)
-				return logPage[authz.Record]{read.Items, read.NextAfter}, err
+			newest: func(ctx context.Context, p client.Paging) (authz.LogPage[authz.Record], error) {
+				return pdp.ListDecisionsPage(ctx, selected, p)
 			},
-			after: func(ctx context.Context, from client.Following) (logPage[authz.Record], error) {
-				read, err := pdp.ListDecisionsAfter(ctx, selected, from)
-				return logPage[authz.Record]{read.Items, read.NextAfter}, err
+			after: func(ctx context.Context, from client.Following) (authz.LogPage[authz.Record], error) {
+				return pdp.ListDecisionsAfter(ctx, selected, from)
 			},
 		}
 		return aboutDecisions(t.follow(cmd.Context(), *last))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/client"
 	"github.com/verdict-pdp/verdict/ijson"
 )
@@ -84,6 +85,11 @@ type page[E any] struct {
 	items []E
 	next  string
 	at    uint64
+}
+
+// pageOfLog is what was read of a log as a page of a list.
+func pageOfLog[E any](read authz.LogPage[E], err error) (page[E], error) {
+	return page[E]{read.Items, read.NextCursor, read.Head}, err
 }
 
 // Formats of the members that come last in a list of every page, of page.at of the first

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/verdict-pdp/verdict/authz"
 	"github.com/verdict-pdp/verdict/client"
 )
 
@@ -18,15 +19,9 @@ const tailWait = 50 * time.Second
 // tail prints the decisions, or the changes, as they are recorded.
 type tail[E any] struct {
 	*cli
-	newest func(context.Context, client.Paging) (logPage[E], error)
-	after  func(context.Context, client.Following) (logPage[E], error)
+	newest func(context.Context, client.Paging) (authz.LogPage[E], error)
+	after  func(context.Context, client.Following) (authz.LogPage[E], error)
 	rows   func([]E) error
-}
-
-// logPage is a part of a log, and the number to go on after.
-type logPage[E any] struct {
-	items []E
-	next  uint64
 }
 
 // lastFlag adds the flag of how many of those that were recorded before to begin with.
@@ -76,31 +71,31 @@ func (t *tail[E]) missed(ctx context.Context, before int, cause error) error {
 
 // begin prints the newest so many, oldest first, and returns the number to go on after.
 func (t *tail[E]) begin(ctx context.Context, last int) (uint64, error) {
-	read, raw, err := withAnswer(ctx, func(ctx context.Context) (logPage[E], error) {
+	read, raw, err := withAnswer(ctx, func(ctx context.Context) (authz.LogPage[E], error) {
 		return t.newest(ctx, client.Paging{Limit: max(last, 1)})
 	})
 	if err != nil {
 		return 0, err
 	}
 	if last == 0 {
-		return read.next, t.write(nil, []byte("{}"), false)
+		return read.NextAfter, t.write(nil, []byte("{}"), false)
 	}
-	slices.Reverse(read.items)
-	return read.next, t.write(read.items, raw, true)
+	slices.Reverse(read.Items)
+	return read.NextAfter, t.write(read.Items, raw, true)
 }
 
 // next prints what was recorded after a number, and returns the next one.
 func (t *tail[E]) next(ctx context.Context, after uint64) (uint64, error) {
-	read, raw, err := withAnswer(ctx, func(ctx context.Context) (logPage[E], error) {
+	read, raw, err := withAnswer(ctx, func(ctx context.Context) (authz.LogPage[E], error) {
 		return t.after(ctx, client.Following{After: after, Wait: tailWait, Limit: client.MaxLimit})
 	})
 	switch {
 	case err != nil:
 		return after, err
-	case len(read.items) == 0: // a server that is stopping does not wait
-		return read.next, pause(ctx, time.Second)
+	case len(read.Items) == 0: // a server that is stopping does not wait
+		return read.NextAfter, pause(ctx, time.Second)
 	}
-	return read.next, t.write(read.items, raw, false)
+	return read.NextAfter, t.write(read.Items, raw, false)
 }
 
 // write prints rows; in JSON the items as they came, one a line, reversed when those of a
