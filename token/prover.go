@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -41,20 +40,9 @@ func (p *Prover) Thumbprint() (string, error) {
 // URL without query and fragment (RFC 9449 section 4.2).
 func (p *Prover) Prove(text, method, url string, now time.Time) (string, error) {
 	hash := sha256.Sum256([]byte(text))
-	payload, err := json.Marshal(map[string]any{
+	claims := map[string]any{
 		"jti": rand.Text(), "htm": method, "htu": url, "iat": now.Unix(), "ath": base64.RawURLEncoding.EncodeToString(hash[:]),
-	})
-	if err != nil {
-		return "", fmt.Errorf("writing the claims: %w", err)
 	}
 	options := (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt")
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: p.private}, options)
-	if err != nil {
-		return "", fmt.Errorf("signing: %w", err)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		return "", fmt.Errorf("signing: %w", err)
-	}
-	return signed.CompactSerialize()
+	return signClaims(jose.SigningKey{Algorithm: jose.ES256, Key: p.private}, options, claims)
 }

@@ -89,15 +89,20 @@ func (s *Signer) PublicSet() ([]byte, error) {
 // Sign returns a compact token with claims, encoded by encoding/json. Its header has
 // alg, kid, typ "at+jwt", and extra, which may replace all but alg.
 func (s *Signer) Sign(extra map[string]any, claims any) (string, error) {
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", fmt.Errorf("writing the claims: %w", err)
-	}
 	options, err := s.options(extra)
 	if err != nil {
 		return "", err
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(s.key.Algorithm), Key: s.key.Key}, options)
+	return signClaims(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(s.key.Algorithm), Key: s.key.Key}, options, claims)
+}
+
+// signClaims returns a compact JWS of claims, encoded by encoding/json.
+func signClaims(key jose.SigningKey, options *jose.SignerOptions, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("writing the claims: %w", err)
+	}
+	signer, err := jose.NewSigner(key, options)
 	if err != nil {
 		return "", fmt.Errorf("signing: %w", err)
 	}
